@@ -1,0 +1,58 @@
+//! An error as a client sees it.
+
+use std::borrow::Cow;
+
+use crate::model::{ErrorKind, ServiceModel};
+
+/// Code, status and message of an error, before a protocol writes it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Error {
+    /// The code that clients switch on.
+    pub code: Cow<'static, str>,
+    /// The HTTP status.
+    pub status: u16,
+    /// What failed, and on what. AWS's own words where AWS has some.
+    pub message: String,
+    /// Further members of the error's shape, by wire name.
+    pub members: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl Error {
+    /// An error of any code.
+    pub fn new(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> Self {
+        Self { code: code.into(), status, message: message.into(), members: Vec::new() }
+    }
+
+    /// An error that the service's model has.
+    pub fn of(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self::new(kind.code, kind.status, message)
+    }
+
+    /// Adds a member of the error's shape.
+    #[must_use]
+    pub fn with(mut self, member: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.members.push((member, value.into()));
+        self
+    }
+
+    /// The answer to an operation that the service's model has and Pilvi does not serve. 501 is a status that no SDK
+    /// retries.
+    pub fn not_served(model: &ServiceModel, operation: usize) -> Self {
+        Self::new(
+            "NotImplemented",
+            501,
+            format!("Pilvi does not serve {}:{} yet.", model.name, model.operation_name(operation)),
+        )
+    }
+
+    /// A failure of Pilvi's own. What it was belongs into the log, not to the client.
+    pub fn internal() -> Self {
+        Self::new("InternalFailure", 500, "The request processing has failed because of an unknown error.")
+    }
+
+    /// Whether the client is to blame.
+    pub fn is_sender(&self) -> bool {
+        self.status < 500
+    }
+}

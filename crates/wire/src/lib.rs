@@ -1,0 +1,33 @@
+//! AWS's wire: protocols, signatures, routing, error envelopes.
+//!
+//! A request comes in by [`serve`], is routed by signature scope, target, action, host or path, its signature is verified
+//! ([`sigv4`]), its body is decoded by its [`protocol`] into a [`value::Value`] that fits the operation's
+//! [`schema`], the model's constraints are checked ([`validate`]), and a handler outside this crate answers it. Nothing here
+//! knows a service, a policy or a record.
+
+pub mod error;
+pub mod model;
+pub mod schema;
+pub mod stored;
+pub mod value;
+
+pub use error::Error;
+use value::{Shaped, Value};
+
+/// Reads an operation's input. The decoder and the validation have made sure that it fits.
+pub fn read<T: Shaped>(input: Value) -> Result<T, Error> {
+    T::from_value(input).map_err(|mismatch| {
+        tracing::error!(%mismatch, "a validated input does not fit its type");
+        Error::internal()
+    })
+}
+
+/// An operation's output.
+pub fn write<T: Shaped>(output: T) -> Value {
+    output.into_value()
+}
+
+/// The output of an operation that answers none.
+pub fn nothing() -> Value {
+    Value::Structure(Vec::new())
+}

@@ -1,0 +1,129 @@
+//! A service as the wire knows it: its names, its protocols, its operations and its errors.
+
+use crate::schema::{Schema, ShapeId, ShapeRef, Text};
+
+/// A wire protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// JSON bodies, `X-Amz-Target`, `application/x-amz-json-1.0`.
+    AwsJson10,
+    /// JSON bodies, `X-Amz-Target`, `application/x-amz-json-1.1`.
+    AwsJson11,
+    /// Form bodies, XML answers.
+    AwsQuery,
+}
+
+/// One service's model; the generated `MODEL` of its crate.
+#[derive(Debug)]
+pub struct ServiceModel {
+    /// The service's name in the AWS CLI: `ecs`.
+    pub name: &'static str,
+    /// Its full name: `Amazon EC2 Container Service`.
+    pub title: &'static str,
+    /// `2014-11-13`.
+    pub api_version: &'static str,
+    /// The service in a signature's scope.
+    pub signing_name: &'static str,
+    /// What stands before the dot in `X-Amz-Target`.
+    pub target_prefix: Option<&'static str>,
+    /// The namespace of XML answers.
+    pub xml_namespace: Option<&'static str>,
+    /// The code of a constraint violation, where it is not the protocol's own.
+    pub validation_error: Option<&'static str>,
+    /// The protocols that clients may speak.
+    pub protocols: &'static [Protocol],
+    /// The shapes that served operations reach.
+    pub schema: &'static Schema,
+    /// Every operation of the model, sorted by name.
+    pub operations: &'static [Operation],
+}
+
+impl ServiceModel {
+    /// The number of the operation called `name`, served or not.
+    pub fn operation(&self, name: &str) -> Option<usize> {
+        self.operations.binary_search_by(|operation| self.schema.text(operation.name).cmp(name)).ok()
+    }
+
+    /// The name of the operation numbered `operation`.
+    pub fn operation_name(&self, operation: usize) -> &'static str {
+        self.schema.text(self.operations[operation].name)
+    }
+
+    /// The shape of its input, if it takes one.
+    pub fn input(&self, operation: usize) -> Option<ShapeRef> {
+        self.operations[operation].input.map(|shape| self.schema.shape(shape))
+    }
+
+    /// The shape of its output, if it answers one.
+    pub fn output(&self, operation: usize) -> Option<ShapeRef> {
+        self.operations[operation].output.map(|shape| self.schema.shape(shape))
+    }
+
+    /// The element that wraps its output in awsQuery.
+    pub fn result_wrapper(&self, operation: usize) -> Option<&'static str> {
+        let wrapper = self.operations[operation].wrapper;
+        (wrapper != Text::NONE).then(|| self.schema.text(wrapper))
+    }
+}
+
+/// One row of [`ServiceModel::operations`].
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    name: Text,
+    /// Whether Pilvi serves it.
+    pub is_served: bool,
+    input: Option<ShapeId>,
+    output: Option<ShapeId>,
+    wrapper: Text,
+}
+
+impl Operation {
+    /// An operation that is not served.
+    pub const fn new(name: Text) -> Self {
+        Self { name, is_served: false, input: None, output: None, wrapper: Text::NONE }
+    }
+
+    /// Marks it as served.
+    #[must_use]
+    pub const fn served(mut self) -> Self {
+        self.is_served = true;
+        self
+    }
+
+    /// Its input's shape.
+    #[must_use]
+    pub const fn input(mut self, shape: ShapeId) -> Self {
+        self.input = Some(shape);
+        self
+    }
+
+    /// Its output's shape.
+    #[must_use]
+    pub const fn output(mut self, shape: ShapeId) -> Self {
+        self.output = Some(shape);
+        self
+    }
+
+    /// The element that wraps its output in awsQuery.
+    #[must_use]
+    pub const fn wrapper(mut self, name: Text) -> Self {
+        self.wrapper = name;
+        self
+    }
+}
+
+/// An error of the model: its code on the wire and its HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorKind {
+    /// `ClusterNotFoundException` in awsJson, `NoSuchEntity` in awsQuery.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+impl ErrorKind {
+    /// An error of this code and status.
+    pub const fn new(code: &'static str, status: u16) -> Self {
+        Self { code, status }
+    }
+}

@@ -1,0 +1,211 @@
+//! `api.rs`: types, tables, dispatch; `ops/mod.rs`: the list of operation files.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail, ensure};
+
+use super::MARKER;
+use super::model::{Model, Operation};
+use super::names;
+use super::tables::{self, Texts, shape_number};
+
+pub fn render(model: &Model) -> Result<String> {
+    let mut texts = Texts::default();
+    let types = types(model)?;
+    let errors = errors(model);
+    let operations = operations(model, &mut texts)?;
+    let tables = tables::tables(model, &mut texts)?;
+    let metadata = |key: &str| model.metadata[key].as_str().unwrap_or_default();
+    let signing_name = model.metadata["signingName"].as_str().unwrap_or(metadata("endpointPrefix"));
+    let protocols: Vec<_> = model.protocols()?.iter().map(|p| format!("Protocol::{p}")).collect();
+    let option = |text: &str| if text.is_empty() { "None".to_owned() } else { format!("Some({text:?})") };
+    let bounds = if tables.shapes.contains("NEG") || tables.shapes.contains("POS") {
+        "const NEG: f64 = f64::NEG_INFINITY;\nconst POS: f64 = f64::INFINITY;\n"
+    } else {
+        ""
+    };
+    let table_uses = if (tables.members.clone() + &tables.shapes).contains("TimestampFormat::") {
+        ", TimestampFormat"
+    } else {
+        ""
+    };
+    Ok(format!(
+        "//! {MARKER}\n\
+         #![allow(clippy::all, unused_imports, dead_code, missing_docs, unreachable_pub)]\n\
+         use std::collections::BTreeMap;\n\
+         use base::Timestamp;\n\
+         use platform::Ctx;\n\
+         use wire::model::{{ErrorKind, Operation, Protocol, ServiceModel}};\n\
+         use wire::schema::{{Kind, Member, Schema, Shape, Text, flag{table_uses}}};\n\
+         use wire::value::Value;\n\
+         use wire::{{enumeration, structure}};\n\n\
+         {types}\n{errors}\n\
+         /// The service as the wire knows it.\n\
+         pub static MODEL: ServiceModel = ServiceModel {{\n\
+         name: {name:?}, title: {title:?}, api_version: {version:?}, signing_name: {signing_name:?},\n\
+         target_prefix: {target}, xml_namespace: {namespace}, validation_error: {validation},\n\
+         protocols: &[{protocols}], schema: &SCHEMA, operations: &OPERATIONS }};\n\n\
+         {dispatch}\n\
+         const fn t(at: u32, length: u32) -> Text {{ Text::new(at, length) }}\n{bounds}\n\
+         #[rustfmt::skip]\nstatic OPERATIONS: [Operation; {count}] = [\n{operations}];\n\n\
+         #[rustfmt::skip]\nstatic SCHEMA: Schema = Schema {{\n text: TEXT,\n shapes: &[\n{shapes}],\n \
+         members: &[\n{members}],\n words: &[\n{words}],\n}};\n\n\
+         #[rustfmt::skip]\nconst TEXT: &str = {text};\n",
+        name = model.name,
+        title = metadata("serviceFullName"),
+        version = metadata("apiVersion"),
+        target = option(metadata("targetPrefix")),
+        namespace = option(metadata("xmlNamespace")),
+        validation = option(model.validation_error.as_deref().unwrap_or_default()),
+        protocols = protocols.join(", "),
+        dispatch = dispatch(model),
+        count = model.operations.len(),
+        shapes = tables.shapes,
+        members = tables.members,
+        words = tables.words,
+        text = texts.literal(),
+    ))
+}
+
+pub fn render_ops(model: &Model) -> String {
+    let mut out = format!("//! {MARKER}\n\n");
+    for operation in model.served() {
+        let _ = writeln!(out, "pub(crate) mod {};", names::snake(&operation.name));
+    }
+    out
+}
+
+fn types(model: &Model) -> Result<String> {
+    let mut out = String::new();
+    let mut taken = BTreeSet::new();
+    for (number, shape) in model.reached.iter().enumerate() {
+        let name = names::type_name(shape);
+        let body = match model.kind(shape) {
+            "structure" if model.shape(shape)["document"] == true => continue,
+            "structure" => fields(model, shape)?,
+            "string" if model.shape(shape)["enum"].is_array() => variants(model, shape),
+            _ => continue,
+        };
+        ensure!(taken.insert(name.clone()), "{}: two shapes would be called {name}", model.name);
+        let keyword = if model.kind(shape) == "structure" { "structure" } else { "enumeration" };
+        writeln!(out, "{keyword}! {{ {number} {name} {{\n{body}}} }}\n")?;
+    }
+    Ok(out)
+}
+
+fn fields(model: &Model, shape: &str) -> Result<String> {
+    let mut out = String::new();
+    for (member, reference) in model.members(shape) {
+        let target = reference["shape"].as_str().unwrap_or_default();
+        let mut rust = rust_type(model, target)?;
+        if model.kind(target) == "structure" && model.contains_itself(shape, target) {
+            rust = format!("Box<{rust}>");
+        }
+        if !model.is_required(shape, member) {
+            rust = format!("Option<{rust}>");
+        }
+        writeln!(out, "    {}: {rust},", names::field(member))?;
+    }
+    Ok(out)
+}
+
+fn variants(model: &Model, shape: &str) -> String {
+    let mut taken = BTreeSet::new();
+    let mut out = String::new();
+    for word in model.shape(shape)["enum"].as_array().into_iter().flatten().filter_map(|word| word.as_str()) {
+        let mut variant = names::variant(word);
+        while !taken.insert(variant.clone()) {
+            variant.push('_');
+        }
+        let _ = writeln!(out, "    {variant} = {word:?},");
+    }
+    out
+}
+
+fn rust_type(model: &Model, shape: &str) -> Result<String> {
+    let row = model.shape(shape);
+    let inner = |key: &str| rust_type(model, row[key]["shape"].as_str().unwrap_or_default());
+    Ok(match model.kind(shape) {
+        "structure" if row["document"] == true => "serde_json::Value".to_owned(),
+        "structure" => names::type_name(shape),
+        "string" if row["enum"].is_array() => names::type_name(shape),
+        "string" => "String".to_owned(),
+        "list" => format!("Vec<{}>", inner("member")?),
+        "map" => format!("BTreeMap<String, {}>", inner("value")?),
+        "boolean" => "bool".to_owned(),
+        "integer" => "i32".to_owned(),
+        "long" => "i64".to_owned(),
+        "float" | "double" => "f64".to_owned(),
+        "blob" => "Vec<u8>".to_owned(),
+        "timestamp" => "Timestamp".to_owned(),
+        other => bail!("{}: shape {shape} is of the unknown type {other}", model.name),
+    })
+}
+
+/// Constants for the errors that served operations may answer, with the code and status of the model.
+fn errors(model: &Model) -> String {
+    let json = model.metadata["protocol"] == "json";
+    let mut out = String::from("/// The errors of the served operations.\npub mod errors {\nuse wire::model::ErrorKind;\n");
+    for name in model.errors() {
+        let shape = model.shape(name);
+        let fault = shape["fault"] == true;
+        // awsJson names an error by its shape; the other protocols by the code that the model gives.
+        let code = if json { name } else { shape["error"]["code"].as_str().unwrap_or(name) };
+        let status = match shape["error"]["httpStatusCode"].as_u64() {
+            Some(status) if !json => status,
+            _ if fault => 500,
+            _ => 400,
+        };
+        let _ = writeln!(
+            out,
+            "/// `{code}`\npub const {}: ErrorKind = ErrorKind::new({code:?}, {status});",
+            names::error_constant(name)
+        );
+    }
+    out + "}\n"
+}
+
+fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
+    let mut out = String::new();
+    for (number, operation) in model.operations.iter().enumerate() {
+        let name = texts.piece(&operation.name);
+        write!(out, "/* {number} */ Operation::new({name})")?;
+        if operation.served {
+            write!(out, ".served()")?;
+            if let Some(input) = &operation.input {
+                write!(out, ".input({})", shape_number(model, input)?)?;
+            }
+            if let Some(output) = &operation.output {
+                write!(out, ".output({})", shape_number(model, output)?)?;
+            }
+            if let Some(wrapper) = &operation.result_wrapper {
+                write!(out, ".wrapper({})", texts.piece(wrapper))?;
+            }
+        }
+        writeln!(out, ",")?;
+    }
+    Ok(out)
+}
+
+fn dispatch(model: &Model) -> String {
+    let mut arms = String::new();
+    for (number, operation) in model.operations.iter().enumerate().filter(|(_, operation)| operation.served) {
+        let _ = writeln!(arms, "{number} => {},", arm(operation));
+    }
+    format!(
+        "impl platform::Service for crate::{rust_type} {{\n\
+         fn model(&self) -> &'static ServiceModel {{ &MODEL }}\n\n\
+         fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {{\n\
+         Box::pin(async move {{\nmatch operation {{\n{arms}\
+         _ => Err(wire::Error::not_served(&MODEL, operation)),\n}}\n}})\n}}\n}}\n",
+        rust_type = model.rust_type,
+    )
+}
+
+fn arm(operation: &Operation) -> String {
+    let name = names::snake(&operation.name);
+    let input = if operation.input.is_some() { ", wire::read(input)?" } else { "" };
+    let call = format!("crate::ops::{name}::{name}(self, ctx{input}).await?");
+    if operation.output.is_some() { format!("Ok(wire::write({call}))") } else { format!("{{ {call}; Ok(wire::nothing()) }}") }
+}

@@ -1,0 +1,153 @@
+//! A condensed model, and what of it the served operations reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::models::ServedService;
+
+/// One service's model.
+pub struct Model {
+    /// The name of the service's crate and of its command in the AWS CLI.
+    pub name: String,
+    /// The Rust type that serves it.
+    pub rust_type: String,
+    pub metadata: Value,
+    /// What an error against the model's constraints is called, where not as the protocol says.
+    pub validation_error: Option<String>,
+    /// Every operation of the model, sorted by name.
+    pub operations: Vec<Operation>,
+    /// Every shape of the model.
+    pub shapes: BTreeMap<String, Value>,
+    /// The shapes that served operations reach, sorted.
+    pub reached: Vec<String>,
+}
+
+pub struct Operation {
+    pub name: String,
+    pub served: bool,
+    pub input: Option<String>,
+    pub output: Option<String>,
+    pub result_wrapper: Option<String>,
+    pub errors: Vec<String>,
+}
+
+impl Model {
+    pub fn load(root: &Path, name: &str, served: &ServedService) -> Result<Self> {
+        let path = root.join("models").join(format!("{name}.json"));
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("reading {} (run `cargo xtask models`)", path.display()))?;
+        let mut document: Value = serde_json::from_str(&text)?;
+        let shapes: BTreeMap<String, Value> = serde_json::from_value(document["shapes"].take())?;
+        let table: BTreeMap<String, Value> = serde_json::from_value(document["operations"].take())?;
+        for wanted in &served.operations {
+            ensure!(table.contains_key(wanted), "models/operations.toml: {name} has no operation {wanted}");
+        }
+        let operations: Vec<_> = table
+            .iter()
+            .map(|(name, row)| Operation {
+                name: name.clone(),
+                served: served.operations.contains(name),
+                input: row["input"]["shape"].as_str().map(str::to_owned),
+                output: row["output"]["shape"].as_str().map(str::to_owned),
+                result_wrapper: row["output"]["resultWrapper"].as_str().map(str::to_owned),
+                errors: row["errors"]
+                    .as_array()
+                    .map(|errors| errors.iter().filter_map(|e| e["shape"].as_str()).map(str::to_owned).collect())
+                    .unwrap_or_default(),
+            })
+            .collect();
+        let mut reached = BTreeSet::new();
+        for operation in operations.iter().filter(|o| o.served) {
+            for shape in [&operation.input, &operation.output].into_iter().flatten() {
+                reach(&shapes, shape, &mut reached)?;
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            rust_type: served.rust_type.clone(),
+            metadata: document["metadata"].take(),
+            validation_error: served.validation_error.clone(),
+            operations,
+            shapes,
+            reached: reached.into_iter().collect(),
+        })
+    }
+
+    pub fn served(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(|operation| operation.served)
+    }
+
+    /// The error shapes that served operations name.
+    pub fn errors(&self) -> BTreeSet<&str> {
+        self.served().flat_map(|operation| operation.errors.iter().map(String::as_str)).collect()
+    }
+
+    pub fn shape(&self, name: &str) -> &Value {
+        &self.shapes[name]
+    }
+
+    pub fn kind(&self, name: &str) -> &str {
+        self.shape(name)["type"].as_str().unwrap_or_default()
+    }
+
+    /// The members of a structure in the order in which they are numbered.
+    pub fn members(&self, name: &str) -> Vec<(&String, &Value)> {
+        self.shape(name)["members"].as_object().map(|members| members.iter().collect()).unwrap_or_default()
+    }
+
+    pub fn is_required(&self, structure: &str, member: &str) -> bool {
+        self.shape(structure)["required"].as_array().is_some_and(|names| names.iter().any(|n| n == member))
+    }
+
+    /// Whether a value of `structure` would contain itself through its member's shape `target` without a list or map
+    /// in between, so that the member must be boxed.
+    pub fn contains_itself(&self, structure: &str, target: &str) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![target];
+        while let Some(name) = open.pop() {
+            if name == structure {
+                return true;
+            }
+            if self.kind(name) == "structure" && seen.insert(name) {
+                open.extend(self.members(name).into_iter().filter_map(|(_, member)| member["shape"].as_str()));
+            }
+        }
+        false
+    }
+
+    /// The wire protocols as `wire::Protocol` calls them, best first.
+    pub fn protocols(&self) -> Result<Vec<&'static str>> {
+        let names = self.metadata["protocols"].as_array().cloned().unwrap_or_default();
+        names
+            .iter()
+            .map(|name| {
+                Ok(match (name.as_str().unwrap_or_default(), self.metadata["jsonVersion"].as_str()) {
+                    ("json", Some("1.0")) => "AwsJson10",
+                    ("json", _) => "AwsJson11",
+                    ("query", _) => "AwsQuery",
+                    (other, _) => bail!("{}: protocol {other} has no codec yet", self.name),
+                })
+            })
+            .collect()
+    }
+}
+
+fn reach(shapes: &BTreeMap<String, Value>, name: &str, reached: &mut BTreeSet<String>) -> Result<()> {
+    let shape = shapes.get(name).with_context(|| format!("shape {name} is named but not there"))?;
+    if !reached.insert(name.to_owned()) {
+        return Ok(());
+    }
+    for row in ["member", "key", "value"] {
+        if let Some(inner) = shape[row]["shape"].as_str() {
+            reach(shapes, inner, reached)?;
+        }
+    }
+    for member in shape["members"].as_object().into_iter().flat_map(|members| members.values()) {
+        let inner = member["shape"].as_str().with_context(|| format!("a member of {name} has no shape"))?;
+        reach(shapes, inner, reached)?;
+    }
+    Ok(())
+}
