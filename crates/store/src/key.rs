@@ -1,6 +1,6 @@
 //! Keys: paths of escaped segments.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,6 +106,12 @@ impl Key {
             };
             Some(here)
         })
+    }
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

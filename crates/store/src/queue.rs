@@ -4,6 +4,8 @@ use std::fmt;
 
 use base::Timestamp;
 
+use crate::StoreError;
+
 /// What receiving a message gives: whoever has the latest one holds the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt(pub u64);
@@ -44,4 +46,20 @@ pub struct QueueCount {
     pub delayed: u64,
     /// When the first of the held and delayed ones can be received.
     pub next_visible_at: Option<Timestamp>,
+}
+
+/// Wakes a receiver when a message has been put into its queue, or released. It does not tell of messages that become
+/// visible by the passing of time: [`QueueCount::next_visible_at`] says when to look again.
+#[derive(Debug, Clone)]
+pub struct QueueSignal(pub(crate) tokio::sync::watch::Receiver<()>);
+
+impl QueueSignal {
+    /// Waits until the queue has changed since the last call, or since the signal was made: so make it, then receive,
+    /// and wait when there was nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the store has been closed.
+    pub async fn changed(&mut self) -> Result<(), StoreError> {
+        self.0.changed().await.map_err(|_| StoreError::Closed)
+    }
 }

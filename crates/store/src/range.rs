@@ -49,6 +49,11 @@ impl Range {
         Self { start: self.start.max(format!("{}\0", key.as_str())), ..self }
     }
 
+    pub(crate) fn limit_to_page(self) -> Self {
+        let limit = self.limit;
+        self.limit(limit)
+    }
+
     pub(crate) fn contains(&self, key: &Key) -> bool {
         key.as_str() >= self.start.as_str() && self.end.as_deref().is_none_or(|end| key.as_str() < end)
     }

@@ -139,9 +139,7 @@ impl Guard {
 impl Op {
     fn check(&self) -> Result<usize, StoreError> {
         match self {
-            Self::Put { key, value, .. } => {
-                Ok(check_key(key)? + check_size("a value", value.len(), VALUE_BYTES_MAX)?)
-            }
+            Self::Put { key, value, .. } => Ok(check_key(key)? + check_size("a value", value.len(), VALUE_BYTES_MAX)?),
             Self::Delete { key } => check_key(key),
             Self::DeletePrefix { prefix, limit } => {
                 check_size("a prefix deletion's limit", *limit, PREFIX_DELETIONS_MAX)?;
@@ -198,8 +196,10 @@ fn check_written_once(ops: &[Op]) -> Result<(), StoreError> {
             return Err(StoreError::WrittenTwice { key: key.clone() });
         }
     }
-    let prefixes: Vec<&Key> =
-        ops.iter().filter_map(|op| if let Op::DeletePrefix { prefix, .. } = op { Some(prefix) } else { None }).collect();
+    let prefixes: Vec<&Key> = ops
+        .iter()
+        .filter_map(|op| if let Op::DeletePrefix { prefix, .. } = op { Some(prefix) } else { None })
+        .collect();
     for (position, prefix) in prefixes.iter().enumerate() {
         let others = prefixes[..position].iter();
         let overlapping = others.clone().find(|other| other.covers(prefix) || prefix.covers(other));
