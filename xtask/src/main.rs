@@ -5,6 +5,8 @@
 
 // A command line tool talks to its terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
+// A program has no callers outside: `pub` in its modules says what the other modules use.
+#![allow(unreachable_pub)]
 
 mod bench;
 mod check;
@@ -82,7 +84,10 @@ fn run(command: Command) -> Result<()> {
         Command::Clients => clients::run(&workspace),
         Command::Bench { arguments } => bench::run(&workspace, &arguments),
         Command::Soak(options) => soak::run(&workspace, &options),
-        Command::Codegen { check } => codegen::run(check),
-        Command::Models => models::run(),
+        Command::Codegen { check } => codegen::run(&workspace.root, check),
+        Command::Models => {
+            let (data, version) = clients::prepare(&workspace)?.botocore()?;
+            models::condense(&workspace.root, &data, &version)
+        }
     }
 }

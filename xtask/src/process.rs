@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_program_over_its_limit_is_killed_with_its_children() {
-        let mut child = shell("sleep 1000 & echo started; wait").stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = shell("sleep 1000 & printf started; wait").stdout(Stdio::piped()).spawn().unwrap();
         let mut first = [0; 7];
         child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
         let below = descendants(child.id());

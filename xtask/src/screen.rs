@@ -48,8 +48,7 @@ pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         text.push_str("   ");
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
@@ -106,9 +105,6 @@ mod tests {
     fn a_long_command_is_broken_before_its_options() {
         let value = "x".repeat(90);
         let text = typed("aws", &["iam", "create-role", "--role-name", "reader", "--description", &value]);
-        assert_eq!(
-            text,
-            format!("aws iam create-role \\\n       --role-name reader \\\n       --description {value}")
-        );
+        assert_eq!(text, format!("aws iam create-role \\\n      --role-name reader \\\n      --description {value}"));
     }
 }

@@ -41,10 +41,8 @@ impl Workspace {
     /// The folder of release binaries: `target/<triple>/release`, since the build names its target explicitly.
     pub(crate) fn release_dir(&self) -> Result<PathBuf> {
         let answer = process::capture(Command::new("rustc").arg("-vV"), QUESTION_LIMIT)?.success()?;
-        let triple = answer
-            .lines()
-            .find_map(|line| line.strip_prefix("host: "))
-            .context("`rustc -vV` names no host triple")?;
+        let triple =
+            answer.lines().find_map(|line| line.strip_prefix("host: ")).context("`rustc -vV` names no host triple")?;
         Ok(self.target.join(triple).join("release"))
     }
 

@@ -1,0 +1,99 @@
+//! `cargo xtask test`: everything that this repository proves about itself, the quickest failures first.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+use crate::{check, clients, process};
+
+/// A build from cold on two cores.
+const BUILD_LIMIT: Duration = Duration::from_secs(1500);
+/// Building and running every test.
+const TEST_LIMIT: Duration = Duration::from_secs(1800);
+
+/// Runs the steps up to the first that fails, prints their summary, and closes with the number of tests.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let counts = Arc::new(Mutex::new(Counts::default()));
+    let mut steps = Steps::default();
+    let result = take(workspace, &mut steps, &counts);
+    steps.summarise();
+    let counts = *counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    println!("\n{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.ignored);
+    result?;
+    ensure!(counts.passed > 0, "no test was run");
+    Ok(())
+}
+
+fn take(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>) -> Result<()> {
+    check::take(workspace, steps)?;
+    let pilvi = steps.take("release build", || {
+        build_release(workspace)?;
+        workspace.pilvi()
+    })?;
+    let clients = steps.take("real clients", || clients::prepare(workspace))?;
+    steps.take("tests", || {
+        let counts = Arc::clone(counts);
+        let mut tests = workspace.cargo();
+        tests.args(["test", "--workspace", "--no-fail-fast"]);
+        tests.env("PILVI_BIN", pilvi).env("PILVI_CLIENTS", clients.dir());
+        process::run_watched(&mut tests, TEST_LIMIT, move |line| {
+            if let Ok(mut counts) = counts.lock() {
+                counts.add(line);
+            }
+        })
+    })
+}
+
+/// Builds the static binary that users get.
+pub(crate) fn build_release(workspace: &Workspace) -> Result<()> {
+    let mut build = workspace.cargo();
+    build.args(["build", "--release", "--package", "pilvi"]);
+    process::run(&mut build, BUILD_LIMIT).context("building the release binary")
+}
+
+/// How many tests ended how, over all test programs.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Counts {
+    /// Adds what the closing line of a test program says; other lines say nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+            return;
+        };
+        for part in counts.split(';') {
+            match part.trim().split_once(' ') {
+                Some((count, "passed")) => self.passed += count.parse().unwrap_or(0),
+                Some((count, "failed")) => self.failed += count.parse().unwrap_or(0),
+                Some((count, "ignored")) => self.ignored += count.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_lines_of_all_test_programs_are_added_up() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 3 tests",
+            "test tests::nothing ... ok",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s",
+            "test result: FAILED. 5 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { passed: 8, failed: 2, ignored: 1 });
+    }
+}
