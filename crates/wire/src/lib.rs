@@ -6,10 +6,17 @@
 //! knows a service, a policy or a record.
 
 pub mod error;
+pub mod json;
 pub mod model;
+pub mod protocol;
+pub mod query;
 pub mod schema;
+pub mod serve;
+pub mod sigv4;
 pub mod stored;
+pub mod validate;
 pub mod value;
+pub mod xml;
 
 pub use error::Error;
 use value::{Shaped, Value};

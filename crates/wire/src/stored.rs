@@ -8,7 +8,7 @@ use serde::{Deserializer, Serialize, Serializer};
 
 use crate::json::{Decode, Encode, Limits};
 use crate::schema::ShapeRef;
-use crate::value::{Modeled, Shaped};
+use crate::value::Modeled;
 
 /// A generated type, or an optional one or a list of them.
 pub trait Stored: Sized {

@@ -1,0 +1,118 @@
+//! Who signs: root keys, users' access keys, sessions.
+//!
+//! A secret is needed to check a signature, so it is kept, sealed by the [`crate::Keyring`]. Sessions are not kept at
+//! all: the session token carries them, sealed, so issuing one writes nothing and checking one reads nothing but the
+//! role it belongs to.
+
+mod access_key;
+mod fixed;
+mod keys;
+mod last_use;
+mod session;
+
+use std::sync::Arc;
+
+use base::{Principal, PrincipalKind};
+use store::Scope;
+use wire::serve::{CredentialError, FoundCredential};
+use wire::sigv4::SecretAccessKey;
+
+use crate::ports::RoleDirectory;
+use crate::Platform;
+
+pub use access_key::{AccessKey, KeyStatus, NewAccessKey, keys_of, new_access_key};
+pub use fixed::{FixedKey, RootKey, RootKeyError};
+pub use keys::Keys;
+pub use last_use::KeyUse;
+pub use session::{Session, TemporaryCredentials, issue_session};
+
+/// A verified caller.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The key that signed.
+    pub access_key_id: String,
+    /// Who they are.
+    pub principal: Principal,
+    /// The session that the key belongs to, if it is a temporary one.
+    pub session: Option<Session>,
+}
+
+impl Caller {
+    /// Whether an account's root signed, or a session of a role that a root opened.
+    pub fn is_rooted(&self) -> bool {
+        match &self.session {
+            Some(session) => session.issued_by_root,
+            None => self.principal.is_root(),
+        }
+    }
+}
+
+/// Finds the owner of a key that has signed.
+pub struct Identities {
+    platform: Platform,
+    roles: Arc<dyn RoleDirectory>,
+}
+
+impl Identities {
+    /// The platform's keys, and the roles that sessions depend on.
+    pub fn new(platform: Platform, roles: Arc<dyn RoleDirectory>) -> Self {
+        Self { platform, roles }
+    }
+
+    /// The secret and the owner of a key.
+    pub async fn credential(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<FoundCredential<Caller>, CredentialError> {
+        if let Some(token) = session_token {
+            return self.session_credential(access_key_id, token).await;
+        }
+        if let Some(key) = self.platform.keys.fixed(access_key_id) {
+            return Ok(found(access_key_id, key.secret.clone(), key.principal.clone(), None));
+        }
+        let record = self.platform.store.read::<AccessKey>(&Scope::system(), &[access_key_id]).await;
+        let record = record.map_err(|error| {
+            tracing::error!(%error, "an access key cannot be read");
+            CredentialError::Unavailable
+        })?;
+        let record = record.ok_or(CredentialError::Unknown)?;
+        if record.status == KeyStatus::Inactive {
+            return Err(CredentialError::Unknown);
+        }
+        let secret = record.secret(&self.platform.keyring).ok_or(CredentialError::Unavailable)?;
+        Ok(found(access_key_id, secret, record.principal.clone(), None))
+    }
+
+    async fn session_credential(
+        &self,
+        access_key_id: &str,
+        token: &str,
+    ) -> Result<FoundCredential<Caller>, CredentialError> {
+        let (session, secret) =
+            session::open(&self.platform.keyring, access_key_id, token).ok_or(CredentialError::InvalidToken)?;
+        if session.expires <= self.platform.clock.now() {
+            return Err(CredentialError::ExpiredToken);
+        }
+        if let PrincipalKind::AssumedRole { role_arn, role_id, .. } = &session.principal.kind {
+            let name = role_arn.resource.rsplit('/').next().unwrap_or_default();
+            let role = self.roles.role(session.principal.account, name).await.map_err(|error| {
+                tracing::error!(%error, "a session's role cannot be read");
+                CredentialError::Unavailable
+            })?;
+            if role.is_none_or(|role| role.id != *role_id) {
+                return Err(CredentialError::InvalidToken);
+            }
+        }
+        Ok(found(access_key_id, secret, session.principal.clone(), Some(session)))
+    }
+}
+
+fn found(
+    access_key_id: &str,
+    secret: SecretAccessKey,
+    principal: Principal,
+    session: Option<Session>,
+) -> FoundCredential<Caller> {
+    FoundCredential { secret, caller: Caller { access_key_id: access_key_id.to_owned(), principal, session } }
+}

@@ -1,0 +1,133 @@
+//! Listeners and connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use super::{Backend, Server, ServeLimits};
+
+/// How long a client may take for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait after a failed accept: with no descriptors left, asking again at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The most HTTP/2 streams of one connection.
+const STREAMS_MAX: u32 = 128;
+
+/// Whether, and as whom, the server speaks TLS.
+#[derive(Clone)]
+pub enum Tls {
+    /// Plain HTTP.
+    Off,
+    /// With this configuration.
+    On(Arc<rustls::ServerConfig>),
+}
+
+/// Serves connections from `listener` until `stop` resolves, then lets open requests finish within
+/// [`ServeLimits::drain_timeout`].
+pub async fn serve<B: Backend>(
+    server: Arc<Server<B>>,
+    listener: TcpListener,
+    tls: Tls,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let graceful = Arc::new(GracefulShutdown::new());
+    let slots = Arc::new(Semaphore::new(server.limits.connections_max));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let slot = tokio::select! {
+            () = &mut stop => break,
+            slot = slots.clone().acquire_owned() => slot.map_err(std::io::Error::other)?,
+        };
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let (server, tls, watcher) = (server.clone(), tls.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _slot = slot;
+            connection(server, stream, peer, tls, watcher).await;
+        });
+    }
+    drop(listener);
+    let drain = server.limits.drain_timeout;
+    let graceful = Arc::try_unwrap(graceful).map_err(|_| std::io::Error::other("the listener is shared"))?;
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(seconds = drain.as_secs(), "some requests were still open and are cut off");
+    }
+    Ok(())
+}
+
+async fn connection<B: Backend>(
+    server: Arc<Server<B>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Tls,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    // Answers are small and written at once: waiting to fill a packet only adds latency.
+    let _ = stream.set_nodelay(true);
+    match tls {
+        Tls::Off => requests(server, stream, peer, watcher).await,
+        Tls::On(config) => {
+            let handshake = TlsAcceptor::from(config).accept(stream);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+                Ok(Ok(stream)) => requests(server, stream, peer, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+async fn requests<B: Backend>(
+    server: Arc<Server<B>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let builder = http(&server.limits);
+    let service = service_fn(move |request| {
+        let server = server.clone();
+        async move { Ok::<_, std::convert::Infallible>(server.answer(request, Some(peer.ip())).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+fn http(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes_max.max(8192))
+        // A client may close its side once it has sent a request and still wants the answer.
+        .half_close(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(limits.head_timeout))
+        .keep_alive_timeout(limits.head_timeout);
+    builder
+}

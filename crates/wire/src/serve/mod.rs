@@ -1,0 +1,171 @@
+//! The HTTP server: one port, every service.
+//!
+//! A request goes one way through it: head → [`route`] (which service and operation, in which protocol) → signature parsed
+//! and its time and scope checked → key looked up → body read → signature verified → [`Backend::call`] → answer written.
+//! A body is not read before its sender is known to hold a key.
+
+mod connection;
+mod request;
+pub mod route;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Region, Timestamp};
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::Full;
+
+use crate::error::Error;
+use crate::model::{Protocol, ServiceModel};
+use crate::sigv4::{SecretAccessKey, SigningKeyCache};
+use crate::value::Value;
+
+pub use connection::{Tls, serve};
+
+/// A boxed future.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An answer.
+pub type Response = http::Response<Full<Bytes>>;
+
+/// What the server needs of those behind it.
+pub trait Backend: Send + Sync + 'static {
+    /// Whoever a key belongs to; the wire hands it on unread.
+    type Caller: Send + 'static;
+
+    /// The services, by the numbers that [`Call::service`] uses.
+    fn services(&self) -> &[&'static ServiceModel];
+    /// The present.
+    fn now(&self) -> Timestamp;
+    /// A fresh request id.
+    fn request_id(&self) -> String;
+    /// The secret and the owner of a key.
+    fn credential<'a>(
+        &'a self,
+        access_key_id: &'a str,
+        session_token: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<FoundCredential<Self::Caller>, CredentialError>>;
+    /// Authorises, decodes and handles a verified request.
+    fn call(&self, call: Call<Self::Caller>) -> BoxFuture<'_, Result<Value, Error>>;
+}
+
+/// A key that may sign.
+#[derive(Debug)]
+pub struct FoundCredential<C> {
+    /// Its secret.
+    pub secret: SecretAccessKey,
+    /// Its owner.
+    pub caller: C,
+}
+
+/// Why a key may not sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// Nobody knows it, or it is switched off.
+    #[error("the access key is unknown or inactive")]
+    Unknown,
+    /// The session token is not one that was given out with this key.
+    #[error("the session token does not belong to the access key")]
+    InvalidToken,
+    /// The session is over.
+    #[error("the session token has expired")]
+    ExpiredToken,
+    /// It could not be looked up.
+    #[error("the access key could not be looked up")]
+    Unavailable,
+}
+
+/// A verified request.
+#[derive(Debug)]
+pub struct Call<C> {
+    /// The service's number in [`Backend::services`].
+    pub service: usize,
+    /// The operation's number in its model.
+    pub operation: usize,
+    /// The protocol that the client speaks.
+    pub protocol: Protocol,
+    /// Who signed.
+    pub caller: C,
+    /// The region of the signature's scope.
+    pub region: Region,
+    /// The request's id.
+    pub request_id: String,
+    /// When it came in.
+    pub now: Timestamp,
+    /// The `Host` header.
+    pub host: String,
+    /// Where the connection comes from.
+    pub source_ip: Option<IpAddr>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The body; in awsQuery the form, query string included.
+    pub body: Bytes,
+}
+
+/// What became of a request; for logs and metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// The service, or the empty string when none was recognised.
+    pub service: &'static str,
+    /// The operation, or the empty string.
+    pub operation: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// From the head's arrival to the answer.
+    pub duration: Duration,
+}
+
+/// Bounds on what one client can make the server hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// Connections at once; further ones wait in the listen queue.
+    pub connections_max: usize,
+    /// The largest request head, in bytes.
+    pub head_bytes_max: usize,
+    /// The largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// How long a request's head may take, and how long a connection may idle.
+    pub head_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// How long open requests may go on once the server is told to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            head_bytes_max: 64 * 1024,
+            body_bytes_max: 6 * 1024 * 1024,
+            head_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(4),
+        }
+    }
+}
+
+/// Answers requests that are not of the AWS API (health, metrics); `None` lets a request through to it.
+pub type Internal = Arc<dyn Fn(&Parts) -> Option<Response> + Send + Sync>;
+/// Is told what became of each request.
+pub type Observer = Arc<dyn Fn(&Outcome) + Send + Sync>;
+
+/// The AWS API on a backend.
+pub struct Server<B> {
+    backend: Arc<B>,
+    limits: ServeLimits,
+    keys: SigningKeyCache,
+    internal: Internal,
+    observer: Observer,
+}
+
+impl<B: Backend> Server<B> {
+    /// A server of `backend`.
+    pub fn new(backend: Arc<B>, limits: ServeLimits, internal: Internal, observer: Observer) -> Self {
+        Self { backend, limits, keys: SigningKeyCache::new(), internal, observer }
+    }
+}
