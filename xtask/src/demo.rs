@@ -53,7 +53,7 @@ fn tour(stage: &mut Stage) -> Result<()> {
 
     heading("5. A wrong secret key is refused, and should be");
     stage.aws_refused(
-        &[("AWS_SECRET_ACCESS_KEY", "wrongwrongwrongwrongwrongwrongwrongwrong")],
+        &[("AWS_SECRET_ACCESS_KEY", "wrong/on/purpose")],
         &["sts", "get-caller-identity"],
         "SignatureDoesNotMatch",
     )?;

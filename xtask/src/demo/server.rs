@@ -50,7 +50,7 @@ impl Server {
     /// Starts it; the time until it was ready.
     pub(super) fn start(&mut self) -> Result<Duration> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut up = Command::new(&self.pilvi);
+        let mut up = bound_to_this_process(&self.pilvi);
         up.args(self.arguments()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let begun = Instant::now();
         self.up = Some(up.spawn().with_context(|| format!("starting {}", self.pilvi.display()))?);
@@ -137,6 +137,18 @@ impl Drop for Server {
             process::kill_tree(up);
         }
     }
+}
+
+/// A program that gets SIGTERM when this process ends, however it ends. `setpriv` arranges that and becomes the program;
+/// it is part of every Debian. Where it is missing, a demo that is killed leaves its server behind.
+fn bound_to_this_process(program: &Path) -> Command {
+    const SETPRIV: &str = "/usr/bin/setpriv";
+    if !Path::new(SETPRIV).exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(SETPRIV);
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
 }
 
 /// Whether the ready address answers 200.

@@ -188,11 +188,15 @@ impl Drop for Folder {
     }
 }
 
+/// The command with what stands before it. A secret is hidden, but for one that is wrong on purpose.
 fn with_identity(identity: &[(&str, &str)], arguments: &[&str]) -> String {
     let mut line = String::new();
     for (name, value) in identity {
-        let value = if *name == "AWS_ACCESS_KEY_ID" { value } else { &"***" };
-        line.push_str(&format!("{name}={value} "));
+        let hidden = *name != "AWS_ACCESS_KEY_ID" && !value.starts_with("wrong");
+        line.push_str(&format!("{name}={} ", if hidden { "***" } else { value }));
+    }
+    if identity.len() > 1 {
+        line.push_str("\\\n      ");
     }
     line + &screen::typed("aws", arguments)
 }
@@ -244,7 +248,11 @@ mod tests {
         let shown: Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(shown["AccessKeyId"], "ASIA1");
         let line = with_identity(&[("AWS_ACCESS_KEY_ID", "ASIA1"), ("AWS_SESSION_TOKEN", "hush")], &["sts"]);
-        assert_eq!(line, "AWS_ACCESS_KEY_ID=ASIA1 AWS_SESSION_TOKEN=*** aws sts");
+        assert_eq!(line, "AWS_ACCESS_KEY_ID=ASIA1 AWS_SESSION_TOKEN=*** \\\n      aws sts");
+        assert_eq!(
+            with_identity(&[("AWS_SECRET_ACCESS_KEY", "wrong")], &["sts"]),
+            "AWS_SECRET_ACCESS_KEY=wrong aws sts"
+        );
     }
 
     #[test]
