@@ -12,7 +12,8 @@ use super::error::AuthError;
 use super::query::Query;
 use super::{ALGORITHM, CredentialScope};
 
-/// The host that the request is for: the `Host` header, or on HTTP/2 `:authority`.
+/// The host that the request is for: the `Host` header, or on HTTP/2 `:authority`, without the port that its scheme
+/// implies, as every signer leaves it out.
 ///
 /// # Errors
 /// [`AuthError::MalformedHost`] when there are several, when the two disagree, or when it is not visible ASCII: routing
@@ -20,14 +21,26 @@ use super::{ALGORITHM, CredentialScope};
 pub fn host(parts: &Parts) -> Result<Option<&str>, AuthError> {
     let mut headers = parts.headers.get_all(HOST).iter();
     let header = headers.next().map(|value| value.to_str().map_err(|_| AuthError::MalformedHost)).transpose()?;
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let scheme = parts.uri.scheme_str();
+    let authority = parts.uri.authority().map(|name| without_default_port(name.as_str(), scheme));
     if headers.next().is_some() || authority.is_some_and(|name| name.contains('@')) {
         return Err(AuthError::MalformedHost);
     }
     match (header, authority) {
-        (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => Err(AuthError::MalformedHost),
+        (Some(header), Some(authority)) if !without_default_port(header, scheme).eq_ignore_ascii_case(authority) => {
+            Err(AuthError::MalformedHost)
+        }
         (header, authority) => Ok(header.or(authority)),
     }
+}
+
+fn without_default_port<'a>(name: &'a str, scheme: Option<&str>) -> &'a str {
+    let port = match scheme {
+        Some("http") => ":80",
+        Some("https") => ":443",
+        _ => return name,
+    };
+    name.strip_suffix(port).unwrap_or(name)
 }
 
 /// All that a signature covers.
@@ -117,7 +130,8 @@ fn write_path(out: &mut String, raw: &str, s3: bool) {
     }
 }
 
-/// RFC 3986, section 5.2.4, and runs of `/` become one. Escapes are left alone: `%2E%2E` is a name.
+/// RFC 3986, section 5.2.4, and runs of `/` become one. Escapes are left alone: `%2E%2E` is a name. (Signers differ over
+/// what a final `/.` leaves: AWS's Rust signer a slash, as here and as in the RFC, botocore nothing. No client sends one.)
 fn normalise(raw: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     for segment in raw.split('/') {
@@ -163,7 +177,11 @@ mod tests {
             ("/../..", "/../..", "/"),
             ("/a../b./", "/a../b./", "/a../b./"),
             ("*", "*", "/%2A"),
-            ("/arn%3Aaws%3Alambda/invocations", "/arn%3Aaws%3Alambda/invocations", "/arn%253Aaws%253Alambda/invocations"),
+            (
+                "/arn%3Aaws%3Alambda/invocations",
+                "/arn%3Aaws%3Alambda/invocations",
+                "/arn%253Aaws%253Alambda/invocations",
+            ),
             ("/test/@connections/J%3D", "/test/@connections/J%3D", "/test/%40connections/J%253D"),
         ] {
             let (mut as_s3, mut as_other) = (String::new(), String::new());
@@ -175,7 +193,8 @@ mod tests {
 
     #[test]
     fn blanks_are_trimmed_and_folded_and_tabs_are_not_blanks() {
-        for (value, folded) in [("  a  b ", "a b"), ("", ""), ("   ", ""), ("a\t b", "a\t b"), ("\"a   b\"", "\"a b\"")] {
+        for (value, folded) in [("  a  b ", "a b"), ("", ""), ("   ", ""), ("a\t b", "a\t b"), ("\"a   b\"", "\"a b\"")]
+        {
             let mut out = Vec::new();
             fold_into(&mut out, value.as_bytes());
             assert_eq!(out, folded.as_bytes(), "{value:?}");
@@ -199,6 +218,8 @@ mod tests {
         assert_eq!(host(&parts("/", &["a.example:8080"])), Ok(Some("a.example:8080")));
         assert_eq!(host(&parts("http://a.example:8080/", &[])), Ok(Some("a.example:8080")));
         assert_eq!(host(&parts("http://A.example/", &["a.example"])), Ok(Some("a.example")));
+        assert_eq!(host(&parts("https://a.example:443/", &[])), Ok(Some("a.example")));
+        assert_eq!(host(&parts("https://a.example:443/", &["a.example:443"])), Ok(Some("a.example:443")));
         assert_eq!(host(&parts("/", &[])), Ok(None));
         for (uri, hosts) in
             [("http://b.example/", &["a.example"][..]), ("/", &["a", "a"]), ("http://u@a.example/", &[]), ("/", &["ä"])]

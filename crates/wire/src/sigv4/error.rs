@@ -91,7 +91,9 @@ impl fmt::Display for ScopeFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Region(got) => write!(f, "Credential should be scoped to a valid region, not '{got}'."),
-            Self::Service { expected, .. } => write!(f, "Credential should be scoped to correct service: '{expected}'."),
+            Self::Service { expected, .. } => {
+                write!(f, "Credential should be scoped to correct service: '{expected}'.")
+            }
             Self::Terminator(got) => {
                 write!(f, "Credential should be scoped with a valid terminator: 'aws4_request', not '{got}'.")
             }

@@ -193,10 +193,9 @@ fn s3_scope(form: Form, faults: &[ScopeFault]) -> (&'static str, u16, String) {
             form,
             &format!("incorrect service \"{got}\". This endpoint belongs to \"{expected}\"."),
         ),
-        ScopeFault::Terminator(got) => malformed_credential(
-            form,
-            &format!("incorrect terminal \"{got}\". This endpoint uses \"aws4_request\"."),
-        ),
+        ScopeFault::Terminator(got) => {
+            malformed_credential(form, &format!("incorrect terminal \"{got}\". This endpoint uses \"aws4_request\"."))
+        }
         ScopeFault::Date { got, signed_at } => {
             let day = super::scope::day(*signed_at);
             let query =
@@ -276,7 +275,8 @@ mod tests {
             (
                 "AuthorizationHeaderMalformed",
                 400,
-                "The authorization header is malformed; incorrect service \"ec2\". This endpoint belongs to \"s3\".".into()
+                "The authorization header is malformed; incorrect service \"ec2\". This endpoint belongs to \"s3\"."
+                    .into()
             )
         );
         assert_eq!(

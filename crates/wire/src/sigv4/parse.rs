@@ -123,8 +123,7 @@ impl<'a> Stated<'a> {
         if algorithm != ALGORITHM {
             return Err(unsupported(algorithm));
         }
-        let [credential, signature, signed_headers] =
-            fields_of(fields, ["Credential", "Signature", "SignedHeaders"])?;
+        let [credential, signature, signed_headers] = fields_of(fields, ["Credential", "Signature", "SignedHeaders"])?;
         let date = match header_once(headers, X_AMZ_DATE)? {
             None => header_once(headers, DATE.as_str())?,
             found => found,
@@ -267,8 +266,7 @@ fn fields_of<'a>(text: &'a str, names: [&'static str; 3]) -> Result<[Option<&'a 
 
 fn signed_headers(text: &str) -> Result<Vec<String>, AuthError> {
     AuthError::limit("The list of signed headers", text.len(), AUTHORIZATION_LENGTH_MAX)?;
-    let mut names: Vec<String> =
-        text.split(';').filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
+    let mut names: Vec<String> = text.split(';').filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect();
     names.sort_unstable();
     names.dedup();
     AuthError::limit("The number of signed headers", names.len(), SIGNED_HEADERS_MAX)?;
@@ -293,4 +291,197 @@ fn unsupported(algorithm: &str) -> AuthError {
 
 fn shortened(text: &str, length_max: usize) -> String {
     text.chars().take(length_max).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigv4::{ErrorFamily, StreamingKind};
+
+    const DATE: (&str, &str) = ("x-amz-date", "20150830T123600Z");
+    const HEADER: &str = "AWS4-HMAC-SHA256 Credential=AKID/20150830/us-east-1/ecs/aws4_request, \
+         SignedHeaders=host;x-amz-date, Signature=00ff";
+    const QUERY: &str = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20150830%2Fus-east-1%2Fs3%2Faws4_request\
+         &X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00ff";
+
+    fn of(uri: &str, headers: &[(&str, &str)]) -> Result<ParsedSignature, AuthError> {
+        let mut request = http::Request::builder().uri(uri).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        parse(&request.body(()).unwrap().into_parts().0)
+    }
+
+    fn of_header(authorization: &str) -> Result<ParsedSignature, AuthError> {
+        of("/", &[("authorization", authorization), DATE])
+    }
+
+    #[test]
+    fn a_header_is_read_with_and_without_blanks_and_in_any_order() {
+        let parsed = of_header(HEADER).unwrap();
+        assert_eq!(parsed.access_key_id(), "AKID");
+        assert_eq!(parsed.scope().to_string(), "20150830/us-east-1/ecs/aws4_request");
+        assert_eq!(parsed.signed_at().basic(), DATE.1);
+        assert_eq!((parsed.signature(), parsed.form(), parsed.body_rule()), ("00ff", Form::Header, &BodyRule::Compute));
+        assert_eq!(of_header(&HEADER.replace(", ", ",")).as_ref(), Ok(&parsed));
+        assert_eq!(of_header(&HEADER.replace(", ", " ,  ")).as_ref(), Ok(&parsed));
+        let turned = "AWS4-HMAC-SHA256 Signature=00ff, Future=1, SignedHeaders=x-amz-date;host;Host, \
+             Credential=AKID/20150830/us-east-1/ecs/aws4_request";
+        assert_eq!(of_header(turned), Ok(parsed));
+    }
+
+    #[test]
+    fn the_date_header_serves_where_there_is_no_x_amz_date() {
+        let authorization = ("authorization", HEADER);
+        for date in ["Sun, 30 Aug 2015 12:36:00 GMT", "20150830T123600Z"] {
+            assert_eq!(of("/", &[authorization, ("date", date)]).unwrap().signed_at().basic(), DATE.1);
+        }
+        let ignored = [authorization, DATE, ("date", "Mon, 31 Aug 2015 12:36:00 GMT")];
+        assert_eq!(of("/", &ignored).unwrap().signed_at().basic(), DATE.1);
+    }
+
+    #[test]
+    fn a_presigned_query_is_read() {
+        let parsed = of(QUERY, &[]).unwrap();
+        assert_eq!((parsed.form(), parsed.expires), (Form::Query, Some(60)));
+        assert_eq!(parsed.body_rule(), &BodyRule::UnsignedPayload);
+        let uri = format!("{QUERY}&X-Amz-Security-Token=a%2Fb&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD");
+        assert_eq!(of(&uri, &[]).unwrap().session_token(), Some("a/b"));
+    }
+
+    #[test]
+    fn no_signature_is_not_a_malformed_one() {
+        assert_eq!(of("/?a=b", &[]), Err(AuthError::MissingAuthenticationToken));
+        assert_eq!(of("/", &[("authorization", " "), DATE]), Err(AuthError::MissingAuthenticationToken));
+    }
+
+    #[test]
+    fn two_mechanisms_at_once_are_refused() {
+        assert_eq!(of(QUERY, &[("authorization", HEADER), DATE]), Err(AuthError::TwoMechanisms));
+        let version_2 = "&AWSAccessKeyId=a&Signature=b&Expires=1";
+        assert_eq!(of(&format!("{QUERY}{version_2}"), &[]), Err(AuthError::TwoMechanisms));
+        let of_both = of(&format!("/?{version_2}"), &[("authorization", HEADER), DATE]);
+        assert_eq!(of_both, Err(AuthError::TwoMechanisms));
+    }
+
+    #[test]
+    fn other_algorithms_are_refused_by_name_and_tokens_are_not_repeated() {
+        let name = |result: Result<ParsedSignature, AuthError>| match result {
+            Err(AuthError::UnsupportedAlgorithm { algorithm }) => algorithm,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(name(of_header("AWS AKID:c2lnbmF0dXJl")), "AWS");
+        assert_eq!(name(of("/?AWSAccessKeyId=a&Signature=b&Expires=1", &[])), "AWS");
+        assert_eq!(name(of_header(&HEADER.replace("HMAC-SHA256", "ECDSA-P256-SHA256"))), "AWS4-ECDSA-P256-SHA256");
+        assert_eq!(name(of(&QUERY.replace("HMAC-SHA256", "ECDSA-P256-SHA256"), &[])), "AWS4-ECDSA-P256-SHA256");
+        assert_eq!(name(of_header("Bearer secret")), "Bearer");
+        assert_eq!(name(of_header("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.c2ln")), "***");
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_in_a_header_is_told() {
+        use Parameter::{Credential, Date, Signature, SignedHeaders};
+        let missing = |missing| Err(AuthError::MissingParameters { form: Form::Header, missing });
+        assert_eq!(of("/", &[("authorization", ALGORITHM)]), missing(vec![Credential, Signature, SignedHeaders, Date]));
+        assert_eq!(of_header("AWS4-HMAC-SHA256 Signature=0"), missing(vec![Credential, SignedHeaders]));
+        assert_eq!(of_header("AWS4-HMAC-SHA256 Credential=a, x"), Err(AuthError::NotKeyValue));
+        let twice = of_header(&format!("{HEADER}, Signature=1"));
+        assert_eq!(twice, Err(AuthError::Repeated { name: "Signature" }));
+        let two_headers = [("authorization", HEADER), ("authorization", HEADER), DATE];
+        assert_eq!(of("/", &two_headers), Err(AuthError::Repeated { name: "authorization" }));
+        let two_dates = [("authorization", HEADER), DATE, DATE];
+        assert_eq!(of("/", &two_dates), Err(AuthError::Repeated { name: "x-amz-date" }));
+        let four = of_header(&HEADER.replace("us-east-1/", ""));
+        assert!(matches!(four, Err(AuthError::MalformedCredential { form: Form::Header, .. })), "{four:?}");
+        for date in ["", "2015-08-30T12:36:00Z", "20150830T123660Z", "20150830T12360Z", "20151330T123600Z"] {
+            let date = of("/", &[("authorization", HEADER), ("x-amz-date", date)]);
+            assert!(matches!(date, Err(AuthError::MalformedDate { .. })), "{date:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_malformed_in_a_query_is_told() {
+        for parameter in ["Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"] {
+            let renamed = QUERY.replace(&format!("X-Amz-{parameter}="), "Other=");
+            let (code, status, _) = of(&renamed, &[]).unwrap_err().aws(ErrorFamily::S3);
+            assert_eq!((code, status), ("AuthorizationQueryParametersError", 400), "{parameter}");
+        }
+        for (expires, fault) in [
+            ("x", ExpiresFault::NotANumber),
+            ("", ExpiresFault::NotANumber),
+            ("99999999999999999999", ExpiresFault::NotANumber),
+            ("-1", ExpiresFault::Negative),
+            ("604801", ExpiresFault::TooLarge),
+            ("5000000000", ExpiresFault::TooLarge),
+        ] {
+            let uri = QUERY.replace("Expires=60", &format!("Expires={expires}"));
+            assert_eq!(of(&uri, &[]), Err(AuthError::MalformedExpires(fault)), "{expires}");
+        }
+        let twice = of(&format!("{QUERY}&X-Amz-Date=20150830T123600Z"), &[]);
+        assert_eq!(twice, Err(AuthError::Repeated { name: "X-Amz-Date" }));
+        let without = QUERY.replace("&X-Amz-Expires=60", "").replace("%2Fs3%2F", "%2Fsts%2F");
+        assert_eq!(of(&without, &[]).unwrap().expires, None, "only S3 insists");
+    }
+
+    #[test]
+    fn a_scope_of_another_day_region_or_end_is_refused_with_every_fault() {
+        let faults = |text: &str| match of_header(&HEADER.replace("20150830/us-east-1/ecs/aws4_request", text)) {
+            Err(AuthError::Scope { faults, .. }) => faults.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(faults("20150829/us-east-1/ecs/aws4_request"), 1);
+        assert_eq!(faults("20150830/Mars/ecs/aws4_request"), 1);
+        assert_eq!(faults("20150830/us-east-1/ecs/aws4_reques"), 1);
+        assert_eq!(faults("20150829//ecs/aws4"), 3);
+    }
+
+    #[test]
+    fn the_host_and_what_amazon_names_must_be_signed() {
+        let names = |authorization: &str, headers: &[(&str, &str)]| match of(
+            "/",
+            &[&[("authorization", authorization), DATE], headers].concat(),
+        ) {
+            Err(AuthError::HeadersNotSigned { names }) => names.join(","),
+            Ok(_) => String::new(),
+            other => panic!("{other:?}"),
+        };
+        let target = [("x-amz-target", "T.Op"), ("x-amz-a", "1"), ("content-type", "a/b"), ("x-amzn-trace-id", "1")];
+        assert_eq!(names(HEADER, &target), "x-amz-a,x-amz-target");
+        assert_eq!(names(&HEADER.replace("host;x-amz-date", ""), &[]), "host,x-amz-date");
+        let hash = "0".repeat(64);
+        let late = [("x-amz-security-token", "t"), ("x-amz-content-sha256", hash.as_str()), ("content-md5", "1")];
+        assert_eq!(names(HEADER, &late), "");
+        assert_eq!(names(&HEADER.replace("/ecs/", "/s3/"), &late), "content-md5,x-amz-security-token");
+    }
+
+    #[test]
+    fn the_body_rule_follows_the_declaration() {
+        let rule = |service: &str, hash: &str| {
+            let authorization = HEADER.replace("/ecs/", &format!("/{service}/"));
+            of("/", &[("authorization", &authorization), DATE, ("x-amz-content-sha256", hash)])
+                .map(|parsed| parsed.body_rule().clone())
+        };
+        let hash = "a".repeat(64);
+        assert_eq!(rule("ecs", &hash), Ok(BodyRule::Hex(hash.clone())));
+        assert_eq!(rule("ecs", "UNSIGNED-PAYLOAD"), Err(AuthError::MalformedContentSha256));
+        assert_eq!(rule("s3", "UNSIGNED-PAYLOAD"), Ok(BodyRule::UnsignedPayload));
+        let streaming = Ok(BodyRule::Streaming(StreamingKind::UnsignedTrailer));
+        assert_eq!(rule("s3", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"), streaming);
+        assert_eq!(of_header(&HEADER.replace("/ecs/", "/s3/")), Err(AuthError::MissingContentSha256));
+    }
+
+    #[test]
+    fn everything_has_a_bound_and_the_token_is_not_printed() {
+        let long = format!("{HEADER}, x={}", "a".repeat(AUTHORIZATION_LENGTH_MAX));
+        assert!(matches!(of_header(&long), Err(AuthError::LimitExceeded { .. })));
+        let names: Vec<String> = (0..=SIGNED_HEADERS_MAX).map(|n| format!("h{n}")).collect();
+        let many = HEADER.replace("host;", &format!("{};", names.join(";")));
+        assert!(matches!(of_header(&many), Err(AuthError::LimitExceeded { .. })));
+        let token = "t".repeat(SESSION_TOKEN_LENGTH_MAX + 1);
+        let headers = |token| [("authorization", HEADER), DATE, ("x-amz-security-token", token)];
+        assert!(matches!(of("/", &headers(&token)), Err(AuthError::LimitExceeded { .. })));
+        let parsed = of("/", &headers("FwoGZXIv")).unwrap();
+        assert_eq!(parsed.session_token(), Some("FwoGZXIv"));
+        assert!(!format!("{parsed:?}").contains("FwoGZXIv"));
+    }
 }

@@ -132,7 +132,9 @@ mod tests {
             assert!(BodyRule::declared(text, true).is_some(), "{text}");
             assert_eq!(BodyRule::declared(text, false), None, "{text}");
         }
-        for text in ["", "unsigned-payload", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", &"g".repeat(64), &"a".repeat(63)] {
+        for text in
+            ["", "unsigned-payload", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", &"g".repeat(64), &"a".repeat(63)]
+        {
             assert_eq!(BodyRule::declared(text, true), None, "{text}");
         }
     }

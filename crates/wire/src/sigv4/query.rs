@@ -9,8 +9,11 @@ use super::{QUERY_LENGTH_MAX, QUERY_PARAMETERS_MAX};
 /// The one parameter that a presigned request does not sign.
 const SIGNATURE: &[u8] = b"X-Amz-Signature";
 
+/// A decoded name or value.
+type Piece<'a> = Cow<'a, [u8]>;
+
 /// A raw query's parameters in the order they came in.
-pub(super) struct Query<'a>(Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>);
+pub(super) struct Query<'a>(Vec<(Piece<'a>, Piece<'a>)>);
 
 impl<'a> Query<'a> {
     /// Splits at `&` and the first `=`; a name without `=` has the empty value, an empty piece is none.

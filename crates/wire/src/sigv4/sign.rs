@@ -137,20 +137,13 @@ impl Signer<'_> {
         parts.headers.remove(X_AMZ_DATE);
         parts.headers.remove(X_AMZ_SECURITY_TOKEN);
         if !parts.headers.contains_key(HOST) {
-            let name = host(parts)?.ok_or(SignError::NoHost)?;
-            let name = without_default_port(name, parts.uri.scheme_str());
-            parts.headers.insert(HOST, header_value(name)?);
+            let name = header_value(host(parts)?.ok_or(SignError::NoHost)?)?;
+            parts.headers.insert(HOST, name);
         }
         Ok(())
     }
 
-    fn signature(
-        &self,
-        parts: &Parts,
-        names: &[String],
-        payload: &str,
-        presigned: bool,
-    ) -> Result<String, SignError> {
+    fn signature(&self, parts: &Parts, names: &[String], payload: &str, presigned: bool) -> Result<String, SignError> {
         let (query, scope) = (Query::parse(parts.uri.query())?, self.scope());
         let signed = Signed { parts, query: &query, presigned, headers: names, payload, scope: &scope, at: self.at };
         let string_to_sign = signed.string_to_sign()?;
@@ -194,16 +187,6 @@ fn signed_names(parts: &Parts) -> Vec<String> {
     names
 }
 
-/// HTTP clients do not send a scheme's own port in `Host`.
-fn without_default_port<'a>(authority: &'a str, scheme: Option<&str>) -> &'a str {
-    let port = match scheme {
-        Some("http") => ":80",
-        Some("https") => ":443",
-        _ => return authority,
-    };
-    authority.strip_suffix(port).unwrap_or(authority)
-}
-
 fn append_query(parts: &mut Parts, parameters: &[(&str, &str)]) -> Result<(), SignError> {
     let mut target = parts.uri.path().to_owned();
     let mut separator = '?';
@@ -227,4 +210,71 @@ fn append_query(parts: &mut Parts, parameters: &[(&str, &str)]) -> Result<(), Si
 
 fn header_value(text: &str) -> Result<HeaderValue, SignError> {
     HeaderValue::from_str(text).map_err(|_| SignError::Unwritable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigv4::{PayloadHash, SecretAccessKey, parse};
+
+    fn credentials() -> Credentials {
+        Credentials {
+            access_key_id: "AKID".into(),
+            secret_access_key: SecretAccessKey::new("secret"),
+            session_token: Some("token".into()),
+        }
+    }
+
+    fn parts(uri: &str) -> Parts {
+        http::Request::builder().uri(uri).body(()).unwrap().into_parts().0
+    }
+
+    fn signer<'a>(credentials: &'a Credentials, service: &'a str) -> Signer<'a> {
+        Signer { credentials, region: "us-east-1", service, at: Timestamp::from_millis(1_440_938_160_789) }
+    }
+
+    #[test]
+    fn a_request_signed_twice_carries_one_signature() {
+        let (credentials, mut parts) = (credentials(), parts("http://localhost:4566/?Action=x"));
+        signer(&credentials, "iam").sign(&mut parts, SignableBody::Bytes(b"")).unwrap();
+        let once = parts.headers.clone();
+        signer(&credentials, "iam").sign(&mut parts, SignableBody::Bytes(b"")).unwrap();
+        assert_eq!(parts.headers, once);
+        let parsed = parse(&parts).unwrap();
+        let verdict =
+            parsed.verify(&parts, &credentials.secret_access_key, parsed.signed_at(), "iam", PayloadHash::of(b""));
+        assert_eq!((verdict, parsed.session_token()), (Ok(()), Some("token")));
+    }
+
+    #[test]
+    fn the_port_of_a_scheme_is_not_part_of_the_host() {
+        let credentials = credentials();
+        for (uri, expected) in [
+            ("http://a.example:80/", "a.example"),
+            ("https://a.example:443/", "a.example"),
+            ("http://a.example:443/", "a.example:443"),
+            ("https://a.example:8443/", "a.example:8443"),
+        ] {
+            let mut parts = parts(uri);
+            signer(&credentials, "ecs").sign(&mut parts, SignableBody::Bytes(b"")).unwrap();
+            assert_eq!(parts.headers["host"], expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_signed_is_said() {
+        let credentials = credentials();
+        let sign = |uri, service, body| signer(&credentials, service).sign(&mut parts(uri), body);
+        assert_eq!(sign("/", "ecs", SignableBody::Bytes(b"")), Err(SignError::NoHost));
+        assert_eq!(sign("http://a/", "ecs", SignableBody::Unsigned), Err(SignError::Body));
+        let presign = |seconds, body| {
+            signer(&credentials, "s3").presign(&mut parts("http://a/"), Duration::from_secs(seconds), body)
+        };
+        assert_eq!(presign(0, SignableBody::Unsigned), Err(SignError::Expires));
+        assert_eq!(presign(604_801, SignableBody::Unsigned), Err(SignError::Expires));
+        assert_eq!(presign(60, SignableBody::Streaming(StreamingKind::Signed)), Err(SignError::Body));
+        let odd = Credentials { session_token: Some("a\nb".into()), ..credentials.clone() };
+        let result = signer(&odd, "ecs").sign(&mut parts("http://a/"), SignableBody::Bytes(b""));
+        assert_eq!(result, Err(SignError::Unwritable));
+    }
 }

@@ -12,7 +12,9 @@ use super::error::{AuthError, Form, ScopeFault};
 use super::key::CacheKey;
 use super::payload::PayloadHash;
 use super::query::Query;
-use super::{ParsedSignature, SecretAccessKey, SigningKey, SigningKeyCache, X_AMZ_CONTENT_SHA256, X_AMZ_SECURITY_TOKEN};
+use super::{
+    ParsedSignature, SecretAccessKey, SigningKey, SigningKeyCache, X_AMZ_CONTENT_SHA256, X_AMZ_SECURITY_TOKEN,
+};
 
 /// How far a client's clock may differ from the server's, and how old a signature in a header may be.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(15 * 60);
@@ -161,5 +163,155 @@ fn must_be_signed(signature: &ParsedSignature, name: &str) -> bool {
         X_AMZ_SECURITY_TOKEN => s3 || signature.form == Form::Query,
         "content-md5" => s3,
         name => name.starts_with("x-amz-"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigv4::{BodyRule, Credentials, SignableBody, Signer, parse};
+
+    const SIGNED_AT: i64 = 1_440_938_160;
+
+    fn credentials() -> Credentials {
+        Credentials {
+            access_key_id: "AKID".into(),
+            secret_access_key: SecretAccessKey::new("secret"),
+            session_token: None,
+        }
+    }
+
+    fn unsigned() -> Parts {
+        http::Request::builder().method("POST").uri("http://localhost:4566/").body(()).unwrap().into_parts().0
+    }
+
+    fn signed(service: &str, body: SignableBody<'_>) -> Parts {
+        let (credentials, mut parts) = (credentials(), unsigned());
+        let at = Timestamp::from_secs(SIGNED_AT);
+        Signer { credentials: &credentials, region: "us-east-1", service, at }.sign(&mut parts, body).unwrap();
+        parts
+    }
+
+    fn presigned(service: &str, seconds: u64) -> Parts {
+        let (credentials, mut parts) = (credentials(), unsigned());
+        let at = Timestamp::from_secs(SIGNED_AT);
+        let body = if service == "s3" { SignableBody::Unsigned } else { SignableBody::Bytes(b"") };
+        Signer { credentials: &credentials, region: "us-east-1", service, at }
+            .presign(&mut parts, Duration::from_secs(seconds), body)
+            .unwrap();
+        parts
+    }
+
+    fn verdict(parts: &Parts, service: &str, later_ms: i64, body: PayloadHash) -> Result<(), AuthError> {
+        let now = Timestamp::from_millis(SIGNED_AT * 1000 + later_ms);
+        parse(parts).unwrap().verify(parts, &SecretAccessKey::new("secret"), now, service, body)
+    }
+
+    fn is_expired(result: &Result<(), AuthError>) -> bool {
+        matches!(result, Err(AuthError::Expired { .. }))
+    }
+
+    #[test]
+    fn a_header_is_good_for_fifteen_minutes_before_and_after_its_time() {
+        let parts = signed("ecs", SignableBody::Bytes(b""));
+        let at = |later_ms| verdict(&parts, "ecs", later_ms, PayloadHash::of(b""));
+        for within in [-900_000, -1, 0, 900_000, 900_999] {
+            assert_eq!(at(within), Ok(()), "{within}");
+        }
+        assert!(is_expired(&at(901_000)));
+        assert!(matches!(at(-901_000), Err(AuthError::NotYetCurrent { .. })));
+        assert_eq!(
+            at(1_440_000).unwrap_err().to_string(),
+            "Signature expired: 20150830T123600Z is now earlier than 20150830T124500Z (20150830T130000Z - 15 min.)"
+        );
+    }
+
+    #[test]
+    fn a_presigned_request_lives_as_long_as_it_says_and_with_sts_always_fifteen_minutes() {
+        let (short, long, token) = (presigned("s3", 60), presigned("s3", 604_800), presigned("sts", 60));
+        let at = |parts, service, seconds: i64| verdict(parts, service, seconds * 1000, PayloadHash::of(b""));
+        assert_eq!(at(&short, "s3", 60), Ok(()));
+        assert!(is_expired(&at(&short, "s3", 61)));
+        assert_eq!(at(&short, "s3", -900), Ok(()));
+        assert!(matches!(at(&short, "s3", -901), Err(AuthError::NotYetCurrent { .. })));
+        assert_eq!(at(&long, "s3", 604_800), Ok(()));
+        assert!(is_expired(&at(&long, "s3", 604_801)));
+        assert_eq!(at(&token, "sts", 900), Ok(()));
+        assert!(is_expired(&at(&token, "sts", 901)));
+    }
+
+    #[test]
+    fn a_life_of_zero_seconds_is_over_before_it_begins() {
+        let parts = presigned("s3", 60);
+        let mut parsed = parse(&parts).unwrap();
+        parsed.expires = Some(0);
+        assert!(is_expired(&parsed.check(Timestamp::from_secs(SIGNED_AT), "s3")));
+    }
+
+    #[test]
+    fn a_signature_for_one_service_does_not_open_another() {
+        let parts = signed("es", SignableBody::Bytes(b""));
+        let error = verdict(&parts, "ecs", 0, PayloadHash::of(b"")).unwrap_err();
+        assert_eq!(error.to_string(), "Credential should be scoped to correct service: 'ecs'.");
+    }
+
+    #[test]
+    fn another_body_is_refused_whether_its_hash_was_declared_or_not() {
+        let (ecs, s3) = (signed("ecs", SignableBody::Bytes(b"body")), signed("s3", SignableBody::Bytes(b"body")));
+        assert_eq!(verdict(&ecs, "ecs", 0, PayloadHash::of(b"body")), Ok(()));
+        assert_eq!(verdict(&ecs, "ecs", 0, PayloadHash::of(b"bodz")), Err(AuthError::SignatureMismatch));
+        assert_eq!(verdict(&ecs, "ecs", 0, PayloadHash::Unread), Err(AuthError::MissingContentSha256));
+        assert_eq!(verdict(&s3, "s3", 0, PayloadHash::of(b"body")), Ok(()));
+        assert_eq!(verdict(&s3, "s3", 0, PayloadHash::of(b"bodz")), Err(AuthError::ContentSha256Mismatch));
+        assert_eq!(verdict(&s3, "s3", 0, PayloadHash::Unread), Ok(()), "the reader of the body judges it");
+    }
+
+    #[test]
+    fn an_unsigned_body_may_be_any_and_its_marker_may_not_be_swapped() {
+        let mut parts = signed("s3", SignableBody::Unsigned);
+        assert_eq!(parse(&parts).unwrap().body_rule(), &BodyRule::UnsignedPayload);
+        assert_eq!(verdict(&parts, "s3", 0, PayloadHash::of(b"anything")), Ok(()));
+        parts.headers.insert(X_AMZ_CONTENT_SHA256, "STREAMING-UNSIGNED-PAYLOAD-TRAILER".parse().unwrap());
+        assert_eq!(verdict(&parts, "s3", 0, PayloadHash::Unread), Err(AuthError::SignatureMismatch));
+    }
+
+    #[test]
+    fn a_presigned_hash_of_the_body_binds_the_body() {
+        let (credentials, mut parts) = (credentials(), unsigned());
+        let at = Timestamp::from_secs(SIGNED_AT);
+        let signer = Signer { credentials: &credentials, region: "us-east-1", service: "s3", at };
+        signer.presign(&mut parts, Duration::from_secs(60), SignableBody::Bytes(b"body")).unwrap();
+        assert_eq!(verdict(&parts, "s3", 0, PayloadHash::of(b"body")), Ok(()));
+        assert_eq!(verdict(&parts, "s3", 0, PayloadHash::of(b"bodz")), Err(AuthError::ContentSha256Mismatch));
+    }
+
+    #[test]
+    fn a_header_slipped_in_between_the_two_steps_is_still_refused() {
+        let mut parts = signed("ecs", SignableBody::Bytes(b""));
+        let parsed = parse(&parts).unwrap();
+        parts.headers.insert("x-amz-target", "Evil".parse().unwrap());
+        let now = Timestamp::from_secs(SIGNED_AT);
+        let verdict = parsed.verify(&parts, &SecretAccessKey::new("secret"), now, "ecs", PayloadHash::of(b""));
+        assert_eq!(verdict, Err(AuthError::HeadersNotSigned { names: vec!["x-amz-target".into()] }));
+    }
+
+    #[test]
+    fn on_http_2_the_authority_stands_in_for_the_host_header() {
+        let mut parts = signed("ecs", SignableBody::Bytes(b""));
+        assert_eq!(parts.headers.remove("host").unwrap(), "localhost:4566");
+        assert_eq!(verdict(&parts, "ecs", 0, PayloadHash::of(b"")), Ok(()));
+        parts.uri = "http://localhost:4567/".parse().unwrap();
+        assert_eq!(verdict(&parts, "ecs", 0, PayloadHash::of(b"")), Err(AuthError::SignatureMismatch));
+    }
+
+    #[test]
+    fn the_canonical_request_can_be_shown_to_whoever_looks_for_the_difference() {
+        let parts = signed("ecs", SignableBody::Bytes(b""));
+        let shown = parse(&parts).unwrap().canonical_request(&parts, PayloadHash::of(b"")).unwrap();
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "POST\n/\n\nhost:localhost:4566\nx-amz-date:20150830T123600Z\n\nhost;x-amz-date\n\
+             e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }
