@@ -25,11 +25,8 @@ pub fn render(model: &Model) -> Result<String> {
     } else {
         ""
     };
-    let table_uses = if (tables.members.clone() + &tables.shapes).contains("TimestampFormat::") {
-        ", TimestampFormat"
-    } else {
-        ""
-    };
+    let table_uses =
+        if (tables.members.clone() + &tables.shapes).contains("TimestampFormat::") { ", TimestampFormat" } else { "" };
     Ok(format!(
         "//! {MARKER}\n\
          #![allow(clippy::all, unused_imports, dead_code, missing_docs, unreachable_pub)]\n\
@@ -146,7 +143,8 @@ fn rust_type(model: &Model, shape: &str) -> Result<String> {
 /// Constants for the errors that served operations may answer, with the code and status of the model.
 fn errors(model: &Model) -> String {
     let json = model.metadata["protocol"] == "json";
-    let mut out = String::from("/// The errors of the served operations.\npub mod errors {\nuse wire::model::ErrorKind;\n");
+    let mut out =
+        String::from("/// The errors of the served operations.\npub mod errors {\nuse wire::model::ErrorKind;\n");
     for name in model.errors() {
         let shape = model.shape(name);
         let fault = shape["fault"] == true;
@@ -207,5 +205,9 @@ fn arm(operation: &Operation) -> String {
     let name = names::snake(&operation.name);
     let input = if operation.input.is_some() { ", wire::read(input)?" } else { "" };
     let call = format!("crate::ops::{name}::{name}(self, ctx{input}).await?");
-    if operation.output.is_some() { format!("Ok(wire::write({call}))") } else { format!("{{ {call}; Ok(wire::nothing()) }}") }
+    if operation.output.is_some() {
+        format!("Ok(wire::write({call}))")
+    } else {
+        format!("{{ {call}; Ok(wire::nothing()) }}")
+    }
 }

@@ -66,7 +66,8 @@ pub fn tables(model: &Model, texts: &mut Texts) -> Result<Tables> {
     for (number, name) in model.reached.iter().enumerate() {
         let shape = model.shape(name);
         let label = texts.piece(name);
-        let rows = |kind: &str, first: usize, count: usize| format!("Shape::rows({label}, Kind::{kind}, {first}, {count})");
+        let rows =
+            |kind: &str, first: usize, count: usize| format!("Shape::rows({label}, Kind::{kind}, {first}, {count})");
         let simple = |kind: &str| format!("Shape::simple({label}, Kind::{kind})");
         let row = match model.kind(name) {
             "structure" if shape["document"] == true => simple("Document"),
