@@ -25,7 +25,7 @@ use store::{Store, StoreError, StoreOptions};
 
 pub use ctx::Ctx;
 pub use gateway::{Answer, Gateway, Service};
-pub use keyring::{Keyring, KeyringError};
+pub use keyring::{KEY_BYTES, Keyring};
 pub use page_token::InvalidPageToken;
 
 /// A boxed future, for traits that are used behind `dyn`.
@@ -51,11 +51,12 @@ impl Platform {
     /// tests and simulation.
     pub fn in_memory() -> Self {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_secs(1_767_225_600)));
+        let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(7));
         Self {
             store: Store::in_memory(StoreOptions { clock: clock.clone(), ..StoreOptions::default() }),
             clock,
-            rng: Arc::new(SeededRng::new(7)),
-            keyring: Arc::new(Keyring::from_key([7; 32])),
+            keyring: Arc::new(Keyring::new(&[7; KEY_BYTES], rng.clone())),
+            rng,
             keys: Arc::new(identity::Keys::default()),
         }
     }

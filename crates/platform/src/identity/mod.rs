@@ -21,7 +21,7 @@ use crate::ports::RoleDirectory;
 use crate::Platform;
 
 pub use access_key::{AccessKey, KeyStatus, NewAccessKey, keys_of, new_access_key};
-pub use fixed::{FixedKey, RootKey, RootKeyError};
+pub use fixed::FixedKey;
 pub use keys::Keys;
 pub use last_use::KeyUse;
 pub use session::{Session, TemporaryCredentials, issue_session};

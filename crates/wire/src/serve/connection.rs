@@ -22,13 +22,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The most HTTP/2 streams of one connection.
 const STREAMS_MAX: u32 = 128;
 
-/// Whether, and as whom, the server speaks TLS.
+/// Whether the server speaks TLS.
 #[derive(Clone)]
 pub enum Tls {
     /// Plain HTTP.
     Off,
-    /// With this configuration.
-    On(Arc<rustls::ServerConfig>),
+    /// With whatever identity this answers at the moment; certificates are renewed while the server runs.
+    On(Arc<dyn Fn() -> TlsAcceptor + Send + Sync>),
 }
 
 /// Serves connections from `listener` until `stop` resolves, then lets open requests finish within
@@ -85,8 +85,8 @@ async fn connection<B: Backend>(
     let _ = stream.set_nodelay(true);
     match tls {
         Tls::Off => requests(server, stream, peer, watcher).await,
-        Tls::On(config) => {
-            let handshake = TlsAcceptor::from(config).accept(stream);
+        Tls::On(acceptor) => {
+            let handshake = acceptor().accept(stream);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
                 Ok(Ok(stream)) => requests(server, stream, peer, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
