@@ -128,9 +128,9 @@ pub struct ServeLimits {
     pub head_bytes_max: usize,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
-    /// How long a request's head may take, and how long a connection may idle.
+    /// How long a connection may take to send a request's head, and so how long it may idle between requests.
     pub head_timeout: Duration,
-    /// How long a request's body may take.
+    /// The longest pause between two pieces of a request's body.
     pub body_timeout: Duration,
     /// How long open requests may go on once the server is told to stop.
     pub drain_timeout: Duration,

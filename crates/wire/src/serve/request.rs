@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use base::{Region, Timestamp};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Incoming};
 
 use super::route::{Dialect, Target, is_form};
@@ -40,6 +40,14 @@ impl<B: Backend> Server<B> {
         exchange.report(&self, &outcome, encoded.status, started);
         respond(encoded, &exchange.request_id, outcome.is_err_and(|error| error.status == 413))
     }
+}
+
+const INCOMPLETE: &str = "You did not provide the number of bytes specified by the Content-Length HTTP header.";
+const TIMED_OUT: &str =
+    "Your socket connection to the server was not read from or written to within the timeout period.";
+
+fn too_large(max: usize) -> Error {
+    Error::new("RequestEntityTooLargeException", 413, format!("The request's body is larger than {max} bytes."))
 }
 
 /// What is known of a request so far.
@@ -84,7 +92,7 @@ impl Exchange {
             region,
             request_id: self.request_id.clone(),
             now: self.now,
-            host: self.header("host").or_else(|| Some(self.parts.uri.authority()?.as_str())).unwrap_or_default().to_owned(),
+            host: sigv4::host(&self.parts).map_err(|error| self.refused(&error))?.unwrap_or_default().to_owned(),
             source_ip: self.source_ip,
             user_agent: self.header("user-agent").map(str::to_owned),
             body,
@@ -113,28 +121,25 @@ impl Exchange {
         })
     }
 
-    async fn read_body<B: Backend>(&self, server: &Server<B>, body: Incoming) -> Result<Bytes, Error> {
+    async fn read_body<B: Backend>(&self, server: &Server<B>, mut body: Incoming) -> Result<Bytes, Error> {
         let max = server.limits.body_bytes_max;
-        let too_large = || {
-            Error::new("RequestEntityTooLargeException", 413, format!("The request's body is larger than {max} bytes."))
-        };
         if body.size_hint().lower() > max as u64 {
-            return Err(too_large());
+            return Err(too_large(max));
         }
-        let reading = tokio::time::timeout(server.limits.body_timeout, Limited::new(body, max).collect());
-        match reading.await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-            Ok(Err(_)) => Err(Error::new(
-                "IncompleteBody",
-                400,
-                "You did not provide the number of bytes specified by the Content-Length HTTP header.",
-            )),
-            Err(_) => Err(Error::new(
-                "RequestTimeout",
-                408,
-                "Your socket connection to the server was not read from or written to within the timeout period.",
-            )),
+        let mut whole = BytesMut::new();
+        loop {
+            match tokio::time::timeout(server.limits.body_timeout, body.frame()).await {
+                Ok(None) => return Ok(whole.freeze()),
+                Ok(Some(Ok(frame))) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if whole.len() + data.len() > max {
+                        return Err(too_large(max));
+                    }
+                    whole.extend_from_slice(&data);
+                }
+                Ok(Some(Err(_))) => return Err(Error::new("IncompleteBody", 400, INCOMPLETE)),
+                Err(_) => return Err(Error::new("RequestTimeout", 408, TIMED_OUT)),
+            }
         }
     }
 
