@@ -15,6 +15,7 @@ use toml::Spanned;
 pub(crate) use error::ConfigError;
 pub(crate) use values::{
     AccessKeyId, Bounded, ConfiguredPrincipal, DnsName, Listen, LogFilter, LogFormat, PublicUrl, Secret,
+    reachable_locally,
 };
 
 /// Every key with its meaning, as comments.
@@ -55,6 +56,7 @@ pub(crate) struct LogSection {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessKeyEntry {
     id: Spanned<AccessKeyId>,
+    #[serde(deserialize_with = "values::secret_access_key")]
     secret: Secret,
     account: Option<AccountId>,
     #[serde(default)]
@@ -226,7 +228,8 @@ mod tests {
     /// The example with its settings switched on. Settings are commented without a space, prose with one.
     fn example_switched_on() -> String {
         let setting = |line: &str| {
-            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()))
+            line.strip_prefix('#')
+                .filter(|rest| rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()))
                 .map_or_else(|| line.to_owned(), str::to_owned)
         };
         EXAMPLE.lines().map(|line| setting(line) + "\n").collect()
@@ -282,7 +285,9 @@ mod tests {
             message("[log]\nwhatever = 5\n"),
             "/etc/pilvi/pilvi.toml:2:1: unknown key `whatever`; known here: format, filter"
         );
-        assert!(message("[[access_key]]\nid = \"AKIAIOSFODNN7EXAMPLE\"\nsecrets = \"x\"\n").contains(":3:1: unknown key"));
+        assert!(
+            message("[[access_key]]\nid = \"AKIAIOSFODNN7EXAMPLE\"\nsecrets = \"x\"\n").contains(":3:1: unknown key")
+        );
     }
 
     #[test]

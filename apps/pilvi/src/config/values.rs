@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A type that is read from and written as text: `FromStr` on the way in, `Display` on the way out.
 macro_rules! as_text {
@@ -90,8 +90,13 @@ impl FromStr for PublicUrl {
         let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
         let plain = matches!(uri.path(), "" | "/") && uri.query().is_none();
-        let authority = uri.authority().filter(|a| !a.host().is_empty() && !a.as_str().contains('@')).ok_or_else(wrong)?;
-        if web && plain { Ok(Self(format!("{}://{authority}", uri.scheme_str().unwrap_or_default()))) } else { Err(wrong()) }
+        let authority =
+            uri.authority().filter(|a| !a.host().is_empty() && !a.as_str().contains('@')).ok_or_else(wrong)?;
+        if web && plain {
+            Ok(Self(format!("{}://{authority}", uri.scheme_str().unwrap_or_default())))
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -179,16 +184,13 @@ impl fmt::Display for AccessKeyId {
 
 /// A secret access key or a private key. It prints as `***`; serialising writes the real text, which only the channel
 /// between supervisor and server may carry.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// Secret access keys have 16 to 128 printable characters without spaces; AWS's own have 40.
-    fn secret_access_key(text: &str) -> Result<Self, &'static str> {
-        if (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("a secret has 16 to 128 printable ASCII characters and no spaces")
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
     }
 
     /// The real text.
@@ -203,16 +205,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SecretVisitor)
-    }
+/// Reads the secret of an access key: 16 to 128 printable characters without spaces; AWS's own have 40.
+///
+/// # Errors
+/// When it is none. The message does not repeat it.
+pub(super) fn secret_access_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    deserializer.deserialize_any(SecretVisitor)
 }
 
 /// Reads a secret; whatever else stands there is refused without being repeated, as serde's own messages would.
@@ -228,7 +226,10 @@ impl<'de> Visitor<'de> for SecretVisitor {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secret, E> {
-        Secret::secret_access_key(text).map_err(E::custom)
+        if (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Ok(Secret(text.to_owned()));
+        }
+        Err(E::custom("a secret has 16 to 128 printable ASCII characters and no spaces"))
     }
 
     fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Secret, E> {

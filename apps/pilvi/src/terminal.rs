@@ -1,0 +1,94 @@
+//! What a person reads on standard output, and how values are quoted for a shell to read.
+
+use std::io::{self, Write};
+
+/// Writes one line at once. That nobody reads any more (a closed pipe) is no reason to stop working.
+pub(crate) fn say(line: impl AsRef<str>) {
+    let _ = write(line.as_ref());
+}
+
+fn write(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// The shells whose language `pilvi env` writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shell {
+    /// bash and every other POSIX shell.
+    #[default]
+    #[value(alias = "sh", alias = "zsh", alias = "dash", alias = "ksh")]
+    Bash,
+    /// fish.
+    Fish,
+}
+
+impl Shell {
+    /// The caller's login shell.
+    pub(crate) fn of_caller() -> Self {
+        let shell = std::env::var("SHELL").unwrap_or_default();
+        if shell.rsplit('/').next() == Some("fish") { Self::Fish } else { Self::Bash }
+    }
+
+    /// A word that the shell reads back as `text`, whatever is in it.
+    pub(crate) fn quote(self, text: &str) -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+,".contains(&b);
+        if !text.is_empty() && text.bytes().all(plain) {
+            return text.to_owned();
+        }
+        match self {
+            Self::Bash => format!("'{}'", text.replace('\'', r"'\''")),
+            Self::Fish => format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'")),
+        }
+    }
+
+    /// The command that sets an exported variable.
+    pub(crate) fn export(self, name: &str, value: &str) -> String {
+        match self {
+            Self::Bash => format!("export {name}={}", self.quote(value)),
+            Self::Fish => format!("set -gx {name} {}", self.quote(value)),
+        }
+    }
+
+    /// The command that removes an exported variable.
+    pub(crate) fn unset(self, name: &str) -> String {
+        match self {
+            Self::Bash => format!("unset {name}"),
+            Self::Fish => format!("set -e {name}"),
+        }
+    }
+
+    /// The line to paste, so that the shell takes over what `command` prints.
+    pub(crate) fn source(self, command: &str) -> String {
+        match self {
+            Self::Bash => format!("eval \"$({command})\""),
+            Self::Fish => format!("{command} --shell fish | source"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_values_stay_bare_and_others_are_quoted() {
+        assert_eq!(Shell::Bash.export("A", "http://127.0.0.1:4566"), "export A=http://127.0.0.1:4566");
+        assert_eq!(Shell::Bash.quote("a b"), "'a b'");
+        assert_eq!(Shell::Bash.quote("it's $(rm) `x`"), r"'it'\''s $(rm) `x`'");
+        assert_eq!(Shell::Bash.quote(""), "''");
+        assert_eq!(Shell::Fish.quote(r"it's \"), r"'it\'s \\'");
+        assert_eq!(Shell::Fish.export("A", "~"), "set -gx A '~'");
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for text in ["it's", "$HOME", "a\nb", "\\", "*", "~", "a;b", "\"", "-n"] {
+            let script = format!("printf %s {}", Shell::Bash.quote(text));
+            let output = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
+}
