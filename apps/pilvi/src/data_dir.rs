@@ -1,0 +1,74 @@
+//! The data directory: its layout, its preparation and its lock.
+//!
+//! ```text
+//! DIR/                 0700, the owner's alone
+//!   lock               held by the supervisor
+//!   keys/root.json     the root key, 0600
+//!   run/up.json        the running supervisor
+//!   run/server.json    the running server: endpoint, region, account
+//!   run/server.lock    held by the server
+//!   tls/               the generated certificate authority and certificate
+//! ```
+//!
+//! What the services keep beside these is theirs to lay out.
+
+mod lock;
+mod prepare;
+mod private_file;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use lock::{Holder, Lock};
+pub(crate) use prepare::{Prepared, prepare};
+pub(crate) use private_file::{make_private_dir, write_private};
+
+/// The places within a data directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// The data directory at an absolute path.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The supervisor's lock; its presence marks a data directory.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// The root key.
+    pub(crate) fn root_key(&self) -> PathBuf {
+        self.0.join("keys/root.json")
+    }
+
+    /// What runs now.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
+    /// The running supervisor's record.
+    pub(crate) fn up_record(&self) -> PathBuf {
+        self.run().join("up.json")
+    }
+
+    /// The running server's record.
+    pub(crate) fn server_record(&self) -> PathBuf {
+        self.run().join("server.json")
+    }
+
+    /// The server's lock: two servers never have one directory, not even while a dying one lingers.
+    pub(crate) fn server_lock(&self) -> PathBuf {
+        self.run().join("server.lock")
+    }
+
+    /// The generated certificates.
+    pub(crate) fn tls(&self) -> PathBuf {
+        self.0.join("tls")
+    }
+}
