@@ -1,0 +1,88 @@
+//! The channel between supervisor and server: a socket pair whose far end is the server's standard output.
+//!
+//! The supervisor sends one [`Start`], the server answers with [`Report`]s; each is a line of JSON. Secrets cross here
+//! and nowhere else: arguments and environment of a process can be read by others. When the channel closes, the other
+//! side is gone.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
+
+/// The longest message. Settings are the longest, with at most 1000 access keys and two PEM files.
+const MESSAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What a server is told to begin with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    /// The supervisor: a server whose parent is another process has lost it.
+    pub(crate) supervisor: u32,
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// Everything else.
+    pub(crate) settings: Settings,
+}
+
+/// What a server tells. Its supervisor may be root and the server captured: nothing here is more than a text to show.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// It answers requests.
+    Ready,
+    /// It ends because of this.
+    Failed(String),
+}
+
+/// Sends a message.
+///
+/// # Errors
+/// When the other side is gone.
+pub(crate) fn send(mut channel: &UnixStream, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    channel.write_all(&line)
+}
+
+/// Receives messages one after the other.
+#[derive(Debug)]
+pub(crate) struct Receiver(BufReader<UnixStream>);
+
+impl Receiver {
+    pub(crate) fn new(channel: UnixStream) -> Self {
+        Self(BufReader::new(channel))
+    }
+
+    /// Waits for a message; `None` when the other side is gone.
+    ///
+    /// # Errors
+    /// When what comes is no such message.
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let mut line = Vec::new();
+        self.0.by_ref().take(MESSAGE_BYTES_MAX).read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Ok(None);
+        }
+        Ok(Some(serde_json::from_slice(&line)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_one_by_one_until_the_sender_is_gone() {
+        let (near, far) = UnixStream::pair().unwrap();
+        send(&near, &Report::Failed("a\nb".into())).unwrap();
+        send(&near, &Report::Failed("c".into())).unwrap();
+        drop(near);
+        let mut receiver = Receiver::new(far);
+        for expected in ["a\nb", "c"] {
+            assert!(matches!(receiver.receive().unwrap(), Some(Report::Failed(text)) if text == expected));
+        }
+        assert!(receiver.receive::<Report>().unwrap().is_none());
+    }
+}

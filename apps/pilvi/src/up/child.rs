@@ -1,0 +1,189 @@
+//! One server process, seen from the supervisor.
+
+use std::fmt;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Take};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::SERVER_ROLE;
+use crate::control::{self, Report, Start};
+use crate::data_dir::DataDir;
+use crate::owner::Owner;
+use crate::settings::Settings;
+
+/// The program itself, even when its file has been replaced since.
+const OWN_BINARY: &str = "/proc/self/exe";
+
+/// All that a server may ever report: the supervisor may be root, and keeps what it reads small.
+const REPORT_BYTES_MAX: u64 = 64 * 1024;
+
+/// The longest that a server may take to hear what it is to do.
+const HEARING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The only variables of the caller's environment that a server gets.
+const ENVIRONMENT: [&str; 4] = ["RUST_BACKTRACE", "NO_COLOR", "TERM", "TZ"];
+
+/// A running server process. It is killed when this is dropped.
+pub(super) struct Server {
+    /// Its process id.
+    pub(super) pid: u32,
+    /// When it was started.
+    pub(super) started: Instant,
+    /// Whether it has answered requests.
+    pub(super) was_ready: bool,
+    child: Child,
+    /// Tells that a child has ended; listened to from before the start, so that no end is missed.
+    children: Signal,
+    reports: Lines<BufReader<Take<tokio::net::UnixStream>>>,
+    failure: Option<String>,
+}
+
+/// How a server process ended.
+#[derive(Debug)]
+pub(super) struct End {
+    status: ExitStatus,
+    failure: Option<String>,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.failure, self.status.signal(), self.status.code()) {
+            (Some(failure), ..) => write!(f, "cannot go on: {failure}"),
+            (None, Some(signal), _) => write!(f, "was killed by signal {signal}"),
+            (None, None, Some(code)) => write!(f, "ended with exit code {code}"),
+            (None, None, None) => f.write_str("ended"),
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server as the data directory's owner: the socket is its standard input, the control channel its standard
+    /// output.
+    pub(super) fn start(listener: &TcpListener, settings: &Settings, dir: &DataDir, owner: &Owner) -> Result<Self> {
+        let (near, far) = UnixStream::pair()?;
+        let mut command = Command::new(OWN_BINARY);
+        command
+            .arg0("pilvi")
+            .arg(SERVER_ROLE)
+            .stdin(OwnedFd::from(listener.try_clone()?))
+            .stdout(OwnedFd::from(far))
+            .stderr(Stdio::inherit())
+            .current_dir("/")
+            .env_clear()
+            .env("HOME", dir.path())
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        if !owner.is_caller() {
+            // With the user the standard library drops root's supplementary groups.
+            command.gid(owner.gid).uid(owner.uid);
+        }
+        near.set_nonblocking(true)?;
+        let channel = tokio::net::UnixStream::from_std(near.try_clone()?)?;
+        let children = signal(SignalKind::child())?;
+        let started = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start the server as {}", owner.name))?;
+        // The command still holds the far end: the channel would never close.
+        drop(command);
+        let reports = BufReader::new(channel.take(REPORT_BYTES_MAX)).lines();
+        let mut server = Self { pid: child.id(), started, was_ready: false, child, children, reports, failure: None };
+        let start =
+            Start { supervisor: std::process::id(), data_dir: dir.path().to_owned(), settings: settings.clone() };
+        near.set_nonblocking(false)?;
+        near.set_write_timeout(Some(HEARING_PATIENCE))?;
+        if let Err(error) = control::send(&near, &start) {
+            // It ended or hangs. Its end, which comes now at the latest, tells more than this error.
+            tracing::debug!("the server does not listen: {error}");
+            server.kill();
+        }
+        near.set_nonblocking(true)?;
+        Ok(server)
+    }
+
+    /// Waits until the server answers requests; `false` when it ends before.
+    pub(super) async fn ready(&mut self) -> bool {
+        while !self.was_ready && self.next_report().await {}
+        self.was_ready
+    }
+
+    /// Waits for the server's end.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub(super) async fn ended(&mut self) -> Result<End> {
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None => self.children.recv().await,
+            };
+        };
+        while self.next_report().await {}
+        Ok(End { status, failure: self.failure.take() })
+    }
+
+    /// Takes in one report; `false` when there will be no more.
+    async fn next_report(&mut self) -> bool {
+        let Ok(Some(line)) = self.reports.next_line().await else { return false };
+        match serde_json::from_str(&line) {
+            Ok(Report::Ready) => self.was_ready = true,
+            Ok(Report::Failed(reason)) => self.failure = Some(printable(&reason)),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Asks the server to drain and end.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub(super) fn terminate(&self) -> Result<()> {
+        // Its id is its own until its end has been waited for.
+        kill_process(Pid::from_child(&self.child), rustix::process::Signal::TERM).context("cannot stop the server")
+    }
+
+    /// Ends the server now.
+    pub(super) fn kill(&mut self) {
+        // It fails only where there is nothing left to kill.
+        let _ = self.child.kill();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A text of the server's as a terminal may show it: it could be hostile, and the terminal root's.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(raw: i32, failure: Option<&str>) -> String {
+        End { status: ExitStatus::from_raw(raw), failure: failure.map(str::to_owned) }.to_string()
+    }
+
+    #[test]
+    fn an_end_is_told_by_its_reason_or_its_status() {
+        assert_eq!(end(256, Some("the disk is full")), "cannot go on: the disk is full");
+        assert_eq!(end(9, None), "was killed by signal 9");
+        assert_eq!(end(256, None), "ended with exit code 1");
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
+    }
+}
