@@ -1,1 +1,31 @@
-fn main() {}
+//! `pilvi`: AWS's compute services on machines that you own, in one binary.
+//!
+//! `pilvi up` is a supervisor ([`up`]) that keeps a server ([`role`], [`server`]) running as the owner of the data
+//! directory ([`owner`], [`data_dir`]); every other subcommand is short-lived. [`config`] reads the configuration file,
+//! [`settings`] adds it up with flags and environment.
+
+mod cli;
+mod config;
+mod control;
+mod data_dir;
+mod doctor;
+mod down;
+mod env;
+mod locate;
+mod logs;
+mod own_routes;
+mod owner;
+mod records;
+mod role;
+mod root_key;
+mod server;
+mod settings;
+mod status;
+mod stop;
+mod terminal;
+mod tls;
+mod up;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

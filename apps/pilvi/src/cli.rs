@@ -1,0 +1,212 @@
+//! The command line.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config};
+use crate::settings::Settings;
+use crate::terminal::say;
+use crate::{doctor, down, env, role, status, up};
+
+/// The hidden subcommand that makes a process the server. `pilvi up` calls it.
+pub(crate) const SERVER_ROLE: &str = "server-role";
+
+/// The page that `pilvi` and `pilvi --help` show. A test holds it against the real subcommands.
+const HELP: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+Run it:
+  up           Start Pilvi, and keep it running until Ctrl-C
+  down         Stop a Pilvi that runs in another terminal
+  status       Tell whether it runs and answers
+
+Use it:
+  env          Print what AWS clients need, for your shell to take over
+  config       Print a configuration with every key explained, or check one
+
+This machine and this program:
+  doctor       Tell what this machine offers and lacks
+  version      Print the version
+  completions  Print tab completions for your shell
+  help         Explain a command
+
+{options}{after-help}";
+
+const EXAMPLES: &str = "\
+Examples:
+  pilvi up                                 start, with the data below your home directory
+  eval \"$(pilvi env)\"                      let this shell's AWS clients use it
+  aws ecs create-cluster --cluster-name a  … such as the AWS CLI
+  pilvi up --listen 127.0.0.1:0 --data-dir /tmp/ci
+                                           a second one, beside the first
+  pilvi config > pilvi.toml                then edit it, and `pilvi up --config pilvi.toml`
+
+Every option of `pilvi up` can be given as an environment variable (PILVI_LISTEN, …) or in the configuration.";
+
+/// AWS's compute services on machines that you own
+#[derive(Debug, Parser)]
+#[command(name = "pilvi", version, help_template = HELP, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start Pilvi, and keep it running until Ctrl-C
+    ///
+    /// Runs in the foreground: a supervisor that holds the port and keeps the server alive. The server runs as the owner
+    /// of the data directory, which is you, also under sudo, or the system user `pilvi` when root itself starts it.
+    /// Ctrl-C or SIGTERM finishes the requests under way and stops within 5 seconds.
+    Up(up::UpArgs),
+    /// Stop a Pilvi that runs in another terminal
+    Down(down::DownArgs),
+    /// Tell whether it runs and answers
+    ///
+    /// The exit code is 0 when it answers, 3 when it is not running, and 1 when it is starting or does not answer.
+    Status(status::StatusArgs),
+    /// Print what AWS clients need, for your shell to take over
+    ///
+    /// Prints the endpoint, the root key and the region of the running Pilvi:
+    ///
+    ///     eval "$(pilvi env)"                 bash, zsh
+    ///     pilvi env --shell fish | source     fish
+    #[command(verbatim_doc_comment)]
+    Env(env::EnvArgs),
+    /// Print a configuration with every key explained, or check one
+    Config(ConfigArgs),
+    /// Tell what this machine offers and lacks
+    ///
+    /// The exit code is 1 when something is missing that Pilvi needs.
+    Doctor(doctor::DoctorArgs),
+    /// Print the version
+    Version(VersionArgs),
+    /// Print tab completions for your shell
+    ///
+    /// For bash: pilvi completions bash > ~/.local/share/bash-completion/completions/pilvi
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    #[command(name = SERVER_ROLE, hide = true)]
+    ServerRole,
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArgs {
+    /// Check this file instead: keys, values, certificates
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    check: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct VersionArgs {
+    /// Text for a person, or one JSON object
+    #[arg(long, value_enum, default_value_t)]
+    format: VersionFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum VersionFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Does what the arguments ask for.
+pub(crate) fn run() -> ExitCode {
+    match dispatch(&Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // There may be nobody to read it.
+            let _ = writeln!(io::stderr(), "pilvi: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(args) => up::run(args),
+        Command::Down(args) => down::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Env(args) => env::run(args),
+        Command::Config(args) => config(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Version(args) => Ok(version(args.format)),
+        Command::Completions { shell } => completions(*shell),
+        Command::ServerRole => Ok(role::run()),
+    }
+}
+
+fn config(args: &ConfigArgs) -> Result<ExitCode> {
+    match &args.check {
+        None => say(config::EXAMPLE.trim_end()),
+        Some(file) => {
+            Settings::check(&Config::read(file)?)?;
+            say(format!("{}: fine", file.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn version(format: VersionFormat) -> ExitCode {
+    let (version, os, architecture) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    match format {
+        VersionFormat::Text => say(format!("pilvi {version} ({os}, {architecture})")),
+        VersionFormat::Json => {
+            let object = serde_json::json!({ "version": version, "os": os, "architecture": architecture });
+            say(object.to_string());
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Hidden subcommands are left out of the completions.
+fn completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+    let complete = Cli::command();
+    let visible: Vec<_> = complete.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    let mut command = clap::Command::new("pilvi").version(env!("CARGO_PKG_VERSION")).subcommands(visible);
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "pilvi", &mut script);
+    say(String::from_utf8(script)?.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_page_lists_each_command_with_its_own_words() {
+        let mut command = Cli::command();
+        command.build();
+        for subcommand in command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+            let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+            let line = format!("  {:<13}{about}\n", subcommand.get_name());
+            assert!(HELP.contains(&line), "the page lacks: {line}");
+        }
+        let listed = HELP.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+        let visible = command.get_subcommands().filter(|c| !c.is_hide_set()).count();
+        assert_eq!(listed, visible, "the page lists a command that is not there");
+    }
+
+    #[test]
+    fn every_setting_of_up_has_an_environment_variable() {
+        let command = Cli::command();
+        let up = command.find_subcommand("up").unwrap();
+        for argument in up.get_arguments().filter(|a| !matches!(a.get_id().as_str(), "help" | "version")) {
+            assert!(argument.get_env().is_some(), "{}", argument.get_id());
+        }
+    }
+}
