@@ -1,0 +1,9 @@
+//! The program as its users start it: every test runs the built binary.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
+
+mod certificates;
+mod commands;
+mod harness;
+mod lifecycle;
+mod ownership;
