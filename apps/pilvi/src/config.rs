@@ -96,12 +96,11 @@ pub(crate) struct Limits {
     pub(crate) max_head_bytes: Bounded<8_192, 1_048_576>,
     /// The body of a request that is read into memory, in bytes; streamed ones (objects, layers) have AWS's limits.
     pub(crate) max_body_bytes: Bounded<65_536, 1_073_741_824>,
-    /// From the first byte of a request to the end of its head, in milliseconds.
+    /// How long a connection may take for a request's head, and so how long it may idle between requests, in
+    /// milliseconds.
     pub(crate) head_timeout_ms: Bounded<100, 600_000>,
-    /// The longest pause between two reads of a body, in milliseconds.
-    pub(crate) body_timeout_ms: Bounded<100, 3_600_000>,
-    /// How long a connection may stay open between requests, in milliseconds.
-    pub(crate) idle_timeout_ms: Bounded<100, 3_600_000>,
+    /// The longest pause between two pieces of a body, in milliseconds.
+    pub(crate) body_timeout_ms: Bounded<100, 600_000>,
 }
 
 impl Default for Limits {
@@ -109,10 +108,9 @@ impl Default for Limits {
         Self {
             max_connections: Bounded::of::<4_096>(),
             max_head_bytes: Bounded::of::<65_536>(),
-            max_body_bytes: Bounded::of::<16_777_216>(),
-            head_timeout_ms: Bounded::of::<10_000>(),
-            body_timeout_ms: Bounded::of::<30_000>(),
-            idle_timeout_ms: Bounded::of::<75_000>(),
+            max_body_bytes: Bounded::of::<6_291_456>(),
+            head_timeout_ms: Bounded::of::<60_000>(),
+            body_timeout_ms: Bounded::of::<60_000>(),
         }
     }
 }

@@ -4,13 +4,13 @@
 //! DIR/                 0700, the owner's alone
 //!   lock               held by the supervisor
 //!   keys/root.json     the root key, 0600
+//!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
 //!   run/up.json        the running supervisor
 //!   run/server.json    the running server: endpoint, region, account
 //!   run/server.lock    held by the server
+//!   state/             the store
 //!   tls/               the generated certificate authority and certificate
 //! ```
-//!
-//! What the services keep beside these is theirs to lay out.
 
 mod lock;
 mod prepare;
@@ -42,9 +42,24 @@ impl DataDir {
         self.0.join("lock")
     }
 
+    /// Where keys are.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
     /// The root key.
     pub(crate) fn root_key(&self) -> PathBuf {
-        self.0.join("keys/root.json")
+        self.keys().join("root.json")
+    }
+
+    /// The key that secrets in the state are sealed with.
+    pub(crate) fn sealing_key(&self) -> PathBuf {
+        self.keys().join("sealing.json")
+    }
+
+    /// The store's directory.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.0.join("state")
     }
 
     /// What runs now.

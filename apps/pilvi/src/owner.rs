@@ -6,6 +6,7 @@
 //! captured server would have root write where it points.
 
 mod passwd;
+mod process;
 mod system_user;
 
 use std::io;

@@ -42,9 +42,7 @@ impl RootKey {
             secret_access_key: Secret::new(ids::secret_access_key(rng)),
             account,
         };
-        if let Some(keys) = dir.root_key().parent() {
-            make_private_dir(keys)?;
-        }
+        make_private_dir(&dir.keys())?;
         records::write(&dir.root_key(), &key)?;
         Ok(key)
     }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use base::{Clock, SystemClock, SystemRng};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::registry::Registry;
+use store::{Store, StoreOptions};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -28,6 +29,7 @@ use crate::data_dir::DataDir;
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
 use crate::root_key::RootKey;
+use crate::sealing_key;
 use crate::settings::{Settings, Tls};
 use crate::stop::Stop;
 use crate::tls::ServerTls;
@@ -58,6 +60,9 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     let Assignment { settings, dir, listener, stop } = assignment;
     let local = listener.local_addr()?;
     let clock = SystemClock;
+    // The sealing key first: it is what tells a directory that has lost its keys from a new one.
+    let _sealing_key = sealing_key::load_or_make(&dir, &SystemRng)?;
+    let store = Store::open(&dir.state(), StoreOptions::default()).context("cannot open the state")?;
     let _root_key = RootKey::load_or_make(&dir, settings.account, &SystemRng)?;
     let tls = ServerTls::prepare(&settings, &dir, clock.now())?.map(Arc::new);
     let own = Arc::new(OwnRoutes::new(clock.now(), Registry::default()));
@@ -74,6 +79,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     ready()?;
     info!(endpoint = record.endpoint, region = %record.region, account = %record.account, "serving");
     serve(listener, tls, &settings.limits, &own, &stop).await;
+    store.close().await.context("cannot close the state")?;
     records::remove(&dir.server_record());
     Ok(())
 }

@@ -38,7 +38,13 @@ pub(crate) fn prepare(caller: &Caller, named: Option<PathBuf>, passwd: &Passwd) 
         Err(error) => return Err(error).with_context(|| format!("cannot reach {}", path.display())),
     };
     let dir = DataDir::at(path);
-    owner.act(|| settle(&dir, &owner))?;
+    if let Err(error) = owner.act(|| settle(&dir, &owner)) {
+        if made {
+            // Nobody can use it; it is removed only while it is empty.
+            let _ = std::fs::remove_dir(dir.path());
+        }
+        return Err(error);
+    }
     Ok(Prepared { dir, owner, made })
 }
 
@@ -197,8 +203,9 @@ mod tests {
         }
         let closed = reachable();
         std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let refused = prepare_at(&closed.path().join("data")).unwrap_err().to_string();
-        assert!(refused.contains("cannot reach"), "{refused}");
+        let path = closed.path().join("data");
+        let refused = prepare_at(&path).unwrap_err().to_string();
+        assert!(refused.contains("cannot reach") && !path.exists(), "{refused}");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -19,17 +19,11 @@ use crate::data_dir::DataDir;
 use crate::owner::Owner;
 use crate::settings::Settings;
 
-/// The program itself, even when its file has been replaced since.
-const OWN_BINARY: &str = "/proc/self/exe";
-
 /// All that a server may ever report: the supervisor may be root, and keeps what it reads small.
 const REPORT_BYTES_MAX: u64 = 64 * 1024;
 
 /// The longest that a server may take to hear what it is to do.
 const HEARING_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The only variables of the caller's environment that a server gets.
-const ENVIRONMENT: [&str; 4] = ["RUST_BACKTRACE", "NO_COLOR", "TERM", "TZ"];
 
 /// A running server process. It is killed when this is dropped.
 pub(super) struct Server {
@@ -69,22 +63,8 @@ impl Server {
     /// output.
     pub(super) fn start(listener: &TcpListener, settings: &Settings, dir: &DataDir, owner: &Owner) -> Result<Self> {
         let (near, far) = UnixStream::pair()?;
-        let mut command = Command::new(OWN_BINARY);
-        command
-            .arg0("pilvi")
-            .arg(SERVER_ROLE)
-            .stdin(OwnedFd::from(listener.try_clone()?))
-            .stdout(OwnedFd::from(far))
-            .stderr(Stdio::inherit())
-            .current_dir("/")
-            .env_clear()
-            .env("HOME", dir.path())
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        if !owner.is_caller() {
-            // With the user the standard library drops root's supplementary groups.
-            command.gid(owner.gid).uid(owner.uid);
-        }
+        let mut command = owner.command(SERVER_ROLE, dir.path());
+        command.stdin(OwnedFd::from(listener.try_clone()?)).stdout(OwnedFd::from(far));
         near.set_nonblocking(true)?;
         let channel = tokio::net::UnixStream::from_std(near.try_clone()?)?;
         let children = signal(SignalKind::child())?;

@@ -1,0 +1,33 @@
+//! The program itself, started anew as the owner of a data directory.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::Owner;
+
+/// The running binary, even when its file has been replaced since.
+const OWN_BINARY: &str = "/proc/self/exe";
+
+/// The only variables of the caller's environment that it gets.
+const ENVIRONMENT: [&str; 4] = ["RUST_BACKTRACE", "NO_COLOR", "TERM", "TZ"];
+
+impl Owner {
+    /// A command that runs a hidden subcommand of this program as this user, with an environment of its own.
+    pub(crate) fn command(&self, role: &str, data_dir: &Path) -> Command {
+        let mut command = Command::new(OWN_BINARY);
+        command
+            .arg0("pilvi")
+            .arg(role)
+            .current_dir("/")
+            .env_clear()
+            .env("HOME", data_dir)
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        if !self.is_caller() {
+            // With the user the standard library drops root's supplementary groups.
+            command.gid(self.gid).uid(self.uid);
+        }
+        command
+    }
+}
