@@ -10,10 +10,14 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config};
 use crate::settings::Settings;
 use crate::terminal::say;
-use crate::{doctor, down, env, role, status, up};
+use crate::{backup, doctor, down, env, role, status, up};
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
 pub(crate) const SERVER_ROLE: &str = "server-role";
+
+/// The hidden subcommands that `pilvi backup` and `pilvi restore` call as the data directory's owner.
+pub(crate) const BACKUP_ROLE: &str = "backup-role";
+pub(crate) const RESTORE_ROLE: &str = "restore-role";
 
 /// The page that `pilvi` and `pilvi --help` show. A test holds it against the real subcommands.
 const HELP: &str = "\
@@ -28,6 +32,10 @@ Run it:
 Use it:
   env          Print what AWS clients need, for your shell to take over
   config       Print a configuration with every key explained, or check one
+
+Keep it safe:
+  backup       Write everything that a data directory holds to one file, also while it runs
+  restore      Make a data directory from such a file
 
 This machine and this program:
   doctor       Tell what this machine offers and lacks
@@ -80,6 +88,14 @@ enum Command {
     Env(env::EnvArgs),
     /// Print a configuration with every key explained, or check one
     Config(ConfigArgs),
+    /// Write everything that a data directory holds to one file, also while it runs
+    ///
+    /// The file holds every key in the clear: keep it as you keep them.
+    Backup(backup::BackupArgs),
+    /// Make a data directory from such a file
+    ///
+    /// The directory must be empty or missing. Keys and resources are those of the time of the backup.
+    Restore(backup::RestoreArgs),
     /// Tell what this machine offers and lacks
     ///
     /// The exit code is 1 when something is missing that Pilvi needs.
@@ -95,6 +111,10 @@ enum Command {
     },
     #[command(name = SERVER_ROLE, hide = true)]
     ServerRole,
+    #[command(name = BACKUP_ROLE, hide = true)]
+    BackupRole(backup::RoleArgs),
+    #[command(name = RESTORE_ROLE, hide = true)]
+    RestoreRole(backup::RoleArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,7 +160,11 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => Ok(version(args.format)),
         Command::Completions { shell } => completions(*shell),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
         Command::ServerRole => Ok(role::run()),
+        Command::BackupRole(args) => backup::backup_role(args),
+        Command::RestoreRole(args) => backup::restore_role(args),
     }
 }
 

@@ -4,6 +4,7 @@
 //! directory ([`owner`], [`data_dir`]); every other subcommand is short-lived. [`config`] reads the configuration file,
 //! [`settings`] adds it up with flags and environment.
 
+mod backup;
 mod cli;
 mod config;
 mod control;
@@ -18,6 +19,7 @@ mod owner;
 mod records;
 mod role;
 mod root_key;
+mod sealing_key;
 mod server;
 mod settings;
 mod status;

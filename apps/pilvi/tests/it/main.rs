@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
 
+mod backups;
 mod certificates;
 mod commands;
 mod harness;

@@ -1,0 +1,377 @@
+//! The archive: a tar file whose first entry says what it is and whose last one proves it whole.
+//!
+//! ```text
+//! pilvi-backup.json   format, version, revision
+//! keys/… tls/…        the small files, as they are
+//! state.db            a copy of the database, of one revision
+//! checksums.json      length and SHA-256 of each entry before
+//! ```
+//!
+//! Only these names are taken from an archive, so no entry can lead out of the directory.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use base::{Clock, SystemClock};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tar::{Archive, Builder, EntryType, Header};
+
+use crate::data_dir::{DataDir, Lock, make_private_dir};
+
+const MANIFEST: &str = "pilvi-backup.json";
+const STATE: &str = "state.db";
+const CHECKSUMS: &str = "checksums.json";
+
+/// Raised when an older program could not understand an archive.
+const FORMAT: u32 = 1;
+
+/// Small files, and whether a data directory cannot do without them.
+const FILES: [(&str, bool); 5] = [
+    ("keys/root.json", true),
+    ("keys/sealing.json", true),
+    ("tls/ca.json", false),
+    ("tls/ca.pem", false),
+    ("tls/server.json", false),
+];
+
+/// A larger "small file" is none of ours.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    format: u32,
+    version: String,
+    created_at: String,
+    revision: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Checksum {
+    bytes: u64,
+    sha256: String,
+}
+
+type Checksums = BTreeMap<String, Checksum>;
+
+/// Writes an archive of a data directory, whether a server has it open or not.
+///
+/// # Errors
+/// When the directory holds no state, another backup is under way, or something cannot be read or written.
+pub(super) fn write(dir: &DataDir, to: impl Write) -> Result<()> {
+    ensure!(dir.state().exists(), "{} holds no state yet", dir.path().display());
+    make_private_dir(&dir.run())?;
+    let lock = Lock::take(&dir.run().join("backup.lock"))?;
+    let _lock = lock.map_err(|holder| anyhow::anyhow!("another backup is under way, by {holder}"))?;
+    let copy = dir.run().join("backup.db");
+    remove_if_there(&copy)?;
+    let revision = store::backup_directory(&dir.state(), &copy).context("cannot copy the state");
+    let written = revision.and_then(|revision| write_entries(dir, &copy, revision.0, to));
+    let removed = remove_if_there(&copy);
+    written.and(removed)
+}
+
+fn write_entries(dir: &DataDir, copy: &Path, revision: u64, to: impl Write) -> Result<()> {
+    let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 20, to));
+    let mut checksums = Checksums::new();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let manifest = Manifest { format: FORMAT, version, created_at: SystemClock.now().iso8601(), revision };
+    append_bytes(&mut archive, MANIFEST, &serde_json::to_vec_pretty(&manifest)?, &mut checksums)?;
+    for (name, needed) in FILES {
+        match std::fs::read(dir.path().join(name)) {
+            Ok(content) => append_bytes(&mut archive, name, &content, &mut checksums)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read {name}")),
+        }
+    }
+    let state = File::open(copy)?;
+    let bytes = state.metadata()?.len();
+    append(&mut archive, STATE, state, bytes, &mut checksums)?;
+    append_bytes(&mut archive, CHECKSUMS, &serde_json::to_vec_pretty(&checksums)?, &mut Checksums::new())?;
+    archive.into_inner()?.flush().context("cannot write the archive")
+}
+
+fn append_bytes(
+    archive: &mut Builder<impl Write>,
+    name: &str,
+    content: &[u8],
+    checksums: &mut Checksums,
+) -> Result<()> {
+    append(archive, name, content, content.len() as u64, checksums)
+}
+
+fn append(
+    archive: &mut Builder<impl Write>,
+    name: &str,
+    content: impl Read,
+    bytes: u64,
+    checksums: &mut Checksums,
+) -> Result<()> {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o600);
+    header.set_size(bytes);
+    header.set_mtime(SystemClock.now().as_secs().unsigned_abs());
+    let mut content = Hashing::new(content.take(bytes));
+    archive
+        .append_data(&mut header, name, &mut content)
+        .with_context(|| format!("cannot write {name} to the archive"))?;
+    let checksum = content.checksum();
+    ensure!(checksum.bytes == bytes, "{name} has become shorter while it was read");
+    checksums.insert(name.to_owned(), checksum);
+    Ok(())
+}
+
+/// Fills a data directory from an archive. Nothing is put in place before all of it has been read and found whole.
+///
+/// # Errors
+/// When the directory holds data, or the archive is damaged, cut off or of a later format.
+pub(super) fn read(dir: &DataDir, from: impl Read) -> Result<()> {
+    for taken in [dir.state(), dir.keys(), dir.tls()] {
+        ensure!(!taken.exists(), "{} exists: a backup is restored into an empty data directory", taken.display());
+    }
+    let staged = dir.path().join("restoring");
+    remove_dir_if_there(&staged)?;
+    for place in [staged.clone(), staged.join("keys"), staged.join("tls")] {
+        make_private_dir(&place)?;
+    }
+    let read = unpack(&staged, from).and_then(|()| put_in_place(dir, &staged));
+    let removed = remove_dir_if_there(&staged);
+    read.and(removed)
+}
+
+fn unpack(staged: &Path, from: impl Read) -> Result<()> {
+    let mut archive = Archive::new(io::BufReader::with_capacity(1 << 20, from));
+    let mut found = Checksums::new();
+    let mut expected = None;
+    for entry in archive.entries()? {
+        ensure!(expected.is_none(), "there is more after the archive's end");
+        let mut entry = entry.context("not a backup, or a damaged one")?;
+        let name = entry.path()?.to_string_lossy().into_owned();
+        ensure!(entry.header().entry_type() == EntryType::Regular, "{name} is not a plain file");
+        if name == CHECKSUMS {
+            let content = small(&mut entry, &name)?;
+            expected = Some(serde_json::from_slice::<Checksums>(&content).context("damaged checksums")?);
+            continue;
+        }
+        ensure!(!found.contains_key(&name), "{name} is there twice");
+        ensure!(!found.is_empty() || name == MANIFEST, "this is not a backup of Pilvi's");
+        let checksum = match name.as_str() {
+            MANIFEST => check_manifest(&small(&mut entry, &name)?)?,
+            STATE => stage(&staged.join(STATE), &mut entry)?,
+            _ if FILES.iter().any(|(known, _)| *known == name) => {
+                stage(&staged.join(&name), small(&mut entry, &name)?.as_slice())?
+            }
+            _ => bail!("{name} does not belong into a backup"),
+        };
+        found.insert(name, checksum);
+    }
+    let expected = expected.context("the archive is cut off")?;
+    ensure!(found == expected, "the archive is damaged: its content does not fit its checksums");
+    let needed = FILES.iter().filter(|(_, needed)| *needed).map(|(name, _)| *name).chain([STATE]);
+    for name in needed {
+        ensure!(found.contains_key(name), "the archive has no {name}");
+    }
+    Ok(())
+}
+
+fn small(entry: &mut impl Read, name: &str) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let read = entry.take(FILE_BYTES_MAX + 1).read_to_end(&mut content);
+    read.with_context(|| format!("cannot read {name}: the archive is damaged or cut off"))?;
+    ensure!(content.len() as u64 <= FILE_BYTES_MAX, "{name} is too large");
+    Ok(content)
+}
+
+fn check_manifest(content: &[u8]) -> Result<Checksum> {
+    let manifest: Manifest = serde_json::from_slice(content).context("this is not a backup of Pilvi's")?;
+    if manifest.format > FORMAT {
+        bail!("Pilvi {} wrote this backup; a version as new is needed to restore it", manifest.version);
+    }
+    let mut content = Hashing::new(content);
+    io::copy(&mut content, &mut io::sink())?;
+    Ok(content.checksum())
+}
+
+fn stage(path: &Path, content: impl Read) -> Result<Checksum> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut content = Hashing::new(content);
+    io::copy(&mut content, &mut file).with_context(|| format!("cannot write {}", path.display()))?;
+    file.sync_all()?;
+    Ok(content.checksum())
+}
+
+/// The state goes first and the keys last: a start in between finds state without its key and stops, rather than making
+/// a new key for an empty state.
+fn put_in_place(dir: &DataDir, staged: &Path) -> Result<()> {
+    let revision = store::restore_directory(&staged.join(STATE), &dir.state());
+    if let Err(error) = revision {
+        remove_dir_if_there(&dir.state())?;
+        return Err(error).context("the backup's state cannot be used");
+    }
+    let tls = staged.join("tls");
+    if std::fs::read_dir(&tls)?.next().is_some() {
+        std::fs::rename(tls, dir.tls())?;
+    }
+    std::fs::rename(staged.join("keys"), dir.keys())?;
+    Ok(File::open(dir.path())?.sync_all()?)
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove_dir_if_there(path: &PathBuf) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Counts and hashes what is read through it.
+struct Hashing<R> {
+    inner: R,
+    bytes: u64,
+    hash: Sha256,
+}
+
+impl<R: Read> Hashing<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, bytes: 0, hash: Sha256::new() }
+    }
+
+    fn checksum(self) -> Checksum {
+        Checksum { bytes: self.bytes, sha256: hex::encode(self.hash.finalize()) }
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use base::SeededRng;
+    use store::{Guard, Key, Op, Store, StoreOptions, Txn};
+
+    use crate::root_key::RootKey;
+    use crate::sealing_key;
+
+    fn temp() -> (tempfile::TempDir, DataDir) {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::at(temp.path());
+        (temp, dir)
+    }
+
+    fn open(dir: &DataDir) -> Store {
+        Store::open(&dir.state(), StoreOptions::default()).unwrap()
+    }
+
+    fn key() -> Key {
+        Key::new(["000000000000", "us-east-1", "test", "thing", "a"])
+    }
+
+    /// A data directory with keys and one entry in its store, and its archive, made while the store is open.
+    async fn archived() -> (tempfile::TempDir, DataDir, Vec<u8>) {
+        let (temp, dir) = temp();
+        sealing_key::load_or_make(&dir, &SeededRng::new(1)).unwrap();
+        RootKey::load_or_make(&dir, base::AccountId::DEFAULT, &SeededRng::new(2)).unwrap();
+        let store = open(&dir);
+        let put = Op::Put { key: key(), value: b"value".to_vec(), lease: None };
+        let txn = Txn { guards: vec![Guard::Absent(key())], then: vec![put], otherwise: Vec::new() };
+        assert!(store.txn(txn).await.unwrap().held);
+        let mut archive = Vec::new();
+        write(&dir, &mut archive).unwrap();
+        (temp, dir, archive)
+    }
+
+    #[tokio::test]
+    async fn what_was_backed_up_comes_back_and_the_revision_leaps() {
+        let (_temp, original, archive) = archived().await;
+        let (_other, dir) = temp();
+        read(&dir, archive.as_slice()).unwrap();
+        assert_eq!(RootKey::load(&dir).unwrap(), RootKey::load(&original).unwrap());
+        let store = open(&dir);
+        assert_eq!(store.get(&key()).await.unwrap().unwrap().value, b"value");
+        assert!(store.revision().0 >= store::RESTORED_REVISION_LEAP);
+        let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(names.iter().all(|name| name == "keys" || name == "state"), "{names:?}");
+        assert!(!original.run().join("backup.db").exists());
+    }
+
+    #[tokio::test]
+    async fn a_directory_with_data_is_not_restored_into() {
+        let (_temp, original, archive) = archived().await;
+        let refused = read(&original, archive.as_slice()).unwrap_err().to_string();
+        assert!(refused.contains("empty data directory"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn an_archive_that_is_cut_off_or_changed_restores_nothing() {
+        let (_temp, _original, archive) = archived().await;
+        let (_other, dir) = temp();
+        let cut = [0, 100, 512, 1024, 4096, archive.len() / 2, archive.len() - 2048];
+        for length in cut {
+            assert!(read(&dir, &archive[..length]).is_err(), "cut at {length}");
+        }
+        for at in (0..archive.len() - 1024).step_by(997) {
+            let mut changed = archive.clone();
+            changed[at] ^= 1;
+            // A bit of a header's padding or time changes nothing that is restored.
+            if read(&dir, changed.as_slice()).is_ok() {
+                assert_eq!(open(&dir).get(&key()).await.unwrap().unwrap().value, b"value", "changed at {at}");
+                for restored in [dir.keys(), dir.state()] {
+                    std::fs::remove_dir_all(restored).unwrap();
+                }
+            }
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "changed at {at}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_leads_out_of_the_directory_is_refused() {
+        let (_temp, dir) = temp();
+        for name in ["keys/../../outside", "/etc/outside", "state/state.db", "keys/other.json"] {
+            let mut archive = Builder::new(Vec::new());
+            let manifest = br#"{"format":1,"version":"0","createdAt":"","revision":1}"#;
+            append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();
+            let mut header = Header::new_gnu();
+            header.set_size(1);
+            // The library refuses such a name: it is written past it.
+            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_cksum();
+            archive.append(&header, b"x".as_slice()).unwrap();
+            let refused = read(&dir, archive.into_inner().unwrap().as_slice()).unwrap_err().to_string();
+            assert!(refused.contains("does not belong"), "{name}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_archive_of_a_later_format_names_the_version_that_wrote_it() {
+        let (_temp, dir) = temp();
+        let mut archive = Builder::new(Vec::new());
+        let manifest = br#"{"format":2,"version":"9.9","createdAt":"","revision":1}"#;
+        append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();
+        let refused = read(&dir, archive.into_inner().unwrap().as_slice()).unwrap_err().to_string();
+        assert!(refused.contains("9.9"), "{refused}");
+    }
+}
