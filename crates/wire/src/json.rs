@@ -1,16 +1,20 @@
 //! JSON by schema: awsJson bodies and stored records.
 //!
 //! Decoding streams from the text straight into a [`Value`], guided by the shape; members that the shape has not are
-//! passed over unread. `null` means absent. Nesting is bounded by serde_json (128), the number of values by [`Limits`].
+//! passed over unread. `null` means absent, in lists and maps too. A name that comes twice means what it says last.
+//! Nesting is bounded by serde_json (128), the number of values by [`Limits`].
+
+mod document;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use base::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, SerializeMap};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use crate::schema::{Kind, MemberRef, ShapeRef, TimestampFormat};
 use crate::value::Value;
@@ -18,12 +22,12 @@ use crate::value::Value;
 /// How large a message may grow in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The number of values, nested ones included.
+    /// The number of values, nested ones included. An absent member counts too: its place takes as much memory.
     pub values_max: usize,
 }
 
 impl Limits {
-    /// For requests: a full RegisterTaskDefinition has about a thousand values.
+    /// For requests: a full RegisterTaskDefinition has about a thousand values and as many absent members.
     pub const REQUEST: Self = Self { values_max: 100_000 };
     /// For records that we wrote ourselves.
     pub const STORED: Self = Self { values_max: 1_000_000 };
@@ -32,7 +36,7 @@ impl Limits {
 /// Why a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The text is not JSON, or its outermost value is no object.
+    /// The text is empty or not JSON, or its outermost value is no object.
     #[error("the body is not a JSON object")]
     Malformed,
     /// It is JSON, but a value is not of its member's type.
@@ -40,9 +44,12 @@ pub enum DecodeError {
     Type(String),
 }
 
-/// Reads a body by its shape. An empty body counts as `{}`: SDKs send one for an operation without input.
+/// Reads a body by its shape. AWS takes no empty body for `{}`, nor any other outermost value than an object.
 pub fn decode(shape: ShapeRef, body: &[u8], limits: &Limits) -> Result<Value, DecodeError> {
-    let body = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { body };
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{' | b'[') => {}
+        _ => return Err(DecodeError::Malformed),
+    }
     let decode = Decode::new(shape, limits);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let outcome = (&decode).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
@@ -78,8 +85,8 @@ impl Decode {
         error
     }
 
-    fn spend<E: serde::de::Error>(&self) -> Result<(), E> {
-        match self.budget.get().checked_sub(1) {
+    fn spend<E: serde::de::Error>(&self, values: usize) -> Result<(), E> {
+        match self.budget.get().checked_sub(values) {
             Some(left) => {
                 self.budget.set(left);
                 Ok(())
@@ -117,17 +124,21 @@ impl<'c> Seed<'c> {
         Self { decode, shape: member.shape(), format: member.timestamp_format(TimestampFormat::EpochSeconds) }
     }
 
-    /// AWS's JSON reader names what it found and the Java type that it wanted.
-    fn unexpected<E: serde::de::Error>(&self, found: &str) -> E {
-        let problem = match self.shape.kind() {
-            Kind::Structure | Kind::Union | Kind::Map => format!("Expected map or null, found {found}"),
-            Kind::List => format!("Expected list or null, found {found}"),
-            kind => format!("{found} can not be converted to {}", java_type(kind)),
+    /// The sentences of AWS's JSON reader.
+    fn unexpected<E: serde::de::Error>(&self, found: Found) -> E {
+        let problem = match (found, self.shape.kind()) {
+            (Found::List, _) => "Start of list found where not expected".to_owned(),
+            (Found::Object, _) => "Start of structure or map found where not expected.".to_owned(),
+            (_, Kind::Structure | Kind::Union) => "Expected null".to_owned(),
+            (_, Kind::List) => "Expected list or null".to_owned(),
+            (_, Kind::Map) => "Expected map or null".to_owned(),
+            (Found::Scalar(token), kind) => format!("{token} can not be converted to {}", java_type(kind)),
         };
         self.decode.fail(problem)
     }
 
     fn structure<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        self.decode.spend(self.shape.len())?;
         let mut fields = vec![None; self.shape.len()];
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             match self.shape.member_on_wire(&name) {
@@ -144,15 +155,27 @@ impl<'c> Seed<'c> {
 
     fn map<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let value = Self::member(self.decode, self.shape.member(1));
-        let mut entries: Vec<(String, Value)> = Vec::new();
+        let mut entries = BTreeMap::new();
         while let Some(key) = map.next_key::<String>()? {
-            if let Some(value) = map.next_value_seed(Nullable(value))? {
-                entries.push((key, value));
-            }
+            match map.next_value_seed(Nullable(value))? {
+                Some(value) => entries.insert(key, value),
+                None => entries.remove(&key),
+            };
         }
-        Ok(Value::Map(entries))
+        Ok(Value::Map(entries.into_iter().collect()))
     }
 }
+
+/// What stands where something else was wanted, in the words of AWS's JSON reader.
+#[derive(Clone, Copy)]
+enum Found {
+    Scalar(&'static str),
+    List,
+    Object,
+}
+
+const NUMBER: Found = Found::Scalar("NUMBER_VALUE");
+const STRING: Found = Found::Scalar("STRING_VALUE");
 
 fn java_type(kind: Kind) -> &'static str {
     match kind {
@@ -171,9 +194,9 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.decode.spend()?;
+        self.decode.spend(1)?;
         if self.shape.kind() == Kind::Document {
-            return serde_json::Value::deserialize(deserializer).map(Value::Document);
+            return document::Document(self.decode).deserialize(deserializer).map(Value::Document);
         }
         deserializer.deserialize_any(self)
     }
@@ -189,17 +212,16 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_bool<E: serde::de::Error>(self, found: bool) -> Result<Value, E> {
         match self.shape.kind() {
             Kind::Boolean => Ok(Value::Bool(found)),
-            _ => Err(self.unexpected(if found { "TRUE_VALUE" } else { "FALSE_VALUE" })),
+            _ => Err(self.unexpected(Found::Scalar(if found { "TRUE_VALUE" } else { "FALSE_VALUE" }))),
         }
     }
 
+    /// AWS's reader keeps a number within its type, so that a number beyond it breaks the model's bounds, not the form.
     fn visit_i64<E: serde::de::Error>(self, found: i64) -> Result<Value, E> {
         match self.shape.kind() {
-            Kind::Integer if i32::try_from(found).is_err() => Err(self.unexpected("NUMBER_VALUE out of range")),
-            Kind::Integer | Kind::Long => Ok(Value::Integer(found)),
-            Kind::Float | Kind::Double => Ok(Value::Double(found as f64)),
-            Kind::Timestamp => self.visit_f64(found as f64),
-            _ => Err(self.unexpected("NUMBER_VALUE")),
+            Kind::Integer => Ok(Value::Integer(found.clamp(i32::MIN.into(), i32::MAX.into()))),
+            Kind::Long => Ok(Value::Integer(found)),
+            _ => self.visit_f64(found as f64),
         }
     }
 
@@ -211,38 +233,36 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, found: f64) -> Result<Value, E> {
-        /// Beyond this a double cannot tell one integer from the next.
-        const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
         match self.shape.kind() {
             Kind::Float | Kind::Double => Ok(Value::Double(found)),
-            Kind::Integer | Kind::Long if found.fract() == 0.0 && found.abs() <= EXACT_MAX => {
-                self.visit_i64(found as i64)
+            // AWS's reader cuts a fraction off.
+            Kind::Integer | Kind::Long => self.visit_i64(found as i64),
+            Kind::Timestamp if self.format == TimestampFormat::EpochSeconds => {
+                Timestamp::from_epoch_seconds(found).map(Value::Timestamp).map_err(|_| self.unexpected(NUMBER))
             }
-            Kind::Timestamp => Timestamp::from_epoch_seconds(found)
-                .map(Value::Timestamp)
-                .map_err(|_| self.unexpected("NUMBER_VALUE out of range")),
-            _ => Err(self.unexpected("NUMBER_VALUE")),
+            _ => Err(self.unexpected(NUMBER)),
         }
     }
 
     fn visit_str<E: serde::de::Error>(self, found: &str) -> Result<Value, E> {
         match self.shape.kind() {
             Kind::String | Kind::Enum => Ok(Value::String(found.to_owned())),
-            Kind::Blob => BASE64.decode(found).map(Value::Blob).map_err(|_| self.unexpected("STRING_VALUE")),
+            Kind::Blob => BASE64.decode(found).map(Value::Blob).map_err(|_| self.unexpected(STRING)),
             Kind::Timestamp => {
                 let parsed = match self.format {
-                    TimestampFormat::HttpDate => Timestamp::parse_http_date(found),
-                    _ => Timestamp::parse_iso8601(found),
+                    TimestampFormat::Iso8601 => Timestamp::parse_iso8601(found).ok(),
+                    TimestampFormat::HttpDate => Timestamp::parse_http_date(found).ok(),
+                    _ => None,
                 };
-                parsed.map(Value::Timestamp).map_err(|_| self.unexpected("STRING_VALUE"))
+                parsed.map(Value::Timestamp).ok_or_else(|| self.unexpected(STRING))
             }
             Kind::Float | Kind::Double => match found {
                 "NaN" => Ok(Value::Double(f64::NAN)),
                 "Infinity" => Ok(Value::Double(f64::INFINITY)),
                 "-Infinity" => Ok(Value::Double(f64::NEG_INFINITY)),
-                _ => Err(self.unexpected("STRING_VALUE")),
+                _ => Err(self.unexpected(STRING)),
             },
-            _ => Err(self.unexpected("STRING_VALUE")),
+            _ => Err(self.unexpected(STRING)),
         }
     }
 
@@ -252,12 +272,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         if self.shape.kind() != Kind::List {
-            return Err(self.unexpected("a list"));
+            return Err(self.unexpected(Found::List));
         }
-        let item = Self::member(self.decode, self.shape.member(0));
+        let item = Nullable(Self::member(self.decode, self.shape.member(0)));
         let mut values = Vec::new();
         while let Some(value) = items.next_element_seed(item)? {
-            values.push(value);
+            values.extend(value);
         }
         Ok(Value::List(values))
     }
@@ -266,11 +286,12 @@ impl<'de> Visitor<'de> for Seed<'_> {
         match self.shape.kind() {
             Kind::Structure | Kind::Union => self.structure(map),
             Kind::Map => self.map(map),
-            _ => Err(self.unexpected("a structure or map")),
+            _ => Err(self.unexpected(Found::Object)),
         }
     }
 }
 
+#[derive(Clone, Copy)]
 struct Nullable<'c>(Seed<'c>);
 
 impl<'de> DeserializeSeed<'de> for Nullable<'_> {
@@ -367,3 +388,6 @@ fn write_value<S: Serializer>(
         Value::List(_) | Value::Map(_) => Err(S::Error::custom("the value has not the form of its shape")),
     }
 }
+
+#[cfg(test)]
+mod tests;

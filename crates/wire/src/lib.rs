@@ -6,6 +6,8 @@
 //! knows a service, a policy or a record.
 
 pub mod error;
+#[cfg(test)]
+mod fixture;
 pub mod json;
 pub mod model;
 pub mod protocol;
@@ -17,6 +19,9 @@ pub mod stored;
 pub mod validate;
 pub mod value;
 pub mod xml;
+
+#[cfg(test)]
+extern crate self as wire;
 
 pub use error::Error;
 use value::{Shaped, Value};

@@ -5,6 +5,11 @@ use crate::model::{Protocol, ServiceModel};
 use crate::value::Value;
 use crate::{json, query, validate, xml};
 
+/// The namespace of awsQuery errors that are not of any service.
+const FAULT_NAMESPACE: &str = "http://webservices.amazon.com/AWSFault/2005-15-09";
+/// What a body that cannot be read is called in awsJson.
+const SERIALIZATION: &str = "SerializationException";
+
 /// A body and the headers that a protocol gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
@@ -23,8 +28,8 @@ impl Protocol {
         let input = match self {
             Self::AwsJson10 | Self::AwsJson11 => {
                 json::decode(shape, body, &json::Limits::REQUEST).map_err(|error| match error {
-                    json::DecodeError::Malformed => Error::new("SerializationException", 400, ""),
-                    json::DecodeError::Type(problem) => Error::new("SerializationException", 400, problem),
+                    json::DecodeError::Malformed => Error::new(SERIALIZATION, 400, ""),
+                    json::DecodeError::Type(problem) => Error::new(SERIALIZATION, 400, problem),
                 })?
             }
             Self::AwsQuery => query::Form::parse(body)
@@ -51,7 +56,8 @@ impl Protocol {
                 let mut writer = xml::Writer::default();
                 writer.element(&format!("{name}Response"), model.xml_namespace, |w| {
                     if let Some(shape) = shape {
-                        let wrapper = model.result_wrapper(operation).map_or_else(|| format!("{name}Result"), str::to_owned);
+                        let wrapper =
+                            model.result_wrapper(operation).map_or_else(|| format!("{name}Result"), str::to_owned);
                         w.element(&wrapper, None, |w| w.members(shape, output));
                     }
                     w.element("ResponseMetadata", None, |w| w.text("RequestId", request_id));
@@ -62,14 +68,16 @@ impl Protocol {
         Encoded { status: 200, content_type: self.content_type(), body }
     }
 
-    /// Writes an error.
+    /// Writes an error. `namespace` is the service's, where the request has found its service.
     pub fn encode_error(self, namespace: Option<&str>, error: &Error, request_id: &str) -> Encoded {
         let body = match self {
             Self::AwsJson10 | Self::AwsJson11 => {
                 let mut body = serde_json::Map::new();
                 body.insert("__type".to_owned(), error.code.as_ref().into());
                 if !error.message.is_empty() {
-                    body.insert("message".to_owned(), error.message.as_str().into());
+                    // AWS spells this one member of this one error with a capital. SDKs read both.
+                    let member = if error.code == SERIALIZATION { "Message" } else { "message" };
+                    body.insert(member.to_owned(), error.message.as_str().into());
                 }
                 for (member, value) in &error.members {
                     body.insert((*member).to_owned(), value.clone());
@@ -78,11 +86,13 @@ impl Protocol {
             }
             Self::AwsQuery => {
                 let mut writer = xml::Writer::default();
-                writer.element("ErrorResponse", namespace, |w| {
+                writer.element("ErrorResponse", Some(namespace.unwrap_or(FAULT_NAMESPACE)), |w| {
                     w.element("Error", None, |w| {
                         w.text("Type", if error.is_sender() { "Sender" } else { "Receiver" });
                         w.text("Code", &error.code);
-                        w.text("Message", &error.message);
+                        if !error.message.is_empty() {
+                            w.text("Message", &error.message);
+                        }
                     });
                     w.text("RequestId", request_id);
                 });
@@ -110,3 +120,6 @@ impl Protocol {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

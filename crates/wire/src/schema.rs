@@ -101,16 +101,7 @@ pub struct Shape {
 impl Shape {
     /// A shape with rows of its own: members or enum words.
     pub const fn rows(name: Text, kind: Kind, first: u32, count: u32) -> Self {
-        Self {
-            name,
-            kind,
-            flags: 0,
-            first,
-            count,
-            pattern: Text::NONE,
-            min: f64::NEG_INFINITY,
-            max: f64::INFINITY,
-        }
+        Self { name, kind, flags: 0, first, count, pattern: Text::NONE, min: f64::NEG_INFINITY, max: f64::INFINITY }
     }
 
     /// A shape without rows.

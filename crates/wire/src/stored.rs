@@ -77,3 +77,80 @@ pub fn serialize<T: Stored, S: Serializer>(value: &T, serializer: S) -> Result<S
 pub fn deserialize<'de, T: Stored, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::deserialize(deserializer)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use crate::fixture::Nested;
+
+    #[derive(Debug, PartialEq, serde::Serialize, Deserialize)]
+    struct Record {
+        #[serde(with = "crate::stored")]
+        one: Nested,
+        #[serde(with = "crate::stored", default)]
+        maybe: Option<Nested>,
+        #[serde(with = "crate::stored", default)]
+        many: Vec<Nested>,
+    }
+
+    fn nested(label: &str) -> Nested {
+        Nested {
+            child: Some(Box::new(Nested { label: Some(label.to_owned()), ..Nested::default() })),
+            options: Some(BTreeMap::from([("a".to_owned(), "\u{1f600}\n".to_owned())])),
+            labels: Some(Vec::new()),
+            ..Nested::default()
+        }
+    }
+
+    fn record() -> Record {
+        Record { one: nested("one"), maybe: Some(nested("maybe")), many: vec![nested("first"), Nested::default()] }
+    }
+
+    #[test]
+    fn a_record_is_written_by_the_names_of_the_model() {
+        assert_eq!(
+            serde_json::to_value(Record { one: nested("x"), maybe: None, many: vec![] }).unwrap(),
+            json!({
+                "one": {"child": {"label": "x"}, "labels": [], "options": {"a": "\u{1f600}\n"}},
+                "maybe": null,
+                "many": [],
+            })
+        );
+    }
+
+    #[test]
+    fn a_record_reads_back_from_every_kind_of_json() {
+        let text = serde_json::to_string_pretty(&record()).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record());
+        assert_eq!(serde_json::from_slice::<Record>(text.as_bytes()).unwrap(), record());
+        assert_eq!(serde_json::from_reader::<_, Record>(text.as_bytes()).unwrap(), record());
+        assert_eq!(serde_json::from_value::<Record>(serde_json::to_value(record()).unwrap()).unwrap(), record());
+    }
+
+    #[test]
+    fn a_record_of_another_model_reads_as_far_as_the_models_agree() {
+        let old = json!({"one": {"label": "x", "gone": {"deep": [1, 2]}}});
+        let read: Record = serde_json::from_value(old).unwrap();
+        let one = Nested { label: Some("x".to_owned()), ..Nested::default() };
+        assert_eq!(read, Record { one, maybe: None, many: vec![] });
+    }
+
+    #[test]
+    fn a_record_that_does_not_fit_is_refused() {
+        for wrong in [
+            json!({"one": 1}),
+            json!({"one": {"label": 1}}),
+            json!({"one": null}),
+            json!({"one": {}, "many": {}}),
+            json!({"one": {}, "maybe": []}),
+            json!({}),
+        ] {
+            assert!(serde_json::from_value::<Record>(wrong.clone()).is_err(), "{wrong}");
+            assert!(serde_json::from_str::<Record>(&wrong.to_string()).is_err(), "{wrong}");
+        }
+    }
+}

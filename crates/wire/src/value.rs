@@ -26,7 +26,7 @@ pub enum Value {
     Timestamp(Timestamp),
     /// List.
     List(Vec<Value>),
-    /// Map, in the order of the wire.
+    /// Map, each key once.
     Map(Vec<(String, Value)>),
     /// Structure and Union.
     Structure(Vec<Option<Value>>),
@@ -182,9 +182,7 @@ impl<T: Shaped> Shaped for BTreeMap<String, T> {
 
     fn from_value(value: Value) -> Result<Self, Mismatch> {
         match value {
-            Value::Map(entries) => {
-                entries.into_iter().map(|(key, value)| Ok((key, T::from_value(value)?))).collect()
-            }
+            Value::Map(entries) => entries.into_iter().map(|(key, value)| Ok((key, T::from_value(value)?))).collect(),
             _ => Err(Mismatch::Kind { expected: "map" }),
         }
     }

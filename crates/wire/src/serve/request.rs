@@ -32,6 +32,7 @@ impl<B: Backend> Server<B> {
             request_id: self.backend.request_id(),
             now: self.backend.now(),
             source_ip,
+            namespace: None,
             target: None,
             parts,
         };
@@ -57,6 +58,8 @@ struct Exchange {
     request_id: String,
     now: Timestamp,
     source_ip: Option<IpAddr>,
+    /// The namespace of XML errors: the service's, as long as it seems to be one that the service answers itself.
+    namespace: Option<&'static str>,
     target: Option<Target>,
 }
 
@@ -67,7 +70,10 @@ impl Exchange {
         let scope = signature.scope();
         let service = self.dialect.service(services, &scope.service);
         let expected: Cow<'_, str> = match &service {
-            Ok(service) => services[*service].signing_name.into(),
+            Ok(service) => {
+                self.namespace = services[*service].xml_namespace;
+                services[*service].signing_name.into()
+            }
             Err(_) => scope.service.clone().into(),
         };
         signature.check(self.now, &expected).map_err(|error| self.refused(&error))?;
@@ -76,9 +82,10 @@ impl Exchange {
         self.verify(server, &signature, &found.secret, &expected, &body)?;
         let region = self.region(&signature)?;
         let body = self.input(body);
-        let target = service
-            .and_then(|service| self.dialect.target(services, service, &body))
-            .map_err(|none| none.error(self.dialect.protocol()))?;
+        let target = service.and_then(|service| self.dialect.target(services, service, &body)).map_err(|none| {
+            self.namespace = None;
+            none.error(self.dialect.protocol())
+        })?;
         self.target = Some(target);
         let model = services[target.service];
         if !model.operations[target.operation].is_served {
@@ -193,12 +200,10 @@ impl Exchange {
             (Ok(output), Some(target), Some(model)) => {
                 target.protocol.encode(model, target.operation, output, &self.request_id)
             }
-            (Ok(_), _, _) => {
-                self.dialect.protocol().encode_error(None, &Error::internal(), &self.request_id)
-            }
-            (Err(error), target, model) => {
+            (Ok(_), _, _) => self.dialect.protocol().encode_error(self.namespace, &Error::internal(), &self.request_id),
+            (Err(error), target, _) => {
                 let protocol = target.map_or(self.dialect.protocol(), |target| target.protocol);
-                protocol.encode_error(model.and_then(|model| model.xml_namespace), error, &self.request_id)
+                protocol.encode_error(self.namespace, error, &self.request_id)
             }
         }
     }
@@ -225,7 +230,8 @@ impl Exchange {
 
 fn respond(encoded: Encoded, request_id: &str, close: bool) -> Response {
     let mut response = Response::new(Full::new(Bytes::from(encoded.body)));
-    *response.status_mut() = http::StatusCode::from_u16(encoded.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(encoded.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static(encoded.content_type));
     if let Ok(id) = HeaderValue::from_str(request_id) {

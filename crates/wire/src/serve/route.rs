@@ -3,11 +3,13 @@
 use http::request::Parts;
 
 use crate::model::{Protocol, ServiceModel};
-use crate::query::Form;
+use crate::query::{DecodeError, Form};
 use crate::sigv4::ErrorFamily;
 
 /// The content type of forms.
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+/// What AWS calls the version of a form that has none.
+const NO_VERSION: &str = "NO_VERSION_SPECIFIED";
 
 /// How a request speaks, told from its head alone. Enough to answer an error in the client's own protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +20,8 @@ pub enum Dialect {
         prefix: String,
         /// What stands behind it.
         operation: String,
-        /// 1.0 or 1.1.
-        protocol: Protocol,
+        /// As the content type says; no other content type goes with a target.
+        protocol: Option<Protocol>,
     },
     /// The form's `Action` names the operation, the signature's scope the service.
     Form,
@@ -56,28 +58,35 @@ pub enum NoTarget {
         /// The service.
         name: &'static str,
     },
+    /// A target comes with a body that is not declared as JSON.
+    ContentType,
+    /// The form cannot be read.
+    Form(DecodeError),
     /// The form has no `Action`.
     Action,
 }
 
 impl Dialect {
-    /// Reads the head.
+    /// Reads the head. A body that is declared as one of awsJson is one even if no target says what it is for.
     pub fn of(parts: &Parts) -> Self {
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let content_type = header("content-type").unwrap_or_default();
-        if let Some(target) = header("x-amz-target") {
-            let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
-            let protocol =
-                if content_type.contains("json-1.0") { Protocol::AwsJson10 } else { Protocol::AwsJson11 };
-            return Self::Target { prefix: prefix.to_owned(), operation: operation.to_owned(), protocol };
+        let protocol = match content_type(parts).as_deref() {
+            Some("application/x-amz-json-1.0") => Some(Protocol::AwsJson10),
+            Some("application/x-amz-json-1.1") => Some(Protocol::AwsJson11),
+            _ => None,
+        };
+        let target = parts.headers.get("x-amz-target").map(|target| target.to_str().unwrap_or_default());
+        if target.is_none() && protocol.is_none() {
+            return Self::Form;
         }
-        Self::Form
+        let target = target.unwrap_or_default();
+        let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
+        Self::Target { prefix: prefix.to_owned(), operation: operation.to_owned(), protocol }
     }
 
     /// The protocol in which an error is answered.
     pub fn protocol(&self) -> Protocol {
         match self {
-            Self::Target { protocol, .. } => *protocol,
+            Self::Target { protocol, .. } => protocol.unwrap_or(Protocol::AwsJson11),
             Self::Form => Protocol::AwsQuery,
         }
     }
@@ -92,34 +101,42 @@ impl Dialect {
 
     /// The service that is asked: its number, where the head or the signature's scope tells.
     pub fn service(&self, services: &[&'static ServiceModel], scope_service: &str) -> Result<usize, NoTarget> {
-        let found = match self {
-            Self::Target { prefix, .. } => {
-                services.iter().position(|model| model.target_prefix.is_some_and(|known| known == prefix))
+        let of_scope = || services.iter().position(|model| model.signing_name == scope_service);
+        match self {
+            Self::Form => of_scope().ok_or_else(|| NoTarget::Service { name: scope_service.to_owned() }),
+            Self::Target { prefix, operation, .. } => {
+                let known = |model: &&ServiceModel| model.target_prefix.is_some_and(|known| known == prefix);
+                services.iter().position(known).ok_or_else(|| match of_scope() {
+                    // Signed for a service of ours, so it is the target that is wrong.
+                    Some(service) => NoTarget::Operation {
+                        name: operation.clone(),
+                        version: services[service].api_version.to_owned(),
+                    },
+                    None if prefix.is_empty() => NoTarget::Service { name: scope_service.to_owned() },
+                    None => NoTarget::Service { name: prefix.clone() },
+                })
             }
-            Self::Form => services.iter().position(|model| model.signing_name == scope_service),
-        };
-        found.ok_or_else(|| NoTarget::Service {
-            name: match self {
-                Self::Target { prefix, .. } if !prefix.is_empty() => prefix.clone(),
-                _ => scope_service.to_owned(),
-            },
-        })
+        }
     }
 
     /// The operation that is asked of a service.
     pub fn target(&self, services: &[&'static ServiceModel], service: usize, form: &[u8]) -> Result<Target, NoTarget> {
         let model = services[service];
-        let (name, version, protocol) = match self {
-            Self::Target { operation, protocol, .. } => (operation.clone(), model.api_version.to_owned(), *protocol),
-            Self::Form => {
-                let form = Form::parse(form).map_err(|_| NoTarget::Action)?;
-                let action = form.get("Action").ok_or(NoTarget::Action)?.to_owned();
-                (action, form.get("Version").unwrap_or(model.api_version).to_owned(), Protocol::AwsQuery)
-            }
+        let protocol = match self {
+            Self::Target { protocol, .. } => protocol.ok_or(NoTarget::ContentType)?,
+            Self::Form => Protocol::AwsQuery,
         };
         if !model.protocols.contains(&protocol) {
             return Err(NoTarget::Protocol { name: model.name });
         }
+        let (name, version) = match self {
+            Self::Target { operation, .. } => (operation.clone(), model.api_version.to_owned()),
+            Self::Form => {
+                let form = Form::parse(form).map_err(NoTarget::Form)?;
+                let action = form.get("Action").ok_or(NoTarget::Action)?.to_owned();
+                (action, form.get("Version").unwrap_or(NO_VERSION).to_owned())
+            }
+        };
         match model.operation(&name) {
             Some(operation) if version == model.api_version => Ok(Target { service, operation, protocol }),
             _ => Err(NoTarget::Operation { name, version }),
@@ -129,8 +146,13 @@ impl Dialect {
 
 /// Whether the body is a form.
 pub fn is_form(parts: &Parts) -> bool {
-    let content_type = parts.headers.get("content-type").and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with(FORM_TYPE))
+    content_type(parts).is_some_and(|essence| essence == FORM_TYPE)
+}
+
+/// The content type without its parameters, in small letters.
+fn content_type(parts: &Parts) -> Option<String> {
+    let value = parts.headers.get("content-type")?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
 impl NoTarget {
@@ -151,8 +173,15 @@ impl NoTarget {
                 )
             }
             Self::Protocol { name } => {
-                crate::Error::new("UnknownOperationException", 400, format!("{name} does not speak this protocol."))
+                crate::Error::new("UnknownOperationException", 404, format!("{name} does not speak this protocol."))
             }
+            // AWS says no word about it; whoever sends this has most likely written the request by hand.
+            Self::ContentType => crate::Error::new(
+                "UnknownOperationException",
+                404,
+                "A request with X-Amz-Target needs the Content-Type application/x-amz-json-1.0 or -1.1.",
+            ),
+            Self::Form(error) => crate::Error::new("MalformedInput", 400, error.to_string()),
             Self::Action => crate::Error::new("MissingAction", 400, "The request must contain the parameter Action."),
         }
     }
@@ -161,3 +190,6 @@ impl NoTarget {
 fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(128).collect()
 }
+
+#[cfg(test)]
+mod tests;
