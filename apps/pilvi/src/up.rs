@@ -36,6 +36,9 @@ const BACKLOG: i32 = 4096;
 /// How long a server may drain before it is killed; the promise for the whole is five seconds.
 const STOP_PATIENCE: Duration = Duration::from_millis(4_600);
 
+/// A start that takes longer is spoken of: a large store that was not closed takes its time.
+const STARTING_NOTICE: Duration = Duration::from_secs(5);
+
 /// Arguments of `pilvi up`.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -154,7 +157,14 @@ impl Supervisor {
 
     /// Waits for the server to become ready, then for its end.
     async fn watch(&self, server: &mut Server) -> Result<End> {
-        if server.ready().await {
+        let mut ready = false;
+        while !ready && !server.is_silent() {
+            match tokio::time::timeout(STARTING_NOTICE, server.ready()).await {
+                Ok(outcome) => ready = outcome,
+                Err(_) => self.announcer.still_starting(server.started.elapsed()),
+            }
+        }
+        if ready {
             let endpoint = crate::server::endpoint(&self.settings.tls, self.listener()?.local_addr()?);
             let since = if self.record.restarts == 0 { self.began } else { server.started };
             self.announcer.ready(&endpoint, server.pid, since.elapsed(), self.record.restarts);

@@ -56,6 +56,10 @@ impl Announcer {
         say(format!("\nUse it from another terminal:\n\n  {}\n\nCtrl-C stops it.", self.line_to_paste));
     }
 
+    pub(super) fn still_starting(&self, since: Duration) {
+        info!("the server is still starting, after {} s", since.as_secs());
+    }
+
     pub(super) fn restarting(&self, end: &End, pause: Duration) {
         warn!("the server {end}; starting it again in {} ms", pause.as_millis());
     }

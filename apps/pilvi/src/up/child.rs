@@ -38,6 +38,8 @@ pub(super) struct Server {
     children: Signal,
     reports: Lines<BufReader<Take<tokio::net::UnixStream>>>,
     failure: Option<String>,
+    /// Whether there will be no more reports.
+    silent: bool,
 }
 
 /// How a server process ended.
@@ -73,7 +75,8 @@ impl Server {
         // The command still holds the far end: the channel would never close.
         drop(command);
         let reports = BufReader::new(channel.take(REPORT_BYTES_MAX)).lines();
-        let mut server = Self { pid: child.id(), started, was_ready: false, child, children, reports, failure: None };
+        let mut server =
+            Self { pid: child.id(), started, was_ready: false, child, children, reports, failure: None, silent: false };
         let start =
             Start { supervisor: std::process::id(), data_dir: dir.path().to_owned(), settings: settings.clone() };
         near.set_nonblocking(false)?;
@@ -110,13 +113,18 @@ impl Server {
 
     /// Takes in one report; `false` when there will be no more.
     async fn next_report(&mut self) -> bool {
-        let Ok(Some(line)) = self.reports.next_line().await else { return false };
-        match serde_json::from_str(&line) {
-            Ok(Report::Ready) => self.was_ready = true,
-            Ok(Report::Failed(reason)) => self.failure = Some(printable(&reason)),
-            Err(_) => return false,
+        let line = self.reports.next_line().await.ok().flatten();
+        match line.and_then(|line| serde_json::from_str(&line).ok()) {
+            Some(Report::Ready) => self.was_ready = true,
+            Some(Report::Failed(reason)) => self.failure = Some(printable(&reason)),
+            None => self.silent = true,
         }
-        true
+        !self.silent
+    }
+
+    /// Whether the server will report nothing more: it has ended, or is about to.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Asks the server to drain and end.

@@ -1,11 +1,14 @@
 //! Starting and asking a Pilvi.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -22,9 +25,20 @@ pub(crate) fn root() -> bool {
     geteuid().is_root()
 }
 
+/// The built binary. It may lie where only root can go (a checkout in root's home), so it is opened by the tests and
+/// executed by its descriptor, which other users can do too.
+static BINARY: LazyLock<File> = LazyLock::new(|| File::open(env!("CARGO_BIN_EXE_pilvi")).unwrap());
+
 /// The program, with an environment of its own.
 pub(crate) fn pilvi() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pilvi"));
+    let mut command = at(Path::new(&format!("/proc/self/fd/{}", BINARY.as_raw_fd())));
+    command.arg0("pilvi");
+    command
+}
+
+/// The program at another path.
+pub(crate) fn at(path: &Path) -> Command {
+    let mut command = Command::new(path);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").stdin(Stdio::null());
     command
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{NOBODY, Up, as_person, ask, pilvi, root, stdout, text, writable};
+use crate::harness::{NOBODY, Up, as_person, ask, at, pilvi, root, send, stdout, text, wait_for, writable};
 
 /// Root on behalf of nobody, as sudo tells it.
 fn sudo() -> Command {
@@ -104,6 +104,29 @@ fn plain_root_runs_the_server_as_the_owner_of_the_directory() {
     belongs_to(&dir, 12_345);
     let effective = std::fs::read_to_string(format!("/proc/{}/status", up.server_pid())).unwrap();
     assert!(effective.contains("CapEff:\t0000000000000000") && effective.contains("NoNewPrivs:\t1"), "{effective}");
+}
+
+#[test]
+fn a_program_that_only_root_can_reach_serves_as_another_user_all_the_same() {
+    if !root() {
+        return;
+    }
+    let closed = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::set_permissions(closed.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let program = closed.path().join("pilvi");
+    // A link and no copy: a file that another test's fork still holds open for writing cannot be executed.
+    std::fs::hard_link(env!("CARGO_BIN_EXE_pilvi"), &program).unwrap();
+    let temp = writable();
+    let dir = temp.path().join("data");
+    std::fs::create_dir(&dir).unwrap();
+    std::os::unix::fs::chown(&dir, Some(NOBODY), Some(NOBODY)).unwrap();
+    let up = Up::start(at(&program), &dir, &[]);
+    assert_eq!(ids(up.server_pid(), "Uid:"), [NOBODY; 4]);
+    std::fs::remove_file(&program).unwrap();
+    send(up.server_pid(), Signal::KILL);
+    // The supervisor starts what it runs itself, not what its path names now.
+    wait_for("restart", || (up.record("up.json")["restarts"] == 1).then_some(()));
+    assert_eq!(up.get("/_pilvi/ready").unwrap().0, 200);
 }
 
 #[test]
