@@ -1,0 +1,105 @@
+//! `bench api`: the price of a call.
+//!
+//! Pilvi, whose every acknowledged write is on disk, beside moto's server, which keeps everything in memory: start, idle
+//! memory, and three calls with one caller and with many. Both run at the same time, each idle while the other is
+//! measured, and take turns, so that a disturbance meets both.
+
+mod calls;
+mod measure;
+mod present;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::baseline::Baseline;
+use crate::machine::Machine;
+use crate::report::{Frame, Report, Verdict, heading, say};
+use crate::setting::{Setting, first_line};
+use measure::{Plan, Results};
+
+/// The name of the report and of the baseline.
+const NAME: &str = "api";
+
+/// Arguments of `bench api`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Shorter and fewer rounds, within half a minute: for a look, not for a judgement
+    #[arg(long)]
+    quick: bool,
+    /// Keep this run's ratios as the baseline that later runs are compared with
+    #[arg(long)]
+    save_baseline: bool,
+    /// Put the data directories below this folder, to measure its disk
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn mode(&self) -> (&'static str, Plan) {
+        if self.quick {
+            let plan = Plan {
+                rounds: 2,
+                time: Duration::from_millis(400),
+                starts: 10,
+                starts_of_peer: 2,
+                settle: Duration::from_secs(1),
+                durable_writes: 100,
+            };
+            return ("quick", plan);
+        }
+        let plan = Plan {
+            rounds: 3,
+            time: Duration::from_secs(2),
+            starts: 15,
+            starts_of_peer: 5,
+            settle: Duration::from_secs(3),
+            durable_writes: 300,
+        };
+        ("full", plan)
+    }
+}
+
+/// Measures, shows, saves, judges.
+///
+/// # Errors
+/// When something could not be measured, or any call was refused.
+pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
+    let setting = Setting::prepare(arguments.work_dir.as_deref())?;
+    let (mode, plan) = arguments.mode();
+    let machine = Machine::here(&setting.scratch)?;
+    ensure!(
+        !machine.forgets_its_files(),
+        "{} is on {}, where no write is durable: name a folder on a disk (--work-dir)",
+        setting.scratch.display(),
+        machine.filesystem
+    );
+    let programs =
+        [("pilvi", first_line(&setting.pilvi, &["version"])?), ("moto", first_line(&setting.moto, &["--version"])?)];
+    present::machine(&machine);
+    let results = measure::all(&setting, &plan)?;
+    setting.tidy()?;
+    let frame =
+        Frame { bench: NAME, mode, machine, programs: programs.into(), method: present::method(&plan, &results) };
+    let (ratios, promises) = (present::ratios(&results), present::promises(&results)?);
+    finish(arguments, &setting, &Report::new(frame, results, ratios, promises))
+}
+
+fn finish(arguments: &Arguments, setting: &Setting, report: &Report<Results>) -> Result<Verdict> {
+    present::results(report);
+    let path = setting.reports.join(NAME).with_added_extension("json");
+    report.save(&path)?;
+    heading("kept");
+    say(&format!("every figure: {}", path.display()));
+    let path = Baseline::path(NAME);
+    if arguments.save_baseline {
+        let baseline = Baseline { machine: report.machine().clone(), ratios: report.ratios().clone() };
+        baseline.save(&path)?;
+        say(&format!("baseline: {}", path.display()));
+    } else if let Some(baseline) = Baseline::load(&path).context("comparing with the baseline")? {
+        present::falls(&baseline.falls(report.ratios()));
+    }
+    Ok(report.verdict())
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask bench [name]`: performance promises, each measured beside a peer in the same run.
+//!
+//! One module a benchmark ([`api`]); a further one is a module, a line in [`Bench`] and a section of the README. What they
+//! share: [`peer`] (the servers under test), [`signed`] and [`client`] (requests made ahead, and the load), [`floor`] (what
+//! the machine itself allows), [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
+
+// A command line tool talks to its terminal.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod api;
+mod baseline;
+mod client;
+mod floor;
+mod machine;
+mod peer;
+mod processes;
+mod report;
+mod setting;
+mod signed;
+mod stats;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use report::Verdict;
+
+/// Performance promises, each measured beside a peer in the same run.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Start, idle memory, and calls of STS and ECS, beside moto's server.
+    Api(api::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().bench) {
+        Ok(Verdict::Holds) => ExitCode::SUCCESS,
+        Ok(Verdict::Broken) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(bench: &Bench) -> Result<Verdict> {
+    match bench {
+        Bench::Api(arguments) => api::run(arguments),
+    }
+}

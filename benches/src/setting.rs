@@ -1,0 +1,69 @@
+//! What `cargo xtask bench` hands to every benchmark, and the folder that it may fill.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The programs under test and where their files go.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// The release binary (`PILVI_BIN`).
+    pub(crate) pilvi: PathBuf,
+    /// moto's server (`MOTO_SERVER`).
+    pub(crate) moto: PathBuf,
+    /// Where reports are left: `bench` in cargo's target directory.
+    pub(crate) reports: PathBuf,
+    /// Emptied before the run and removed after it: data directories and logs.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Setting {
+    /// Reads the environment and makes an empty scratch folder: in `work_dir`, or beside the reports.
+    pub(crate) fn prepare(work_dir: Option<&Path>) -> Result<Self> {
+        let reports = target_directory()?.join("bench");
+        let scratch = match work_dir {
+            Some(folder) => std::path::absolute(folder)?.join("pilvi-bench"),
+            None => reports.join("scratch"),
+        };
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch).with_context(|| format!("emptying {}", scratch.display()))?;
+        }
+        for folder in [&reports, &scratch] {
+            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        Ok(Self { pilvi: program("PILVI_BIN")?, moto: program("MOTO_SERVER")?, reports, scratch })
+    }
+
+    /// Removes what the servers left.
+    pub(crate) fn tidy(&self) -> Result<()> {
+        fs::remove_dir_all(&self.scratch).with_context(|| format!("removing {}", self.scratch.display()))
+    }
+}
+
+/// The first line that a program prints when asked with `arguments`.
+pub(crate) fn first_line(program: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn program(variable: &str) -> Result<PathBuf> {
+    let value = std::env::var_os(variable).with_context(|| {
+        format!("{variable} is not set: run this by `cargo xtask bench`, which builds what is measured")
+    })?;
+    let path = std::path::absolute(value)?;
+    ensure!(path.is_file(), "{variable}: {} is missing", path.display());
+    Ok(path)
+}
+
+/// The outermost folder above this program that cargo marked as its own: a target's folder within has the mark too.
+fn target_directory() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let marked = program.ancestors().filter(|folder| folder.join("CACHEDIR.TAG").is_file());
+    marked.last().map(Path::to_owned).context("this program is not in cargo's target directory")
+}

@@ -1,0 +1,92 @@
+//! Requests as the bytes that go over the wire, signed ahead of the measurement.
+//!
+//! A signature is good for 15 minutes and its time has whole seconds, so requests signed before a run of a few seconds
+//! are what a client would have sent then. Signing in the loop would measure the client.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use base::{Clock, SystemClock};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, Request};
+use wire::sigv4::{Credentials, SignableBody, Signer};
+
+/// The header that names an operation of the JSON protocols.
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// A request that is not signed yet: `POST /`, as the AWS JSON and query protocols have it.
+#[derive(Debug, Clone)]
+pub(crate) struct Plain {
+    /// The signing name of the service.
+    pub(crate) service: &'static str,
+    /// `X-Amz-Target`, in the JSON protocols.
+    pub(crate) target: Option<&'static str>,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+}
+
+/// Who signs, and for which server.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) address: SocketAddr,
+    pub(crate) credentials: Credentials,
+    pub(crate) region: String,
+}
+
+impl Caller {
+    /// Head and body, signed at this instant.
+    pub(crate) fn sign(&self, plain: &Plain) -> Result<Vec<u8>> {
+        let mut request = Request::post(format!("http://{}/", self.address))
+            .header(CONTENT_TYPE, plain.content_type)
+            .body(())
+            .context("a request that HTTP does not carry")?;
+        if let Some(target) = plain.target {
+            request.headers_mut().insert(TARGET, target.parse()?);
+        }
+        let (mut parts, ()) = request.into_parts();
+        let signer = Signer {
+            credentials: &self.credentials,
+            region: &self.region,
+            service: plain.service,
+            at: SystemClock.now(),
+        };
+        signer.sign(&mut parts, SignableBody::Bytes(plain.body.as_bytes()))?;
+        let mut bytes = b"POST / HTTP/1.1\r\n".to_vec();
+        for (name, value) in &parts.headers {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", plain.body.len()).as_bytes());
+        bytes.extend_from_slice(plain.body.as_bytes());
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::sigv4::SecretAccessKey;
+
+    #[test]
+    fn a_request_carries_its_host_its_signature_and_its_length() {
+        let caller = Caller {
+            address: "127.0.0.1:4566".parse().unwrap(),
+            credentials: Credentials {
+                access_key_id: "AKIDEXAMPLE".into(),
+                secret_access_key: SecretAccessKey::new("secret"),
+                session_token: None,
+            },
+            region: "us-east-1".into(),
+        };
+        let plain = Plain { service: "ecs", target: Some("A.B"), content_type: "application/json", body: "{}".into() };
+        let text = String::from_utf8(caller.sign(&plain).unwrap()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, "{}");
+        assert!(head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
+        for part in ["host: 127.0.0.1:4566", "x-amz-target: A.B", "content-length: 2", "/us-east-1/ecs/aws4_request,"] {
+            assert!(head.contains(part), "{part} is not in {head}");
+        }
+    }
+}
