@@ -2,34 +2,29 @@
 //!
 //! This file is the seam between the process (`role`) and what it serves.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use base::{Clock, SystemClock, SystemRng};
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use base::{Clock, Principal, SystemClock, SystemRng};
+use platform::identity::{FixedKey, Keys};
+use platform::{Keyring, Platform};
 use prometheus_client::registry::Registry;
 use store::{Store, StoreOptions};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+use wire::serve::{ServeLimits, Server};
+use wire::sigv4::SecretAccessKey;
 
-use crate::config::{Limits, reachable_locally};
+use crate::config::{ConfiguredPrincipal, Limits, reachable_locally};
 use crate::data_dir::DataDir;
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
+use crate::request_metrics::RequestMetrics;
 use crate::root_key::RootKey;
 use crate::sealing_key;
+use crate::services;
 use crate::settings::{Settings, Tls};
 use crate::stop::Stop;
 use crate::tls::ServerTls;
@@ -37,8 +32,8 @@ use crate::tls::ServerTls;
 /// How long requests under way may take once the server was told to stop. The supervisor allows a little more.
 const DRAIN: Duration = Duration::from_secs(4);
 
-/// How long no connection is accepted after the kernel could give none (descriptors used up).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often the last uses of access keys are written down.
+const FLUSH_PERIOD: Duration = Duration::from_secs(60);
 
 /// What the process hands to the server.
 pub(crate) struct Assignment {
@@ -59,13 +54,22 @@ pub(crate) struct Assignment {
 pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let Assignment { settings, dir, listener, stop } = assignment;
     let local = listener.local_addr()?;
-    let clock = SystemClock;
+    let clock = Arc::new(SystemClock);
     // The sealing key first: it is what tells a directory that has lost its keys from a new one.
-    let _sealing_key = sealing_key::load_or_make(&dir, &SystemRng)?;
+    let sealing_key = sealing_key::load_or_make(&dir, &SystemRng)?;
     let store = Store::open(&dir.state(), StoreOptions::default()).context("cannot open the state")?;
-    let _root_key = RootKey::load_or_make(&dir, settings.account, &SystemRng)?;
+    let root_key = RootKey::load_or_make(&dir, settings.account, &SystemRng)?;
     let tls = ServerTls::prepare(&settings, &dir, clock.now())?.map(Arc::new);
-    let own = Arc::new(OwnRoutes::new(clock.now(), Registry::default()));
+    let platform = Platform {
+        store: store.clone(),
+        clock: clock.clone(),
+        rng: Arc::new(SystemRng),
+        keyring: Arc::new(Keyring::new(&sealing_key, Arc::new(SystemRng))),
+        keys: Arc::new(Keys::new(fixed_keys(&settings, &root_key))),
+    };
+    let mut registry = Registry::default();
+    let metrics = RequestMetrics::register(&mut registry);
+    let own = Arc::new(OwnRoutes::new(clock.now(), registry));
     let record = record(&settings, local, tls.as_deref(), clock.now().iso8601());
     records::write(&dir.server_record(), &record)?;
     if let Some(tls) = &tls {
@@ -75,10 +79,27 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
             records::write(&dir.server_record(), &renewed)
         }));
     }
+    let server = Server::new(
+        Arc::new(services::gateway(&platform)),
+        limits(&settings.limits),
+        Arc::new({
+            let own = own.clone();
+            move |parts| own.answer(&parts.method, parts.uri.path())
+        }),
+        Arc::new(move |outcome| metrics.observe(outcome)),
+    );
+    let uses = tokio::spawn(keep_uses(platform, stop.clone()));
     own.set_ready(true);
     ready()?;
     info!(endpoint = record.endpoint, region = %record.region, account = %record.account, "serving");
-    serve(listener, tls, &settings.limits, &own, &stop).await;
+    let wire_tls = tls.map_or(wire::serve::Tls::Off, |tls| wire::serve::Tls::On(Arc::new(move || tls.acceptor())));
+    let stopping = async {
+        stop.requested().await;
+        own.set_ready(false);
+        info!("draining");
+    };
+    wire::serve::serve(Arc::new(server), listener, wire_tls, stopping).await?;
+    uses.await.context("the watch over access keys broke off")?;
     store.close().await.context("cannot close the state")?;
     records::remove(&dir.server_record());
     Ok(())
@@ -103,85 +124,46 @@ fn record(settings: &Settings, local: SocketAddr, tls: Option<&ServerTls>, start
     }
 }
 
-/// Accepts connections until told to stop, then lets the requests under way end.
-async fn serve(listener: TcpListener, tls: Option<Arc<ServerTls>>, limits: &Limits, own: &Arc<OwnRoutes>, stop: &Stop) {
-    let places = Arc::new(Semaphore::new(usize::try_from(limits.max_connections.get()).unwrap_or(usize::MAX >> 4)));
-    let mut connections = JoinSet::new();
+fn limits(configured: &Limits) -> ServeLimits {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    ServeLimits {
+        connections_max: count(configured.max_connections.get()),
+        head_bytes_max: count(configured.max_head_bytes.get()),
+        body_bytes_max: count(configured.max_body_bytes.get()),
+        head_timeout: Duration::from_millis(configured.head_timeout_ms.get()),
+        body_timeout: Duration::from_millis(configured.body_timeout_ms.get()),
+        drain_timeout: DRAIN,
+    }
+}
+
+/// Every key that is not in the store.
+fn fixed_keys(settings: &Settings, root: &RootKey) -> Vec<FixedKey> {
+    let root = FixedKey {
+        access_key_id: root.access_key_id.clone(),
+        secret: SecretAccessKey::new(root.secret_access_key.reveal()),
+        principal: Principal::root(root.account),
+    };
+    let configured = settings.access_keys.iter().map(|key| FixedKey {
+        access_key_id: key.id.as_str().to_owned(),
+        secret: SecretAccessKey::new(key.secret.reveal()),
+        principal: match &key.principal {
+            ConfiguredPrincipal::Root => Principal::root(key.account),
+            ConfiguredPrincipal::User(name) => FixedKey::user(key.account, name),
+            ConfiguredPrincipal::Role(name) => FixedKey::role(key.account, name),
+        },
+    });
+    std::iter::once(root).chain(configured).collect()
+}
+
+/// Writes down, once a minute and at the end, when users' keys were last used.
+async fn keep_uses(platform: Platform, stop: Stop) {
     loop {
-        let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place,
-            () = stop.requested() => break,
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.requested() => break,
-        };
-        while connections.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, tls.clone(), limits.clone(), Arc::clone(own), stop.clone());
-                connections.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        let stopping = tokio::time::timeout(FLUSH_PERIOD, stop.requested()).await.is_ok();
+        if let Err(error) = platform.keys.flush_uses(&platform.store).await {
+            warn!(%error, "the last uses of access keys could not be written");
+        }
+        if stopping {
+            return;
         }
     }
-    drop(listener);
-    own.set_ready(false);
-    info!(connections = connections.len(), "draining");
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        warn!(connections = connections.len(), "requests were still under way at the end");
-    }
-}
-
-async fn connection(stream: TcpStream, tls: Option<Arc<ServerTls>>, limits: Limits, own: Arc<OwnRoutes>, stop: Stop) {
-    let head_timeout = Duration::from_millis(limits.head_timeout_ms.get());
-    // Answers are small and whole: waiting for more to send would only delay them. Where it fails, they are delayed.
-    let _ = stream.set_nodelay(true);
-    let outcome = match tls {
-        None => http(stream, head_timeout, own, stop).await,
-        Some(tls) => match tokio::time::timeout(head_timeout, tls.acceptor().accept(stream)).await {
-            Ok(Ok(stream)) => http(stream, head_timeout, own, stop).await,
-            Ok(Err(error)) => return debug!("no TLS connection: {error}"),
-            Err(_) => return debug!("no TLS connection in time"),
-        },
-    };
-    if let Err(error) = outcome {
-        debug!("a connection broke off: {error}");
-    }
-}
-
-async fn http(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    head_timeout: Duration,
-    own: Arc<OwnRoutes>,
-    stop: Stop,
-) -> hyper::Result<()> {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let answer = own.answer(request.method(), request.uri().path()).unwrap_or_else(not_found);
-        async move { Ok::<_, Infallible>(answer) }
-    });
-    let mut connection = pin!(
-        hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head_timeout)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    tokio::select! {
-        outcome = connection.as_mut() => return outcome,
-        () = stop.requested() => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
-}
-
-fn not_found() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from("no such path\n"));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
 }

@@ -1,0 +1,20 @@
+//! Which services there are, and how they are wired together. A new service is a line here.
+
+use std::sync::Arc;
+
+use ecs::Ecs;
+use iam::Iam;
+use platform::identity::Identities;
+use platform::ports::RoleDirectory;
+use platform::{Gateway, Platform, Service};
+
+/// Every service behind one door.
+pub(crate) fn gateway(platform: &Platform) -> Gateway {
+    let iam = Arc::new(Iam { platform: platform.clone() });
+    let roles: Arc<dyn RoleDirectory> = iam.clone();
+    let services: Vec<Arc<dyn Service>> = vec![
+        Arc::new(Ecs { platform: platform.clone() }),
+        iam,
+    ];
+    Gateway::new(platform.clone(), Arc::new(Identities::new(platform.clone(), roles)), services)
+}
