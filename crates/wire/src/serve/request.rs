@@ -221,7 +221,7 @@ impl Exchange {
         match outcome {
             Ok(_) => tracing::info!(%request_id, service, operation, status, micros, "request"),
             Err(error) => {
-                tracing::info!(%request_id, service, operation, status, micros, code = %error.code, message = %error.message, "request");
+                tracing::info!(%request_id, service, operation, status, micros, code = %error.code, error = %error.message, "request");
             }
         }
         (server.observer)(&Outcome { service, operation, status, duration });
