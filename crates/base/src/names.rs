@@ -99,9 +99,9 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let well_formed = (1..=Self::LENGTH_MAX).contains(&text.len())
-            && text.split('-').all(|word| {
-                !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            })
+            && text
+                .split('-')
+                .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
             && text.as_bytes()[0].is_ascii_lowercase();
         if well_formed { Ok(Self(text.to_owned())) } else { Err(NameError::Region(text.to_owned())) }
     }

@@ -73,10 +73,8 @@ impl Timestamp {
             return Err(error());
         }
         let (Some(time), true) = (time.strip_prefix('T'), text.ends_with('Z')) else { return Err(error()) };
-        let extended = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            &date[..4], &date[4..6], &date[6..], &time[..2], &time[2..4], &time[4..6]
-        );
+        let extended =
+            format!("{}-{}-{}T{}:{}:{}Z", &date[..4], &date[4..6], &date[6..], &time[..2], &time[2..4], &time[4..6]);
         Self::parse_iso8601(&extended).map_err(|_| error())
     }
 

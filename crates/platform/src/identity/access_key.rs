@@ -79,7 +79,8 @@ pub async fn keys_of(
     user_id: &str,
     limit: usize,
 ) -> Result<Vec<store::Versioned<AccessKey>>, StoreError> {
-    let page = store.list_by::<AccessKey>(&store::Scope::system(), AccessKey::BY_PRINCIPAL, user_id, None, limit).await?;
+    let page =
+        store.list_by::<AccessKey>(&store::Scope::system(), AccessKey::BY_PRINCIPAL, user_id, None, limit).await?;
     Ok(page.items)
 }
 

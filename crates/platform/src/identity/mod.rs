@@ -17,8 +17,8 @@ use store::Scope;
 use wire::serve::{CredentialError, FoundCredential};
 use wire::sigv4::SecretAccessKey;
 
-use crate::ports::RoleDirectory;
 use crate::Platform;
+use crate::ports::RoleDirectory;
 
 pub use access_key::{AccessKey, KeyStatus, NewAccessKey, keys_of, new_access_key};
 pub use fixed::FixedKey;
