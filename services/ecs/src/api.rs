@@ -854,7 +854,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     signing_name: "ecs",
     target_prefix: Some("AmazonEC2ContainerServiceV20141113"),
     xml_namespace: None,
-    validation_error: None,
+    validation_error: Some("InvalidParameterException"),
     protocols: &[Protocol::AwsJson11],
     schema: &SCHEMA,
     operations: &OPERATIONS,

@@ -1,6 +1,8 @@
 //! Every operation, called as the gateway calls it: a request in JSON, checked against the model, over a platform that
 //! forgets.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
+
 mod account_settings;
 mod clusters;
 mod definitions;
