@@ -1,0 +1,85 @@
+//! Instance profiles: a role under a name that instances are started with.
+
+use base::AccountId;
+use platform::Ctx;
+use serde::{Deserialize, Serialize};
+use store::Record;
+
+use crate::api;
+use crate::entity::{Entity, Identity, Noun};
+use crate::names::folded;
+use crate::role::Role;
+use crate::{Error, Iam};
+
+/// An instance profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InstanceProfile {
+    pub(crate) identity: Identity,
+    /// The name of the role that is in it.
+    pub(crate) role: Option<String>,
+}
+
+impl Record for InstanceProfile {
+    const SERVICE: &'static str = "iam";
+    const KIND: &'static str = "instance-profile";
+}
+
+impl Entity for InstanceProfile {
+    const NOUN: Noun = Noun::InstanceProfile;
+
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn identity_mut(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+}
+
+impl InstanceProfile {
+    /// Whether the role called `name` is in it.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.role.as_deref().is_some_and(|role| folded(role) == folded(name))
+    }
+
+    /// As the API answers it, without tags.
+    pub(crate) fn view(&self, account: AccountId, role: Option<&Role>) -> api::InstanceProfile {
+        api::InstanceProfile {
+            arn: self.identity.arn(Noun::InstanceProfile, account).to_string(),
+            create_date: self.identity.created,
+            instance_profile_id: self.identity.id.clone(),
+            instance_profile_name: self.identity.name.clone(),
+            path: self.identity.path.clone(),
+            roles: role.map(|role| role.embedded(account)).into_iter().collect(),
+            tags: None,
+        }
+    }
+}
+
+impl Iam {
+    /// An instance profile as the API answers it, its role included.
+    pub(crate) async fn instance_profile_view(
+        &self,
+        ctx: &Ctx,
+        profile: &InstanceProfile,
+    ) -> Result<api::InstanceProfile, Error> {
+        let role = match &profile.role {
+            Some(name) => self.platform.store.read::<Role>(&ctx.global_scope(), &[&folded(name)]).await?,
+            None => None,
+        };
+        Ok(profile.view(ctx.account(), role.as_deref()))
+    }
+    /// Instance profiles as the API answers them.
+    pub(crate) async fn instance_profile_views(
+        &self,
+        ctx: &Ctx,
+        profiles: &[InstanceProfile],
+    ) -> Result<Vec<api::InstanceProfile>, Error> {
+        let mut views = Vec::with_capacity(profiles.len());
+        for profile in profiles {
+            views.push(self.instance_profile_view(ctx, profile).await?);
+        }
+        Ok(views)
+    }
+}

@@ -1,0 +1,33 @@
+//! Makes a managed policy, whose first version is its default.
+
+use platform::Ctx;
+use store::Tx;
+
+use crate::api::{CreatePolicyRequest, CreatePolicyResponse};
+use crate::entity::{Entity, Identity, insert};
+use crate::inline::PolicyText;
+use crate::policy::{Policy, check_document};
+use crate::{Error, Iam};
+
+pub(crate) async fn create_policy(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: CreatePolicyRequest,
+) -> Result<CreatePolicyResponse, Error> {
+    check_document(&input.policy_document)?;
+    let identity = Identity::new(iam, ctx, Policy::NOUN, input.policy_name, input.path, input.tags)?;
+    let policy = Policy::new(identity, input.description);
+    let text = PolicyText { document: input.policy_document };
+    iam.transact(|| async {
+        iam.check_is_free::<Policy>(ctx, &policy.identity.name).await?;
+        let scope = ctx.global_scope();
+        let mut tx = Tx::new();
+        insert(&mut tx, &scope, &policy);
+        for version in &policy.versions {
+            tx.insert(&scope, &[&policy.identity.id, &version.id()], &text);
+        }
+        Ok((tx, ()))
+    })
+    .await?;
+    Ok(CreatePolicyResponse { policy: Some(policy.created(ctx.account())) })
+}

@@ -1,0 +1,25 @@
+//! Makes a user.
+
+use platform::Ctx;
+use store::Tx;
+
+use crate::api::{CreateUserRequest, CreateUserResponse};
+use crate::attachment::HeldPolicies;
+use crate::entity::{Entity, Identity, insert};
+use crate::user::User;
+use crate::{Error, Iam};
+
+pub(crate) async fn create_user(iam: &Iam, ctx: &Ctx, input: CreateUserRequest) -> Result<CreateUserResponse, Error> {
+    let identity = Identity::new(iam, ctx, User::NOUN, input.user_name, input.path, input.tags)?;
+    let held = HeldPolicies { boundary: input.permissions_boundary, ..HeldPolicies::default() };
+    let user = User { identity, held, access_keys: Vec::new() };
+    iam.transact(|| async {
+        iam.check_is_free::<User>(ctx, &user.identity.name).await?;
+        let mut tx = Tx::new();
+        insert(&mut tx, &ctx.global_scope(), &user);
+        iam.set_boundary(ctx, &mut tx, user.held.boundary.as_deref()).await?;
+        Ok((tx, ()))
+    })
+    .await?;
+    Ok(CreateUserResponse { user: Some(user.described(ctx.account())) })
+}

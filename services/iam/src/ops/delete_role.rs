@@ -1,0 +1,24 @@
+//! Removes a role that has nothing left. Its sessions end with it.
+
+use platform::Ctx;
+use store::Tx;
+
+use crate::api::DeleteRoleRequest;
+use crate::error::DeleteConflict;
+use crate::role::Role;
+use crate::{Error, Iam};
+
+pub(crate) async fn delete_role(iam: &Iam, ctx: &Ctx, input: DeleteRoleRequest) -> Result<(), Error> {
+    iam.transact(|| async {
+        let role = iam.find::<Role>(ctx, &input.role_name).await?;
+        if !role.instance_profiles.is_empty() {
+            return Err(DeleteConflict::InstanceProfile.into());
+        }
+        role.held.check_deletable()?;
+        let mut tx = Tx::new();
+        tx.remove(&role);
+        iam.drop_boundary(ctx, &mut tx, &role.held).await?;
+        Ok((tx, ()))
+    })
+    .await
+}

@@ -1,0 +1,18 @@
+//! Answers an instance profile with its role and its tags, be it none.
+
+use platform::Ctx;
+
+use crate::api::{GetInstanceProfileRequest, GetInstanceProfileResponse, InstanceProfile as InstanceProfileView};
+use crate::instance_profile::InstanceProfile;
+use crate::{Error, Iam};
+
+pub(crate) async fn get_instance_profile(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: GetInstanceProfileRequest,
+) -> Result<GetInstanceProfileResponse, Error> {
+    let profile = iam.find::<InstanceProfile>(ctx, &input.instance_profile_name).await?;
+    let view = iam.instance_profile_view(ctx, &profile).await?;
+    let instance_profile = InstanceProfileView { tags: Some(profile.value.identity.tags), ..view };
+    Ok(GetInstanceProfileResponse { instance_profile })
+}

@@ -1,0 +1,18 @@
+//! Lists the tags of a user.
+
+use platform::Ctx;
+
+use crate::api::{ListUserTagsRequest, ListUserTagsResponse};
+use crate::page::PageRequest;
+use crate::user::User;
+use crate::{Error, Iam};
+
+pub(crate) async fn list_user_tags(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListUserTagsRequest,
+) -> Result<ListUserTagsResponse, Error> {
+    let request = PageRequest::new(iam, ctx, "ListUserTags", input.marker.as_deref(), input.max_items)?;
+    let page = iam.tags_of::<User>(ctx, &input.user_name, request).await?;
+    Ok(ListUserTagsResponse { is_truncated: page.is_truncated(), marker: page.marker, tags: page.items })
+}

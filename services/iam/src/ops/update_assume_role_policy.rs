@@ -1,0 +1,22 @@
+//! Replaces a role's trust policy.
+
+use platform::Ctx;
+
+use crate::api::UpdateAssumeRolePolicyRequest;
+use crate::role::Role;
+use crate::{Error, Iam};
+
+pub(crate) async fn update_assume_role_policy(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: UpdateAssumeRolePolicyRequest,
+) -> Result<(), Error> {
+    iam.find::<Role>(ctx, &input.role_name).await?;
+    let trust = iam.trust_policy(input.policy_document).await?;
+    iam.change::<Role>(ctx, &input.role_name, |role| {
+        role.trust = trust.clone();
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
