@@ -6,7 +6,7 @@ use crate::Error;
 
 /// How often a transaction is built and committed before its conflict is reported. Of requests that want the same record
 /// one wins each round, so this is how many may come between.
-const ATTEMPTS_MAX: u32 = 64;
+const ATTEMPTS_MAX: u32 = 1024;
 
 /// Counts the attempts of one request at its transaction, each of which reads, decides and commits.
 #[derive(Debug)]
