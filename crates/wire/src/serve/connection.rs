@@ -10,7 +10,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Backend, ServeLimits, Server};
@@ -102,13 +102,32 @@ async fn requests<B: Backend>(
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let builder = http(&server.limits);
-    let service = service_fn(move |request| {
-        let server = server.clone();
-        async move { Ok::<_, std::convert::Infallible>(server.answer(request, Some(peer.ip())).await) }
-    });
+    let (builder, head_timeout) = (http(&server.limits), server.limits.head_timeout);
+    let begun = Arc::new(Notify::new());
+    let service = {
+        let begun = begun.clone();
+        service_fn(move |request| {
+            begun.notify_one();
+            let server = server.clone();
+            async move { Ok::<_, std::convert::Infallible>(server.answer(request, Some(peer.ip())).await) }
+        })
+    };
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
+    let mut connection = std::pin::pin!(watcher.watch(connection));
+    // hyper's own clock does not run while it still wonders which version of HTTP is spoken: a client that says nothing
+    // would keep its place for ever.
+    let first = tokio::select! {
+        ended = &mut connection => Some(ended),
+        first = tokio::time::timeout(head_timeout, begun.notified()) => match first {
+            Ok(()) => None,
+            Err(_) => return tracing::debug!(%peer, "a connection without a request is closed"),
+        },
+    };
+    let ended = match first {
+        Some(ended) => ended,
+        None => connection.await,
+    };
+    if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
 }

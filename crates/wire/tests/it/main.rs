@@ -8,4 +8,5 @@ mod codecs;
 mod fixture;
 mod form;
 mod patterns;
+mod serve;
 mod sigv4;

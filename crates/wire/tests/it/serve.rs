@@ -1,0 +1,10 @@
+//! The server over real sockets, with two small services behind it.
+//!
+//! Nothing here measures time: whatever must happen is waited for, and only a test that hangs ends by the clock.
+
+mod authentication;
+mod backend;
+mod connections;
+mod harness;
+mod limits;
+mod routing;
