@@ -1,0 +1,15 @@
+//! End to end: real clients and hostile ones against a running Pilvi. One module a flow.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
+
+mod accounts;
+mod backup;
+mod boto3;
+mod durability;
+mod ecs_flow;
+mod first_minutes;
+mod iam_flow;
+mod javascript;
+mod security;
+mod tls;
+mod unserved;

@@ -1,0 +1,184 @@
+//! What is attacked: operations out of the services' tables, and the refusal that is due.
+
+use base::{Clock, SystemClock, Timestamp};
+use tests::raw::{Answer, Connection, Failure, Request};
+use tests::{Account, REGION, Server, Shared};
+use wire::model::{Protocol, ServiceModel};
+use wire::sigv4::Credentials;
+
+use super::input::{self, Names};
+
+/// The services. A test compares them with `models/operations.toml`.
+pub(crate) const MODELS: [&ServiceModel; 3] = [&ecs::api::MODEL, &iam::api::MODEL, &sts::api::MODEL];
+
+/// An operation in one of its protocols.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) model: &'static ServiceModel,
+    pub(crate) index: usize,
+    pub(crate) name: &'static str,
+    pub(crate) protocol: Protocol,
+}
+
+impl Target {
+    /// Every operation of every service in each protocol.
+    fn all() -> impl Iterator<Item = Self> {
+        MODELS.into_iter().flat_map(|model| {
+            (0..model.operations.len()).flat_map(move |index| {
+                let name = model.operation_name(index);
+                model.protocols.iter().map(move |&protocol| Self { model, index, name, protocol })
+            })
+        })
+    }
+
+    /// Those that are served.
+    pub(crate) fn served() -> Vec<Self> {
+        Self::all().filter(Self::is_served).collect()
+    }
+
+    /// Those that are not.
+    pub(crate) fn unserved() -> Vec<Self> {
+        Self::all().filter(|target| !target.is_served()).collect()
+    }
+
+    fn is_served(&self) -> bool {
+        self.model.operations[self.index].is_served
+    }
+
+    /// `ecs:CreateCluster`
+    pub(crate) fn action(&self) -> String {
+        format!("{}:{}", self.model.name, self.name)
+    }
+
+    /// Whether it only tells: the same call tells the same again.
+    pub(crate) fn is_read(&self) -> bool {
+        ["Describe", "Get", "List"].iter().any(|verb| self.name.starts_with(verb)) && self.name != "GetSessionToken"
+    }
+
+    /// Its request with an input that the model accepts, about what `names` names. Not signed.
+    pub(crate) fn request(&self, scene: &Scene, names: &Names) -> Request {
+        let input = input::encoded(self, names);
+        Request::of(&scene.host, self.model, self.name, self.protocol, &input)
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.protocol, Protocol::AwsJson10 | Protocol::AwsJson11)
+    }
+}
+
+/// Code and status of one refusal in both families of protocols.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal {
+    pub(crate) json: (&'static str, u16),
+    pub(crate) query: (&'static str, u16),
+}
+
+impl Refusal {
+    pub(crate) const NO_KEY: Self =
+        Self { json: ("MissingAuthenticationTokenException", 400), query: ("MissingAuthenticationToken", 403) };
+    pub(crate) const UNKNOWN_KEY: Self =
+        Self { json: ("UnrecognizedClientException", 400), query: ("InvalidClientTokenId", 403) };
+    pub(crate) const WRONG_SIGNATURE: Self =
+        Self { json: ("InvalidSignatureException", 400), query: ("SignatureDoesNotMatch", 403) };
+    pub(crate) const INCOMPLETE: Self =
+        Self { json: ("IncompleteSignatureException", 400), query: ("IncompleteSignature", 400) };
+    pub(crate) const EXPIRED: Self = Self { json: ("ExpiredTokenException", 400), query: ("ExpiredToken", 403) };
+    pub(crate) const DENIED: Self = Self { json: ("AccessDeniedException", 400), query: ("AccessDenied", 403) };
+    pub(crate) const TOO_LARGE: Self = Self::same("RequestEntityTooLargeException", 413);
+    pub(crate) const CUT_OFF: Self = Self::same("IncompleteBody", 400);
+    pub(crate) const NOT_SERVED: Self = Self::same("NotImplemented", 501);
+
+    const fn same(code: &'static str, status: u16) -> Self {
+        Self { json: (code, status), query: (code, status) }
+    }
+
+    fn of(&self, protocol: Protocol) -> (&'static str, u16) {
+        match protocol {
+            Protocol::AwsJson10 | Protocol::AwsJson11 => self.json,
+            Protocol::AwsQuery => self.query,
+        }
+    }
+
+    /// Whether the failure is this refusal.
+    pub(crate) fn is(&self, protocol: Protocol, failure: &Failure) -> bool {
+        self.of(protocol) == (failure.code.as_str(), failure.status)
+    }
+}
+
+/// A server, an account on it, and a connection to it.
+pub(crate) struct Scene {
+    pub(crate) server: Shared,
+    pub(crate) account: Account,
+    pub(crate) connection: Connection,
+    pub(crate) host: String,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let server = Server::shared();
+        let connection = Connection::to(server.address());
+        Self { account: server.account(), host: server.address().to_string(), connection, server }
+    }
+
+    /// The names of the account's own things.
+    pub(crate) fn names(&self) -> Names {
+        Names::of(&self.account.id)
+    }
+
+    /// Sends each served operation's request as `spoil` leaves it; each must meet the refusal, with `told` in its
+    /// message. Afterwards the account must be as it was.
+    #[track_caller]
+    pub(crate) fn every_operation_refuses(
+        &mut self,
+        refusal: Refusal,
+        told: &str,
+        mut spoil: impl FnMut(&Target, Request, &Account) -> Vec<u8>,
+    ) {
+        let (names, account) = (self.names(), self.account.clone());
+        let before = self.snapshot(&account.root.clone(), &names);
+        let mut wrong = Vec::new();
+        for target in Target::served() {
+            let request = target.request(self, &names);
+            let bytes = spoil(&target, request, &account);
+            let failure = self.connection.send_bytes(&bytes).failure(target.protocol);
+            if !refusal.is(target.protocol, &failure) || !failure.message.contains(told) {
+                wrong.push(format!("{}: {failure:?}", target.action()));
+            }
+        }
+        assert!(wrong.is_empty(), "not refused as {refusal:?}:\n{}", wrong.join("\n"));
+        assert_eq!(before, self.snapshot(&account.root, &names), "a refused request had an effect");
+    }
+
+    /// Sends a request of `target` about `names` by a key's owner.
+    #[track_caller]
+    pub(crate) fn call(&mut self, target: &Target, credentials: &Credentials, names: &Names) -> Answer {
+        let request = target.request(self, names).signed(credentials, target.model.signing_name, REGION, now());
+        self.connection.send(&request)
+    }
+
+    /// What every operation that only reads tells a key's owner about `names`; request ids aside.
+    #[track_caller]
+    pub(crate) fn snapshot(&mut self, credentials: &Credentials, names: &Names) -> Vec<(String, u16, String)> {
+        let reads = Target::served().into_iter().filter(Target::is_read);
+        reads
+            .map(|target| {
+                let answer = self.call(&target, credentials, names);
+                let text = answer.text();
+                let id = answer.header("x-amzn-requestid").unwrap_or_default();
+                (target.action(), answer.status, text.replace(id, "*"))
+            })
+            .collect()
+    }
+}
+
+/// The present.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// A whole request with its body's length.
+pub(crate) fn whole(request: &Request) -> Vec<u8> {
+    let mut bytes = request.head(&[("content-length", &request.body.len().to_string())]);
+    bytes.extend_from_slice(&request.body);
+    bytes
+}

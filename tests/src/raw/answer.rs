@@ -1,0 +1,86 @@
+//! An answer, and what it says in its protocol's own shape.
+
+use serde_json::Value;
+use wire::model::Protocol;
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// An error as a client reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// The error's code.
+    pub code: String,
+    /// The error's message.
+    pub message: String,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
+    }
+
+    /// The text of the first XML element of this name.
+    pub fn element(&self, name: &str) -> Option<String> {
+        let text = self.text();
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        let (value, _) = rest.split_once(&format!("</{name}>"))?;
+        let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+        Some(plain.iter().fold(value.to_owned(), |text, (from, to)| text.replace(from, to)))
+    }
+
+    /// The answer, which must be a success.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self
+    }
+
+    /// The error in this answer. Its shape must be the protocol's, with a request id where its clients look for one.
+    #[track_caller]
+    pub fn failure(&self, protocol: Protocol) -> Failure {
+        let text = self.text();
+        assert_eq!(self.header("content-type"), Some(protocol.content_type()), "{text}");
+        let header_id = self.header("x-amzn-requestid").unwrap_or_else(|| panic!("no request id: {:?}", self.headers));
+        assert!(!header_id.is_empty());
+        let (code, message) = match protocol {
+            Protocol::AwsJson10 | Protocol::AwsJson11 => {
+                let body = self.json();
+                let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+                (field("__type"), field("message"))
+            }
+            Protocol::AwsQuery => {
+                let is_error = text.contains("<ErrorResponse") && text.trim_end().ends_with("</ErrorResponse>");
+                assert!(is_error, "not an ErrorResponse: {text}");
+                assert_eq!(self.element("RequestId").as_deref(), Some(header_id), "{text}");
+                let blamed = if self.status < 500 { "Sender" } else { "Receiver" };
+                assert_eq!(self.element("Type").as_deref(), Some(blamed), "{text}");
+                (self.element("Code").unwrap_or_default(), self.element("Message").unwrap_or_default())
+            }
+        };
+        assert!(!code.is_empty(), "an error without a code: {} {text}", self.status);
+        Failure { status: self.status, code, message }
+    }
+}

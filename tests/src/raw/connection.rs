@@ -1,0 +1,133 @@
+//! One connection, over which nothing is hidden.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::{Answer, Request};
+
+/// The longest wait for one read or write.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// No answer of the API is larger.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// A connection to a server; opened again when the server has closed it.
+#[derive(Debug)]
+pub struct Connection {
+    address: SocketAddr,
+    stream: Option<BufReader<TcpStream>>,
+}
+
+impl Connection {
+    /// A connection that is opened with its first use.
+    pub fn to(address: SocketAddr) -> Self {
+        Self { address, stream: None }
+    }
+
+    /// The server's address, for the `Host` header.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends a request with its body's length and reads the answer.
+    #[track_caller]
+    pub fn send(&mut self, request: &Request) -> Answer {
+        let mut bytes = request.head(&[("content-length", &request.body.len().to_string())]);
+        bytes.extend_from_slice(&request.body);
+        self.send_bytes(&bytes)
+    }
+
+    /// Sends bytes as they are and reads one answer.
+    #[track_caller]
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Answer {
+        self.try_bytes(bytes, false).unwrap_or_else(|error| panic!("no answer: {error}"))
+    }
+
+    /// Sends bytes, says that no more will come, and reads one answer.
+    #[track_caller]
+    pub fn send_all(&mut self, bytes: &[u8]) -> Answer {
+        self.try_bytes(bytes, true).unwrap_or_else(|error| panic!("no answer: {error}"))
+    }
+
+    /// Sends bytes and reads one answer, if there is one.
+    ///
+    /// # Errors
+    /// When the server closes the connection without a whole answer.
+    pub fn try_bytes(&mut self, bytes: &[u8], is_all: bool) -> io::Result<Answer> {
+        if let Some(kept) = self.stream.take() {
+            // A server may close a connection that it has kept; then nothing of this request was answered.
+            if let Ok(answer) = self.exchange(kept, bytes, is_all) {
+                return Ok(answer);
+            }
+        }
+        let fresh = BufReader::new(self.open()?);
+        self.exchange(fresh, bytes, is_all)
+    }
+
+    fn exchange(&mut self, mut stream: BufReader<TcpStream>, bytes: &[u8], is_all: bool) -> io::Result<Answer> {
+        // A server that refuses a request early may close before it has read everything; its answer is there all the same.
+        let written = stream.get_mut().write_all(bytes);
+        if is_all {
+            stream.get_mut().shutdown(Shutdown::Write)?;
+        }
+        let answer = match read(&mut stream) {
+            Ok(answer) => answer,
+            Err(error) => return Err(written.err().unwrap_or(error)),
+        };
+        if !is_all && written.is_ok() && answer.header("connection") != Some("close") {
+            self.stream = Some(stream);
+        }
+        Ok(answer)
+    }
+
+    /// A bare connection to the same server.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+fn read(stream: &mut impl BufRead) -> io::Result<Answer> {
+    let wrong = |what: &str| io::Error::other(format!("{what} is not as HTTP has it"));
+    let line = line(stream)?;
+    let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    let status = status.ok_or_else(|| wrong("the status line"))?;
+    let mut headers = Vec::new();
+    loop {
+        let line = self::line(stream)?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header"))?;
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut answer = Answer { status, headers, body: Vec::new() };
+    let length: usize = match answer.header("content-length") {
+        Some(length) => length.parse().map_err(|_| wrong("the length"))?,
+        None => 0,
+    };
+    if length > BODY_BYTES_MAX {
+        return Err(wrong("the length"));
+    }
+    answer.body.resize(length, 0);
+    stream.read_exact(&mut answer.body)?;
+    Ok(answer)
+}
+
+fn line(stream: &mut impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    stream.take(64 << 10).read_until(b'\n', &mut line)?;
+    if line.pop() != Some(b'\n') {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    String::from_utf8(line).map_err(io::Error::other)
+}

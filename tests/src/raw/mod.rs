@@ -1,0 +1,9 @@
+//! HTTP/1.1 as bytes: requests that no client would send.
+
+mod answer;
+mod connection;
+mod request;
+
+pub use answer::{Answer, Failure};
+pub use connection::Connection;
+pub use request::{Request, form};
