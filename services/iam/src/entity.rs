@@ -122,7 +122,7 @@ impl Identity {
             name,
             path: path.unwrap_or_else(|| ROOT_PATH.to_owned()),
             id: base::ids::iam(&*iam.platform.rng, noun.unique_id_prefix()),
-            created: ctx.now,
+            created: instant(ctx),
             tags: noun.tag_keys().of_new(tags)?,
         })
     }
@@ -200,6 +200,11 @@ impl Iam {
         let page = request.scan::<E>(|entity| is_under(&entity.identity().path, path_prefix)).await?;
         Ok(page.map(|entity| entity.value))
     }
+}
+
+/// The instant of a request as IAM tells instants: to the second.
+pub(crate) fn instant(ctx: &Ctx) -> Timestamp {
+    Timestamp::from_secs(ctx.now.as_secs())
 }
 
 /// Adds the record of a new entity.

@@ -6,6 +6,7 @@ use store::{Scope, Tx};
 
 use crate::access_key::status;
 use crate::api::{AccessKey as AccessKeyView, CreateAccessKeyRequest, CreateAccessKeyResponse};
+use crate::entity::instant;
 use crate::limits::ACCESS_KEYS_PER_USER;
 use crate::{Error, Iam};
 
@@ -20,7 +21,7 @@ pub(crate) async fn create_access_key(
             if old.access_keys.len() >= ACCESS_KEYS_PER_USER {
                 return Err(Error::Quota { quota: "AccessKeysPerUser", max: ACCESS_KEYS_PER_USER });
             }
-            let key = new_access_key(&iam.platform, old.principal(ctx.account()), ctx.now);
+            let key = new_access_key(&iam.platform, old.principal(ctx.account()), instant(ctx));
             let mut new = old.value.clone();
             new.access_keys.push(key.record.id.clone());
             let mut tx = Tx::new();

@@ -4,6 +4,7 @@ use platform::Ctx;
 use store::Tx;
 
 use crate::api::{CreatePolicyVersionRequest, CreatePolicyVersionResponse};
+use crate::entity::instant;
 use crate::inline::PolicyText;
 use crate::limits::POLICY_VERSIONS_MAX;
 use crate::policy::{Policy, PolicyVersion, check_document};
@@ -22,11 +23,11 @@ pub(crate) async fn create_policy_version(
             if old.versions.len() >= POLICY_VERSIONS_MAX {
                 return Err(Error::TooManyVersions);
             }
-            let version = PolicyVersion { number: old.next_version, created: ctx.now };
+            let version = PolicyVersion { number: old.next_version, created: instant(ctx) };
             let mut new = old.value.clone();
             new.versions.push(version);
             new.next_version += 1;
-            new.updated = ctx.now;
+            new.updated = version.created;
             if input.set_as_default == Some(true) {
                 new.default_version = version.number;
             }

@@ -1,6 +1,6 @@
 //! Tells when, where and for what an access key was last used.
 
-use base::PrincipalKind;
+use base::{PrincipalKind, Timestamp};
 use platform::Ctx;
 
 use crate::api::{AccessKeyLastUsed, GetAccessKeyLastUsedRequest, GetAccessKeyLastUsedResponse};
@@ -26,7 +26,7 @@ pub(crate) async fn get_access_key_last_used(
     let last_use = iam.platform.keys.last_use(&iam.platform.store, &id).await?;
     let never = || AccessKeyLastUsed { region: NEVER.to_owned(), service_name: NEVER.to_owned(), last_used_date: None };
     let last_use = last_use.map_or_else(never, |last| AccessKeyLastUsed {
-        last_used_date: Some(last.at),
+        last_used_date: Some(Timestamp::from_secs(last.at.as_secs())),
         region: last.region,
         service_name: last.service,
     });

@@ -1,0 +1,124 @@
+//! What goes wrong, and how AWS says it.
+
+use store::StoreError;
+
+use crate::api::errors;
+
+/// Why an operation was not done. Displays as the message that the client gets.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The trust policy does not let the caller, or there is no such role: a caller must not learn which.
+    #[error("User: {caller} is not authorized to perform: {action} on resource: {role}")]
+    NotAuthorized {
+        /// The caller's ARN.
+        caller: String,
+        /// `sts:AssumeRole`, `sts:TagSession` or `sts:SetSourceIdentity`.
+        action: &'static str,
+        /// The role's ARN.
+        role: String,
+    },
+    /// A code of an MFA device was given, and there are none.
+    #[error("MultiFactorAuthentication failed with invalid MFA one time pass code.")]
+    Mfa,
+    /// Temporary credentials cannot be made of temporary credentials.
+    #[error("Cannot call GetSessionToken with session credentials")]
+    SessionCredentials,
+    /// The text is not the ARN of a role.
+    #[error("{arn} is invalid")]
+    InvalidRoleArn {
+        /// As given.
+        arn: String,
+    },
+    /// The role's sessions are shorter.
+    #[error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")]
+    DurationOfRole,
+    /// A session that a role opens is shorter.
+    #[error("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")]
+    DurationOfChain,
+    /// One tag key twice, in whatever case.
+    #[error("Duplicate tag keys found. Please note that Tag keys are case insensitive.")]
+    DuplicateTags,
+    /// A transitive key that no tag has.
+    #[error("The specified transitive tag key must be included in the requested tags.")]
+    TransitiveKey,
+    /// A tag key that is AWS's own.
+    #[error("Tag keys that begin with aws: are reserved for AWS use.")]
+    ReservedTag,
+    /// More managed policies than a session can have.
+    #[error(
+        "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to {max}"
+    )]
+    TooManyPolicyArns {
+        /// What is allowed.
+        max: usize,
+    },
+    /// A text where the ARN of a managed policy of the role's account, or of AWS, should be.
+    #[error("ARN {arn} is not valid.")]
+    InvalidPolicyArn {
+        /// As given.
+        arn: String,
+    },
+    /// The session policy is not JSON.
+    #[error("This policy contains invalid Json")]
+    InvalidJson,
+    /// The session policy is not a policy.
+    #[error("Syntax errors in policy.")]
+    PolicySyntax,
+    /// The session policy names a principal.
+    #[error("Policy document should not specify a principal.")]
+    PolicyPrincipal,
+    /// The session policy is of an older version of the language.
+    #[error("Policy document must be version 2012-10-17 or greater.")]
+    PolicyVersion,
+    /// The session policy, policy ARNs and tags are too large together.
+    #[error("Packed policy consumes {percent}% of allotted space, please use smaller policy.")]
+    PackedTooLarge {
+        /// How much they take of what they may.
+        percent: usize,
+    },
+    /// Contexts of other providers are not served.
+    #[error("Pilvi does not serve ProvidedContexts.")]
+    ProvidedContexts,
+    /// Session tokens are as long as they are.
+    #[error("Pilvi does not pad session tokens: this one has {size} characters, {wanted} are wanted.")]
+    TokenSize {
+        /// Characters of the token.
+        size: usize,
+        /// What was asked for.
+        wanted: i32,
+    },
+    /// No access key of this id is known.
+    #[error("The access key ID {id} does not exist.")]
+    UnknownAccessKey {
+        /// As given.
+        id: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Error> for wire::Error {
+    fn from(error: Error) -> Self {
+        let (code, status) = match &error {
+            Error::NotAuthorized { .. } | Error::Mfa | Error::SessionCredentials => ("AccessDenied", 403),
+            Error::InvalidRoleArn { .. }
+            | Error::DurationOfRole
+            | Error::DurationOfChain
+            | Error::TooManyPolicyArns { .. }
+            | Error::InvalidPolicyArn { .. }
+            | Error::UnknownAccessKey { .. } => ("ValidationError", 400),
+            Error::DuplicateTags
+            | Error::TransitiveKey
+            | Error::ReservedTag
+            | Error::ProvidedContexts
+            | Error::TokenSize { .. } => ("InvalidParameterValue", 400),
+            Error::InvalidJson | Error::PolicySyntax | Error::PolicyPrincipal | Error::PolicyVersion => {
+                return Self::of(errors::MALFORMED_POLICY_DOCUMENT, error.to_string());
+            }
+            Error::PackedTooLarge { .. } => return Self::of(errors::PACKED_POLICY_TOO_LARGE, error.to_string()),
+            Error::Store(failure) => return platform::store_error(failure),
+        };
+        Self::new(code, status, error.to_string())
+    }
+}

@@ -1,0 +1,8 @@
+//! STS through its dispatch, over a platform in memory and a directory of a few roles.
+
+#![allow(clippy::unwrap_used)]
+
+mod assume_role;
+mod bench;
+mod caller;
+mod session_token;
