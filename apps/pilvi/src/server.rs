@@ -88,6 +88,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         }),
         Arc::new(move |outcome| metrics.observe(outcome)),
     );
+    services::reconcile(&platform);
     let uses = tokio::spawn(keep_uses(platform, stop.clone()));
     own.set_ready(true);
     ready()?;

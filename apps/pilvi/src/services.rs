@@ -7,6 +7,7 @@ use iam::Iam;
 use platform::identity::Identities;
 use platform::ports::RoleDirectory;
 use platform::{Gateway, Platform, Service};
+use sts::Sts;
 
 /// Every service behind one door.
 pub(crate) fn gateway(platform: &Platform) -> Gateway {
@@ -15,6 +16,12 @@ pub(crate) fn gateway(platform: &Platform) -> Gateway {
     let services: Vec<Arc<dyn Service>> = vec![
         Arc::new(Ecs { platform: platform.clone() }),
         iam,
+        Arc::new(Sts { platform: platform.clone(), roles: roles.clone() }),
     ];
     Gateway::new(platform.clone(), Arc::new(Identities::new(platform.clone(), roles)), services)
+}
+
+/// Starts what goes on by itself; each loop ends when the store is closed.
+pub(crate) fn reconcile(platform: &Platform) {
+    tokio::spawn(ecs::reconcile::task_definition::run(platform.clone()));
 }
