@@ -1,4 +1,7 @@
-use iam::api::{CreateUserRequest, CreateUserResponse, UpdateUserRequest};
+use iam::api::{
+    CreateUserRequest, CreateUserResponse, ListAttachedUserPoliciesRequest, ListAttachedUserPoliciesResponse,
+    ListUserPoliciesRequest, ListUserPoliciesResponse, UpdateUserRequest,
+};
 
 use crate::bench::{ACCOUNT, Bench, POLICY, policy_arn, refusal, tag};
 
@@ -87,6 +90,23 @@ async fn what_a_user_still_has_keeps_it_from_being_removed() {
     bench.tell("DeleteUserPolicy", input).await.unwrap();
 
     assert_eq!(bench.delete_user("alice").await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_a_user_holds_is_listed() {
+    let bench = Bench::new();
+    bench.create_user("alice").await.unwrap();
+    bench.put_user_policy("alice", "own", POLICY).await.unwrap();
+    bench.create_policy("reader").await.unwrap();
+    bench.attach_to_user("alice", &policy_arn("reader")).await.unwrap();
+    let input = ListUserPoliciesRequest { user_name: "alice".to_owned(), ..Default::default() };
+    let inline: ListUserPoliciesResponse = bench.ask("ListUserPolicies", input).await.unwrap();
+    assert_eq!((inline.policy_names, inline.is_truncated), (vec!["own".to_owned()], Some(false)));
+    let input = ListAttachedUserPoliciesRequest { user_name: "alice".to_owned(), ..Default::default() };
+    let attached: ListAttachedUserPoliciesResponse = bench.ask("ListAttachedUserPolicies", input).await.unwrap();
+    let attached = attached.attached_policies.unwrap();
+    assert_eq!(attached[0].policy_arn, Some(policy_arn("reader")));
+    assert_eq!(attached[0].policy_name.as_deref(), Some("reader"));
 }
 
 async fn rename(
