@@ -150,6 +150,19 @@ impl Domains {
         due
     }
 
+    /// Whether there is no history left that could grow too old.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.0.values().all(|domain| {
+            domain.marks.back().map_or(0, |mark| mark.events) == domain.events
+                && domain.marks.back().is_none_or(|mark| mark.revision <= domain.floor)
+        })
+    }
+
+    /// The longest time for which any domain keeps its history.
+    pub(crate) fn keep_max(&self) -> Duration {
+        self.0.values().map(|domain| domain.policy.keep).max().unwrap_or_default()
+    }
+
     /// Which domains `compact(prefix, revision)` moves. A prefix that is not registered becomes a domain of its own.
     pub(crate) fn compacted_by(&mut self, prefix: &Key, revision: Revision) -> Vec<(Key, Revision)> {
         let policy = self.governing(prefix).1.policy;

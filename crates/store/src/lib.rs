@@ -26,6 +26,7 @@ mod pattern;
 mod queue;
 mod range;
 mod record;
+mod sqlite;
 mod store;
 mod txn;
 mod watch;
@@ -39,6 +40,7 @@ pub use range::{Page, Range};
 pub use record::{
     Change, ListOptions, Listing, MigrationError, Record, RecordWatch, Scope, SecondaryKey, Tx, Versioned,
 };
+pub use sqlite::{RESTORED_REVISION_LEAP, backup_directory, restore_directory};
 pub use store::{Maintenance, Store, StoreOptions};
 pub use txn::{Guard, Op, Txn, TxnOutcome};
 pub use watch::Watch;

@@ -32,6 +32,10 @@ pub struct StoreOptions {
     pub history: Vec<(Key, HistoryPolicy)>,
     /// Who expires leases and compacts history.
     pub maintenance: Maintenance,
+    /// The SQLite file system to use, by the name under which it is registered: tests of power loss bring one that
+    /// forgets. Reads do not work with it.
+    #[doc(hidden)]
+    pub sqlite_vfs: Option<String>,
 }
 
 /// Who expires leases and compacts history.
@@ -46,7 +50,12 @@ pub enum Maintenance {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), history: Vec::new(), maintenance: Maintenance::Automatic }
+        Self {
+            clock: Arc::new(SystemClock),
+            history: Vec::new(),
+            maintenance: Maintenance::Automatic,
+            sqlite_vfs: None,
+        }
     }
 }
 

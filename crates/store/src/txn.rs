@@ -156,6 +156,16 @@ impl Op {
 }
 
 impl Txn {
+    /// About how much it writes.
+    pub(crate) fn bytes(&self) -> usize {
+        let size = |op: &Op| match op {
+            Op::Put { value, .. } => value.len(),
+            Op::Enqueue { body, .. } => body.len(),
+            _ => 0,
+        };
+        self.then.iter().map(size).sum::<usize>().max(self.otherwise.iter().map(size).sum())
+    }
+
     /// Checks every limit that does not depend on what is stored.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         check_size("the guards of a transaction", self.guards.len(), TXN_OPERATIONS_MAX)?;

@@ -31,6 +31,7 @@ impl MemoryEngine {
         for (prefix, policy) in history {
             state.domains.register(prefix.clone(), *policy);
         }
+        state.domains.recall(state.revision, clock.now());
         Self { clock, hub: Hub::new(state.revision), state: Mutex::new(Some(state)) }
     }
 

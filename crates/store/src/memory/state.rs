@@ -141,7 +141,7 @@ impl State {
         let ops = if held { txn.then } else { txn.otherwise };
         let mut changed = Changed::new();
         for op in &ops {
-            self.plan(op, &mut changed)?;
+            self.plan(op, &mut changed);
         }
         check_size("the changes of a transaction", changed.len(), TXN_CHANGES_MAX)?;
         self.check_leases(&changed)?;
@@ -164,11 +164,8 @@ impl State {
         }
     }
 
-    fn plan(&self, op: &Op, changed: &mut Changed) -> Result<(), StoreError> {
+    fn plan(&self, op: &Op, changed: &mut Changed) {
         match op {
-            Op::Put { lease: Some(lease), .. } if !self.leases.contains_key(lease) => {
-                return Err(StoreError::LeaseNotFound { lease: *lease });
-            }
             Op::Put { key, value, lease } => {
                 changed.insert(key.clone(), Some((value.clone(), *lease)));
             }
@@ -180,12 +177,12 @@ impl State {
             }
             _ => {}
         }
-        Ok(())
     }
 
     fn check_leases(&self, changed: &Changed) -> Result<(), StoreError> {
         let attached: BTreeSet<LeaseId> = changed.values().flatten().filter_map(|(_, lease)| *lease).collect();
         for lease in attached {
+            self.leases.get(&lease).ok_or(StoreError::LeaseNotFound { lease })?;
             let kept = self.keys_of(lease).filter(|key| !changed.contains_key(key)).count();
             let added = changed.values().flatten().filter(|(_, it)| *it == Some(lease)).count();
             check_size("the keys of a lease", kept + added, LEASE_KEYS_MAX)?;
