@@ -8,6 +8,7 @@ account = sys.argv[1]
 region = "us-east-1"
 ecs = client("ecs")
 arn = f"arn:aws:ecs:{region}:{account}"
+role = f"arn:aws:iam::{account}:role/ecsTaskExecutionRole"
 
 
 def clusters():
@@ -43,7 +44,6 @@ def clusters():
     updated = ecs.update_cluster(
         cluster="shop",
         configuration={"executeCommandConfiguration": {"logging": "DEFAULT"}},
-        serviceConnectDefaults={"namespace": "shop.local"},
     )["cluster"]
     same(updated["configuration"]["executeCommandConfiguration"]["logging"], "DEFAULT")
     settings = [{"name": "containerInsights", "value": "disabled"}]
@@ -54,6 +54,8 @@ def clusters():
     )["cluster"]
     same((put["capacityProviders"], put["defaultCapacityProviderStrategy"]), (["FARGATE_SPOT"], strategy))
 
+    with refused(ecs.exceptions.NamespaceNotFoundException, "shop.local"):
+        ecs.update_cluster(cluster="shop", serviceConnectDefaults={"namespace": "shop.local"})
     with refused(ecs.exceptions.ClusterNotFoundException, "Cluster not found."):
         ecs.delete_cluster(cluster="nowhere")
     with refused(ecs.exceptions.ClusterNotFoundException, "Cluster not found."):
@@ -117,7 +119,10 @@ def web(**more):
             "portMappings": [{"containerPort": 80}],
             "environment": [{"name": "STAGE", "value": "test"}],
             "command": ["nginx", "-g", "daemon off;"],
-            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "web", "awslogs-region": region}},
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {"awslogs-group": "web", "awslogs-region": region, "awslogs-stream-prefix": "web"},
+            },
         }],
         **more,
     }
@@ -138,8 +143,8 @@ def task_definitions():
     for revision in [2, 3]:
         same(ecs.register_task_definition(**web())["taskDefinition"]["revision"], revision)
     fargate = ecs.register_task_definition(
-        **web(family="web-fargate", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu=".25 vCPU", memory="0.5 GB")
-        | {"executionRoleArn": f"arn:aws:iam::{account}:role/ecsTaskExecutionRole"}
+        **web(family="web-fargate", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu=".25 vCPU", memory="0.5 GB",
+              executionRoleArn=role)
     )["taskDefinition"]
     same((fargate["cpu"], fargate["memory"]), ("256", "512"))
 
@@ -159,6 +164,8 @@ def task_definitions():
 
     inactive = ecs.deregister_task_definition(taskDefinition="web:2")["taskDefinition"]
     same(inactive["status"], "INACTIVE")
+    inactive = ecs.describe_task_definition(taskDefinition="web:2")["taskDefinition"]
+    same(inactive["status"], "INACTIVE")
     assert inactive["deregisteredAt"] >= inactive["registeredAt"], inactive
     same(ecs.list_task_definitions(familyPrefix="web", status="INACTIVE")["taskDefinitionArns"],
          [f"{arn}:task-definition/web:2"])
@@ -177,9 +184,10 @@ def task_definitions():
         ecs.register_task_definition(family="bad", containerDefinitions=[{"name": "x", "memory": 6}])
     with refused(ecs.exceptions.ClientException, "No Fargate configuration exists for given values"):
         ecs.register_task_definition(
-            **web(family="bad", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="4096")
+            **web(family="bad", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="4096",
+                  executionRoleArn=role)
         )
-    with refused(ecs.exceptions.ClientException):
+    with refused(ecs.exceptions.InvalidParameterException, "Revision is missing"):
         ecs.deregister_task_definition(taskDefinition="web")
     with coded("SerializationException"):
         ecs.register_task_definition(family=["web"], containerDefinitions=[])

@@ -52,11 +52,12 @@ same(client("sts", **of(session)).get_caller_identity()["Arn"], f"arn:aws:iam::{
 
 key = iam.create_access_key(UserName=iam.create_user(UserName="ann")["User"]["UserName"])["AccessKey"]
 same(root.get_access_key_info(AccessKeyId=key["AccessKeyId"])["Account"], account)
-same(root.get_access_key_info(AccessKeyId=credentials["AccessKeyId"])["Account"], account)
+own = client("sts", **of(credentials)).get_access_key_info(AccessKeyId=credentials["AccessKeyId"])
+same(own["Account"], account)
 ann = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 same(client("sts", **ann).get_caller_identity()["Arn"], f"arn:aws:iam::{account}:user/ann")
 
-with coded("AccessDenied", "sts:AssumeRole", role["Arn"]):
+with coded("AccessDenied", "user/ann is not authorized to perform: sts:AssumeRole"):
     client("sts", **ann).assume_role(RoleArn=role["Arn"], RoleSessionName="shift")
 with coded("AccessDenied", "not authorized to perform: sts:AssumeRole"):
     root.assume_role(RoleArn=f"arn:aws:iam::{account}:role/nobody", RoleSessionName="shift")

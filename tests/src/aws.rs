@@ -83,8 +83,10 @@ impl Refusal {
     /// Finds `An error occurred (CODE) when calling the OPERATION operation: MESSAGE`.
     fn read(text: &str) -> Option<Self> {
         let (code, rest) = text.split_once("An error occurred (")?.1.split_once(')')?;
-        let (operation, message) = rest.split_once("when calling the ")?.1.split_once(" operation")?;
-        let message = message.split_once(": ").map_or("", |(_, message)| message);
+        let (operation, rest) = rest.split_once("when calling the ")?.1.split_once(" operation")?;
+        // A client that may not try again says so here.
+        let rest = rest.strip_prefix(" (reached max retries: 0)").unwrap_or(rest);
+        let message = rest.strip_prefix(": ").unwrap_or_default();
         Some(Self { code: code.to_owned(), operation: operation.to_owned(), message: message.trim().to_owned() })
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -52,6 +52,7 @@ pub struct Server {
     environment: Environment,
     options: Options,
     accounts_given: AtomicUsize,
+    log_shown: AtomicBool,
     data: PathBuf,
     folder: Folder,
 }
@@ -78,8 +79,8 @@ impl Server {
             secret_access_key: String::new(),
             ca_bundle: None,
         };
-        let accounts_given = AtomicUsize::new(0);
-        let mut server = Self { up: None, environment, options, accounts_given, data, folder };
+        let (accounts_given, log_shown) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let mut server = Self { up: None, environment, options, accounts_given, log_shown, data, folder };
         server.up();
         server
     }
@@ -245,7 +246,7 @@ impl Drop for Shared {
 impl Server {
     #[expect(clippy::print_stderr, reason = "the test harness shows it beside the failure")]
     fn show_log_of_a_failure(&self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.log_shown.swap(true, Ordering::Relaxed) {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let last = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];

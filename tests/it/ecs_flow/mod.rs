@@ -68,13 +68,17 @@ fn task_definitions_by_the_command_line_from_a_file_to_their_deletion() {
     let server = Server::shared();
     let account = server.account();
     let aws = Aws::new(&server, &account.root);
-    let file = "file://samples/task-definitions/web.json";
-    let register = ["ecs", "register-task-definition", "--cli-input-json", file];
+    let sample = "samples/task-definitions/web.json";
+    let asked: Value = serde_json::from_str(&std::fs::read_to_string(tests::source(sample)).unwrap()).unwrap();
+    let file = format!("file://{sample}");
+    let register = ["ecs", "register-task-definition", "--cli-input-json", &file];
     let web = aws.call(&register);
     assert_eq!(web["taskDefinition"]["revision"], 1);
     assert_eq!(web["taskDefinition"]["status"], "ACTIVE");
-    assert_eq!(web["tags"], json!([{ "key": "team", "value": "storefront" }]));
-    assert_eq!(web["taskDefinition"]["requiresCompatibilities"], json!(["FARGATE"]));
+    assert_eq!(web["tags"], asked["tags"]);
+    for field in ["family", "networkMode", "requiresCompatibilities"] {
+        assert_eq!(web["taskDefinition"][field], asked[field], "{field}");
+    }
     aws.call(&register);
     let described = aws.call(&["ecs", "describe-task-definition", "--task-definition", "web:1", "--include", "TAGS"]);
     assert_eq!(described, web, "what is described is what was registered");

@@ -40,7 +40,7 @@ fn hundreds_of_clients_that_never_finish_do_not_keep_others_from_their_answers()
 
 #[test]
 fn a_client_that_takes_too_long_is_let_go() {
-    let configuration = "[limits]\nhead_timeout_ms = 200\nbody_timeout_ms = 200\nidle_timeout_ms = 200\n".to_owned();
+    let configuration = "[limits]\nhead_timeout_ms = 200\nbody_timeout_ms = 200\n".to_owned();
     let server = Server::start(Options { configuration, ..Options::default() });
     let root = server.account().root;
     let host = server.address().to_string();

@@ -68,7 +68,7 @@ fn everything_secret(server: &Server, account: &Account) -> Vec<String> {
     talk.call(&key, sts, "GetCallerIdentity", &[]);
     talk.call(root, iam, "CreateRole", &[("RoleName", "keeper"), ("AssumeRolePolicyDocument", &trust(&account.id))]);
     let arn = format!("arn:aws:iam::{}:role/keeper", account.id);
-    let session = talk.call(root, sts, "AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "s")]);
+    let session = talk.call(root, sts, "AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "shift")]);
     talk.call(&session, sts, "GetCallerIdentity", &[]);
     let own = talk.call(root, sts, "GetSessionToken", &[]);
     talk.call(&own, sts, "GetCallerIdentity", &[]);
