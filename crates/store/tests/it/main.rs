@@ -5,5 +5,6 @@
 
 mod bed;
 mod conformance;
+mod crash;
 mod model;
 mod opening;
