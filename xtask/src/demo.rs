@@ -138,7 +138,7 @@ fn survive(stage: &mut Stage) -> Result<()> {
     ensure!(length(&registered, "")? == 3, "the task definition is not whole");
     let after = stage.ask(&QUESTIONS)?;
     ensure!(before == after, "an answer after the kill differs from the one before:\n{before:#?}\n{after:#?}");
-    say("The task definition in full, the cluster and both roles are to the letter what they were before.");
+    say("The task definition in full, the cluster and the role are to the letter what they were before.");
     Ok(())
 }
 

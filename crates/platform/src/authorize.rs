@@ -23,7 +23,7 @@ pub fn authorize(ctx: &Ctx, protocol: Protocol, model: &ServiceModel, operation:
     };
     let action = format!("{}:{name}", model.name);
     let message = format!(
-        "User: {} is not authorized to perform: {action} because no identity-based policy allows the {action} action",
+        "User: {} is not authorized to perform: {action} on resource: * because no identity-based policy allows the {action} action",
         ctx.principal.arn
     );
     Err(wire::Error::new(code, status, message))
