@@ -23,12 +23,14 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     runtime.block_on(async { tokio::time::timeout(DEADLINE, test).await.expect("the test hangs") });
 }
 
+/// Service, operation and status of each request that the observer was told of.
+type Observed = Vec<(&'static str, &'static str, u16)>;
+
 /// The server under test.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) things: Arc<Things>,
-    /// What the observer was told: service, operation and status of each request.
-    pub(crate) observed: Arc<Mutex<Vec<(&'static str, &'static str, u16)>>>,
+    pub(crate) observed: Arc<Mutex<Observed>>,
     stop: Option<oneshot::Sender<()>>,
     pub(crate) ended: JoinHandle<std::io::Result<()>>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn start(limits: ServeLimits) -> Self {
         let things = Things::new();
-        let observed = Arc::new(Mutex::new(Vec::new()));
+        let observed = Arc::new(Mutex::new(Observed::new()));
         let observer = {
             let observed = observed.clone();
             Arc::new(move |outcome: &wire::serve::Outcome| {

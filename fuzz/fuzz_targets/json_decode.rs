@@ -1,0 +1,21 @@
+//! Bodies of awsJson, read by the shapes of ECS: read or refused, and what was read is written the same each time.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wire::json::{Limits, decode, encode};
+use wire::model::Protocol;
+
+fuzz_target!(|data: (u16, &[u8])| {
+    let (choice, body) = data;
+    let model = &ecs::api::MODEL;
+    let operation = usize::from(choice) % model.operations.len();
+    let _ = Protocol::AwsJson11.decode(model, operation, body);
+    for shape in model.input(operation).into_iter().chain(model.output(operation)) {
+        if let Ok(value) = decode(shape, body, &Limits::REQUEST) {
+            let once = encode(shape, &value);
+            let again = decode(shape, &once, &Limits::STORED).expect("what was written can be read");
+            assert_eq!(encode(shape, &again), once);
+        }
+    }
+});
