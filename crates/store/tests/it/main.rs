@@ -6,5 +6,7 @@
 mod bed;
 mod conformance;
 mod crash;
+mod disk;
 mod model;
 mod opening;
+mod power_loss;
