@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use wire::model::{Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, ShapeId, ShapeRef, Text, TimestampFormat, flag};
-use wire::structure;
 use wire::value::Value;
+use wire::{enumeration, structure};
 
 pub const STRING: ShapeId = 0;
 pub const NAME: ShapeId = 1;
@@ -41,6 +41,11 @@ pub const FLAT_STRINGS: ShapeId = 26;
 pub const COLOURS: ShapeId = 27;
 pub const LIST_MAP: ShapeId = 28;
 pub const SECRET: ShapeId = 29;
+
+enumeration! { 2 Colour {
+    Red = "red",
+    Green = "green",
+} }
 
 structure! { 21 Nested {
     child: Option<Box<Nested>>,

@@ -290,3 +290,50 @@ macro_rules! enumeration {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Colour, Nested, structure, text, texts};
+
+    #[test]
+    fn a_structure_is_a_row_in_the_order_of_its_shape() {
+        let nested = Nested {
+            child: Some(Box::new(Nested::default())),
+            labels: Some(vec!["a".to_owned()]),
+            ..Nested::default()
+        };
+        let row = Value::Structure(vec![Some(Value::Structure(vec![None; 4])), None, Some(texts(&["a"])), None]);
+        assert_eq!(nested.clone().into_value(), row);
+        assert_eq!(Nested::from_value(row), Ok(nested));
+        assert_eq!(Nested::shape().name(), "NESTED");
+    }
+
+    #[test]
+    fn members_that_a_row_lacks_are_absent() {
+        assert_eq!(Nested::from_value(Value::Structure(Vec::new())), Ok(Nested::default()));
+    }
+
+    #[test]
+    fn a_value_of_another_form_is_refused_by_what_was_wanted() {
+        let kind = |expected| Err(Mismatch::Kind { expected });
+        assert_eq!(Nested::from_value(text("x")), kind("Nested").map(|()| Nested::default()));
+        assert_eq!(i32::from_value(Value::Integer(1 << 40)), kind("i32").map(|()| 0));
+        assert_eq!(Vec::<String>::from_value(text("x")), kind("list").map(|()| Vec::new()));
+        assert_eq!(BTreeMap::<String, i32>::from_value(text("x")), kind("map").map(|()| BTreeMap::new()));
+        let inner = structure(crate::fixture::NESTED, [("label", Value::Bool(true))]);
+        assert_eq!(Nested::from_value(inner), kind("String").map(|()| Nested::default()));
+        assert_eq!(<String as Field>::from_field(None), Err(Mismatch::Absent));
+        assert_eq!(<Option<String> as Field>::from_field(None), Ok(None));
+    }
+
+    #[test]
+    fn a_word_is_read_and_written_as_it_stands_on_the_wire() {
+        assert_eq!(Colour::ALL.iter().map(|colour| colour.as_str()).collect::<Vec<_>>(), ["red", "green"]);
+        assert_eq!("green".parse(), Ok(Colour::Green));
+        assert_eq!(Colour::from_value(Colour::Red.into_value()), Ok(Colour::Red));
+        let unknown = Mismatch::Word { name: "Colour", word: "blue".to_owned() };
+        assert_eq!("blue".parse::<Colour>(), Err(unknown.clone()));
+        assert_eq!(unknown.to_string(), "`blue` is not one of the values of Colour");
+    }
+}
