@@ -140,8 +140,8 @@ impl<'c> Seed<'c> {
     fn structure<'de, A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         self.decode.spend(self.shape.len())?;
         let mut fields = vec![None; self.shape.len()];
-        while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            match self.shape.member_on_wire(&name) {
+        while let Some(member) = map.next_key_seed(MemberName(self.shape))? {
+            match member {
                 Some((index, member)) => {
                     fields[index] = map.next_value_seed(Nullable(Self::member(self.decode, member)))?;
                 }
@@ -163,6 +163,29 @@ impl<'c> Seed<'c> {
             };
         }
         Ok(Value::Map(entries.into_iter().collect()))
+    }
+}
+
+/// Reads a name and finds the member that is called so, without keeping the name.
+struct MemberName(ShapeRef);
+
+impl<'de> DeserializeSeed<'de> for MemberName {
+    type Value = Option<(usize, MemberRef)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for MemberName {
+    type Value = Option<(usize, MemberRef)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the name of a member of {}", self.0.name())
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.member_on_wire(name))
     }
 }
 
