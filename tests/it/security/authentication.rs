@@ -306,3 +306,17 @@ fn other_schemes_and_two_schemes_at_once_are_refused() {
         assert!([400, 403].contains(&answer.status), "{}: {}", target.action(), answer.text());
     }
 }
+
+#[test]
+fn a_region_that_is_none_is_refused_although_its_signature_is_right() {
+    let mut scene = Scene::new();
+    let (names, root) = (scene.names(), scene.account.root.clone());
+    for target in Target::served() {
+        for region in ["..", "", "US-EAST-1", "us east 1", "_", "*", &"a".repeat(65), "%2F"] {
+            let request = target.request(&scene, &names);
+            let request = request.signed(&root, target.model.signing_name, region, now());
+            let answer = scene.connection.send(&request);
+            assert!([400, 403].contains(&answer.status), "{} in `{region}`: {}", target.action(), answer.text());
+        }
+    }
+}

@@ -61,6 +61,18 @@ fn a_client_that_takes_too_long_is_let_go() {
 }
 
 #[test]
+fn when_idle_clients_hold_every_place_the_next_one_is_served_once_they_are_let_go() {
+    let configuration = "[limits]\nmax_connections = 8\nhead_timeout_ms = 300\n".to_owned();
+    let server = Server::start(Options { configuration, ..Options::default() });
+    let root = server.account().root;
+    let host = server.address().to_string();
+    let connection = Connection::to(server.address());
+    let idle: Vec<TcpStream> = (0..64).map(|_| connection.open().unwrap()).collect();
+    Connection::to(server.address()).send(&whoami(&host, &root)).success();
+    drop(idle);
+}
+
+#[test]
 fn heads_beyond_the_limit_are_refused_and_the_server_goes_on() {
     let mut scene = Scene::new();
     let root = scene.account.root.clone();

@@ -8,9 +8,11 @@ mod connections;
 mod files;
 mod input;
 mod isolation;
+mod presigned;
 mod secrets;
 mod sessions;
 mod target;
+mod told;
 mod unserved;
 
 pub(crate) use input::trust;
