@@ -38,8 +38,8 @@ fn a_users_key_says_who_it_is_and_is_denied_the_rest_in_the_words_of_aws() {
 
     let refused = ann.refused(&["ecs", "list-clusters"]);
     assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("AccessDeniedException", "ListClusters"));
-    let because = "because no identity-based policy allows the ecs:ListClusters action";
-    assert_eq!(refused.message, format!("User: {arn} is not authorized to perform: ecs:ListClusters {because}"));
+    let why = "on resource: * because no identity-based policy allows the ecs:ListClusters action";
+    assert_eq!(refused.message, format!("User: {arn} is not authorized to perform: ecs:ListClusters {why}"));
     let refused = ann.refused(&["iam", "create-user", "--user-name", "eve"]);
     assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("AccessDenied", "CreateUser"));
     assert!(refused.message.starts_with(&format!("User: {arn} is not authorized to perform: iam:CreateUser")));
