@@ -5,6 +5,7 @@
 //! measured, and take turns, so that a disturbance meets both.
 
 mod calls;
+pub(crate) mod load;
 mod measure;
 mod present;
 

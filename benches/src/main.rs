@@ -38,6 +38,8 @@ struct Arguments {
 enum Bench {
     /// Start, idle memory, and calls of STS and ECS, beside moto's server.
     Api(api::Arguments),
+    /// One call at Pilvi alone, to look with a profiler at where the time goes.
+    Load(api::load::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +56,6 @@ fn main() -> ExitCode {
 fn run(bench: &Bench) -> Result<Verdict> {
     match bench {
         Bench::Api(arguments) => api::run(arguments),
+        Bench::Load(arguments) => api::load::run(arguments),
     }
 }

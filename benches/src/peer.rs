@@ -179,24 +179,28 @@ impl Server {
     fn wait(&mut self, begun: Instant, first_call: &[u8]) -> Result<StartTimes> {
         let address = self.address;
         if self.kind == Kind::Pilvi {
-            self.until(begun, || is_ready(address).is_ok_and(|ready| ready))?;
+            self.until(begun, || is_ready(address).is_ok_and(|ready| ready).then_some(()))?;
         }
         let ready = begun.elapsed();
-        self.until(begun, || client::ask(address, first_call).is_ok_and(|(status, _)| status == 200))?;
+        let (status, body) = self.until(begun, || client::ask(address, first_call).ok())?;
         let answered = begun.elapsed();
+        ensure!(status == 200, "the first call was refused: HTTP {status}: {}", String::from_utf8_lossy(&body));
         let ready = if self.kind == Kind::Pilvi { ready } else { answered };
         Ok(StartTimes { ready, answered })
     }
 
-    fn until(&mut self, begun: Instant, mut done: impl FnMut() -> bool) -> Result<()> {
-        while !done() {
+    /// Tries until there is an answer.
+    fn until<T>(&mut self, begun: Instant, mut answer: impl FnMut() -> Option<T>) -> Result<T> {
+        loop {
+            if let Some(answer) = answer() {
+                return Ok(answer);
+            }
             if let Some(status) = self.process.try_wait()? {
                 bail!("{} ended by itself with {status}", self.kind.name());
             }
             ensure!(begun.elapsed() < START_LIMIT, "no answer within {} s", START_LIMIT.as_secs());
             thread::sleep(LOOK_EVERY);
         }
-        Ok(())
     }
 }
 

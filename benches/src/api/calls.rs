@@ -1,6 +1,7 @@
 //! The calls that are measured, and their requests.
 
 use anyhow::Result;
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ const ECS_JSON: &str = "application/x-amz-json-1.1";
 pub(super) const DESCRIBED: usize = 64;
 
 /// A measured operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 pub(super) enum Call {
     GetCallerIdentity,
     DescribeTaskDefinition,

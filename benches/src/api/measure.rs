@@ -259,7 +259,8 @@ impl<'a> Stage<'a> {
             per_second: rate,
             cpu_us: seconds(cpu.server) * 1e6 / (rate * elapsed),
             client_cpu: seconds(cpu.client) / elapsed,
-            others_cpu: seconds(cpu.others()) / elapsed / f64::from(cores),
+            // Ticks are coarse, so a short run's shares may add up to more than all.
+            others_cpu: (seconds(cpu.others()) / elapsed / f64::from(cores)).min(1.0),
         })
     }
 

@@ -72,9 +72,7 @@ pub(super) fn results(report: &Report<Results>) {
     print!("{}", table(&promise_rows(report.promises()), 4));
     if let Some(share) = busy_others(results) {
         let percent = share * 100.0;
-        say(&bad(&format!(
-            "other programs took up to {percent:.0} % of the processors: absolute figures are too high"
-        )));
+        say(&bad(&format!("other programs took up to {percent:.0} % of the processors: this machine can do better")));
     }
 }
 
