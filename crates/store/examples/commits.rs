@@ -59,11 +59,7 @@ async fn measure(store: &Store, writers: usize) -> Result<(), Box<dyn Error>> {
     let rate = waits.len() as f64 / begun.elapsed().as_secs_f64();
     waits.sort();
     let percentile = |percent: usize| milliseconds(waits[waits.len() * percent / 100]);
-    println!(
-        "{writers:>4} writers: {rate:>7.0} commits/s, p50 {:.2} ms, p99 {:.2} ms",
-        percentile(50),
-        percentile(99)
-    );
+    println!("{writers:>4} writers: {rate:>7.0} commits/s, p50 {:.2} ms, p99 {:.2} ms", percentile(50), percentile(99));
     Ok(())
 }
 

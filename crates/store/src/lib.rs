@@ -40,7 +40,7 @@ pub use range::{Page, Range};
 pub use record::{
     Change, ListOptions, Listing, MigrationError, Record, RecordWatch, Scope, SecondaryKey, Tx, Versioned,
 };
-pub use sqlite::{RESTORED_REVISION_LEAP, backup_directory, restore_directory};
+pub use sqlite::{RESTORED_REVISION_LEAP, backup_directory, blobs_referenced_in, restore_directory};
 pub use store::{Maintenance, Store, StoreOptions};
 pub use txn::{Guard, Op, Txn, TxnOutcome};
 pub use watch::Watch;

@@ -1,4 +1,4 @@
-//! How a record is written: `{"v": version, "k": [secondary keys], "r": document}`.
+//! How a record is written: `{"v": version, "k": [secondary keys], "b": [blobs], "r": document}`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -11,6 +11,8 @@ struct Written<'a, R> {
     v: u32,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     k: &'a [SecondaryKey],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    b: Vec<blobs::Digest>,
     r: &'a R,
 }
 
@@ -29,7 +31,7 @@ pub(crate) fn encode<R: Record>(key: &Key, record: &R) -> Result<(Vec<u8>, Vec<S
     let mut secondary = record.secondary_keys();
     secondary.sort();
     secondary.dedup();
-    let written = Written { v: R::VERSION, k: &secondary, r: record };
+    let written = Written { v: R::VERSION, k: &secondary, b: record.blobs(), r: record };
     let bytes = serde_json::to_vec(&written).map_err(|error| unreadable(key, error))?;
     Ok((bytes, secondary))
 }

@@ -1,5 +1,6 @@
 //! The typed layer: records, which are JSON documents with a version and secondary keys.
 
+mod blobs_of;
 mod envelope;
 mod read;
 mod scope;
@@ -9,9 +10,11 @@ mod watch;
 
 use std::ops::Deref;
 
+use blobs::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use blobs_of::referenced_by;
 pub use read::{ListOptions, Listing};
 pub use scope::Scope;
 pub use tx::Tx;
@@ -40,6 +43,12 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// By what else than its id it can be found. Kept in step with the record, in the same transaction.
     fn secondary_keys(&self) -> Vec<SecondaryKey> {
+        Vec::new()
+    }
+
+    /// The blobs that it needs. They are noted with it, so that backups take them along and collection leaves them
+    /// alone without knowing what kind of record this is. A message in a queue keeps no blob: a record must.
+    fn blobs(&self) -> Vec<Digest> {
         Vec::new()
     }
 }

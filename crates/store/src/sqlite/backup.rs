@@ -1,17 +1,20 @@
 //! Copies of the database, and stores made from them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use blobs::Digest;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
 
 use super::failure::{doing, engine};
 use super::schema::{MIGRATIONS, migrate};
 use super::{compact, open, read, read_counters};
+use crate::record::referenced_by;
 use crate::{Key, Revision, StoreError};
 
-/// How far the revision leaps when a copy is restored. Whoever saw the original after the copy was made holds revisions
+/// How far the revision leaps when a copy is restored, and with it the numbers of leases and receipts. Whoever saw the original after the copy was made holds revisions
 /// from a future that never came; none gets this far ahead: at 10,000 transactions a second it is more than a day.
 pub const RESTORED_REVISION_LEAP: u64 = 1_000_000_000;
 
@@ -50,6 +53,25 @@ fn try_copy(database: &Path, to: &Path) -> Result<Revision, StoreError> {
     Ok(revision)
 }
 
+/// The blobs that the records of a copy need: what a backup has to hold beside it. To miss none, hold collection off
+/// ([`blobs::Blobs::hold`]) before the copy is made.
+///
+/// # Errors
+/// [`StoreError::Record`] if a record cannot be read.
+pub fn blobs_referenced_in(copy: &Path) -> Result<BTreeSet<Digest>, StoreError> {
+    let connection = open::for_copy(copy)?;
+    let sql = "SELECT c.key, l.value FROM current c JOIN log l ON l.seq = c.seq";
+    let mut select = connection.prepare(sql).map_err(engine)?;
+    let mut rows = select.query([]).map_err(engine)?;
+    let mut blobs = BTreeSet::new();
+    while let Some(row) = rows.next().map_err(doing("reading the copy"))? {
+        let key: String = row.get(0).map_err(engine)?;
+        let value = row.get_ref(1).map_err(engine)?.as_blob().map_err(|error| engine(error.into()))?;
+        blobs.extend(referenced_by(&Key::from_stored(&key), value)?);
+    }
+    Ok(blobs)
+}
+
 /// Makes a store, in a directory that has none, from a copy. Its revision leaps ahead and its history is gone, so that
 /// whoever still watches from a revision of the original is told that it has been compacted.
 ///
@@ -64,16 +86,25 @@ pub fn restore_directory(copy: &Path, directory: &Path) -> Result<Revision, Stor
     }
     let new = open::with_suffix(&database, ".new");
     open::remove_with_companions(&new)?;
-    open::create_private(&new)?;
-    std::fs::copy(copy, &new).map_err(|error| StoreError::io(format!("copying {}", copy.display()), error))?;
-    let mut connection = Connection::open(&new).map_err(doing("opening the copy"))?;
+    let revision = prepare(copy, &new).inspect_err(|_| {
+        // The next attempt clears it away too.
+        drop(open::remove_with_companions(&new));
+    })?;
+    open::put_in_place(&new, &database)?;
+    Ok(revision)
+}
+
+/// Makes a database that can be put in place from a copy.
+fn prepare(copy: &Path, new: &Path) -> Result<Revision, StoreError> {
+    open::create_private(new)?;
+    std::fs::copy(copy, new).map_err(|error| StoreError::io(format!("copying {}", copy.display()), error))?;
+    let mut connection = Connection::open(new).map_err(doing("opening the copy"))?;
     connection.pragma_update(None, "synchronous", "OFF").map_err(engine)?;
     open::check_application(&connection)?;
     check_integrity(&connection)?;
     migrate(&mut connection, MIGRATIONS)?;
     let revision = leap(&mut connection)?;
     connection.close().map_err(|(_, error)| doing("restoring")(error))?;
-    open::put_in_place(&new, &database)?;
     Ok(revision)
 }
 
@@ -85,7 +116,9 @@ fn check_integrity(connection: &Connection) -> Result<(), StoreError> {
 
 fn leap(connection: &mut Connection) -> Result<Revision, StoreError> {
     let revision = Revision(read_counters(connection)?.revision.0 + RESTORED_REVISION_LEAP);
-    connection.execute("UPDATE meta SET revision = ?1", [revision.0.cast_signed()]).map_err(doing("restoring"))?;
+    let sql = "UPDATE meta SET revision = ?1, serial = serial + ?2, leases_granted = leases_granted + ?2";
+    let leaped = params![revision.0.cast_signed(), RESTORED_REVISION_LEAP.cast_signed()];
+    connection.execute(sql, leaped).map_err(doing("restoring"))?;
     connection.execute("DELETE FROM mark", []).map_err(doing("restoring"))?;
     let domains = read::domains(connection)?;
     let floors: Vec<(Key, Revision)> = domains.iter().map(|(key, domain)| (key.clone(), domain.floor)).collect();

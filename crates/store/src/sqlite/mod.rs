@@ -38,7 +38,7 @@ use failure::{doing, engine};
 use read::Readers;
 use writer::{Job, Lease, Request, Response, Writer};
 
-pub use backup::{RESTORED_REVISION_LEAP, backup_directory, restore_directory};
+pub use backup::{RESTORED_REVISION_LEAP, backup_directory, blobs_referenced_in, restore_directory};
 
 /// How many writes may wait for the writer. Who comes after them waits before the queue.
 const WAITING_MAX: usize = 4096;

@@ -22,6 +22,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(5);
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
 const READER_CACHE_KIB: i64 = 2 * 1024;
 
+/// A log that grew beyond this, while a backup held it, is cut back afterwards.
+const LOG_BYTES_KEPT: i64 = 64 * 1024 * 1024;
+
 /// Where the database of a store is.
 pub(super) fn database_in(directory: &Path) -> PathBuf {
     directory.join(DATABASE)
@@ -121,6 +124,7 @@ pub(super) fn writer(database: &Path, vfs: Option<&str>) -> Result<Connection, S
     check_application(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(doing("opening the database"))?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(engine)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(engine)?;
     migrate(&mut connection, MIGRATIONS)?;
     Ok(connection)
 }

@@ -110,7 +110,7 @@ impl Surface {
         }
         let rng = SeededRng::new(self.seed);
         // A disk with small sectors, one with large ones; one that had written almost all, or almost nothing.
-        let sector = if rng.next_u64() % 2 == 0 { 512 } else { 4096 };
+        let sector = if rng.next_u64().is_multiple_of(2) { 512 } else { 4096 };
         let kept_percent = [0, 10, 50, 90, 100][(rng.next_u64() % 5) as usize];
         let kept = || rng.next_u64() % 100 < kept_percent;
         let mut paths: Vec<&String> = self.files.keys().collect();
