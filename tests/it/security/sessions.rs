@@ -6,29 +6,41 @@ use std::time::Duration;
 use base::{Principal, SystemRng, Timestamp};
 use platform::identity::{Session, issue_session};
 use platform::{Keyring, Platform};
-use tests::raw::{Request, form};
+use tests::raw::{Answer, Request, form};
 use tests::{Account, REGION, Server};
-use wire::model::Protocol;
+use wire::model::{Protocol, ServiceModel};
 use wire::sigv4::{Credentials, SecretAccessKey};
 
+use super::input::trust;
 use super::target::{Refusal, Scene, Target, now, whole};
 
-/// What `get-session-token` hands to a key's owner.
-fn session_of(scene: &mut Scene, credentials: &Credentials) -> Credentials {
-    let input = form(&[("DurationSeconds", "900")]);
-    let request = Request::of(&scene.host, &sts::api::MODEL, "GetSessionToken", Protocol::AwsQuery, &input).signed(
-        credentials,
-        "sts",
-        REGION,
-        now(),
-    );
-    let answer = scene.connection.send(&request).success();
+/// A call that succeeds.
+#[track_caller]
+fn call(scene: &mut Scene, by: &Credentials, model: &ServiceModel, operation: &str, input: &[(&str, &str)]) -> Answer {
+    let request = Request::of(&scene.host, model, operation, Protocol::AwsQuery, &form(input));
+    scene.connection.send(&request.signed(by, model.signing_name, REGION, now())).success()
+}
+
+#[track_caller]
+fn by_root(scene: &mut Scene, model: &ServiceModel, operation: &str, input: &[(&str, &str)]) -> Answer {
+    let root = scene.account.root.clone();
+    call(scene, &root, model, operation, input)
+}
+
+/// The credentials in an answer.
+#[track_caller]
+fn temporary(answer: &Answer) -> Credentials {
     let element = |name: &str| answer.element(name).unwrap_or_else(|| panic!("no {name}: {}", answer.text()));
     Credentials {
         access_key_id: element("AccessKeyId"),
         secret_access_key: SecretAccessKey::new(element("SecretAccessKey")),
         session_token: Some(element("SessionToken")),
     }
+}
+
+/// What `get-session-token` hands to a key's owner.
+fn session_of(scene: &mut Scene, credentials: &Credentials) -> Credentials {
+    temporary(&call(scene, credentials, &sts::api::MODEL, "GetSessionToken", &[("DurationSeconds", "900")]))
 }
 
 /// A session of the account's root that ends at `expires`, sealed with `keyring`.
@@ -146,6 +158,28 @@ fn no_operation_answers_a_session_with_another_secret() {
     let forged = Credentials { secret_access_key: other.secret_access_key, ..session };
     scene.every_operation_refuses(Refusal::WRONG_SIGNATURE, "does not match", |target, request, _| {
         signed(target, request, &forged)
+    });
+}
+
+#[test]
+fn no_operation_answers_a_session_whose_role_is_gone_even_when_there_is_another_of_its_name() {
+    let mut scene = Scene::new();
+    let account = scene.account.clone();
+    let create = [("RoleName", "worker"), ("AssumeRolePolicyDocument", &*trust(&account.id))];
+    let arn = format!("arn:aws:iam::{}:role/worker", account.id);
+    let assume = [("RoleArn", &*arn), ("RoleSessionName", "shift")];
+    by_root(&mut scene, &iam::api::MODEL, "CreateRole", &create);
+    let session = temporary(&by_root(&mut scene, &sts::api::MODEL, "AssumeRole", &assume));
+    let whoami = Target::served().into_iter().find(|target| target.name == "GetCallerIdentity").unwrap();
+    let names = scene.names();
+    scene.call(&whoami, &session, &names).success();
+    by_root(&mut scene, &iam::api::MODEL, "DeleteRole", &create[..1]);
+    scene.every_operation_refuses(Refusal::UNKNOWN_KEY, "invalid", |target, request, _| {
+        signed(target, request, &session)
+    });
+    by_root(&mut scene, &iam::api::MODEL, "CreateRole", &create);
+    scene.every_operation_refuses(Refusal::UNKNOWN_KEY, "invalid", |target, request, _| {
+        signed(target, request, &session)
     });
 }
 
