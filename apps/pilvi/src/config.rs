@@ -96,10 +96,11 @@ pub(crate) struct Limits {
     pub(crate) max_head_bytes: Bounded<8_192, 1_048_576>,
     /// The body of a request that is read into memory, in bytes; streamed ones (objects, layers) have AWS's limits.
     pub(crate) max_body_bytes: Bounded<65_536, 1_073_741_824>,
-    /// How long a connection may take for a request's head, and so how long it may idle between requests, in
-    /// milliseconds.
+    /// How long a connection may take for a request's head, how long it may idle between requests, and how long a client
+    /// may take to read an answer, in milliseconds.
     pub(crate) head_timeout_ms: Bounded<100, 600_000>,
-    /// The longest pause between two pieces of a body, in milliseconds.
+    /// The longest pause between two pieces of a body, and how much longer it may take than 16 KiB a second would, in
+    /// milliseconds.
     pub(crate) body_timeout_ms: Bounded<100, 600_000>,
 }
 

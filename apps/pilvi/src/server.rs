@@ -134,6 +134,7 @@ fn limits(configured: &Limits) -> ServeLimits {
         head_timeout: Duration::from_millis(configured.head_timeout_ms.get()),
         body_timeout: Duration::from_millis(configured.body_timeout_ms.get()),
         drain_timeout: DRAIN,
+        ..ServeLimits::default()
     }
 }
 

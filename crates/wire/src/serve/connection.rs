@@ -10,9 +10,10 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use super::activity::Activity;
 use super::{Backend, ServeLimits, Server};
 
 /// How long a client may take for a TLS handshake.
@@ -103,29 +104,23 @@ async fn requests<B: Backend>(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let (builder, head_timeout) = (http(&server.limits), server.limits.head_timeout);
-    let begun = Arc::new(Notify::new());
+    let activity = Arc::new(Activity::default());
     let service = {
-        let begun = begun.clone();
+        let activity = activity.clone();
         service_fn(move |request| {
-            begun.notify_one();
+            let open = activity.begin();
             let server = server.clone();
-            async move { Ok::<_, std::convert::Infallible>(server.answer(request, Some(peer.ip())).await) }
+            async move {
+                let response = server.answer(request, Some(peer.ip())).await;
+                drop(open);
+                Ok::<_, std::convert::Infallible>(response)
+            }
         })
     };
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let mut connection = std::pin::pin!(watcher.watch(connection));
-    // hyper's own clock does not run while it still wonders which version of HTTP is spoken: a client that says nothing
-    // would keep its place for ever.
-    let first = tokio::select! {
-        ended = &mut connection => Some(ended),
-        first = tokio::time::timeout(head_timeout, begun.notified()) => match first {
-            Ok(()) => None,
-            Err(_) => return tracing::debug!(%peer, "a connection without a request is closed"),
-        },
-    };
-    let ended = match first {
-        Some(ended) => ended,
-        None => connection.await,
+    let ended = tokio::select! {
+        ended = watcher.watch(connection) => ended,
+        () = activity.ceased(head_timeout) => return tracing::debug!(%peer, "a connection without a request is closed"),
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");

@@ -2,9 +2,13 @@
 //!
 //! A request goes one way through it: head → [`route`] (which service and operation, in which protocol) → signature parsed
 //! and its time and scope checked → key looked up → body read → signature verified → [`Backend::call`] → answer written.
-//! A body is not read before its sender is known to hold a key.
+//! A body is not read before its sender is known to name a key, and where its hash is declared in the head, not before the
+//! signature is verified.
 
+mod activity;
+mod body;
 mod connection;
+mod log_text;
 mod request;
 pub mod route;
 
@@ -128,9 +132,12 @@ pub struct ServeLimits {
     pub head_bytes_max: usize,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
-    /// How long a connection may take to send a request's head, and so how long it may idle between requests.
+    /// What all bodies together may take of memory, in bytes, beside the first 64 KiB of each.
+    pub bodies_bytes_max: usize,
+    /// How long a connection may take to send a request's head, how long it may idle between requests, and how long it may
+    /// take to read an answer.
     pub head_timeout: Duration,
-    /// The longest pause between two pieces of a request's body.
+    /// The longest pause between two pieces of a request's body, and how much longer it may take than 16 KiB a second would.
     pub body_timeout: Duration,
     /// How long open requests may go on once the server is told to stop.
     pub drain_timeout: Duration,
@@ -142,6 +149,7 @@ impl Default for ServeLimits {
             connections_max: 4096,
             head_bytes_max: 64 * 1024,
             body_bytes_max: 6 * 1024 * 1024,
+            bodies_bytes_max: 256 * 1024 * 1024,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(4),
@@ -159,6 +167,7 @@ pub struct Server<B> {
     backend: Arc<B>,
     limits: ServeLimits,
     keys: SigningKeyCache,
+    bodies: body::Room,
     internal: Internal,
     observer: Observer,
 }
@@ -166,6 +175,8 @@ pub struct Server<B> {
 impl<B: Backend> Server<B> {
     /// A server of `backend`.
     pub fn new(backend: Arc<B>, limits: ServeLimits, internal: Internal, observer: Observer) -> Self {
-        Self { backend, limits, keys: SigningKeyCache::new(), internal, observer }
+        // Room for at least one body, however large a single one may be.
+        let bodies = body::Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max));
+        Self { backend, limits, keys: SigningKeyCache::new(), bodies, internal, observer }
     }
 }

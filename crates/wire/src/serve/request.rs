@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use base::{Region, Timestamp};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 
+use super::body::{self, Place};
+use super::log_text::LogText;
 use super::route::{Dialect, Target, is_form};
 use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Response, Server};
 use crate::error::Error;
@@ -39,16 +41,8 @@ impl<B: Backend> Server<B> {
         let outcome = exchange.run(&self, body).await;
         let encoded = exchange.encode(&self, &outcome);
         exchange.report(&self, &outcome, encoded.status, started);
-        respond(encoded, &exchange.request_id, outcome.is_err_and(|error| error.status == 413))
+        respond(encoded, &exchange.request_id, outcome.is_err_and(|error| matches!(error.status, 408 | 413 | 503)))
     }
-}
-
-const INCOMPLETE: &str = "You did not provide the number of bytes specified by the Content-Length HTTP header.";
-const TIMED_OUT: &str =
-    "Your socket connection to the server was not read from or written to within the timeout period.";
-
-fn too_large(max: usize) -> Error {
-    Error::new("RequestEntityTooLargeException", 413, format!("The request's body is larger than {max} bytes."))
 }
 
 /// What is known of a request so far.
@@ -78,8 +72,7 @@ impl Exchange {
         };
         signature.check(self.now, &expected).map_err(|error| self.refused(&error))?;
         let found = self.credential(server, &signature).await?;
-        let body = self.read_body(server, body).await?;
-        self.verify(server, &signature, &found.secret, &expected, &body)?;
+        let (body, place) = self.verified_body(server, &signature, &found.secret, &expected, body).await?;
         let region = self.region(&signature)?;
         let body = self.input(body);
         let target = service.and_then(|service| self.dialect.target(services, service, &body)).map_err(|none| {
@@ -107,7 +100,10 @@ impl Exchange {
         // In a task of its own: a client that goes away does not cut a handler off half-way, and a handler that panics
         // answers an error instead of breaking the connection.
         let server = server.clone();
-        let handler = tokio::spawn(async move { server.backend.call(call).await });
+        let handler = tokio::spawn(async move {
+            let _place = place;
+            server.backend.call(call).await
+        });
         handler.await.unwrap_or_else(|panic| {
             tracing::error!(request_id = %self.request_id, %panic, "a handler panicked");
             Err(Error::internal())
@@ -128,40 +124,34 @@ impl Exchange {
         })
     }
 
-    async fn read_body<B: Backend>(&self, server: &Server<B>, mut body: Incoming) -> Result<Bytes, Error> {
-        let max = server.limits.body_bytes_max;
-        if body.size_hint().lower() > max as u64 {
-            return Err(too_large(max));
-        }
-        let mut whole = BytesMut::new();
-        loop {
-            match tokio::time::timeout(server.limits.body_timeout, body.frame()).await {
-                Ok(None) => return Ok(whole.freeze()),
-                Ok(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    if whole.len() + data.len() > max {
-                        return Err(too_large(max));
-                    }
-                    whole.extend_from_slice(&data);
-                }
-                Ok(Some(Err(_))) => return Err(Error::new("IncompleteBody", 400, INCOMPLETE)),
-                Err(_) => return Err(Error::new("RequestTimeout", 408, TIMED_OUT)),
-            }
-        }
-    }
-
-    fn verify<B: Backend>(
+    /// Reads the body and verifies the signature; where the head declares the body's hash, the other way round, so that
+    /// nothing is held for somebody who only knows the name of a key.
+    async fn verified_body<B: Backend>(
         &self,
         server: &Server<B>,
         signature: &ParsedSignature,
         secret: &sigv4::SecretAccessKey,
         expected_service: &str,
-        body: &[u8],
-    ) -> Result<(), Error> {
-        let hash = PayloadHash::of(body);
-        signature
-            .verify_cached(&server.keys, &self.parts, secret, self.now, expected_service, hash)
-            .map_err(|error| self.refused(&error))
+        body: Incoming,
+    ) -> Result<(Bytes, Place), Error> {
+        let verify = |body: PayloadHash| {
+            signature
+                .verify_cached(&server.keys, &self.parts, secret, self.now, expected_service, body)
+                .map_err(|error| self.refused(&error))
+        };
+        let is_declared = !signature.body_rule().needs_body();
+        if is_declared {
+            verify(PayloadHash::Unread)?;
+        }
+        let (body, place) = body::read(&server.limits, &server.bodies, body).await?;
+        match PayloadHash::of(&body) {
+            PayloadHash::Computed(hash) if is_declared => {
+                let admitted = signature.body_rule().admits(hash).then_some(());
+                admitted.ok_or_else(|| self.refused(&AuthError::ContentSha256Mismatch))?;
+            }
+            hash => verify(hash)?,
+        }
+        Ok((body, place))
     }
 
     fn region(&self, signature: &ParsedSignature) -> Result<Region, Error> {
@@ -221,7 +211,7 @@ impl Exchange {
         match outcome {
             Ok(_) => tracing::info!(%request_id, service, operation, status, micros, "request"),
             Err(error) => {
-                tracing::info!(%request_id, service, operation, status, micros, code = %error.code, error = %error.message, "request");
+                tracing::info!(%request_id, service, operation, status, micros, code = %error.code, error = %LogText(&error.message), "request");
             }
         }
         (server.observer)(&Outcome { service, operation, status, duration });
@@ -238,7 +228,7 @@ fn respond(encoded: Encoded, request_id: &str, close: bool) -> Response {
         headers.insert("x-amzn-requestid", id);
     }
     if close {
-        // The rest of a body that is too large is not read, so the connection cannot carry another request.
+        // The rest of a body that was given up is not read, so the connection cannot carry another request.
         headers.insert("connection", HeaderValue::from_static("close"));
     }
     response

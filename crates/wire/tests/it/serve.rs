@@ -7,4 +7,5 @@ mod backend;
 mod connections;
 mod harness;
 mod limits;
+mod places;
 mod routing;
