@@ -16,7 +16,8 @@ fn from_up_to_the_first_answer_and_back() {
     }
     // The lines as a person uses them: taken over by a shell, in which nothing else is set.
     let script = "eval \"$2\"; exec \"$1\" sts get-caller-identity --output json";
-    let shell = Aws::new(&server, &server.root()).command(&[]);
+    let caller = Aws::new(&server, &server.root());
+    let shell = caller.command(&[]);
     let aws = shell.get_program().to_owned();
     let mut by_hand = std::process::Command::new("sh");
     for (name, value) in shell.get_envs() {
