@@ -11,8 +11,14 @@ use crate::{BlobError, Blobs, Digest};
 
 /// While it exists, nothing is collected, by no process.
 #[derive(Debug)]
-pub struct Hold {
-    _lock: OwnedFd,
+pub struct Hold(OwnedFd);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started may still have the descriptor, until it executes
+        // its program. It fails for no reason that leaves the lock held.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 /// What collecting did.
@@ -32,10 +38,10 @@ impl Blobs {
     /// Keeps blobs from being collected: for as long as a backup copies them. Waits for collection to finish with the
     /// directory that it is in.
     pub fn hold(&self) -> Result<Hold, BlobError> {
-        let lock = self.lock_file()?;
-        retry_on_interrupt(|| rustix::fs::flock(&lock, FlockOperation::LockShared))
+        let hold = Hold(self.lock_file()?);
+        retry_on_interrupt(|| rustix::fs::flock(&hold.0, FlockOperation::LockShared))
             .map_err(BlobError::os("holding collection off"))?;
-        Ok(Hold { _lock: lock })
+        Ok(hold)
     }
 
     /// Removes the blobs that `keep` does not want and that are older than `grace`, unless somebody holds it off.
@@ -46,8 +52,8 @@ impl Blobs {
         let mut collected = Collected::default();
         for directory in self.directories()? {
             // A lock for each directory, so that writers, who wait for it, wait for little.
-            let lock = self.lock_file()?;
-            match retry_on_interrupt(|| rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)) {
+            let lock = Hold(self.lock_file()?);
+            match retry_on_interrupt(|| rustix::fs::flock(&lock.0, FlockOperation::NonBlockingLockExclusive)) {
                 Ok(()) => collect_in(&directory, &keep, grace, &mut collected)?,
                 Err(Errno::WOULDBLOCK) => return Ok(Collected { held_off: true, ..collected }),
                 Err(error) => return Err(BlobError::os("locking blobs for collection")(error)),

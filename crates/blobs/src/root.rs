@@ -1,11 +1,12 @@
 //! The directory that blobs are in.
 
 use std::fs::{DirBuilder, File};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -22,6 +23,8 @@ struct Root {
     blobs: OwnedFd,
     temporary: OwnedFd,
     next_temporary: AtomicU64,
+    /// Which of the directories of blobs are known to have durable names.
+    durable: [AtomicBool; 256],
 }
 
 const DIRECTORY_MODE: Mode = Mode::RWXU;
@@ -35,11 +38,14 @@ impl Blobs {
     /// [`BlobError::Io`] if it can be neither made nor opened.
     pub fn open_root(path: &Path) -> Result<Self, BlobError> {
         let doing = "opening the directory of blobs";
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(BlobError::io(doing))?;
+        make_directory(path).map_err(BlobError::io(doing))?;
         let root: OwnedFd = File::open(path).map_err(BlobError::io(doing))?.into();
-        let blobs = subdirectory(root.as_fd(), "sha256")?;
         let temporary = subdirectory(root.as_fd(), "tmp")?;
-        let root = Self(Arc::new(Root { root, blobs, temporary, next_temporary: AtomicU64::new(0) }));
+        let blobs = subdirectory(root.as_fd(), "sha256")?;
+        // Whoever made them before may have crashed before this.
+        rustix::fs::fsync(&root).map_err(BlobError::os(doing))?;
+        let (next_temporary, durable) = (AtomicU64::new(0), std::array::from_fn(|_| AtomicBool::new(false)));
+        let root = Self(Arc::new(Root { root, blobs, temporary, next_temporary, durable }));
         root.clear_temporary()?;
         Ok(root)
     }
@@ -63,12 +69,19 @@ impl Blobs {
         }
     }
 
-    /// The directory that a blob is to be in.
+    /// The directory that a blob is to be in. Its name is durable.
     pub(crate) fn make_directory_of(&self, digest: &Digest) -> Result<OwnedFd, BlobError> {
-        match self.directory_of(digest)? {
-            Some(directory) => Ok(directory),
-            None => subdirectory(self.blobs(), &digest.hex()[..2]),
+        let directory = match self.directory_of(digest)? {
+            Some(directory) => directory,
+            None => subdirectory(self.blobs(), &digest.hex()[..2])?,
+        };
+        // Another writer may have made it and not come so far.
+        let durable = &self.0.durable[usize::from(digest.as_bytes()[0])];
+        if !durable.load(Ordering::Acquire) {
+            rustix::fs::fsync(self.blobs()).map_err(BlobError::os("making a directory for blobs"))?;
+            durable.store(true, Ordering::Release);
         }
+        Ok(directory)
     }
 
     /// A descriptor of its own for the lock between collection and everybody else.
@@ -123,15 +136,25 @@ pub(crate) fn open_beneath(directory: BorrowedFd<'_>, path: &str, flags: OFlags,
     rustix::fs::openat2(directory, path, flags | OFlags::CLOEXEC, mode, resolve)
 }
 
-/// Opens a directory, which is made, durably, if it is not there.
+/// Opens a directory, which is made if it is not there.
 fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, BlobError> {
     let doing = "making a directory for blobs";
     match rustix::fs::mkdirat(parent, name, DIRECTORY_MODE) {
-        // Whoever made it may not have synced it yet.
-        Ok(()) | Err(Errno::EXIST) => rustix::fs::fsync(parent).map_err(BlobError::os(doing))?,
+        Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(BlobError::os(doing)(error)),
     }
     open_beneath(parent, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).map_err(BlobError::os(doing))
+}
+
+/// Makes a directory and those above it, if need be, and makes their names durable.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    for made in missing.into_iter().filter(|made| !made.as_os_str().is_empty()) {
+        let above = made.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// The names in a directory that are UTF-8; all that is made here is.

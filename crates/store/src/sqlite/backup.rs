@@ -79,18 +79,23 @@ pub fn blobs_referenced_in(copy: &Path) -> Result<BTreeSet<Digest>, StoreError> 
 /// [`StoreError::Corrupt`] if the copy is damaged or the directory has a store, [`StoreError::Newer`] if a later version
 /// of the program made the copy.
 pub fn restore_directory(copy: &Path, directory: &Path) -> Result<Revision, StoreError> {
-    let _lock = open::lock(directory)?;
-    let database = open::database_in(directory);
-    if database.exists() || open::with_suffix(&database, "-wal").exists() {
-        return Err(StoreError::Corrupt { reason: format!("{} has a store already", directory.display()) });
+    let lock = open::lock(directory)?;
+    let restored = restore_locked(copy, &open::database_in(directory));
+    open::unlock(&lock);
+    restored
+}
+
+fn restore_locked(copy: &Path, database: &Path) -> Result<Revision, StoreError> {
+    if database.exists() || open::with_suffix(database, "-wal").exists() {
+        return Err(StoreError::Corrupt { reason: format!("there is a store already: {}", database.display()) });
     }
-    let new = open::with_suffix(&database, ".new");
+    let new = open::with_suffix(database, ".new");
     open::remove_with_companions(&new)?;
     let revision = prepare(copy, &new).inspect_err(|_| {
         // The next attempt clears it away too.
         drop(open::remove_with_companions(&new));
     })?;
-    open::put_in_place(&new, &database)?;
+    open::put_in_place(&new, database)?;
     Ok(revision)
 }
 

@@ -4,7 +4,7 @@
 //! name and renamed when it is whole, so that a crash leaves either none or a good one.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,11 +32,7 @@ pub(super) fn database_in(directory: &Path) -> PathBuf {
 
 /// Makes the directory if need be and takes it for this process.
 pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| StoreError::io(format!("making {}", directory.display()), error))?;
+    make_directory(directory).map_err(|error| StoreError::io(format!("making {}", directory.display()), error))?;
     let path = directory.join("lock");
     let file = OpenOptions::new()
         .write(true)
@@ -50,6 +46,26 @@ pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: directory.to_owned() }),
         Err(TryLockError::Error(error)) => Err(StoreError::io(format!("locking {}", path.display()), error)),
     }
+}
+
+/// Gives the directory free. Closing the file is not enough: a process that is just being started may still have its
+/// descriptor, until it executes its program.
+pub(super) fn unlock(lock: &File) {
+    // It fails for no reason that leaves the lock held.
+    drop(lock.unlock());
+}
+
+/// Makes a directory and those above it, if need be, and makes their names durable.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    missing.into_iter().filter(|made| !made.as_os_str().is_empty()).try_for_each(sync_name)
+}
+
+/// Makes the name of a file or directory durable.
+fn sync_name(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
 }
 
 /// Makes the database if there is none.
@@ -85,8 +101,7 @@ pub(super) fn put_in_place(new: &Path, place: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::io(format!("putting {} in place", place.display()), error);
     File::open(new).and_then(|file| file.sync_all()).map_err(failed)?;
     fs::rename(new, place).map_err(failed)?;
-    let directory = place.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    sync_name(place).map_err(failed)
 }
 
 /// Makes an empty file that only its owner can read: SQLite gives the same mode to the files beside it.

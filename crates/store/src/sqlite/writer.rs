@@ -14,7 +14,7 @@ use super::Shared;
 use super::apply::{Batch, Counters};
 use super::compact;
 use super::failure::{doing, engine};
-use super::queues;
+use super::{open, queues};
 use crate::history::Domains;
 use crate::{HistoryPolicy, Key, LeaseId, Maintenance, Message, Revision, StoreError, Txn, TxnOutcome};
 
@@ -332,7 +332,7 @@ impl Writer {
     fn finish(self, closing: Option<Job>) {
         self.shared.hub.close();
         drop(self.connection);
-        drop(self.lock);
+        open::unlock(&self.lock);
         if let Some(job) = closing {
             job.answer(Ok(Response::Done));
         }

@@ -42,6 +42,21 @@ fn no_kill_loses_or_halves_an_acknowledged_transaction() {
     assert!(lines > kills as usize, "only {lines} transactions were acknowledged in {kills} runs");
 }
 
+#[test]
+fn a_store_that_was_killed_while_it_was_made_can_be_opened() {
+    for kill in 0..20 {
+        let outer = TempDir::new().unwrap();
+        let directory = outer.path().join("store");
+        let mut child = start(&directory);
+        std::thread::sleep(Duration::from_micros(SystemRng.next_u64() % 15_000));
+        child.kill().unwrap();
+        let mut acknowledged = BTreeMap::new();
+        read_acknowledged(&mut child, &mut acknowledged);
+        child.wait().unwrap();
+        check(&directory, &acknowledged, 0, kill);
+    }
+}
+
 /// The child. Run by itself it does nothing.
 #[test]
 fn child_that_writes_until_it_is_killed() {

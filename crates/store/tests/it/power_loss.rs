@@ -57,9 +57,12 @@ fn lose_power_three_times(seed: u64) -> u64 {
 /// Writes with several writers, from what is stored on, until the disk has no power. Answers the last number that each was acknowledged.
 async fn write_until_failure(directory: &Path, disk: &Disk, stored: &[u64; WRITERS]) -> [u64; WRITERS] {
     let options = StoreOptions { sqlite_vfs: Some(FORGETFUL.to_owned()), ..StoreOptions::default() };
-    let Ok(store) = Store::open(directory, options) else {
-        assert!(disk.has_failed());
-        return [0; WRITERS];
+    let store = match Store::open(directory, options) {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(disk.has_failed(), "{error:?}");
+            return [0; WRITERS];
+        }
     };
     let writers = (0..WRITERS).map(|writer| tokio::spawn(write(store.clone(), writer, stored[writer] + 1)));
     let mut acknowledged = [0; WRITERS];
