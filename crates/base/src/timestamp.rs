@@ -11,16 +11,16 @@ use serde::{Deserialize, Serialize};
 #[error("`{0}` is not a timestamp")]
 pub struct TimestampError(String);
 
-/// Milliseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999.
+/// Milliseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999 but for the last day.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "i64", into = "i64")]
 pub struct Timestamp(i64);
 
 impl Timestamp {
     /// 0001-01-01T00:00:00Z.
     pub const MIN: Self = Self(-62_135_596_800_000);
-    /// 9999-12-31T23:59:59.999Z.
-    pub const MAX: Self = Self(253_402_300_799_999);
+    /// 9999-12-30T22:00:00Z, the last instant whose date has four-digit years in every time zone.
+    pub const MAX: Self = Self(253_402_207_200_000);
 
     /// The instant `millis` after the epoch, clamped to the years that can be written.
     pub const fn from_millis(millis: i64) -> Self {
@@ -125,6 +125,18 @@ impl Timestamp {
     }
 }
 
+impl From<i64> for Timestamp {
+    fn from(millis: i64) -> Self {
+        Self::from_millis(millis)
+    }
+}
+
+impl From<Timestamp> for i64 {
+    fn from(instant: Timestamp) -> Self {
+        instant.0
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iso8601())
@@ -158,6 +170,16 @@ mod tests {
         let t = Timestamp::from_epoch_seconds(1_398_796_238.123).unwrap();
         assert_eq!(t.iso8601(), "2014-04-29T18:30:38.123Z");
         assert_eq!(Timestamp::parse_iso8601(&t.iso8601()), Ok(t));
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_can_be_written() {
+        for t in [Timestamp::MIN, Timestamp::MAX, Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX)] {
+            assert_eq!(Timestamp::parse_iso8601(&t.iso8601()), Ok(t));
+            assert!(!t.http_date().is_empty() && !t.basic().is_empty());
+        }
+        let stored: Timestamp = serde_json::from_str("9223372036854775807").unwrap();
+        assert_eq!(stored, Timestamp::MAX);
     }
 
     #[test]

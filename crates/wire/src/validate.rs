@@ -1,6 +1,9 @@
 //! The model's constraints, checked on a decoded [`Value`], in AWS's wording:
-//! `1 validation error detected: Value at 'roleName' failed to satisfy constraint: Member must have length less than or
-//! equal to 64`. AWS used to quote the value and no longer does, so no message can carry a secret.
+//! `1 validation error detected: Value 'a b' at 'roleName' failed to satisfy constraint: Member must satisfy regular
+//! expression pattern: [\w+=,.@-]+`. A value that the model marks as sensitive is not quoted; some services of AWS have
+//! begun to quote none.
+
+mod quote;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -59,13 +62,14 @@ impl Violations {
     fn value(&mut self, member: MemberRef, value: &Value, path: &mut String) {
         let shape = member.shape();
         for problem in violated(shape, value) {
-            self.report("Value", path, &problem);
+            self.report(&quote::subject(member, value), path, &problem);
         }
         let length = path.len();
         match (shape.kind(), value) {
             (Kind::Structure | Kind::Union, Value::Structure(_)) => self.structure(shape, value, path),
             (Kind::List, Value::List(items)) if is_scalar(shape.member(0).shape()) => {
-                self.elements(shape.member(0), items.iter(), "Member", path);
+                let broken = broken_elements(shape.member(0), items.iter(), "Member");
+                self.report_elements(member, value, path, broken);
             }
             (Kind::List, Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
@@ -74,17 +78,18 @@ impl Violations {
                     path.truncate(length);
                 }
             }
-            (Kind::Map, Value::Map(entries)) => self.entries(shape, entries, path),
+            (Kind::Map, Value::Map(entries)) => self.entries(member, value, entries, path),
             _ => {}
         }
     }
 
-    fn entries(&mut self, shape: ShapeRef, entries: &[(String, Value)], path: &mut String) {
-        let (key, inner) = (shape.member(0), shape.member(1));
+    fn entries(&mut self, member: MemberRef, value: &Value, entries: &[(String, Value)], path: &mut String) {
+        let (key, inner) = (member.shape().member(0), member.shape().member(1));
         let keys: Vec<Value> = entries.iter().map(|(key, _)| Value::String(key.clone())).collect();
-        self.elements(key, keys.iter(), "Map keys", path);
+        self.report_elements(member, value, path, broken_elements(key, keys.iter(), "Map keys"));
         if is_scalar(inner.shape()) {
-            self.elements(inner, entries.iter().map(|(_, value)| value), "Map value", path);
+            let values = entries.iter().map(|(_, value)| value);
+            self.report_elements(member, value, path, broken_elements(inner, values, "Map value"));
             return;
         }
         let length = path.len();
@@ -97,17 +102,10 @@ impl Violations {
         }
     }
 
-    /// One violation for all scalars of a list or map: AWS names the whole collection and lists every constraint.
-    fn elements<'v>(
-        &mut self,
-        element: MemberRef,
-        mut values: impl Iterator<Item = &'v Value>,
-        subject: &str,
-        path: &str,
-    ) {
-        if values.any(|value| !violated(element.shape(), value).is_empty()) {
-            let all = constraints(element.shape()).join(", ");
-            self.report("Value", path, &format!("{subject} must satisfy constraint: [{all}]"));
+    /// One violation for all scalars of a list or map: AWS quotes the whole collection and lists every constraint.
+    fn report_elements(&mut self, member: MemberRef, value: &Value, path: &str, broken: Option<String>) {
+        if let Some(problem) = broken {
+            self.report(&quote::subject(member, value), path, &problem);
         }
     }
 
@@ -121,6 +119,16 @@ impl Violations {
     fn is_full(&self) -> bool {
         self.0.len() >= VIOLATIONS_MAX
     }
+}
+
+/// What is said of a collection of which a scalar breaks a constraint.
+fn broken_elements<'v>(
+    element: MemberRef,
+    mut values: impl Iterator<Item = &'v Value>,
+    subject: &str,
+) -> Option<String> {
+    let broken = values.any(|value| !violated(element.shape(), value).is_empty());
+    broken.then(|| format!("{subject} must satisfy constraint: [{}]", constraints(element.shape()).join(", ")))
 }
 
 fn is_scalar(shape: ShapeRef) -> bool {
