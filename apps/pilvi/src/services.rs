@@ -13,12 +13,10 @@ use sts::Sts;
 pub(crate) fn gateway(platform: &Platform) -> Gateway {
     let iam = Arc::new(Iam { platform: platform.clone() });
     let roles: Arc<dyn RoleDirectory> = iam.clone();
-    let services: Vec<Arc<dyn Service>> = vec![
-        Arc::new(Ecs { platform: platform.clone() }),
-        iam,
-        Arc::new(Sts { platform: platform.clone(), roles: roles.clone() }),
-    ];
-    Gateway::new(platform.clone(), Arc::new(Identities::new(platform.clone(), roles)), services)
+    let identities = Identities::new(platform.clone(), roles.clone(), iam.clone());
+    let services: Vec<Arc<dyn Service>> =
+        vec![Arc::new(Ecs { platform: platform.clone() }), iam, Arc::new(Sts { platform: platform.clone(), roles })];
+    Gateway::new(platform.clone(), Arc::new(identities), services)
 }
 
 /// Starts what goes on by itself; each loop ends when the store is closed.

@@ -1,7 +1,7 @@
 //! How services reach each other: a trait here, implemented by one service, handed to another where the binary wires
 //! them together.
 
-use base::{AccountId, Arn};
+use base::{AccountId, Arn, Principal};
 use store::StoreError;
 
 use crate::BoxFuture;
@@ -10,6 +10,12 @@ use crate::BoxFuture;
 pub trait RoleDirectory: Send + Sync {
     /// The role called `name` (without path) in `account`.
     fn role<'a>(&'a self, account: AccountId, name: &'a str) -> BoxFuture<'a, Result<Option<RoleView>, StoreError>>;
+}
+
+/// Users, as those see them who check their sessions. Implemented by iam.
+pub trait UserDirectory: Send + Sync {
+    /// Who the user of this unique id in `account` is now: a renamed user has another name and ARN.
+    fn user<'a>(&'a self, account: AccountId, id: &'a str) -> BoxFuture<'a, Result<Option<Principal>, StoreError>>;
 }
 
 /// What others need of a role.

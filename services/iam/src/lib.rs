@@ -13,7 +13,7 @@
 //! - [`Iam`] is the service; its operations are in `ops`, one a file.
 //! - `entity` is what users, roles, policies and instance profiles have in common; `tag`, `inline`, `attachment` and
 //!   `page` are the mechanisms that they share.
-//! - [`Iam`] is also the [`platform::ports::RoleDirectory`].
+//! - [`Iam`] is also the [`platform::ports::RoleDirectory`] and the [`platform::ports::UserDirectory`].
 
 mod access_key;
 pub mod api;
@@ -35,6 +35,7 @@ mod tag;
 mod trust;
 mod url_encoding;
 mod user;
+mod user_directory;
 
 use platform::Platform;
 

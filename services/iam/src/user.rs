@@ -10,6 +10,9 @@ use crate::entity::{Entity, Identity, Noun};
 use crate::limits::USER_INLINE_SIZE_MAX;
 use crate::tag::present;
 
+/// The index by unique id, by which a session finds its user whatever the name is now.
+pub(crate) const BY_ID: &str = "id";
+
 /// A user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +28,9 @@ impl Record for User {
     const KIND: &'static str = "user";
 
     fn secondary_keys(&self) -> Vec<SecondaryKey> {
-        self.held.secondary_keys()
+        let mut keys = self.held.secondary_keys();
+        keys.push(SecondaryKey::unique(BY_ID, self.identity.id.clone()));
+        keys
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of keys besides their records: those that are not in the store, and when each was last used.
 
-use base::AccountId;
+use base::{AccountId, Principal};
 use store::{Scope, Store, StoreError};
 
 use super::last_use::{KeyUse, Uses};
@@ -29,6 +29,11 @@ impl Keys {
     /// The key called `access_key_id`, if it is not a stored one.
     pub fn fixed(&self, access_key_id: &str) -> Option<&FixedKey> {
         self.fixed.iter().find(|key| key.access_key_id == access_key_id)
+    }
+
+    /// Whether any of the keys that are not stored is this principal's.
+    pub fn has_owner(&self, principal: &Principal) -> bool {
+        self.fixed.iter().any(|key| key.principal == *principal)
     }
 
     /// Notes when, where and for what the caller's key was used.

@@ -2,7 +2,7 @@
 //!
 //! A secret is needed to check a signature, so it is kept, sealed by the [`crate::Keyring`]. Sessions are not kept at
 //! all: the session token carries them, sealed, so issuing one writes nothing and checking one reads nothing but the
-//! role it belongs to.
+//! role or user it belongs to, with whom it ends.
 
 mod access_key;
 mod fixed;
@@ -13,12 +13,12 @@ mod session;
 use std::sync::Arc;
 
 use base::{Principal, PrincipalKind};
-use store::Scope;
+use store::{Scope, StoreError};
 use wire::serve::{CredentialError, FoundCredential};
 use wire::sigv4::SecretAccessKey;
 
 use crate::Platform;
-use crate::ports::RoleDirectory;
+use crate::ports::{RoleDirectory, UserDirectory};
 
 pub use access_key::{AccessKey, KeyStatus, NewAccessKey, keys_of, new_access_key};
 pub use fixed::FixedKey;
@@ -54,12 +54,13 @@ impl Caller {
 pub struct Identities {
     platform: Platform,
     roles: Arc<dyn RoleDirectory>,
+    users: Arc<dyn UserDirectory>,
 }
 
 impl Identities {
-    /// The platform's keys, and the roles that sessions depend on.
-    pub fn new(platform: Platform, roles: Arc<dyn RoleDirectory>) -> Self {
-        Self { platform, roles }
+    /// The platform's keys, and the roles and users that sessions depend on.
+    pub fn new(platform: Platform, roles: Arc<dyn RoleDirectory>, users: Arc<dyn UserDirectory>) -> Self {
+        Self { platform, roles, users }
     }
 
     /// The secret and the owner of a key.
@@ -97,17 +98,26 @@ impl Identities {
         if session.expires <= self.platform.clock.now() {
             return Err(CredentialError::ExpiredToken);
         }
-        if let PrincipalKind::AssumedRole { role_arn, role_id, .. } = &session.principal.kind {
-            let name = role_arn.resource.rsplit('/').next().unwrap_or_default();
-            let role = self.roles.role(session.principal.account, name).await.map_err(|error| {
-                tracing::error!(%error, "a session's role cannot be read");
-                CredentialError::Unavailable
-            })?;
-            if role.is_none_or(|role| role.id != *role_id) {
-                return Err(CredentialError::InvalidToken);
+        let principal = self.present(&session.principal).await.map_err(|error| {
+            tracing::error!(%error, "whom a session belongs to cannot be read");
+            CredentialError::Unavailable
+        })?;
+        Ok(found(access_key_id, secret, principal.ok_or(CredentialError::InvalidToken)?, Some(session)))
+    }
+
+    /// Whom a session acts as now; nobody when its role or user is gone, even if there is another of the same name.
+    async fn present(&self, principal: &Principal) -> Result<Option<Principal>, StoreError> {
+        let own = || Some(principal.clone());
+        match &principal.kind {
+            PrincipalKind::Root => Ok(own()),
+            PrincipalKind::User { .. } if self.platform.keys.has_owner(principal) => Ok(own()),
+            PrincipalKind::User { .. } => self.users.user(principal.account, &principal.user_id).await,
+            PrincipalKind::AssumedRole { role_arn, role_id, .. } => {
+                let name = role_arn.resource.rsplit('/').next().unwrap_or_default();
+                let role = self.roles.role(principal.account, name).await?;
+                Ok(role.filter(|role| role.id == *role_id).and_then(|_| own()))
             }
         }
-        Ok(found(access_key_id, secret, session.principal.clone(), Some(session)))
     }
 }
 

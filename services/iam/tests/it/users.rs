@@ -3,6 +3,8 @@ use iam::api::{
     ListUserPoliciesRequest, ListUserPoliciesResponse, UpdateUserRequest,
 };
 
+use platform::ports::UserDirectory as _;
+
 use crate::bench::{ACCOUNT, Bench, POLICY, policy_arn, refusal, tag};
 
 fn no_such_user(name: &str) -> (String, u16, String) {
@@ -21,6 +23,19 @@ async fn a_user_is_made_answered_and_removed() {
     bench.delete_user("alice").await.unwrap();
     assert_eq!(bench.get_user(Some("alice")).await, Err(no_such_user("alice")));
     assert_eq!(bench.delete_user("alice").await, Err(no_such_user("alice")));
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_its_id_in_its_account_until_it_is_removed() {
+    let bench = Bench::new();
+    let (account, other) = (ACCOUNT.parse().unwrap(), "222222222222".parse().unwrap());
+    let first = bench.create_user("alice").await.unwrap();
+    let found = bench.iam.user(account, &first.user_id).await.unwrap().unwrap();
+    assert_eq!((found.account, found.arn.to_string(), found.user_id), (account, first.arn, first.user_id.clone()));
+    assert_eq!(bench.iam.user(other, &first.user_id).await.unwrap(), None);
+    bench.delete_user("alice").await.unwrap();
+    bench.create_user("alice").await.unwrap();
+    assert_eq!(bench.iam.user(account, &first.user_id).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -138,6 +153,10 @@ async fn a_renamed_user_keeps_its_id_its_policies_and_its_keys() {
     let alicia = bench.get_user(Some("alicia")).await.unwrap();
     assert_eq!((&alicia.user_id, alicia.create_date), (&alice.user_id, alice.create_date));
     assert_eq!(alicia.arn, format!("arn:aws:iam::{ACCOUNT}:user/team/alicia"));
+
+    let account = ACCOUNT.parse().unwrap();
+    let present = bench.iam.user(account, &alice.user_id).await.unwrap().unwrap();
+    assert_eq!((present.arn.to_string(), &present.user_id), (alicia.arn.clone(), &alice.user_id));
 
     let stored = platform::identity::keys_of(&bench.iam.platform.store, &alice.user_id, 10).await.unwrap();
     assert_eq!(stored.len(), 1);

@@ -1,14 +1,16 @@
 //! The service, its callers and the roles that there are.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use base::{AccountId, Arn, Principal, Region};
 use platform::identity::{Caller, Identities};
-use platform::ports::{RoleDirectory, RoleView};
+use platform::ports::{RoleDirectory, RoleView, UserDirectory};
 use platform::{BoxFuture, Ctx, Platform, Service as _};
 use store::StoreError;
 use sts::Sts;
 use sts::api::{self, MODEL};
+use wire::serve::CredentialError;
 use wire::value::Shaped;
 
 pub(crate) const HERE: &str = "111111111111";
@@ -16,6 +18,7 @@ pub(crate) const ELSEWHERE: &str = "222222222222";
 
 pub(crate) struct Bench {
     pub(crate) sts: Sts,
+    pub(crate) users: Arc<Users>,
     pub(crate) ctx: Ctx,
 }
 
@@ -52,6 +55,17 @@ impl RoleDirectory for Roles {
     }
 }
 
+/// The users that there are, by unique id.
+#[derive(Default)]
+pub(crate) struct Users(pub(crate) Mutex<BTreeMap<String, Principal>>);
+
+impl UserDirectory for Users {
+    fn user<'a>(&'a self, account: AccountId, id: &'a str) -> BoxFuture<'a, Result<Option<Principal>, StoreError>> {
+        let found = self.0.lock().unwrap().get(id).filter(|user| user.account == account).cloned();
+        Box::pin(async move { Ok(found) })
+    }
+}
+
 fn trusting(principal: &str, actions: &str, condition: &str) -> String {
     format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":{actions},"Condition":{condition}}}]}}"#
@@ -74,12 +88,12 @@ impl Bench {
         ]);
         let platform = Platform::in_memory();
         let ctx = ctx_of(&platform, Principal::root(HERE.parse().unwrap()));
-        Self { sts: Sts { platform, roles: Arc::new(roles) }, ctx }
+        Self { sts: Sts { platform, roles: Arc::new(roles) }, users: Arc::default(), ctx }
     }
 
     /// Another caller of the same installation.
     pub(crate) fn as_caller(&self, principal: Principal) -> Self {
-        Self { sts: self.sts.clone(), ctx: ctx_of(&self.sts.platform, principal) }
+        Self { sts: self.sts.clone(), users: self.users.clone(), ctx: ctx_of(&self.sts.platform, principal) }
     }
 
     pub(crate) fn as_root_of(&self, account: &str) -> Self {
@@ -96,10 +110,14 @@ impl Bench {
     }
 
     pub(crate) async fn bearer(&self, credentials: &api::Credentials) -> Caller {
-        let identities = Identities::new(self.sts.platform.clone(), self.sts.roles.clone());
+        self.found(credentials).await.expect("the credentials just issued are good")
+    }
+
+    pub(crate) async fn found(&self, credentials: &api::Credentials) -> Result<Caller, CredentialError> {
+        let (platform, roles) = (self.sts.platform.clone(), self.sts.roles.clone());
+        let identities = Identities::new(platform, roles, self.users.clone());
         let token = Some(credentials.session_token.as_str());
-        let found = identities.credential(&credentials.access_key_id, token).await;
-        found.unwrap_or_else(|_| panic!("the credentials just issued are good")).caller
+        identities.credential(&credentials.access_key_id, token).await.map(|found| found.caller)
     }
 
     /// Calls an operation.

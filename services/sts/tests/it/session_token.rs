@@ -1,7 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Arn, Principal, PrincipalKind};
+use platform::identity::{FixedKey, Keys};
 use sts::api::{Credentials, GetSessionTokenRequest, GetSessionTokenResponse};
+use wire::serve::CredentialError;
+use wire::sigv4::SecretAccessKey;
 
 use crate::bench::{Bench, HERE, Refusal, refusal, role};
 
@@ -11,14 +15,20 @@ async fn session_token(bench: &Bench, duration_seconds: Option<i32>) -> Result<C
     Ok(answer.credentials.unwrap())
 }
 
-fn as_user(bench: &Bench) -> Bench {
+fn user(name: &str) -> Principal {
     let account = HERE.parse().unwrap();
-    bench.as_caller(Principal {
+    Principal {
         account,
-        arn: Arn::global("iam", account, "user/alice"),
+        arn: Arn::global("iam", account, format!("user/{name}")),
         user_id: "AIDAALICE".to_owned(),
-        kind: PrincipalKind::User { name: "alice".to_owned() },
-    })
+        kind: PrincipalKind::User { name: name.to_owned() },
+    }
+}
+
+/// The user alice, who exists.
+fn as_user(bench: &Bench) -> Bench {
+    bench.users.0.lock().unwrap().insert("AIDAALICE".to_owned(), user("alice"));
+    bench.as_caller(user("alice"))
 }
 
 #[tokio::test]
@@ -49,6 +59,31 @@ async fn the_credentials_act_as_the_caller_and_only_a_roots_are_rooted() {
         assert_eq!(bearer.principal, caller.ctx.principal);
         assert_eq!((bearer.is_rooted(), bearer.session.unwrap().issued), (rooted, bench.ctx.now));
     }
+}
+
+#[tokio::test]
+async fn a_users_session_follows_a_renaming_and_ends_with_the_user() {
+    let bench = as_user(&Bench::new());
+    let credentials = session_token(&bench, None).await.unwrap();
+    bench.users.0.lock().unwrap().insert("AIDAALICE".to_owned(), user("alicia"));
+    assert_eq!(bench.bearer(&credentials).await.principal, user("alicia"));
+    bench.users.0.lock().unwrap().clear();
+    assert_eq!(bench.found(&credentials).await.unwrap_err(), CredentialError::InvalidToken);
+}
+
+#[tokio::test]
+async fn a_configured_users_session_ends_with_the_configured_key() {
+    let mut bench = Bench::new();
+    let principal = FixedKey::user(HERE.parse().unwrap(), "ci");
+    let access_key_id = "AKIACONFIGURED000001".to_owned();
+    let secret = SecretAccessKey::new("a-configured-secret");
+    let key = FixedKey { access_key_id, secret, principal: principal.clone() };
+    bench.sts.platform.keys = Arc::new(Keys::new(vec![key]));
+    let mut bench = bench.as_caller(principal.clone());
+    let credentials = session_token(&bench, None).await.unwrap();
+    assert_eq!(bench.bearer(&credentials).await.principal, principal);
+    bench.sts.platform.keys = Arc::default();
+    assert_eq!(bench.found(&credentials).await.unwrap_err(), CredentialError::InvalidToken);
 }
 
 #[tokio::test]
