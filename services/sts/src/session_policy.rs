@@ -11,8 +11,9 @@ use crate::statement::{self, Statement, texts};
 const POLICY_ARNS_MAX: usize = 10;
 
 /// Checks the form of a session policy: what is carried must be a policy, so that whoever evaluates it later can trust
-/// that it narrows.
-pub(crate) fn check(document: &str) -> Result<(), Error> {
+/// that it narrows. What comes back is the policy as the session carries it: without the white space that makes it
+/// readable and a token too long.
+pub(crate) fn check(document: &str) -> Result<String, Error> {
     let document: Value = serde_json::from_str(document).map_err(|_| Error::InvalidJson)?;
     let members = document.as_object().ok_or(Error::PolicySyntax)?;
     if members.keys().any(|name| !["Version", "Id", "Statement"].contains(&name.as_str())) {
@@ -24,7 +25,8 @@ pub(crate) fn check(document: &str) -> Result<(), Error> {
         None | Some(Some("2008-10-17")) => return Err(Error::PolicyVersion),
         Some(_) => return Err(Error::PolicySyntax),
     }
-    statements.into_iter().try_for_each(check_statement)
+    statements.into_iter().try_for_each(check_statement)?;
+    Ok(document.to_string())
 }
 
 fn check_statement(statement: &Statement) -> Result<(), Error> {

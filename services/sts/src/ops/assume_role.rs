@@ -22,11 +22,13 @@ pub(crate) async fn assume_role(sts: &Sts, ctx: &Ctx, input: AssumeRoleRequest) 
     if input.provided_contexts.as_ref().is_some_and(|contexts| !contexts.is_empty()) {
         return Err(Error::ProvidedContexts);
     }
-    input.policy.as_deref().map_or(Ok(()), session_policy::check)?;
+    // The size first: a large text would take many times its size once it is read.
+    input.policy.as_deref().map_or(Ok(()), packed_size::check_plain)?;
+    let policy = input.policy.as_deref().map(session_policy::check).transpose()?;
     let policy_arns = session_policy::check_arns(input.policy_arns, account)?;
     let transitive_keys = input.transitive_tag_keys.unwrap_or_default();
     let (tags, transitive_tag_keys) = session_tags::check(input.tags.unwrap_or_default(), transitive_keys)?;
-    let packed_policy_size = packed_size::percent(input.policy.as_deref(), &policy_arns, &tags)?;
+    let packed_policy_size = packed_size::percent(policy.as_deref(), &policy_arns, &tags)?;
 
     let role = sts.roles.role(account, &name).await?.filter(|role| role.arn.to_string() == input.role_arn);
     let attempt = |action: &'static str| Authorization {
@@ -48,7 +50,7 @@ pub(crate) async fn assume_role(sts: &Sts, ctx: &Ctx, input: AssumeRoleRequest) 
 
     let principal = session_principal(role, account, &name, &input.role_session_name);
     let session = Session {
-        session_policy: input.policy,
+        session_policy: policy,
         policy_arns,
         tags,
         transitive_tag_keys,

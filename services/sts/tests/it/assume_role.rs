@@ -125,11 +125,24 @@ async fn policies_tags_and_identities_are_carried() {
     assert_eq!(answer.source_identity.as_deref(), Some("alice"));
     assert!(answer.packed_policy_size.is_some_and(|percent| (1..=100).contains(&percent)));
     let session = bench.bearer(&answer.credentials.unwrap()).await.session.unwrap();
-    assert_eq!(session.session_policy.as_deref(), Some(POLICY));
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(json(&session.session_policy.unwrap()), json(POLICY));
     assert_eq!(session.policy_arns, [managed]);
     assert_eq!(session.tags.get("Team").map(String::as_str), Some("ci"));
     assert_eq!(session.transitive_tag_keys, ["team"]);
     assert_eq!((session.source_identity.as_deref(), session.external_id.as_deref()), (Some("alice"), Some("given")));
+}
+
+#[tokio::test]
+async fn a_policy_that_is_mostly_white_space_makes_no_token_too_long_to_be_sent() {
+    let bench = Bench::new();
+    let spacious = POLICY.replace(',', &format!(",{}", " \n\t".repeat(100_000)));
+    let input = AssumeRoleRequest { policy: Some(spacious), ..role("open") };
+    let credentials = bench.assume(input).await.unwrap().credentials.unwrap();
+    assert!(credentials.session_token.len() <= wire::sigv4::SESSION_TOKEN_LENGTH_MAX);
+    let within_a_text = POLICY.replace("\"Effect\"", &format!("\"Sid\":\"{}\",\"Effect\"", " ".repeat(10_000)));
+    let input = AssumeRoleRequest { policy: Some(within_a_text), ..role("open") };
+    assert_eq!(bench.assume(input).await.unwrap_err().0, "PackedPolicyTooLarge");
 }
 
 #[tokio::test]
