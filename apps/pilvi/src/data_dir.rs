@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/                 0700, the owner's alone
+//!   blobs/             content-addressed files that the state refers to
 //!   lock               held by the supervisor
 //!   keys/root.json     the root key, 0600
 //!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
@@ -55,6 +56,11 @@ impl DataDir {
     /// The key that secrets in the state are sealed with.
     pub(crate) fn sealing_key(&self) -> PathBuf {
         self.keys().join("sealing.json")
+    }
+
+    /// The content-addressed files' directory.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.0.join("blobs")
     }
 
     /// The store's directory.

@@ -2,11 +2,14 @@
 //!
 //! A record may outlive its process (a power loss): whoever reads one first asks the lock whether anything runs.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use base::{AccountId, Region};
+use rustix::fs::OFlags;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -71,20 +74,65 @@ pub(crate) fn write(path: &Path, record: &impl Serialize) -> Result<()> {
 /// When the file cannot be read or is no such record.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     let shown = path.display();
-    let size = match std::fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
+    let text = match content(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
+        content => content.with_context(|| format!("cannot read {shown}"))?,
     };
-    if size > RECORD_BYTES_MAX {
-        bail!("{shown} has {size} bytes and is no record of Pilvi's");
+    if text.len() as u64 > RECORD_BYTES_MAX {
+        bail!("{shown} has more than {RECORD_BYTES_MAX} bytes and is no record of Pilvi's");
     }
-    let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     serde_json::from_slice(&text).map(Some).with_context(|| format!("{shown} is damaged"))
+}
+
+/// The content of a file, or a little more of it than a record can have. Root reads in directories whose owner may have
+/// put a link, a pipe or a device where the record was.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no plain file"));
+    }
+    let mut content = Vec::new();
+    file.take(RECORD_BYTES_MAX + 1).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Removes a record, if it is there.
 pub(crate) fn remove(path: &Path) {
     // One that stays is harmless: the lock tells that nothing runs.
     let _ = std::fs::remove_file(path);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_value(path: &Path) -> Result<Option<serde_json::Value>> {
+        read(path)
+    }
+
+    #[test]
+    fn a_record_is_read_back_and_a_missing_one_is_none() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("record.json");
+        assert_eq!(read_value(&path).unwrap(), None);
+        write(&path, &serde_json::json!({ "pid": 1 })).unwrap();
+        assert_eq!(read_value(&path).unwrap(), Some(serde_json::json!({ "pid": 1 })));
+    }
+
+    #[test]
+    fn what_is_no_plain_file_of_a_records_size_is_refused_at_once() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("record.json");
+        std::fs::write(&path, "{}").unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::os::unix::fs::symlink(&path, at("link")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("device")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        std::fs::write(at("large"), " ".repeat(1_000_000)).unwrap();
+        std::fs::create_dir(at("directory")).unwrap();
+        for name in ["link", "device", "pipe", "large", "directory", "/dev/zero"] {
+            assert!(read_value(&at(name)).is_err(), "{name}");
+        }
+    }
 }

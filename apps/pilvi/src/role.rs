@@ -91,6 +91,8 @@ fn confine() -> Result<()> {
     let _ = rustix::thread::set_name(c"pilvi-server");
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     rustix::thread::set_no_new_privs(true).context("cannot give up new privileges")?;
+    // The memory of a server that crashes holds keys.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Connections and files are what a server has many of. Where the limit stays, it holds.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

@@ -4,6 +4,7 @@
 //! pilvi-backup.json   format, version, revision
 //! keys/… tls/…        the small files, as they are
 //! state.db            a copy of the database, of one revision
+//! blobs/sha256:…      each blob that the copy refers to
 //! checksums.json      length and SHA-256 of each entry before
 //! ```
 //!
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use base::{Clock, SystemClock};
+use blobs::{Blobs, Digest as BlobDigest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
@@ -26,6 +28,7 @@ use crate::data_dir::{DataDir, Lock, make_private_dir};
 const MANIFEST: &str = "pilvi-backup.json";
 const STATE: &str = "state.db";
 const CHECKSUMS: &str = "checksums.json";
+const BLOBS: &str = "blobs/";
 
 /// Raised when an older program could not understand an archive.
 const FORMAT: u32 = 1;
@@ -70,13 +73,16 @@ pub(super) fn write(dir: &DataDir, to: impl Write) -> Result<()> {
     let _lock = lock.map_err(|holder| anyhow::anyhow!("another backup is under way, by {holder}"))?;
     let copy = dir.run().join("backup.db");
     remove_if_there(&copy)?;
+    let blobs = dir.blobs().exists().then(|| Blobs::open_root(&dir.blobs())).transpose()?;
+    // From before the copy until after the last blob: what the copy refers to must not be collected meanwhile.
+    let _hold = blobs.as_ref().map(Blobs::hold).transpose().context("cannot hold the collection of blobs")?;
     let revision = store::backup_directory(&dir.state(), &copy).context("cannot copy the state");
-    let written = revision.and_then(|revision| write_entries(dir, &copy, revision.0, to));
+    let written = revision.and_then(|revision| write_entries(dir, &copy, blobs.as_ref(), revision.0, to));
     let removed = remove_if_there(&copy);
     written.and(removed)
 }
 
-fn write_entries(dir: &DataDir, copy: &Path, revision: u64, to: impl Write) -> Result<()> {
+fn write_entries(dir: &DataDir, copy: &Path, blobs: Option<&Blobs>, revision: u64, to: impl Write) -> Result<()> {
     let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 20, to));
     let mut checksums = Checksums::new();
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -92,6 +98,12 @@ fn write_entries(dir: &DataDir, copy: &Path, revision: u64, to: impl Write) -> R
     let state = File::open(copy)?;
     let bytes = state.metadata()?.len();
     append(&mut archive, STATE, state, bytes, &mut checksums)?;
+    for digest in store::blobs_referenced_in(copy)? {
+        let blob = blobs.map(|blobs| blobs.open(&digest)).transpose()?.flatten();
+        let blob = blob.with_context(|| format!("the state refers to the blob {digest}, which is not there"))?;
+        let bytes = blob.size();
+        append(&mut archive, &format!("{BLOBS}{digest}"), blob.into_file(), bytes, &mut checksums)?;
+    }
     append_bytes(&mut archive, CHECKSUMS, &serde_json::to_vec_pretty(&checksums)?, &mut Checksums::new())?;
     archive.into_inner()?.flush().context("cannot write the archive")
 }
@@ -132,7 +144,7 @@ fn append(
 /// # Errors
 /// When the directory holds data, or the archive is damaged, cut off or of a later format.
 pub(super) fn read(dir: &DataDir, from: impl Read) -> Result<()> {
-    for taken in [dir.state(), dir.keys(), dir.tls()] {
+    for taken in [dir.state(), dir.blobs(), dir.keys(), dir.tls()] {
         ensure!(!taken.exists(), "{} exists: a backup is restored into an empty data directory", taken.display());
     }
     let staged = dir.path().join("restoring");
@@ -164,6 +176,7 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
         let checksum = match name.as_str() {
             MANIFEST => check_manifest(&small(&mut entry, &name)?)?,
             STATE => stage(&staged.join(STATE), &mut entry)?,
+            _ if name.starts_with(BLOBS) => stage_blob(&staged.join("blobs"), &name, &mut entry)?,
             _ if FILES.iter().any(|(known, _)| *known == name) => {
                 stage(&staged.join(&name), small(&mut entry, &name)?.as_slice())?
             }
@@ -176,6 +189,9 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
     let needed = FILES.iter().filter(|(_, needed)| *needed).map(|(name, _)| *name).chain([STATE]);
     for name in needed {
         ensure!(found.contains_key(name), "the archive has no {name}");
+    }
+    for digest in store::blobs_referenced_in(&staged.join(STATE)).context("the backup's state cannot be used")? {
+        ensure!(found.contains_key(&format!("{BLOBS}{digest}")), "the archive has no blob {digest}");
     }
     Ok(())
 }
@@ -206,12 +222,33 @@ fn stage(path: &Path, content: impl Read) -> Result<Checksum> {
     Ok(content.checksum())
 }
 
-/// The state goes first and the keys last: a start in between finds state without its key and stops, rather than making
-/// a new key for an empty state.
+fn stage_blob(root: &Path, name: &str, mut content: impl Read) -> Result<Checksum> {
+    let digest: BlobDigest =
+        name[BLOBS.len()..].parse().with_context(|| format!("{name} does not belong into a backup"))?;
+    let mut writer = Blobs::open_root(root)?.writer(u64::MAX)?;
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match content.read(&mut piece).with_context(|| format!("cannot read {name}"))? {
+            0 => break,
+            read => writer.append(&piece[..read])?,
+        }
+    }
+    let bytes = writer.size();
+    writer.finish_as(&digest).with_context(|| format!("{name} is damaged"))?;
+    Ok(Checksum { bytes, sha256: digest.hex() })
+}
+
+/// The blobs go first, so that nothing refers to what is not there; then the state, and the keys last: a start in between finds state without its
+/// key and stops, rather than making a new key for an empty state.
 fn put_in_place(dir: &DataDir, staged: &Path) -> Result<()> {
+    let blobs = staged.join("blobs");
+    if blobs.exists() {
+        std::fs::rename(blobs, dir.blobs())?;
+    }
     let revision = store::restore_directory(&staged.join(STATE), &dir.state());
     if let Err(error) = revision {
         remove_dir_if_there(&dir.state())?;
+        remove_dir_if_there(&dir.blobs())?;
         return Err(error).context("the backup's state cannot be used");
     }
     let tls = staged.join("tls");
@@ -271,7 +308,7 @@ mod tests {
     use super::*;
 
     use base::SeededRng;
-    use store::{Guard, Key, Op, Store, StoreOptions, Txn};
+    use store::{Record, Scope, Store, StoreOptions, Tx};
 
     use crate::root_key::RootKey;
     use crate::sealing_key;
@@ -286,8 +323,29 @@ mod tests {
         Store::open(&dir.state(), StoreOptions::default()).unwrap()
     }
 
-    fn key() -> Key {
-        Key::new(["000000000000", "us-east-1", "test", "thing", "a"])
+    /// A record that refers to a blob.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Picture {
+        content: BlobDigest,
+    }
+
+    impl Record for Picture {
+        const SERVICE: &'static str = "test";
+        const KIND: &'static str = "picture";
+
+        fn blobs(&self) -> Vec<BlobDigest> {
+            vec![self.content]
+        }
+    }
+
+    const CONTENT: &[u8] = b"what the picture shows";
+
+    /// Whether the record and its blob are there.
+    async fn is_whole(dir: &DataDir) -> bool {
+        let store = open(dir);
+        let found = store.read::<Picture>(&Scope::system(), &["a"]).await.unwrap().map(|picture| picture.content);
+        found == Some(BlobDigest::of(CONTENT))
+            && Blobs::open_root(&dir.blobs()).unwrap().verify(&BlobDigest::of(CONTENT)).unwrap().is_some()
     }
 
     /// A data directory with keys and one entry in its store, and its archive, made while the store is open.
@@ -296,9 +354,12 @@ mod tests {
         sealing_key::load_or_make(&dir, &SeededRng::new(1)).unwrap();
         RootKey::load_or_make(&dir, base::AccountId::DEFAULT, &SeededRng::new(2)).unwrap();
         let store = open(&dir);
-        let put = Op::Put { key: key(), value: b"value".to_vec(), lease: None };
-        let txn = Txn { guards: vec![Guard::Absent(key())], then: vec![put], otherwise: Vec::new() };
-        assert!(store.txn(txn).await.unwrap().held);
+        let blobs = Blobs::open_root(&dir.blobs()).unwrap();
+        let picture = Picture { content: blobs.put(CONTENT).unwrap() };
+        blobs.put(b"nobody refers to this").unwrap();
+        let mut tx = Tx::new();
+        tx.insert(&Scope::system(), &["a"], &picture);
+        store.commit(tx).await.unwrap();
         let mut archive = Vec::new();
         write(&dir, &mut archive).unwrap();
         (temp, dir, archive)
@@ -310,11 +371,12 @@ mod tests {
         let (_other, dir) = temp();
         read(&dir, archive.as_slice()).unwrap();
         assert_eq!(RootKey::load(&dir).unwrap(), RootKey::load(&original).unwrap());
+        assert!(is_whole(&dir).await);
+        assert_eq!(Blobs::open_root(&dir.blobs()).unwrap().list().unwrap(), [BlobDigest::of(CONTENT)]);
         let store = open(&dir);
-        assert_eq!(store.get(&key()).await.unwrap().unwrap().value, b"value");
         assert!(store.revision().0 >= store::RESTORED_REVISION_LEAP);
         let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert!(names.iter().all(|name| name == "keys" || name == "state"), "{names:?}");
+        assert!(names.iter().all(|name| name == "keys" || name == "state" || name == "blobs"), "{names:?}");
         assert!(!original.run().join("backup.db").exists());
     }
 
@@ -338,8 +400,8 @@ mod tests {
             changed[at] ^= 1;
             // A bit of a header's padding or time changes nothing that is restored.
             if read(&dir, changed.as_slice()).is_ok() {
-                assert_eq!(open(&dir).get(&key()).await.unwrap().unwrap().value, b"value", "changed at {at}");
-                for restored in [dir.keys(), dir.state()] {
+                assert!(is_whole(&dir).await, "changed at {at}");
+                for restored in [dir.keys(), dir.state(), dir.blobs()] {
                     std::fs::remove_dir_all(restored).unwrap();
                 }
             }
@@ -350,7 +412,7 @@ mod tests {
     #[test]
     fn an_entry_that_leads_out_of_the_directory_is_refused() {
         let (_temp, dir) = temp();
-        for name in ["keys/../../outside", "/etc/outside", "state/state.db", "keys/other.json"] {
+        for name in ["keys/../../outside", "/etc/outside", "state/state.db", "keys/other.json", "blobs/../../outside"] {
             let mut archive = Builder::new(Vec::new());
             let manifest = br#"{"format":1,"version":"0","createdAt":"","revision":1}"#;
             append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();

@@ -92,9 +92,9 @@ fn query(file: &File) -> io::Result<Option<Holder>> {
     Ok(held.map(|lock| lock.pid.map_or(Holder::Unseen, Holder::Process)))
 }
 
-/// The directory's owner can put a link where the file should be; root must not follow it.
+/// The directory's owner can put a link or a pipe where the file should be; root must not follow or wait for it.
 fn no_follow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+    rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed()
 }
 
 #[cfg(test)]

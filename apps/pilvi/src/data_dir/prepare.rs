@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
+use rustix::fs::{CWD, Dir, Gid, Mode, OFlags, Uid};
 
 use super::{DataDir, make_private_dir};
 use crate::owner::{Caller, Owner, Passwd};
@@ -89,7 +89,7 @@ fn make(path: &Path, caller: &Caller, owner: &Owner) -> Result<()> {
     }
 }
 
-/// Gives a directory of root's to its owner. The descriptor, opened without following a link, keeps what is checked and
+/// Gives an empty directory of root's to its owner. The descriptor, opened without following a link, keeps what is checked and
 /// what is given one thing.
 fn give(path: &Path, owner: &Owner) -> Result<()> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
@@ -98,6 +98,13 @@ fn give(path: &Path, owner: &Owner) -> Result<()> {
     let directory = File::from(directory);
     if directory.metadata()?.uid() != 0 {
         bail!("{} changed hands while it was prepared", path.display());
+    }
+    // Asked again, of the descriptor: whoever can write above it may have put another directory of root's there since.
+    for entry in Dir::read_from(&directory)? {
+        let name = entry?.file_name().to_owned();
+        if ![c".", c"..", c"lost+found"].contains(&name.as_c_str()) {
+            bail!("{} was filled while it was prepared", path.display());
+        }
     }
     rustix::fs::fchown(&directory, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))
         .with_context(|| format!("cannot give {} to {}", path.display(), owner.name))
@@ -206,6 +213,23 @@ mod tests {
         let path = closed.path().join("data");
         let refused = prepare_at(&path).unwrap_err().to_string();
         assert!(refused.contains("cannot reach") && !path.exists(), "{refused}");
+    }
+
+    #[test]
+    fn a_directory_that_holds_something_is_not_given_away_whatever_was_seen_before() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let parent = reachable();
+        let etc = parent.path().join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        std::fs::write(etc.join("passwd"), "").unwrap();
+        let owner = Owner { uid: 65_534, gid: 65_534, name: "nobody".into() };
+        assert!(give(&etc, &owner).is_err());
+        assert_eq!(std::fs::metadata(&etc).unwrap().uid(), 0);
+        std::fs::remove_file(etc.join("passwd")).unwrap();
+        give(&etc, &owner).unwrap();
+        assert_eq!(std::fs::metadata(&etc).unwrap().uid(), 65_534);
     }
 
     #[test]
