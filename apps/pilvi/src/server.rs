@@ -99,7 +99,11 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         own.set_ready(false);
         info!("draining");
     };
-    wire::serve::serve(Arc::new(server), listener, wire_tls, stopping).await?;
+    tokio::select! {
+        served = wire::serve::serve(Arc::new(server), listener, wire_tls, stopping) => served?,
+        // What an uncertain store holds is known once it has been opened again: the supervisor starts a new server.
+        failure = store.failure() => return Err(failure).context("the state can no longer be written"),
+    }
     uses.await.context("the watch over access keys broke off")?;
     store.close().await.context("cannot close the state")?;
     records::remove(&dir.server_record());

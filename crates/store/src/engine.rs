@@ -56,6 +56,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn maintain(&self) -> Answer<'_, ()>;
     /// Writes a consistent copy into a new file.
     fn backup_to(&self, path: PathBuf) -> Answer<'_, Revision>;
+    /// Waits until the engine can no longer tell what is on disk.
+    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + '_>>;
     /// Finishes what has begun and lets go of the files.
     fn close(&self) -> Answer<'_, ()>;
 }

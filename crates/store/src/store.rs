@@ -206,6 +206,13 @@ impl Store {
         self.engine.backup_to(path.to_owned()).await
     }
 
+    /// Waits until the disk fails in the middle of a commit, after which every write is refused with
+    /// [`StoreError::Uncertain`] until the store has been opened again. Whoever serves from the store ends then, and is
+    /// started anew.
+    pub async fn failure(&self) -> StoreError {
+        self.engine.failure().await
+    }
+
     /// Finishes the writes that have begun and closes the files, though other handles may still exist: whatever is asked
     /// of them is answered [`StoreError::Closed`].
     pub async fn close(&self) -> Result<(), StoreError> {

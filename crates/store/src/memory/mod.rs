@@ -6,6 +6,7 @@
 mod state;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -148,6 +149,10 @@ impl Engine for MemoryEngine {
     fn backup_to(&self, path: PathBuf) -> Answer<'_, Revision> {
         let reason = format!("a store in memory cannot be backed up to {}", path.display());
         Box::pin(std::future::ready(Err(StoreError::Engine { reason })))
+    }
+
+    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + '_>> {
+        Box::pin(std::future::pending())
     }
 
     fn close(&self) -> Answer<'_, ()> {

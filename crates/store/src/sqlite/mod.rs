@@ -16,6 +16,7 @@ mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use base::{Clock, Timestamp};
 use rusqlite::{Connection, Row};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::engine::{Answer, Changes, Engine};
 use crate::history::Domains;
@@ -60,6 +61,8 @@ pub(crate) struct SqliteEngine {
 pub(crate) struct Shared {
     hub: Hub,
     revision: AtomicU64,
+    /// Set once what is on disk is uncertain.
+    failure: watch::Sender<Option<StoreError>>,
 }
 
 impl Shared {
@@ -88,8 +91,11 @@ impl SqliteEngine {
         let connection = open::writer(&database, options.sqlite_vfs.as_deref())?;
         let now = options.clock.now();
         let counters = read_counters(&connection)?;
-        let shared =
-            Arc::new(Shared { hub: Hub::new(counters.revision), revision: AtomicU64::new(counters.revision.0) });
+        let shared = Arc::new(Shared {
+            hub: Hub::new(counters.revision),
+            revision: AtomicU64::new(counters.revision.0),
+            failure: watch::Sender::new(None),
+        });
         let domains = read_domains(&connection, &options.history, counters.revision, now)?;
         let writer = Writer {
             leases: read_leases(&connection, now)?,
@@ -244,6 +250,14 @@ impl Engine for SqliteEngine {
         Box::pin(async move {
             let copied = tokio::task::spawn_blocking(move || backup::copy(&database, &path)).await;
             copied.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    fn failure(&self) -> Pin<Box<dyn Future<Output = StoreError> + Send + '_>> {
+        let mut failure = self.shared.failure.subscribe();
+        Box::pin(async move {
+            let failed = failure.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+            failed.unwrap_or(StoreError::Closed)
         })
     }
 

@@ -220,6 +220,7 @@ impl Writer {
             error => {
                 let error = StoreError::Uncertain { reason: error.to_string() };
                 self.uncertain = Some(error.clone());
+                self.shared.failure.send_replace(Some(error.clone()));
                 error
             }
         })?;

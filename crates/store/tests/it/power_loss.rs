@@ -154,5 +154,8 @@ async fn a_disk_that_fails_in_a_commit_stops_all_writes_until_the_store_is_opene
     for _ in 0..2 {
         let refused = store.txn(Txn { then: vec![put("a", "1")], ..Txn::default() }).await;
         assert!(matches!(refused, Err(StoreError::Uncertain { .. } | StoreError::Engine { .. })), "{refused:?}");
+        if matches!(refused, Err(StoreError::Uncertain { .. })) {
+            assert!(matches!(store.failure().await, StoreError::Uncertain { .. }));
+        }
     }
 }
