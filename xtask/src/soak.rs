@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// How often the store is killed under load.
     #[arg(long, default_value_t = 1000)]
     kills: u32,
+    /// How often the store loses its power, each time from another seed.
+    #[arg(long, default_value_t = 1000)]
+    power_losses: u32,
     /// Random cases of each property.
     #[arg(long, default_value_t = 20_000)]
     cases: u32,
@@ -56,6 +59,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn jobs(root: &Path, options: &Options) -> Result<Vec<Job>> {
     let crashes = ["--package", "store", "crash", "--", "--nocapture"].map(str::to_owned).to_vec();
+    let power = ["--package", "store", "power_loss", "--", "--nocapture"].map(str::to_owned).to_vec();
     let properties = packages_with_properties(&Package::read_all(root)?)
         .into_iter()
         .flat_map(|name| ["--package".to_owned(), name])
@@ -65,6 +69,11 @@ fn jobs(root: &Path, options: &Options) -> Result<Vec<Job>> {
             name: "kill -9 under load",
             arguments: crashes,
             environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "power losses",
+            arguments: power,
+            environment: ("PILVI_POWER_LOSSES", options.power_losses.to_string()),
         },
         Job {
             name: "properties over many more random cases",
