@@ -74,7 +74,8 @@ impl TypedPrincipal {
     }
 }
 
-/// The ARN of an account's root, a user, a role, a session or a federated user; no wildcards.
+/// The ARN of an account's root, a user, a role, a session or a federated user; no wildcards. Another
+/// partition has none that could call here, and a statement that denies one of them would deny nobody.
 fn is_identity_arn(text: &str) -> bool {
     let Ok(arn) = text.parse::<Arn>() else { return false };
     let kinds: &[&str] = match arn.service.as_str() {
@@ -84,7 +85,8 @@ fn is_identity_arn(text: &str) -> bool {
     };
     let root = arn.service == "iam" && arn.resource == "root";
     let named = kinds.iter().any(|kind| arn.resource.strip_prefix(kind).is_some_and(|name| !name.is_empty()));
-    (root || named) && arn.region.is_empty() && arn.account.parse::<AccountId>().is_ok() && !text.contains(['*', '?'])
+    let ours = arn.partition == "aws" && arn.region.is_empty();
+    (root || named) && ours && arn.account.parse::<AccountId>().is_ok() && !text.contains(['*', '?'])
 }
 
 fn is_provider_arn(text: &str) -> bool {

@@ -189,6 +189,7 @@ fn a_trust_policy_is_refused_in_awss_words() {
         (trust_with(json!({"Principal": {"AWS": []}})), Malformed::NoPrincipals.to_string()),
         (aws("12345"), invalid("AWS", "12345")),
         (aws("arn:aws:iam::123456789012:user/*"), invalid("AWS", "arn:aws:iam::123456789012:user/*")),
+        (aws("arn:aws-cn:iam::123456789012:root"), invalid("AWS", "arn:aws-cn:iam::123456789012:root")),
         (aws("arn:aws:iam::123456789012:group/a"), invalid("AWS", "arn:aws:iam::123456789012:group/a")),
         (trust_with(json!({"Principal": {"Service": "ecs"}})), invalid("SERVICE", "ecs")),
         (trust_with(json!({"Principal": {"Federated": "*"}})), invalid("FEDERATED", "*")),
