@@ -6,10 +6,12 @@
 //! signature is verified.
 
 mod activity;
+mod answer;
 mod body;
 mod connection;
 mod log_text;
 mod request;
+mod room;
 pub mod route;
 
 use std::future::Future;
@@ -29,6 +31,8 @@ use crate::sigv4::{SecretAccessKey, SigningKeyCache};
 use crate::value::Value;
 
 pub use connection::{Tls, serve};
+
+use room::Room;
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -132,8 +136,11 @@ pub struct ServeLimits {
     pub head_bytes_max: usize,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
-    /// What all bodies together may take of memory, in bytes, beside the first 64 KiB of each.
+    /// What the bodies of all requests together may take of memory, in bytes, beside the first 64 KiB of each.
     pub bodies_bytes_max: usize,
+    /// What all answers that wait for their clients may take of memory, in bytes, beside the first 64 KiB of each. The
+    /// largest single answer must fit.
+    pub answers_bytes_max: usize,
     /// How long a connection may take to send a request's head, how long it may idle between requests, and how long it may
     /// take to read an answer.
     pub head_timeout: Duration,
@@ -150,6 +157,7 @@ impl Default for ServeLimits {
             head_bytes_max: 64 * 1024,
             body_bytes_max: 6 * 1024 * 1024,
             bodies_bytes_max: 256 * 1024 * 1024,
+            answers_bytes_max: 256 * 1024 * 1024,
             head_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(4),
@@ -167,7 +175,8 @@ pub struct Server<B> {
     backend: Arc<B>,
     limits: ServeLimits,
     keys: SigningKeyCache,
-    bodies: body::Room,
+    bodies: Room,
+    answers: Room,
     internal: Internal,
     observer: Observer,
 }
@@ -176,7 +185,8 @@ impl<B: Backend> Server<B> {
     /// A server of `backend`.
     pub fn new(backend: Arc<B>, limits: ServeLimits, internal: Internal, observer: Observer) -> Self {
         // Room for at least one body, however large a single one may be.
-        let bodies = body::Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max));
-        Self { backend, limits, keys: SigningKeyCache::new(), bodies, internal, observer }
+        let bodies = Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max));
+        let answers = Room::new(limits.answers_bytes_max);
+        Self { backend, limits, keys: SigningKeyCache::new(), bodies, answers, internal, observer }
     }
 }

@@ -12,10 +12,12 @@ use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::body::{self, Place};
+use super::answer::AnswerBody;
+use super::body;
 use super::log_text::LogText;
+use super::room::Place;
 use super::route::{Dialect, Target, is_form};
-use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Response, Server};
+use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Server};
 use crate::error::Error;
 use crate::protocol::Encoded;
 use crate::sigv4::{self, AuthError, ParsedSignature, PayloadHash};
@@ -23,11 +25,15 @@ use crate::value::Value;
 
 impl<B: Backend> Server<B> {
     /// Answers one request. Never fails: whatever goes wrong is an answer.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, source_ip: Option<IpAddr>) -> Response {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        source_ip: Option<IpAddr>,
+    ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         if let Some(response) = (self.internal)(&parts) {
-            return response;
+            return response.map(|full| AnswerBody::new(whole(full), Place::default()));
         }
         let mut exchange = Exchange {
             dialect: Dialect::of(&parts),
@@ -38,10 +44,16 @@ impl<B: Backend> Server<B> {
             target: None,
             parts,
         };
-        let outcome = exchange.run(&self, body).await;
-        let encoded = exchange.encode(&self, &outcome);
+        let mut outcome = exchange.run(&self, body).await;
+        let mut encoded = exchange.encode(&self, &outcome);
+        let mut place = Place::default();
+        if let Err(no_room) = self.answers.grow(&mut place, encoded.body.len()) {
+            outcome = Err(no_room);
+            encoded = exchange.encode(&self, &outcome);
+        }
         exchange.report(&self, &outcome, encoded.status, started);
-        respond(encoded, &exchange.request_id, outcome.is_err_and(|error| matches!(error.status, 408 | 413 | 503)))
+        let is_given_up = outcome.is_err_and(|error| matches!(error.status, 408 | 413 | 503));
+        respond(encoded, place, &exchange.request_id, is_given_up)
     }
 }
 
@@ -218,8 +230,13 @@ impl Exchange {
     }
 }
 
-fn respond(encoded: Encoded, request_id: &str, close: bool) -> Response {
-    let mut response = Response::new(Full::new(Bytes::from(encoded.body)));
+/// The bytes of a body that has all of them.
+fn whole(full: Full<Bytes>) -> Bytes {
+    full.into_inner().unwrap_or_default()
+}
+
+fn respond(encoded: Encoded, place: Place, request_id: &str, close: bool) -> http::Response<AnswerBody> {
+    let mut response = http::Response::new(AnswerBody::new(encoded.body.into(), place));
     *response.status_mut() =
         http::StatusCode::from_u16(encoded.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -190,7 +190,7 @@ fn stopping_while_every_place_is_taken_works_too() {
 }
 
 /// A connection of HTTP/2 with prior knowledge.
-async fn http2(server: &Running) -> http2::SendRequest<Full<Bytes>> {
+pub(crate) async fn http2(server: &Running) -> http2::SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -198,7 +198,7 @@ async fn http2(server: &Running) -> http2::SendRequest<Full<Bytes>> {
 }
 
 /// The same request for HTTP/2, where the authority stands for the host.
-fn for_http2(request: &Request) -> http::Request<Full<Bytes>> {
+pub(crate) fn for_http2(request: &Request) -> http::Request<Full<Bytes>> {
     let mut parts = request.parts.clone();
     let host = parts.headers.remove("host").unwrap();
     parts.uri = format!("http://{}{}", host.to_str().unwrap(), parts.uri.path_and_query().unwrap()).parse().unwrap();
@@ -206,7 +206,7 @@ fn for_http2(request: &Request) -> http::Request<Full<Bytes>> {
     http::Request::from_parts(parts, Full::new(Bytes::from(request.body.clone())))
 }
 
-async fn body_of(answer: http::Response<hyper::body::Incoming>) -> String {
+pub(crate) async fn body_of(answer: http::Response<hyper::body::Incoming>) -> String {
     String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 

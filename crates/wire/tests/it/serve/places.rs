@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use wire::serve::ServeLimits;
 
+use super::connections::{body_of, for_http2, http2};
 use super::harness::{Request, Running, run};
 
 /// Short enough to be waited for; nothing asserts that it was not longer.
@@ -47,6 +48,23 @@ fn a_connection_of_http2_that_has_no_stream_is_closed() {
         // The client stays: it is the server that ends the connection.
         let _ = ended.await.unwrap();
         assert!(client.is_closed());
+    });
+}
+
+#[test]
+fn large_answers_that_nobody_reads_leave_room_for_small_ones_alone() {
+    run(async {
+        let limits = ServeLimits { answers_bytes_max: 4_500_000, ..ServeLimits::default() };
+        let server = Running::start(limits).await;
+        let mut client = http2(&server).await;
+        let mut ask = async |size| client.send_request(for_http2(&echo(size))).await.unwrap();
+        // More than the client takes of one stream before it is read.
+        let unread = ask(4_000_000).await;
+        assert_eq!(unread.status(), 200);
+        assert_eq!(ask(4_000_000).await.status(), 503);
+        assert_eq!(ask(1000).await.status(), 200);
+        assert!(body_of(unread).await.len() > 4_000_000);
+        assert_eq!(ask(4_000_000).await.status(), 200, "the room has been given back");
     });
 }
 

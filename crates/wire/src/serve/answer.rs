@@ -1,0 +1,74 @@
+//! An answer's body: handed on piece by piece, and counted for as long as any of it is held.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
+
+use super::room::Place;
+
+/// How much is handed to the connection at once. On HTTP/2 a stream takes the next piece only when its client has made
+/// room for it, so of an answer that nobody reads no more than this is out of sight.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// What is still to be sent, and its place in the room for answers.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    rest: Bytes,
+    _place: Place,
+}
+
+impl AnswerBody {
+    pub(super) fn new(whole: Bytes, place: Place) -> Self {
+        Self { rest: whole, _place: place }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = match self.rest.len() {
+            0 => return Poll::Ready(None),
+            1..=PIECE_BYTES => std::mem::take(&mut self.rest),
+            // A copy: a share of the whole would keep all of it in memory.
+            _ => Bytes::copy_from_slice(&self.rest.split_to(PIECE_BYTES)),
+        };
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_comes_whole_in_small_pieces() {
+        for length in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
+            let whole: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut body = AnswerBody::new(whole.clone().into(), Place::default());
+            assert_eq!(body.size_hint().exact(), Some(length as u64));
+            let mut received = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let piece = frame.unwrap().into_data().unwrap();
+                assert!((1..=PIECE_BYTES).contains(&piece.len()));
+                received.extend_from_slice(&piece);
+            }
+            assert_eq!(received, whole);
+            assert!(body.is_end_stream());
+        }
+    }
+}
