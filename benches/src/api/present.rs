@@ -132,6 +132,11 @@ pub(super) fn promises(results: &Results) -> Result<Vec<Promise>> {
     ];
     promises.extend(results.calls.iter().map(|figures| {
         let what = format!("{}, {}, requests/s beside moto", figures.operation.name(), callers(figures.callers));
+        if (figures.operation, figures.callers) == (Call::RegisterTaskDefinition, one) {
+            // One caller alone waits for the disk at each call, and moto has no disk to wait for: an aim that depends on
+            // the machine, like the others.
+            return Promise::at_least(what, RATIO_MIN, figures.ratio.per_second, "×");
+        }
         Promise::ratio(what, RATIO_MIN, figures.ratio.per_second)
     }));
     Ok(promises)
