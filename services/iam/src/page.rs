@@ -77,14 +77,20 @@ impl<'a> PageRequest<'a> {
     ) -> Result<Vec<Versioned<R>>, Error> {
         let (store, scope) = (&self.iam.platform.store, self.ctx.global_scope());
         let mut found: Vec<Versioned<R>> = Vec::new();
+        let mut step = self.limit + 1;
         while found.len() <= self.limit {
-            let options = ListOptions { after: after.as_deref(), limit: self.limit + 1, ..ListOptions::default() };
+            let options = ListOptions { after: after.as_deref(), limit: step, ..ListOptions::default() };
             let listing = store.list::<R>(&scope, options).await?;
+            let (read, before) = (listing.items.len(), found.len());
             found.extend(listing.items.into_iter().filter(|record| keep(record)));
             after = listing.next;
             if after.is_none() {
                 break;
             }
+            // Where all are wanted it is known how many are missing; where few are, small steps would take long.
+            let is_all_wanted = found.len() - before == read;
+            step =
+                if is_all_wanted { (self.limit + 1).saturating_sub(found.len()) } else { ListOptions::default().limit };
         }
         Ok(found)
     }

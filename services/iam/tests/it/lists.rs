@@ -65,6 +65,26 @@ async fn a_path_prefix_chooses() {
 }
 
 #[tokio::test]
+async fn a_list_longer_than_one_read_shows_each_once_in_pages_of_any_size() {
+    let bench = Bench::new();
+    let (mut all, mut few) = (Vec::new(), Vec::new());
+    for number in 0..1100 {
+        let (name, is_one_of_few) = (format!("u{number:04}"), number % 150 == 149);
+        create_under(&bench, &name, if is_one_of_few { "/few/" } else { "/many/" }).await;
+        few.extend(is_one_of_few.then(|| name.clone()));
+        all.push(name);
+    }
+    for size in [100, 550, 999, 1000] {
+        assert_eq!(users(&bench, None, Some(size)).await.concat(), all, "{size}");
+    }
+    for size in [1, 2, few.len(), 1000] {
+        let pages = users(&bench, Some("/few/"), i32::try_from(size).ok()).await;
+        assert!(pages.iter().all(|page| page.len() <= size) && pages.len() == few.len().div_ceil(size), "{pages:?}");
+        assert_eq!(pages.concat(), few, "{size}");
+    }
+}
+
+#[tokio::test]
 async fn a_marker_is_good_for_its_list_alone() {
     let bench = Bench::new();
     for name in ["a", "b"] {
