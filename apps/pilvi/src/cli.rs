@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
 use crate::settings::Settings;
-use crate::terminal::say;
+use crate::terminal::{printable, say};
 use crate::{backup, doctor, down, env, role, status, up};
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
@@ -144,7 +144,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // There may be nobody to read it.
-            let _ = writeln!(io::stderr(), "pilvi: {error:#}");
+            let _ = writeln!(io::stderr(), "pilvi: {}", printable(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

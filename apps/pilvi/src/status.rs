@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::locate::{Found, Running, locate, nothing_runs};
 use crate::records::ServerRecord;
 use crate::settings::Place;
-use crate::terminal::say;
+use crate::terminal::{printable, say};
 
 /// The exit code when nothing runs, as `systemctl status` has it (LSB).
 const NOT_RUNNING: u8 = 3;
@@ -112,11 +112,11 @@ fn of_running(running: Running) -> Status {
 fn text(status: &Status, now: Timestamp) -> Vec<String> {
     let Some(data_dir) = &status.data_dir else { return status.reason.clone().into_iter().collect() };
     let mut lines = vec![match (status.state, &status.reason) {
-        (State::Unhealthy, Some(reason)) => format!("Pilvi does not answer: {reason}"),
+        (State::Unhealthy, Some(reason)) => format!("Pilvi does not answer: {}", printable(reason)),
         (State::Starting, _) => "Pilvi is starting".to_owned(),
         _ => "Pilvi is running".to_owned(),
     }];
-    let mut row = |name: &str, value: String| lines.push(format!("  {name:<10}{value}"));
+    let mut row = |name: &str, value: String| lines.push(format!("  {name:<10}{}", printable(&value)));
     row("data", data_dir.clone());
     if let Some(server) = &status.server {
         row("endpoint", server.endpoint.clone());
@@ -153,6 +153,31 @@ fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_that_a_captured_server_wrote_cannot_steer_the_terminal() {
+        let hostile = "\u{1b}]0;title\u{7}\n".to_owned();
+        let server = ServerRecord {
+            pid: 1,
+            endpoint: hostile.clone(),
+            region: base::Region::default(),
+            account: base::AccountId::DEFAULT,
+            version: hostile.clone(),
+            started_at: hostile.clone(),
+            ca_bundle: None,
+            certificate_sha256: None,
+        };
+        let status = Status {
+            state: State::Unhealthy,
+            reason: Some(hostile.clone()),
+            data_dir: Some("/data".to_owned()),
+            supervisor: None,
+            restarts: None,
+            server: Some(server),
+        };
+        let lines = text(&status, Timestamp::default());
+        assert!(lines.iter().all(|line| !line.contains(char::is_control)), "{lines:?}");
+    }
 
     #[test]
     fn spans_show_their_two_largest_units() {

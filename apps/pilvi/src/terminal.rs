@@ -14,6 +14,12 @@ fn write(line: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// A text of the server's, or of a file that it could write, as a terminal may show it: the server could be hostile, and
+/// the terminal root's.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The shells whose language `pilvi env` writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Shell {
@@ -72,6 +78,11 @@ impl Shell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_says_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{9b}"), "a [2Jb c ");
+    }
 
     #[test]
     fn plain_values_stay_bare_and_others_are_quoted() {

@@ -45,7 +45,9 @@ pub(super) fn health(endpoint: &str, certificate_sha256: Option<&str>) -> Result
 
 /// The answer's beginning, as far as it is text.
 fn ask(mut stream: impl Read + Write, host: &str) -> Result<String> {
-    write!(stream, "GET /_pilvi/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: a server that answers the first piece of several and closes would have its answer thrown away.
+    let request = format!("GET /_pilvi/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     stream.flush()?;
     let mut answer = Vec::new();
     let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);

@@ -18,6 +18,7 @@ use crate::control::{self, Report, Start};
 use crate::data_dir::DataDir;
 use crate::owner::Owner;
 use crate::settings::Settings;
+use crate::terminal::printable;
 
 /// All that a server may ever report: the supervisor may be root, and keeps what it reads small.
 const REPORT_BYTES_MAX: u64 = 64 * 1024;
@@ -150,11 +151,6 @@ impl Drop for Server {
     }
 }
 
-/// A text of the server's as a terminal may show it: it could be hostile, and the terminal root's.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,10 +164,5 @@ mod tests {
         assert_eq!(end(256, Some("the disk is full")), "cannot go on: the disk is full");
         assert_eq!(end(9, None), "was killed by signal 9");
         assert_eq!(end(256, None), "ended with exit code 1");
-    }
-
-    #[test]
-    fn what_a_server_says_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a [2Jb c");
     }
 }
