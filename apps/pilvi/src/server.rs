@@ -11,6 +11,7 @@ use base::{Clock, Principal, SystemClock, SystemRng};
 use platform::identity::{FixedKey, Keys};
 use platform::{Keyring, Platform};
 use prometheus_client::registry::Registry;
+use rustix::process::{Resource, getrlimit};
 use store::{Store, StoreOptions};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -129,10 +130,23 @@ fn record(settings: &Settings, local: SocketAddr, tls: Option<&ServerTls>, start
     }
 }
 
+/// The open files that are kept for the store and everything else that is no client's connection.
+const FILES_KEPT: u64 = 256;
+
+/// The connections that fit beside the server's own files: clients must not be able to take the last descriptor.
+fn connections(wanted: u64, open_files_max: Option<u64>) -> u64 {
+    let room = open_files_max.map_or(u64::MAX, |max| max.saturating_sub(FILES_KEPT).max(max / 2));
+    if room < wanted {
+        warn!(connections = room, "fewer connections than configured: this process may open few files (ulimit -n)");
+    }
+    wanted.min(room)
+}
+
 fn limits(configured: &Limits) -> ServeLimits {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let open_files_max = getrlimit(Resource::Nofile).current;
     ServeLimits {
-        connections_max: count(configured.max_connections.get()),
+        connections_max: count(connections(configured.max_connections.get(), open_files_max)),
         head_bytes_max: count(configured.max_head_bytes.get()),
         body_bytes_max: count(configured.max_body_bytes.get()),
         head_timeout: Duration::from_millis(configured.head_timeout_ms.get()),
@@ -171,5 +185,19 @@ async fn keep_uses(platform: Platform, stop: Stop) {
         if stopping {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_to_the_server_itself() {
+        assert_eq!(connections(4096, None), 4096);
+        assert_eq!(connections(4096, Some(1_048_576)), 4096);
+        assert_eq!(connections(4096, Some(1024)), 768);
+        assert_eq!(connections(4096, Some(200)), 100);
+        assert_eq!(connections(10, Some(1024)), 10);
     }
 }
