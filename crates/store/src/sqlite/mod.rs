@@ -45,6 +45,8 @@ pub use backup::{RESTORED_REVISION_LEAP, backup_directory, blobs_referenced_in, 
 const WAITING_MAX: usize = 4096;
 /// Up to this many keys are read on the thread that asks; it takes some tens of microseconds.
 const READ_INLINE_MAX: usize = 128;
+/// How many larger reads are done at once: each may hold a page of several MiB.
+const LARGE_READS_MAX: usize = 4;
 
 pub(crate) struct SqliteEngine {
     clock: Arc<dyn Clock>,
@@ -52,6 +54,7 @@ pub(crate) struct SqliteEngine {
     shared: Arc<Shared>,
     readers: Arc<Readers>,
     places: Arc<Semaphore>,
+    large_reads: Semaphore,
     /// None once the store is being closed.
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -122,6 +125,7 @@ impl SqliteEngine {
             database,
             shared,
             places: Arc::new(Semaphore::new(WAITING_MAX)),
+            large_reads: Semaphore::new(LARGE_READS_MAX),
             jobs: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         })
@@ -150,6 +154,8 @@ impl SqliteEngine {
         if keys <= READ_INLINE_MAX {
             return self.readers.with(read);
         }
+        // The semaphore is never closed.
+        let _place = self.large_reads.acquire().await.map_err(|_| StoreError::Closed)?;
         let readers = self.readers.clone();
         tokio::task::spawn_blocking(move || readers.with(read)).await.unwrap_or(Err(StoreError::Closed))
     }

@@ -168,6 +168,11 @@ fn configure(connection: &Connection, cache_kib: i64) -> Result<(), StoreError> 
     // Plans do not depend on the parameters' values, so a cached statement is not prepared again at each use: that was
     // nine tenths of a small read.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(engine)?;
+    // A restored file may hold what somebody else wrote: its schema may call nothing, and nothing writes past SQL.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(engine)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(engine)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).map_err(engine)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false).map_err(engine)?;
     connection.pragma_update(None, "cache_size", -cache_kib).map_err(engine)
 }
 
