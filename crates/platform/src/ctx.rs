@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use base::{AccountId, Principal, Region, Timestamp};
 use store::Scope;
 
+use crate::identity::Session;
+
 /// Who asks, where and when. Made once a request; handlers read it, nothing changes it.
 #[derive(Debug, Clone)]
 pub struct Ctx {
@@ -16,6 +18,8 @@ pub struct Ctx {
     pub access_key_id: String,
     /// Whether the caller is an account's root or a session that a root opened.
     pub is_rooted: bool,
+    /// The session that the key belongs to, if it is a temporary one.
+    pub session: Option<Session>,
     /// The region of the signature's scope.
     pub region: Region,
     /// The `Host` header: URLs that are handed out follow it.
@@ -36,6 +40,7 @@ impl Ctx {
             is_rooted: principal.is_root(),
             principal,
             access_key_id: String::new(),
+            session: None,
             region,
             host: String::new(),
             now,

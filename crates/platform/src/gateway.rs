@@ -68,6 +68,7 @@ impl Backend for Gateway {
                 request_id: call.request_id,
                 principal: call.caller.principal,
                 access_key_id: call.caller.access_key_id,
+                session: call.caller.session,
                 region: call.region,
                 host: call.host,
                 now: call.now,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use platform::identity::Session;
+
 use crate::Error;
 use crate::api::Tag;
 
@@ -26,6 +28,27 @@ pub(crate) fn check(
         return Err(Error::TransitiveKey);
     }
     Ok((tags.into_iter().map(|tag| (tag.key, tag.value)).collect(), transitive_keys))
+}
+
+/// Adds the transitive tags of the caller's own session. None of them can be given anew.
+pub(crate) fn inherit(
+    session: Option<&Session>,
+    tags: &mut BTreeMap<String, String>,
+    transitive_keys: &mut Vec<String>,
+) -> Result<(), Error> {
+    let Some(session) = session else { return Ok(()) };
+    for (key, value) in &session.tags {
+        let is_same = |other: &String| other.eq_ignore_ascii_case(key);
+        if !session.transitive_tag_keys.iter().any(is_same) {
+            continue;
+        }
+        if tags.keys().any(is_same) {
+            return Err(Error::DuplicateTags);
+        }
+        tags.insert(key.clone(), value.clone());
+        transitive_keys.push(key.clone());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

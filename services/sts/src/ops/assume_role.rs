@@ -27,7 +27,8 @@ pub(crate) async fn assume_role(sts: &Sts, ctx: &Ctx, input: AssumeRoleRequest) 
     let policy = input.policy.as_deref().map(session_policy::check).transpose()?;
     let policy_arns = session_policy::check_arns(input.policy_arns, account)?;
     let transitive_keys = input.transitive_tag_keys.unwrap_or_default();
-    let (tags, transitive_tag_keys) = session_tags::check(input.tags.unwrap_or_default(), transitive_keys)?;
+    let (mut tags, mut transitive_tag_keys) = session_tags::check(input.tags.unwrap_or_default(), transitive_keys)?;
+    session_tags::inherit(ctx.session.as_ref(), &mut tags, &mut transitive_tag_keys)?;
     let packed_policy_size = packed_size::percent(policy.as_deref(), &policy_arns, &tags)?;
 
     let role = sts.roles.role(account, &name).await?.filter(|role| role.arn.to_string() == input.role_arn);
@@ -43,8 +44,15 @@ pub(crate) async fn assume_role(sts: &Sts, ctx: &Ctx, input: AssumeRoleRequest) 
     if !tags.is_empty() {
         attempt("sts:TagSession").check()?;
     }
-    if input.source_identity.is_some() {
-        attempt("sts:SetSourceIdentity").unchained().check()?;
+    let source_identity = match (input.source_identity, inherited_source_identity(ctx)) {
+        // It cannot be changed along a chain.
+        (Some(asked), Some(inherited)) if asked != inherited => {
+            return Err(attempt("sts:SetSourceIdentity").refusal());
+        }
+        (asked, inherited) => asked.or(inherited),
+    };
+    if source_identity.is_some() {
+        attempt("sts:SetSourceIdentity").check()?;
     }
     let duration = duration_of(ctx, role, input.duration_seconds)?;
 
@@ -54,7 +62,7 @@ pub(crate) async fn assume_role(sts: &Sts, ctx: &Ctx, input: AssumeRoleRequest) 
         policy_arns,
         tags,
         transitive_tag_keys,
-        source_identity: input.source_identity.clone(),
+        source_identity: source_identity.clone(),
         external_id: input.external_id.clone(),
         ..session::begin(ctx, principal.clone(), duration)
     };
@@ -66,7 +74,7 @@ pub(crate) async fn assume_role(sts: &Sts, ctx: &Ctx, input: AssumeRoleRequest) 
         packed_policy_size,
         session_token_size,
         session_token_utilization: None,
-        source_identity: input.source_identity,
+        source_identity,
     })
 }
 
@@ -81,13 +89,6 @@ struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    /// Refuses callers that are sessions of roles: whether they have a source identity, which could not be changed, is
-    /// not known here.
-    fn unchained(self) -> Self {
-        let is_chained = matches!(self.ctx.principal.kind, PrincipalKind::AssumedRole { .. });
-        Self { role: self.role.filter(|_| !is_chained), ..self }
-    }
-
     fn check(self) -> Result<&'a RoleView, Error> {
         let attempt = Attempt {
             caller: &self.ctx.principal,
@@ -95,12 +96,21 @@ impl<'a> Authorization<'a> {
             action: self.action,
             external_id: self.external_id,
         };
-        self.role.filter(|role| permits(&role.trust_policy, &attempt)).ok_or_else(|| Error::NotAuthorized {
+        self.role.filter(|role| permits(&role.trust_policy, &attempt)).ok_or_else(|| self.refusal())
+    }
+
+    fn refusal(&self) -> Error {
+        Error::NotAuthorized {
             caller: self.ctx.principal.arn.to_string(),
             action: self.action,
             role: self.role_arn.to_owned(),
-        })
+        }
     }
+}
+
+/// The source identity of the caller's own session, which goes on into every session that it opens.
+fn inherited_source_identity(ctx: &Ctx) -> Option<String> {
+    ctx.session.as_ref()?.source_identity.clone()
 }
 
 /// The account and the name of a role, out of `arn:aws:iam::123456789012:role/path/name`.

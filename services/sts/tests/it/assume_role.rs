@@ -157,14 +157,37 @@ async fn tags_and_source_identity_need_actions_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_session_of_a_role_does_not_choose_a_source_identity() {
+async fn a_source_identity_goes_on_along_a_chain_and_cannot_be_changed() {
     let bench = Bench::new();
-    let first = bench.assume(role("open")).await.unwrap().credentials.unwrap();
+    let input = AssumeRoleRequest { source_identity: Some("alice".to_owned()), ..role("open") };
+    let first = bench.assume(input).await.unwrap().credentials.unwrap();
     let session = bench.as_bearer(&first).await;
-    let input = AssumeRoleRequest { source_identity: Some("mallory".to_owned()), ..role("open") };
+    let next = session.assume(role("open")).await.unwrap();
+    assert_eq!(next.source_identity.as_deref(), Some("alice"));
     let caller = "arn:aws:sts::111111111111:assumed-role/open/ci";
+    let input = AssumeRoleRequest { source_identity: Some("mallory".to_owned()), ..role("open") };
     let refused = not_authorized(caller, "sts:SetSourceIdentity", &role_arn("open"));
     assert_eq!(session.assume(input).await.unwrap_err(), refused);
+    let refused = not_authorized(caller, "sts:SetSourceIdentity", &role_arn("team/short"));
+    assert_eq!(session.assume(role("team/short")).await.unwrap_err(), refused, "its trust policy must allow it too");
+}
+
+#[tokio::test]
+async fn transitive_tags_go_on_along_a_chain_and_cannot_be_given_anew() {
+    let bench = Bench::new();
+    let input = AssumeRoleRequest {
+        tags: Some(vec![tag("Team", "ci"), tag("Stage", "one")]),
+        transitive_tag_keys: Some(vec!["team".to_owned()]),
+        ..role("open")
+    };
+    let first = bench.assume(input).await.unwrap().credentials.unwrap();
+    let session = bench.as_bearer(&first).await;
+    let next = session.assume(role("open")).await.unwrap().credentials.unwrap();
+    let carried = bench.bearer(&next).await.session.unwrap();
+    assert_eq!(carried.tags.into_iter().collect::<Vec<_>>(), [("Team".to_owned(), "ci".to_owned())]);
+    assert_eq!(carried.transitive_tag_keys, ["Team"]);
+    let input = AssumeRoleRequest { tags: Some(vec![tag("TEAM", "other")]), ..role("open") };
+    assert!(session.assume(input).await.unwrap_err().2.starts_with("Duplicate tag keys"));
 }
 
 #[tokio::test]

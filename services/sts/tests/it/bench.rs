@@ -106,6 +106,7 @@ impl Bench {
         let mut bench = self.as_caller(caller.principal.clone());
         bench.ctx.is_rooted = caller.is_rooted();
         bench.ctx.access_key_id = caller.access_key_id;
+        bench.ctx.session = caller.session;
         bench
     }
 
