@@ -1,8 +1,8 @@
 //! The one gate before every handler.
 //!
-//! Until policies are evaluated it knows two kinds of caller: an account's root, or a session of a role that a root
-//! opened, may do everything in that account; everybody else may do nothing but ask who they are, which AWS lets every
-//! authenticated caller do whatever their policies say.
+//! Until policies are evaluated it knows two kinds of caller. An account's root, or a session of a role that a root opened
+//! and no policy narrows, may do everything in that account. Everybody else may do nothing but what AWS lets every
+//! authenticated caller do whatever their policies say: ask who they are, and have a session of their own.
 
 use wire::model::{Protocol, ServiceModel};
 
