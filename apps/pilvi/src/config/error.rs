@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {error}", path = .path.display())]
+    #[error("cannot read {path}", path = .path.display())]
     Unreadable {
         path: PathBuf,
         #[source]
@@ -105,5 +105,11 @@ mod tests {
     fn lines_and_columns_count_from_one_and_in_characters() {
         let error = ConfigError::at(Path::new("f"), "ä = 1\nöö = 2", 9..11, "m".into());
         assert_eq!(error.to_string(), "f:2:2: m");
+    }
+
+    #[test]
+    fn why_a_file_cannot_be_read_is_said_once() {
+        let refused = ConfigError::unreadable(Path::new("/none.toml"), io::ErrorKind::NotFound.into());
+        assert_eq!(format!("{:#}", anyhow::Error::from(refused)), "cannot read /none.toml: entity not found");
     }
 }
