@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use iam::policy_document::{Purpose, counted_size, parse};
+use policy::{Purpose, counted_size, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

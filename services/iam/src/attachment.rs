@@ -14,9 +14,9 @@ use crate::api::{AttachedPermissionsBoundary, AttachedPolicy, PermissionsBoundar
 use crate::entity::Entity;
 use crate::error::DeleteConflict;
 use crate::limits::ATTACHED_POLICIES_MAX;
+use crate::managed_policy::KnownPolicy;
 use crate::names::{PolicyArn, is_under};
 use crate::page::{Page, PageRequest};
-use crate::policy::KnownPolicy;
 use crate::{Error, Iam};
 
 /// The index of users and roles by attached policy.

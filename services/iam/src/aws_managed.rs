@@ -4,8 +4,8 @@ use base::Timestamp;
 
 use crate::api;
 use crate::attachment::PolicyUse;
+use crate::managed_policy;
 use crate::names::PolicyArn;
-use crate::policy;
 use crate::url_encoding::url_encoded;
 
 /// One of AWS's policies.
@@ -50,7 +50,7 @@ impl AwsManagedPolicy {
             default_version_id: Some(self.version_id()),
             policy_id: Some(self.id.to_owned()),
             update_date: instant(self.updated),
-            ..policy::view(&self.arn(), policy_use)
+            ..managed_policy::view(&self.arn(), policy_use)
         }
     }
 
@@ -188,14 +188,14 @@ static POLICIES: [AwsManagedPolicy; 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy_document::{self, Purpose};
+    use policy::Purpose;
 
     #[test]
     fn every_policy_of_aws_is_in_order() {
         for (arn, policy) in AwsManagedPolicy::all() {
             assert_eq!(PolicyArn::parse(&arn.text).as_ref(), Some(&arn));
             assert!(AwsManagedPolicy::find(&arn).is_some(), "{}", arn.text);
-            assert!(policy_document::parse(policy.document, Purpose::Managed).is_ok(), "{}", arn.text);
+            assert!(policy::parse(policy.document, Purpose::Managed).is_ok(), "{}", arn.text);
             assert!(instant(policy.created).is_some() && instant(policy.updated).is_some(), "{}", arn.text);
             assert_eq!(policy.id.len(), 21, "{}", arn.text);
         }

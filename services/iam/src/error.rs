@@ -3,7 +3,7 @@
 use store::StoreError;
 
 use crate::api::errors;
-use crate::policy_document::Malformed;
+use policy::Malformed;
 
 /// Why an operation was not done. Displays as the message that the client gets.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use store::{Record, Tx, Versioned};
 
 use crate::attachment::PolicyHolder;
 use crate::page::{Page, PageRequest};
-use crate::policy_document::{self, Purpose};
 use crate::{Error, Iam};
+use policy::Purpose;
 
 /// The text of an inline policy or of a version of a managed policy. Its id is its owner's unique id and its own name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ impl Iam {
         name: &str,
         document: &str,
     ) -> Result<(), Error> {
-        policy_document::parse(document, Purpose::Inline)?;
-        let size = policy_document::counted_size(document);
+        policy::parse(document, Purpose::Inline)?;
+        let size = policy::counted_size(document);
         let text = PolicyText { document: document.to_owned() };
         self.transact(|| async {
             let old = self.find::<H>(ctx, holder).await?;

@@ -1,7 +1,7 @@
 //! IAM: users with access keys, roles, managed and inline policies, instance profiles, tags.
 //!
 //! It keeps who there is and what is written about them. Policies are stored and their form is checked
-//! ([`policy_document`]); nothing is evaluated here yet, so what they allow or deny has no effect: the platform's gate
+//! ([`policy`]); nothing is evaluated here yet, so what they allow or deny has no effect: the platform's gate
 //! lets account roots and the sessions that roots opened through, and nobody else. Groups, login profiles, MFA devices
 //! and identity providers do not exist.
 //!
@@ -27,8 +27,7 @@ mod limits;
 mod names;
 mod ops;
 mod page;
-mod policy;
-pub mod policy_document;
+mod managed_policy;
 mod role;
 mod role_directory;
 mod tag;

@@ -10,10 +10,10 @@ use store::Scope;
 use crate::entity::Entity;
 use crate::limits::TRUST_POLICY_SIZE_MAX;
 use crate::names::folded;
-use crate::policy_document::{self, Principals, Purpose, Select, TypedPrincipal};
 use crate::role::Role;
 use crate::user::User;
 use crate::{Error, Iam};
+use policy::{Principals, Purpose, Select, TypedPrincipal};
 
 /// Who may assume a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +28,8 @@ pub(crate) struct TrustPolicy {
 impl Iam {
     /// Checks a trust policy and pins the principals that it names.
     pub(crate) async fn trust_policy(&self, document: String) -> Result<TrustPolicy, Error> {
-        let mut pinned = policy_document::parse(&document, Purpose::Trust)?;
-        if policy_document::counted_size(&document) > TRUST_POLICY_SIZE_MAX {
+        let mut pinned = policy::parse(&document, Purpose::Trust)?;
+        if policy::counted_size(&document) > TRUST_POLICY_SIZE_MAX {
             return Err(Error::Quota { quota: "ACLSizePerRole", max: TRUST_POLICY_SIZE_MAX });
         }
         for statement in &mut pinned.statements {

@@ -7,7 +7,7 @@ use super::{Finding, Package, Tree};
 /// The crates under `crates/`, from the ground up. A crate depends on those in lower rows only.
 const ROWS: [&[(&str, Side)]; 4] = [
     &[("base", Side::Both)],
-    &[("workload", Side::Both), ("blobs", Side::Both)],
+    &[("workload", Side::Both), ("blobs", Side::Both), ("policy", Side::Control), ("segments", Side::Control)],
     &[
         ("wire", Side::Control),
         ("store", Side::Both),

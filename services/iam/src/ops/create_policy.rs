@@ -6,7 +6,7 @@ use store::Tx;
 use crate::api::{CreatePolicyRequest, CreatePolicyResponse};
 use crate::entity::{Entity, Identity, insert};
 use crate::inline::PolicyText;
-use crate::policy::{Policy, check_document};
+use crate::managed_policy::{Policy, check_document};
 use crate::{Error, Iam};
 
 pub(crate) async fn create_policy(

@@ -7,7 +7,7 @@ use crate::api::{CreatePolicyVersionRequest, CreatePolicyVersionResponse};
 use crate::entity::instant;
 use crate::inline::PolicyText;
 use crate::limits::POLICY_VERSIONS_MAX;
-use crate::policy::{Policy, PolicyVersion, check_document};
+use crate::managed_policy::{Policy, PolicyVersion, check_document};
 use crate::{Error, Iam};
 
 pub(crate) async fn create_policy_version(

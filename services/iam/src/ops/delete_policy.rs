@@ -6,7 +6,7 @@ use store::Tx;
 use crate::api::DeletePolicyRequest;
 use crate::attachment::PolicyUse;
 use crate::error::DeleteConflict;
-use crate::policy::Policy;
+use crate::managed_policy::Policy;
 use crate::{Error, Iam};
 
 pub(crate) async fn delete_policy(iam: &Iam, ctx: &Ctx, input: DeletePolicyRequest) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use crate::attachment::PolicyUse;
 use crate::aws_managed::AwsManagedPolicy;
 use crate::names::{PolicyArn, is_under};
 use crate::page::PageRequest;
-use crate::policy::Policy;
+use crate::managed_policy::Policy;
 use crate::{Error, Iam};
 
 /// What cursors of AWS's policies begin with; those of the account's begin with [`CUSTOMER`], which sorts before.

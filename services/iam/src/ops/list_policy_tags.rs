@@ -4,7 +4,7 @@ use platform::Ctx;
 
 use crate::api::{ListPolicyTagsRequest, ListPolicyTagsResponse};
 use crate::page::PageRequest;
-use crate::policy::Policy;
+use crate::managed_policy::Policy;
 use crate::{Error, Iam};
 
 pub(crate) async fn list_policy_tags(

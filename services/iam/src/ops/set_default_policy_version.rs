@@ -4,7 +4,7 @@ use platform::Ctx;
 use store::Tx;
 
 use crate::api::SetDefaultPolicyVersionRequest;
-use crate::policy::Policy;
+use crate::managed_policy::Policy;
 use crate::{Error, Iam};
 
 pub(crate) async fn set_default_policy_version(

@@ -3,7 +3,7 @@
 use platform::Ctx;
 
 use crate::api::UntagPolicyRequest;
-use crate::policy::Policy;
+use crate::managed_policy::Policy;
 use crate::{Error, Iam};
 
 pub(crate) async fn untag_policy(iam: &Iam, ctx: &Ctx, input: UntagPolicyRequest) -> Result<(), Error> {

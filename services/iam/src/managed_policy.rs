@@ -11,10 +11,10 @@ use crate::aws_managed::AwsManagedPolicy;
 use crate::entity::{Entity, Identity, Noun};
 use crate::limits::MANAGED_POLICY_SIZE_MAX;
 use crate::names::{PolicyAccount, PolicyArn, folded};
-use crate::policy_document::{self, Purpose};
 use crate::tag::present;
 use crate::url_encoding::url_encoded;
 use crate::{Error, Iam};
+use policy::Purpose;
 
 /// A managed policy of an account. The texts of its versions are records of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,8 +142,8 @@ pub(crate) fn view(arn: &PolicyArn, policy_use: PolicyUse) -> api::Policy {
 
 /// Checks the text of a managed policy.
 pub(crate) fn check_document(document: &str) -> Result<(), Error> {
-    policy_document::parse(document, Purpose::Managed)?;
-    if policy_document::counted_size(document) > MANAGED_POLICY_SIZE_MAX {
+    policy::parse(document, Purpose::Managed)?;
+    if policy::counted_size(document) > MANAGED_POLICY_SIZE_MAX {
         return Err(Error::Quota { quota: "PolicySize", max: MANAGED_POLICY_SIZE_MAX });
     }
     Ok(())

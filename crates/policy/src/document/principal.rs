@@ -53,7 +53,7 @@ impl TypedPrincipal {
     }
 
     /// How AWS refuses it; the types are in capitals there.
-    pub(crate) fn invalid(&self) -> Malformed {
+    pub fn invalid(&self) -> Malformed {
         let kind = match self {
             Self::Aws(_) => "AWS",
             Self::Service(_) => "SERVICE",
