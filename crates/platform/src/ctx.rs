@@ -1,11 +1,16 @@
 //! A request's context.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use base::{AccountId, Principal, Region, Timestamp};
+use base::{AccountId, Arn, Principal, Region, Timestamp};
 use store::Scope;
 
+use wire::model::Protocol;
+
+use crate::denials::Denials;
 use crate::identity::Session;
+use crate::rights::Rights;
 
 /// Who asks, where and when. Made once a request; handlers read it, nothing changes it.
 #[derive(Debug, Clone)]
@@ -16,8 +21,8 @@ pub struct Ctx {
     pub principal: Principal,
     /// The access key that signed, empty in tests and internal calls.
     pub access_key_id: String,
-    /// Whether the caller is an account's root or a session that a root opened.
-    pub is_rooted: bool,
+    /// What the caller's policies allow.
+    pub rights: Rights,
     /// The session that the key belongs to, if it is a temporary one.
     pub session: Option<Session>,
     /// The region of the signature's scope.
@@ -30,14 +35,21 @@ pub struct Ctx {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// Whether the connection is encrypted.
+    pub is_secure: bool,
+    /// The protocol, which has its own name for a denial.
+    pub protocol: Protocol,
+    /// Where denials are written down.
+    pub denials: Arc<Denials>,
 }
 
 impl Ctx {
-    /// The context of an internal call or a test.
+    /// The context of an internal call or a test: a root may do everything in its account, everybody else nothing that a
+    /// policy would have to allow.
     pub fn new(principal: Principal, region: Region, now: Timestamp, request_id: impl Into<String>) -> Self {
         Self {
             request_id: request_id.into(),
-            is_rooted: principal.is_root(),
+            rights: Rights::of_nobody(&principal),
             principal,
             access_key_id: String::new(),
             session: None,
@@ -46,7 +58,20 @@ impl Ctx {
             now,
             source_ip: None,
             user_agent: None,
+            is_secure: false,
+            protocol: Protocol::AwsJson11,
+            denials: Arc::default(),
         }
+    }
+
+    /// The ARN of a regional resource of the caller's account.
+    pub fn arn(&self, service: &str, resource: impl Into<String>) -> String {
+        Arn::regional(service, &self.region, self.account(), resource).to_string()
+    }
+
+    /// The ARN of a global resource of the caller's account.
+    pub fn global_arn(&self, service: &str, resource: impl Into<String>) -> String {
+        Arn::global(service, self.account(), resource).to_string()
     }
 
     /// The caller's account, whose resources the request is about.

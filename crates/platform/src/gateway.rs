@@ -6,9 +6,12 @@ use wire::model::ServiceModel;
 use wire::serve::{Backend, Call, CredentialError, FoundCredential};
 use wire::value::Value;
 
-use crate::authorize::authorize;
+use crate::access::Facts;
+use crate::denials::Denials;
 use crate::identity::{Caller, Identities};
-use crate::{BoxFuture, Ctx, Platform};
+use crate::ports::PolicyDirectory;
+use crate::rights::Rights;
+use crate::{BoxFuture, Ctx, Platform, store_error};
 
 /// What a handler answers.
 pub type Answer<'a> = BoxFuture<'a, Result<Value, wire::Error>>;
@@ -17,7 +20,15 @@ pub type Answer<'a> = BoxFuture<'a, Result<Value, wire::Error>>;
 pub trait Service: Send + Sync {
     /// Its model.
     fn model(&self) -> &'static ServiceModel;
-    /// Handles the operation numbered `operation` in the model.
+    /// What is known of a resource that `action` is asked on, where a decision can depend on it.
+    fn facts<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        action: &'static str,
+        resource: &'a str,
+    ) -> BoxFuture<'a, Result<Facts, wire::Error>>;
+    /// Admits the caller to the operation and handles it. The operation is the one that is numbered `operation` in the
+    /// model.
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> Answer<'a>;
 }
 
@@ -27,13 +38,31 @@ pub struct Gateway {
     identities: Arc<Identities>,
     services: Vec<Arc<dyn Service>>,
     models: Vec<&'static ServiceModel>,
+    policies: Arc<dyn PolicyDirectory>,
+    denials: Arc<Denials>,
+    is_secure: bool,
+}
+
+/// What a gateway is made of, beside its services.
+pub struct GatewayParts {
+    /// The platform.
+    pub platform: Platform,
+    /// Who signs.
+    pub identities: Arc<Identities>,
+    /// What callers may do.
+    pub policies: Arc<dyn PolicyDirectory>,
+    /// Where denials are written down.
+    pub denials: Arc<Denials>,
+    /// Whether connections are encrypted.
+    pub is_secure: bool,
 }
 
 impl Gateway {
     /// The services behind one door.
-    pub fn new(platform: Platform, identities: Arc<Identities>, services: Vec<Arc<dyn Service>>) -> Self {
+    pub fn new(parts: GatewayParts, services: Vec<Arc<dyn Service>>) -> Self {
         let models = services.iter().map(|service| service.model()).collect();
-        Self { platform, identities, services, models }
+        let GatewayParts { platform, identities, policies, denials, is_secure } = parts;
+        Self { platform, identities, services, models, policies, denials, is_secure }
     }
 }
 
@@ -64,7 +93,7 @@ impl Backend for Gateway {
         Box::pin(async move {
             let model = self.models[call.service];
             let ctx = Ctx {
-                is_rooted: call.caller.is_rooted(),
+                rights: Rights::of(&*self.policies, &call.caller).await.map_err(|error| store_error(&error))?,
                 request_id: call.request_id,
                 principal: call.caller.principal,
                 access_key_id: call.caller.access_key_id,
@@ -74,9 +103,11 @@ impl Backend for Gateway {
                 now: call.now,
                 source_ip: call.source_ip,
                 user_agent: call.user_agent,
+                is_secure: self.is_secure,
+                protocol: call.protocol,
+                denials: self.denials.clone(),
             };
             self.platform.keys.note_use(&ctx, model.signing_name);
-            authorize(&ctx, call.protocol, model, call.operation)?;
             let input = call.protocol.decode(model, call.operation, &call.body)?;
             self.services[call.service].call(&ctx, call.operation, input).await
         })

@@ -3,18 +3,21 @@
 //! - [`Service`] and [`Gateway`]: from a verified request to the handler of its operation.
 //! - [`Ctx`]: who asks, where and when; every handler's second argument.
 //! - [`Platform`]: what a service is built on: store, clock, randomness, keys.
-//! - [`authorize`]: the one gate before every handler.
+//! - [`Ctx::admit`]: the one gate before every handler; [`Access`] is what it is asked for.
 //! - [`identity`]: access keys and temporary credentials.
 //! - [`ports`]: how services reach each other without knowing each other.
 //! - [`Keyring`]: what is sealed with the installation's own key.
 
-pub mod authorize;
+mod access;
+mod authorize;
 mod ctx;
+pub mod denials;
 mod gateway;
 pub mod identity;
 mod keyring;
 mod page_token;
 pub mod ports;
+mod rights;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,10 +26,12 @@ use std::sync::Arc;
 use base::{Clock, ManualClock, Rng, SeededRng, Timestamp};
 use store::{Store, StoreError, StoreOptions};
 
+pub use access::{Access, Facts};
 pub use ctx::Ctx;
-pub use gateway::{Answer, Gateway, Service};
+pub use gateway::{Answer, Gateway, GatewayParts, Service};
 pub use keyring::{KEY_BYTES, Keyring};
 pub use page_token::InvalidPageToken;
+pub use rights::Rights;
 
 /// A boxed future, for traits that are used behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,7 +1,11 @@
 //! How services reach each other: a trait here, implemented by one service, handed to another where the binary wires
 //! them together.
 
-use base::{AccountId, Arn, Principal};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{AccountId, Arn, Principal, Region, Timestamp};
+use policy::{IdentityPolicies, Policy};
 use store::StoreError;
 
 use crate::BoxFuture;
@@ -16,6 +20,55 @@ pub trait RoleDirectory: Send + Sync {
 pub trait UserDirectory: Send + Sync {
     /// Who the user of this unique id in `account` is now: a renamed user has another name and ARN.
     fn user<'a>(&'a self, account: AccountId, id: &'a str) -> BoxFuture<'a, Result<Option<Principal>, StoreError>>;
+}
+
+/// The policies of callers. Implemented by iam; asked once a request, so it answers from memory what has not changed. What
+/// it answers holds every change that was acknowledged before it was asked.
+pub trait PolicyDirectory: Send + Sync {
+    /// What is attached to a user (and its groups) or to the role of a session, and the permissions boundary. Nothing for
+    /// one that is not there.
+    fn identity_policies<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> BoxFuture<'a, Result<Arc<IdentityPolicies>, StoreError>>;
+    /// A managed policy in its default version: AWS's, or one of `account`.
+    fn managed_policy<'a>(
+        &'a self,
+        account: AccountId,
+        arn: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Policy>>, StoreError>>;
+    /// The tags of a user or of the role of a session.
+    fn principal_tags<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> BoxFuture<'a, Result<Arc<BTreeMap<String, String>>, StoreError>>;
+}
+
+/// Where services put metrics of their own. Implemented by cloudwatch.
+pub trait MetricSink: Send + Sync {
+    /// Adds samples to metrics of `namespace`.
+    fn put<'a>(
+        &'a self,
+        account: AccountId,
+        region: &'a Region,
+        namespace: &'a str,
+        samples: Vec<MetricSample>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+/// One value of a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricSample {
+    /// The metric.
+    pub name: String,
+    /// Names and values of its dimensions.
+    pub dimensions: Vec<(String, String)>,
+    /// When it was.
+    pub timestamp: Timestamp,
+    /// How much.
+    pub value: f64,
+    /// Of what, in CloudWatch's words: `Count`, `Milliseconds`, `None`.
+    pub unit: String,
 }
 
 /// What others need of a role.

@@ -47,6 +47,14 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// How AWS tells the caller of a denial.
+    pub fn message(&self, request: &crate::Request<'_>) -> String {
+        format!(
+            "User: {} is not authorized to perform: {} on resource: {}",
+            request.principal.arn, request.action, request.resource
+        )
+    }
+
     /// Whether the request is allowed.
     pub fn is_allowed(&self) -> bool {
         self.denied.is_none()

@@ -2,7 +2,7 @@
 
 use base::{AccountId, Principal};
 
-use crate::{Context, Decision, Document, PolicyKind, Reason};
+use crate::{Context, Decision, Document, PolicyKind, Reason, Version};
 
 /// A policy ready to be evaluated.
 #[derive(Debug, Clone)]
@@ -16,6 +16,12 @@ impl Policy {
     /// Makes a document ready.
     pub fn new(name: impl Into<String>, document: Document) -> Self {
         Self { name: name.into(), document }
+    }
+
+    /// A policy that allows nothing: what stands for one that cannot be read any more.
+    pub fn nothing(name: impl Into<String>) -> Self {
+        let document = Document { version: Version::V2012, id: None, statements: Vec::new() };
+        Self::new(name, document)
     }
 
     /// The document.
@@ -57,6 +63,8 @@ pub struct Policies<'a> {
     pub session: &'a [std::sync::Arc<Policy>],
     /// The resource's.
     pub resource: Option<&'a Policy>,
+    /// Whether the resource's policy has to allow, whatever the caller's own say: so with a role's trust policy.
+    pub resource_must_allow: bool,
 }
 
 /// Decides.

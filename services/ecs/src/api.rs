@@ -865,71 +865,136 @@ impl platform::Service for crate::Ecs {
         &MODEL
     }
 
+    fn facts<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        action: &'static str,
+        resource: &'a str,
+    ) -> platform::BoxFuture<'a, Result<platform::Facts, wire::Error>> {
+        Box::pin(async move { Ok(crate::facts::facts(self, ctx, action, resource).await?) })
+    }
+
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {
         Box::pin(async move {
             match operation {
-                3 => Ok(wire::write(crate::ops::create_cluster::create_cluster(self, ctx, wire::read(input)?).await?)),
-                9 => Ok(wire::write(
-                    crate::ops::delete_account_setting::delete_account_setting(self, ctx, wire::read(input)?).await?,
-                )),
-                12 => Ok(wire::write(crate::ops::delete_cluster::delete_cluster(self, ctx, wire::read(input)?).await?)),
-                18 => Ok(wire::write(
-                    crate::ops::delete_task_definitions::delete_task_definitions(self, ctx, wire::read(input)?).await?,
-                )),
-                21 => Ok(wire::write(
-                    crate::ops::deregister_task_definition::deregister_task_definition(self, ctx, wire::read(input)?)
-                        .await?,
-                )),
-                23 => Ok(wire::write(
-                    crate::ops::describe_clusters::describe_clusters(self, ctx, wire::read(input)?).await?,
-                )),
-                36 => Ok(wire::write(
-                    crate::ops::describe_task_definition::describe_task_definition(self, ctx, wire::read(input)?)
-                        .await?,
-                )),
-                43 => Ok(wire::write(
-                    crate::ops::list_account_settings::list_account_settings(self, ctx, wire::read(input)?).await?,
-                )),
-                45 => Ok(wire::write(crate::ops::list_clusters::list_clusters(self, ctx, wire::read(input)?).await?)),
-                56 => Ok(wire::write(
-                    crate::ops::list_tags_for_resource::list_tags_for_resource(self, ctx, wire::read(input)?).await?,
-                )),
-                57 => Ok(wire::write(
-                    crate::ops::list_task_definition_families::list_task_definition_families(
-                        self,
-                        ctx,
-                        wire::read(input)?,
-                    )
-                    .await?,
-                )),
-                58 => Ok(wire::write(
-                    crate::ops::list_task_definitions::list_task_definitions(self, ctx, wire::read(input)?).await?,
-                )),
-                60 => Ok(wire::write(
-                    crate::ops::put_account_setting::put_account_setting(self, ctx, wire::read(input)?).await?,
-                )),
-                61 => Ok(wire::write(
-                    crate::ops::put_account_setting_default::put_account_setting_default(self, ctx, wire::read(input)?)
-                        .await?,
-                )),
-                63 => Ok(wire::write(
-                    crate::ops::put_cluster_capacity_providers::put_cluster_capacity_providers(
-                        self,
-                        ctx,
-                        wire::read(input)?,
-                    )
-                    .await?,
-                )),
-                66 => Ok(wire::write(
-                    crate::ops::register_task_definition::register_task_definition(self, ctx, wire::read(input)?)
-                        .await?,
-                )),
-                74 => Ok(wire::write(crate::ops::tag_resource::tag_resource(self, ctx, wire::read(input)?).await?)),
-                75 => Ok(wire::write(crate::ops::untag_resource::untag_resource(self, ctx, wire::read(input)?).await?)),
-                77 => Ok(wire::write(crate::ops::update_cluster::update_cluster(self, ctx, wire::read(input)?).await?)),
-                78 => Ok(wire::write(
-                    crate::ops::update_cluster_settings::update_cluster_settings(self, ctx, wire::read(input)?).await?,
-                )),
+                3 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::create_cluster::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::create_cluster::create_cluster(self, ctx, input).await?))
+                }
+                9 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_account_setting::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::delete_account_setting::delete_account_setting(self, ctx, input).await?))
+                }
+                12 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_cluster::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::delete_cluster::delete_cluster(self, ctx, input).await?))
+                }
+                18 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_task_definitions::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::delete_task_definitions::delete_task_definitions(self, ctx, input).await?,
+                    ))
+                }
+                21 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::deregister_task_definition::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::deregister_task_definition::deregister_task_definition(self, ctx, input).await?,
+                    ))
+                }
+                23 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_clusters::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::describe_clusters::describe_clusters(self, ctx, input).await?))
+                }
+                36 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_task_definition::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::describe_task_definition::describe_task_definition(self, ctx, input).await?,
+                    ))
+                }
+                43 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_account_settings::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::list_account_settings::list_account_settings(self, ctx, input).await?))
+                }
+                45 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_clusters::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::list_clusters::list_clusters(self, ctx, input).await?))
+                }
+                56 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_tags_for_resource::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::list_tags_for_resource::list_tags_for_resource(self, ctx, input).await?))
+                }
+                57 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_task_definition_families::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::list_task_definition_families::list_task_definition_families(self, ctx, input)
+                            .await?,
+                    ))
+                }
+                58 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_task_definitions::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::list_task_definitions::list_task_definitions(self, ctx, input).await?))
+                }
+                60 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_account_setting::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::put_account_setting::put_account_setting(self, ctx, input).await?))
+                }
+                61 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_account_setting_default::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::put_account_setting_default::put_account_setting_default(self, ctx, input).await?,
+                    ))
+                }
+                63 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_cluster_capacity_providers::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::put_cluster_capacity_providers::put_cluster_capacity_providers(self, ctx, input)
+                            .await?,
+                    ))
+                }
+                66 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::register_task_definition::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::register_task_definition::register_task_definition(self, ctx, input).await?,
+                    ))
+                }
+                74 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::tag_resource::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::tag_resource::tag_resource(self, ctx, input).await?))
+                }
+                75 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::untag_resource::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::untag_resource::untag_resource(self, ctx, input).await?))
+                }
+                77 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::update_cluster::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::update_cluster::update_cluster(self, ctx, input).await?))
+                }
+                78 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::update_cluster_settings::access(ctx, &input)).await?;
+                    Ok(wire::write(
+                        crate::ops::update_cluster_settings::update_cluster_settings(self, ctx, input).await?,
+                    ))
+                }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }
         })

@@ -121,19 +121,38 @@ impl platform::Service for crate::Sts {
         &MODEL
     }
 
+    fn facts<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        action: &'static str,
+        resource: &'a str,
+    ) -> platform::BoxFuture<'a, Result<platform::Facts, wire::Error>> {
+        Box::pin(async move { Ok(crate::facts::facts(self, ctx, action, resource).await?) })
+    }
+
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {
         Box::pin(async move {
             match operation {
-                0 => Ok(wire::write(crate::ops::assume_role::assume_role(self, ctx, wire::read(input)?).await?)),
-                5 => Ok(wire::write(
-                    crate::ops::get_access_key_info::get_access_key_info(self, ctx, wire::read(input)?).await?,
-                )),
-                6 => Ok(wire::write(
-                    crate::ops::get_caller_identity::get_caller_identity(self, ctx, wire::read(input)?).await?,
-                )),
-                9 => Ok(wire::write(
-                    crate::ops::get_session_token::get_session_token(self, ctx, wire::read(input)?).await?,
-                )),
+                0 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::assume_role::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::assume_role::assume_role(self, ctx, input).await?))
+                }
+                5 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_access_key_info::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::get_access_key_info::get_access_key_info(self, ctx, input).await?))
+                }
+                6 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_caller_identity::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::get_caller_identity::get_caller_identity(self, ctx, input).await?))
+                }
+                9 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_session_token::access(ctx, &input)).await?;
+                    Ok(wire::write(crate::ops::get_session_token::get_session_token(self, ctx, input).await?))
+                }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }
         })

@@ -189,11 +189,14 @@ fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
 fn dispatch(model: &Model) -> String {
     let mut arms = String::new();
     for (number, operation) in model.operations.iter().enumerate().filter(|(_, operation)| operation.served) {
-        let _ = writeln!(arms, "{number} => {},", arm(operation));
+        let _ = writeln!(arms, "{number} => {}", arm(operation));
     }
     format!(
         "impl platform::Service for crate::{rust_type} {{\n\
          fn model(&self) -> &'static ServiceModel {{ &MODEL }}\n\n\
+         fn facts<'a>(&'a self, ctx: &'a Ctx, action: &'static str, resource: &'a str) \
+         -> platform::BoxFuture<'a, Result<platform::Facts, wire::Error>> {{\n\
+         Box::pin(async move {{ Ok(crate::facts::facts(self, ctx, action, resource).await?) }})\n}}\n\n\
          fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {{\n\
          Box::pin(async move {{\nmatch operation {{\n{arms}\
          _ => Err(wire::Error::not_served(&MODEL, operation)),\n}}\n}})\n}}\n}}\n",
@@ -203,11 +206,16 @@ fn dispatch(model: &Model) -> String {
 
 fn arm(operation: &Operation) -> String {
     let name = names::snake(&operation.name);
-    let input = if operation.input.is_some() { ", wire::read(input)?" } else { "" };
-    let call = format!("crate::ops::{name}::{name}(self, ctx{input}).await?");
-    if operation.output.is_some() {
+    let (read, asked, given) = match operation.input {
+        Some(_) => ("let input = wire::read(input)?;\n", "ctx, &input", "self, ctx, input"),
+        None => ("", "ctx", "self, ctx"),
+    };
+    let admit = format!("ctx.admit(self, &crate::ops::{name}::access({asked})).await?;");
+    let call = format!("crate::ops::{name}::{name}({given}).await?");
+    let answer = if operation.output.is_some() {
         format!("Ok(wire::write({call}))")
     } else {
-        format!("{{ {call}; Ok(wire::nothing()) }}")
-    }
+        format!("{call};\nOk(wire::nothing())")
+    };
+    format!("{{\n{read}{admit}\n{answer}\n}}")
 }

@@ -37,19 +37,6 @@ pub struct Caller {
     pub session: Option<Session>,
 }
 
-impl Caller {
-    /// Whether an account's root signed, or a session of a role that a root opened. A session that was narrowed by
-    /// policies is not: until they are evaluated nothing tells what is left of its rights.
-    pub fn is_rooted(&self) -> bool {
-        match &self.session {
-            Some(session) => {
-                session.issued_by_root && session.session_policy.is_none() && session.policy_arns.is_empty()
-            }
-            None => self.principal.is_root(),
-        }
-    }
-}
-
 /// Finds the owner of a key that has signed.
 pub struct Identities {
     platform: Platform,

@@ -19,8 +19,6 @@ const PURPOSE: &str = "session-token";
 pub struct Session {
     /// Whom they act as.
     pub principal: Principal,
-    /// Whether the chain of sessions began with an account's root.
-    pub issued_by_root: bool,
     /// When they were issued.
     pub issued: Timestamp,
     /// When they end.
@@ -105,7 +103,6 @@ mod tests {
         let platform = Platform::in_memory();
         let session = Session {
             principal: Principal::root(AccountId::DEFAULT),
-            issued_by_root: true,
             issued: Timestamp::from_secs(1),
             expires: Timestamp::from_secs(2),
             session_policy: None,

@@ -1,0 +1,112 @@
+//! What an operation asks for: the action, the resources, and the condition keys that the service itself knows.
+//!
+//! Every operation says it in its own file, next to its handler, in a function called `access`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What must be allowed before a handler may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    demands: Vec<Demand>,
+}
+
+/// One action on some resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Demand {
+    pub(crate) action: &'static str,
+    /// None stands for `*`.
+    pub(crate) resources: Vec<String>,
+    pub(crate) keys: Vec<(String, Vec<String>)>,
+}
+
+impl Access {
+    /// What AWS denies to nobody whose signature holds.
+    pub fn open() -> Self {
+        Self::default()
+    }
+
+    /// An action, written as in a policy (`ecs:RunTask`), on `*`.
+    pub fn to(action: &'static str) -> Self {
+        Self { demands: vec![Demand { action, resources: Vec::new(), keys: Vec::new() }] }
+    }
+
+    /// On this resource instead of `*`. Of several, each must be allowed.
+    #[must_use]
+    pub fn on(mut self, arn: impl Into<String>) -> Self {
+        self.last(|demand| demand.resources.push(arn.into()));
+        self
+    }
+
+    /// Gives a condition key one value.
+    #[must_use]
+    pub fn key(self, name: &str, value: impl Into<String>) -> Self {
+        self.keys(name, [value.into()])
+    }
+
+    /// Gives a condition key several values.
+    #[must_use]
+    pub fn keys(mut self, name: &str, values: impl IntoIterator<Item = String>) -> Self {
+        let values: Vec<String> = values.into_iter().collect();
+        self.last(|demand| demand.keys.push((name.to_owned(), values)));
+        self
+    }
+
+    /// The tags that the request brings: `aws:RequestTag/<key>` and `aws:TagKeys`.
+    #[must_use]
+    pub fn request_tags<'a>(mut self, tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut tag_keys = Vec::new();
+        for (key, value) in tags {
+            tag_keys.push(key.to_owned());
+            self = self.key(&format!("aws:RequestTag/{key}"), value);
+        }
+        self.keys("aws:TagKeys", tag_keys)
+    }
+
+    /// The keys of the tags that the request takes away.
+    #[must_use]
+    pub fn tag_keys<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Self {
+        self.keys("aws:TagKeys", keys.into_iter().map(str::to_owned))
+    }
+
+    /// And something else that must be allowed, too.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        // What was said last stays last: further resources and keys belong to it.
+        let at = self.demands.len().saturating_sub(1);
+        self.demands.splice(at..at, other.demands);
+        self
+    }
+
+    /// `iam:PassRole` on a role that is handed to `service`.
+    #[must_use]
+    pub fn pass_role(self, role_arn: Option<&str>, service: &str) -> Self {
+        match role_arn {
+            Some(arn) => self.and(Self::to("iam:PassRole").on(arn).key("iam:PassedToService", service)),
+            None => self,
+        }
+    }
+
+    pub(crate) fn demands(&self) -> &[Demand] {
+        &self.demands
+    }
+
+    fn last(&mut self, change: impl FnOnce(&mut Demand)) {
+        if let Some(demand) = self.demands.last_mut() {
+            change(demand);
+        }
+    }
+}
+
+/// What the store knows of a resource and a decision may depend on.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Its true ARN, where a request cannot tell it (an IAM user's path).
+    pub arn: Option<String>,
+    /// Its tags: `aws:ResourceTag/<key>`.
+    pub tags: BTreeMap<String, String>,
+    /// Its own policy.
+    pub policy: Option<Arc<policy::Policy>>,
+    /// Whether that policy has to allow, whatever the caller's own say: so with a role's trust policy.
+    pub policy_must_allow: bool,
+}
