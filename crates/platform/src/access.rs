@@ -34,7 +34,7 @@ impl Access {
     /// On this resource instead of `*`. Of several, each must be allowed.
     #[must_use]
     pub fn on(mut self, arn: impl Into<String>) -> Self {
-        self.last(|demand| demand.resources.push(arn.into()));
+        self.first(|demand| demand.resources.push(arn.into()));
         self
     }
 
@@ -48,7 +48,7 @@ impl Access {
     #[must_use]
     pub fn keys(mut self, name: &str, values: impl IntoIterator<Item = String>) -> Self {
         let values: Vec<String> = values.into_iter().collect();
-        self.last(|demand| demand.keys.push((name.to_owned(), values)));
+        self.first(|demand| demand.keys.push((name.to_owned(), values)));
         self
     }
 
@@ -69,12 +69,10 @@ impl Access {
         self.keys("aws:TagKeys", keys.into_iter().map(str::to_owned))
     }
 
-    /// And something else that must be allowed, too.
+    /// And something else that must be allowed, too. Further resources and keys belong to the first action still.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        // What was said last stays last: further resources and keys belong to it.
-        let at = self.demands.len().saturating_sub(1);
-        self.demands.splice(at..at, other.demands);
+        self.demands.extend(other.demands);
         self
     }
 
@@ -91,8 +89,8 @@ impl Access {
         &self.demands
     }
 
-    fn last(&mut self, change: impl FnOnce(&mut Demand)) {
-        if let Some(demand) = self.demands.last_mut() {
+    fn first(&mut self, change: impl FnOnce(&mut Demand)) {
+        if let Some(demand) = self.demands.first_mut() {
             change(demand);
         }
     }
@@ -109,4 +107,39 @@ pub struct Facts {
     pub policy: Option<Arc<policy::Policy>>,
     /// Whether that policy has to allow, whatever the caller's own say: so with a role's trust policy.
     pub policy_must_allow: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_besides_keeps_its_own_resources_and_keys() {
+        let access = Access::to("ecs:RunTask")
+            .pass_role(Some("arn:aws:iam::111111111111:role/r"), "ecs-tasks.amazonaws.com")
+            .on("arn:aws:ecs:us-east-1:111111111111:task-definition/web:1")
+            .key("ecs:cluster", "c")
+            .pass_role(None, "ecs-tasks.amazonaws.com");
+        let [run, pass] = access.demands() else { panic!("{access:?}") };
+        assert_eq!((run.action, pass.action), ("ecs:RunTask", "iam:PassRole"));
+        assert_eq!(run.resources, ["arn:aws:ecs:us-east-1:111111111111:task-definition/web:1"]);
+        assert_eq!(pass.resources, ["arn:aws:iam::111111111111:role/r"]);
+        assert_eq!(pass.keys, [("iam:PassedToService".to_owned(), vec!["ecs-tasks.amazonaws.com".to_owned()])]);
+    }
+
+    #[test]
+    fn tags_of_a_request_are_keys_of_its_context() {
+        let access = Access::to("ecs:TagResource").request_tags([("team", "blue"), ("stage", "test")]);
+        let keys: Vec<_> =
+            access.demands()[0].keys.iter().map(|(name, values)| (name.as_str(), values.join(" "))).collect();
+        assert_eq!(
+            keys,
+            [
+                ("aws:RequestTag/team", "blue".to_owned()),
+                ("aws:RequestTag/stage", "test".to_owned()),
+                ("aws:TagKeys", "team stage".to_owned()),
+            ]
+        );
+        assert!(Access::open().key("ecs:cluster", "c").demands().is_empty());
+    }
 }

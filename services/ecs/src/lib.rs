@@ -13,12 +13,14 @@
 //! Every operation validates, commits one transaction and answers. Two that race for one record meet in the store: the
 //! slower one reads again.
 
+mod access;
 pub mod account_setting;
 pub mod api;
 pub mod cluster;
 mod cluster_choices;
 mod contention;
 mod error;
+mod facts;
 mod index;
 pub mod names;
 mod ops;

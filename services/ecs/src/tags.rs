@@ -63,6 +63,11 @@ impl Tags {
         self.0.len() == other.0.len() && self.0.iter().all(|(key, value)| other.get(key) == Some(value))
     }
 
+    /// Keys and values.
+    pub fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     /// The tags as operations answer them.
     pub fn into_api(self) -> Vec<api::Tag> {
         self.0.into_iter().map(|(key, value)| api::Tag { key: Some(key), value: Some(value) }).collect()

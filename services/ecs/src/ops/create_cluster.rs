@@ -1,13 +1,19 @@
 //! CreateCluster.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::{Tx, Versioned};
 
 use crate::api::{CreateClusterRequest, CreateClusterResponse, SettingName, errors};
 use crate::cluster::{Cluster, ClusterChoices, Includes, Load};
 use crate::contention::Attempts;
 use crate::names::cluster_or_default;
-use crate::{Ecs, Error, Tags, account_setting, cluster_choices};
+use crate::{Ecs, Error, Tags, access, account_setting, cluster_choices};
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &CreateClusterRequest) -> Access {
+    let arn = access::cluster(ctx, input.cluster_name.as_deref());
+    access::created_with_tags(Access::to("ecs:CreateCluster"), &arn, "CreateCluster", input.tags.as_deref())
+}
 
 /// Creates a cluster, or answers the one that was created from the same arguments before.
 pub(crate) async fn create_cluster(

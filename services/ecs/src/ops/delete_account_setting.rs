@@ -1,12 +1,17 @@
 //! DeleteAccountSetting.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::{Tx, Versioned};
 
 use crate::account_setting::{self, AccountSetting};
 use crate::api::{DeleteAccountSettingRequest, DeleteAccountSettingResponse};
 use crate::contention::Attempts;
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, input: &DeleteAccountSettingRequest) -> Access {
+    Access::to("ecs:DeleteAccountSetting").key("ecs:account-setting", input.name.as_str())
+}
 
 /// Takes a principal's own value away, and answers what holds for it now. To take away what is not there changes
 /// nothing.
@@ -16,7 +21,8 @@ pub(crate) async fn delete_account_setting(
     input: DeleteAccountSettingRequest,
 ) -> Result<DeleteAccountSettingResponse, Error> {
     let (store, scope, name) = (&ecs.platform.store, ctx.scope(), input.name);
-    let principal = account_setting::principal(&ctx.principal, ctx.is_rooted, input.principal_arn.as_deref())?;
+    let principal =
+        account_setting::principal(&ctx.principal, ctx.principal.is_root(), input.principal_arn.as_deref())?;
     let mut attempts = Attempts::new();
     loop {
         let outcome = remove(ecs, ctx, &[name.as_str(), &principal]).await;

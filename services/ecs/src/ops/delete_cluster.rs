@@ -1,11 +1,16 @@
 //! DeleteCluster.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{DeleteClusterRequest, DeleteClusterResponse};
 use crate::cluster::{self, ClusterStatus, Includes, Load};
 use crate::names::cluster_name;
-use crate::{Ecs, Error};
+use crate::{Ecs, Error, access};
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &DeleteClusterRequest) -> Access {
+    Access::to("ecs:DeleteCluster").on(access::cluster(ctx, Some(&input.cluster)))
+}
 
 /// Makes a cluster INACTIVE. It stays describable; to delete it again changes nothing.
 pub(crate) async fn delete_cluster(

@@ -1,16 +1,22 @@
 //! DeleteTaskDefinitions.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Versioned;
 
 use crate::api::{DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse, Failure};
 use crate::contention::Attempts;
 use crate::names::{DefinitionId, definition_revision};
 use crate::task_definition::{Event, TaskDefinition, Transition};
-use crate::{Ecs, Error, reconcile};
+use crate::{Ecs, Error, access, reconcile};
 
 /// How many task definitions can be deleted at once.
 const DEFINITIONS_MAX: usize = 10;
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &DeleteTaskDefinitionsRequest) -> Access {
+    let named = input.task_definitions.iter();
+    named.fold(Access::to("ecs:DeleteTaskDefinitions"), |access, name| access.on(access::task_definition(ctx, name)))
+}
 
 /// Marks INACTIVE revisions as DELETE_IN_PROGRESS; a reconciler removes them once nothing uses them. What cannot be
 /// deleted is a failure of the answer, not of the request.

@@ -1,6 +1,6 @@
 //! DeregisterTaskDefinition.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Versioned;
 
 use crate::api::{self, DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse};
@@ -8,6 +8,11 @@ use crate::contention::Attempts;
 use crate::names::{DefinitionId, definition_revision};
 use crate::task_definition::{Event, Lifecycle, TaskDefinition, Transition};
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, _input: &DeregisterTaskDefinitionRequest) -> Access {
+    Access::to("ecs:DeregisterTaskDefinition")
+}
 
 /// Makes a revision INACTIVE. What runs of it goes on.
 pub(crate) async fn deregister_task_definition(

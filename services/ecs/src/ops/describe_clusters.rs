@@ -1,15 +1,24 @@
 //! DescribeClusters.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Versioned;
 
 use crate::api::{ClusterField, DescribeClustersRequest, DescribeClustersResponse, Failure};
 use crate::cluster::{Cluster, Includes, Load};
 use crate::names::{DEFAULT_CLUSTER, cluster_arn, cluster_name};
-use crate::{Ecs, Error};
+use crate::{Ecs, Error, access};
 
 /// How many clusters can be described at once.
 const CLUSTERS_MAX: usize = 100;
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &DescribeClustersRequest) -> Access {
+    let access = Access::to("ecs:DescribeClusters");
+    match input.clusters.as_deref().unwrap_or_default() {
+        [] => access.on(access::cluster(ctx, None)),
+        named => named.iter().fold(access, |access, name| access.on(access::cluster(ctx, Some(name)))),
+    }
+}
 
 /// Describes clusters, ACTIVE or not; those that do not exist are failures of the answer, not of the request.
 pub(crate) async fn describe_clusters(

@@ -1,6 +1,6 @@
 //! DescribeTaskDefinition.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Versioned;
 
 use crate::api::{DescribeTaskDefinitionRequest, DescribeTaskDefinitionResponse, TaskDefinitionField};
@@ -11,6 +11,11 @@ use crate::{Ecs, Error};
 
 /// How often the latest ACTIVE revision is looked for, when it is deregistered between index and record.
 const LOOKUPS_MAX: u32 = 8;
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, _input: &DescribeTaskDefinitionRequest) -> Access {
+    Access::to("ecs:DescribeTaskDefinition")
+}
 
 /// Describes a revision, whatever its state, or a family's latest that is ACTIVE.
 pub(crate) async fn describe_task_definition(

@@ -1,6 +1,6 @@
 //! ListAccountSettings.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Versioned;
 
 use crate::account_setting::{self, AccountSetting};
@@ -9,6 +9,11 @@ use crate::{Ecs, Error, page};
 
 /// The largest page of this list, and the one that is answered when none is asked for.
 const SETTINGS_MAX: i32 = 10;
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, _input: &ListAccountSettingsRequest) -> Access {
+    Access::to("ecs:ListAccountSettings")
+}
 
 /// Lists the settings of a principal: those that it has set itself, or, on demand, what holds for it.
 pub(crate) async fn list_account_settings(
@@ -20,7 +25,8 @@ pub(crate) async fn list_account_settings(
     if input.value.is_some() && input.name.is_none() {
         return Err(Error::SettingNameMissing);
     }
-    let principal = account_setting::principal(&ctx.principal, ctx.is_rooted, input.principal_arn.as_deref())?;
+    let principal =
+        account_setting::principal(&ctx.principal, ctx.principal.is_root(), input.principal_arn.as_deref())?;
     let effective = input.effective_settings.unwrap_or(false);
     let list = format!("ListAccountSettings/{effective}/{principal}");
     let after = page::open(&ecs.platform, ctx, &list, input.next_token.as_deref())?;

@@ -1,6 +1,6 @@
 //! ListClusters.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListClustersRequest, ListClustersResponse};
 use crate::cluster::{BY_STATUS, Cluster, ClusterStatus};
@@ -8,6 +8,11 @@ use crate::index::{Window, ids};
 use crate::names::cluster_arn;
 use crate::page::{self, PAGE_MAX};
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, _input: &ListClustersRequest) -> Access {
+    Access::to("ecs:ListClusters")
+}
 
 /// Lists the ACTIVE clusters by name.
 pub(crate) async fn list_clusters(

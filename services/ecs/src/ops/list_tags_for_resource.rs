@@ -1,6 +1,6 @@
 //! ListTagsForResource.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Versioned;
 
 use crate::api::{ListTagsForResourceRequest, ListTagsForResourceResponse};
@@ -8,6 +8,11 @@ use crate::cluster::Cluster;
 use crate::resource::{Resource, resource};
 use crate::task_definition::TaskDefinition;
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, input: &ListTagsForResourceRequest) -> Access {
+    Access::to("ecs:ListTagsForResource").on(&input.resource_arn)
+}
 
 /// Lists the tags of a cluster that is ACTIVE, or of a task definition.
 pub(crate) async fn list_tags_for_resource(

@@ -1,6 +1,6 @@
 //! ListTaskDefinitionFamilies.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListTaskDefinitionFamiliesRequest, ListTaskDefinitionFamiliesResponse, TaskDefinitionFamilyStatus};
 use crate::index::{Ids, Window, ids};
@@ -8,6 +8,11 @@ use crate::names::is_name;
 use crate::page::{self, PAGE_MAX};
 use crate::task_definition::{Family, FamilyStatus};
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, _input: &ListTaskDefinitionFamiliesRequest) -> Access {
+    Access::to("ecs:ListTaskDefinitionFamilies")
+}
 
 /// Lists the families whose names begin with a prefix, by name: all that have a revision, those that have an ACTIVE one,
 /// or those that have none.

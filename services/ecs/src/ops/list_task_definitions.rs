@@ -1,6 +1,6 @@
 //! ListTaskDefinitions.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListTaskDefinitionsRequest, ListTaskDefinitionsResponse, SortOrder, TaskDefinitionStatus};
 use crate::index::{Ids, Window, ids};
@@ -8,6 +8,11 @@ use crate::names::{DefinitionId, is_name};
 use crate::page::{self, PAGE_MAX};
 use crate::task_definition::{BY_STATUS, TaskDefinition};
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, _input: &ListTaskDefinitionsRequest) -> Access {
+    Access::to("ecs:ListTaskDefinitions")
+}
 
 /// Lists the revisions of a status by family and revision, of all families or of one: `familyPrefix` is a whole family.
 pub(crate) async fn list_task_definitions(

@@ -1,12 +1,17 @@
 //! PutAccountSetting.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::{Tx, Versioned};
 
 use crate::account_setting::{self, AccountSetting};
 use crate::api::{PutAccountSettingRequest, PutAccountSettingResponse, Setting, SettingName};
 use crate::contention::Attempts;
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, input: &PutAccountSettingRequest) -> Access {
+    Access::to("ecs:PutAccountSetting").key("ecs:account-setting", input.name.as_str())
+}
 
 /// Sets a setting for the caller, or, by the root user, for another principal.
 pub(crate) async fn put_account_setting(
@@ -16,7 +21,7 @@ pub(crate) async fn put_account_setting(
 ) -> Result<PutAccountSettingResponse, Error> {
     account_setting::admit(input.name, &input.value)?;
     let named = input.principal_arn.as_deref();
-    let principal = account_setting::principal(&ctx.principal, ctx.is_rooted, named)?;
+    let principal = account_setting::principal(&ctx.principal, ctx.principal.is_root(), named)?;
     let setting = put(ecs, ctx, input.name, &principal, input.value).await?;
     Ok(PutAccountSettingResponse { setting: Some(setting) })
 }

@@ -1,11 +1,16 @@
 //! PutAccountSettingDefault.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::account_setting;
 use crate::api::{PutAccountSettingDefaultRequest, PutAccountSettingDefaultResponse};
 use crate::ops::put_account_setting::put;
 use crate::{Ecs, Error};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, input: &PutAccountSettingDefaultRequest) -> Access {
+    Access::to("ecs:PutAccountSettingDefault").key("ecs:account-setting", input.name.as_str())
+}
 
 /// Sets a setting for everybody in the account who has not set it.
 pub(crate) async fn put_account_setting_default(

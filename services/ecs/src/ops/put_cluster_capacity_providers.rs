@@ -1,11 +1,16 @@
 //! PutClusterCapacityProviders.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{PutClusterCapacityProvidersRequest, PutClusterCapacityProvidersResponse};
 use crate::cluster::{self, Includes, Load};
 use crate::names::cluster_name;
-use crate::{Ecs, Error, cluster_choices};
+use crate::{Ecs, Error, access, cluster_choices};
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &PutClusterCapacityProvidersRequest) -> Access {
+    Access::to("ecs:PutClusterCapacityProviders").on(access::cluster(ctx, Some(&input.cluster)))
+}
 
 /// Sets a cluster's capacity providers and its default strategy, in place of what was set.
 pub(crate) async fn put_cluster_capacity_providers(

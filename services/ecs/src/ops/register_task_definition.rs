@@ -1,13 +1,30 @@
 //! RegisterTaskDefinition.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::{StoreError, Tx, Versioned};
 
 use crate::api::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse, errors};
 use crate::contention::Attempts;
 use crate::names::DefinitionId;
 use crate::task_definition::{Family, Lifecycle, TaskDefinition, admission};
-use crate::{Ecs, Error, Tags};
+use crate::{Ecs, Error, Tags, access};
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &RegisterTaskDefinitionRequest) -> Access {
+    const SERVICE: &str = "ecs-tasks.amazonaws.com";
+    let arn = access::task_definition(ctx, &input.family);
+    let compatibilities = input.requires_compatibilities.iter().flatten().map(|word| word.as_str().to_owned());
+    let is_privileged = input.container_definitions.iter().any(|container| container.privileged == Some(true));
+    let access = Access::to("ecs:RegisterTaskDefinition")
+        .on(&arn)
+        .keys("ecs:compute-compatibility", compatibilities)
+        .keys("ecs:task-cpu", input.cpu.clone())
+        .keys("ecs:task-memory", input.memory.clone())
+        .key("ecs:privileged", if is_privileged { "true" } else { "false" });
+    access::created_with_tags(access, &arn, "RegisterTaskDefinition", input.tags.as_deref())
+        .pass_role(access::role(ctx, input.task_role_arn.as_deref()).as_deref(), SERVICE)
+        .pass_role(access::role(ctx, input.execution_role_arn.as_deref()).as_deref(), SERVICE)
+}
 
 /// Registers the next revision of a family.
 pub(crate) async fn register_task_definition(

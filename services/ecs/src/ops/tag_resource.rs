@@ -1,12 +1,17 @@
 //! TagResource.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::{Scope, Store, StoreError};
 
 use crate::api::{TagResourceRequest, TagResourceResponse};
 use crate::resource::{Resource, resource};
 use crate::task_definition::TaskDefinition;
-use crate::{Ecs, Error, Tags, cluster};
+use crate::{Ecs, Error, Tags, access, cluster};
+
+/// Who may.
+pub(crate) fn access(_ctx: &Ctx, input: &TagResourceRequest) -> Access {
+    Access::to("ecs:TagResource").on(&input.resource_arn).request_tags(access::pairs(Some(&input.tags)))
+}
 
 /// Adds tags to a resource; those that it has get new values.
 pub(crate) async fn tag_resource(

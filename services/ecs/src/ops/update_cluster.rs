@@ -1,11 +1,16 @@
 //! UpdateCluster.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{UpdateClusterRequest, UpdateClusterResponse};
 use crate::cluster::{self, Includes, Load};
 use crate::names::cluster_name;
-use crate::{Ecs, Error, cluster_choices};
+use crate::{Ecs, Error, access, cluster_choices};
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &UpdateClusterRequest) -> Access {
+    Access::to("ecs:UpdateCluster").on(access::cluster(ctx, Some(&input.cluster)))
+}
 
 /// Changes what is given of a cluster, and leaves the rest.
 pub(crate) async fn update_cluster(

@@ -1,11 +1,16 @@
 //! UpdateClusterSettings.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{UpdateClusterSettingsRequest, UpdateClusterSettingsResponse};
 use crate::cluster::{self, Includes, Load};
 use crate::names::cluster_name;
-use crate::{Ecs, Error, cluster_choices};
+use crate::{Ecs, Error, access, cluster_choices};
+
+/// Who may.
+pub(crate) fn access(ctx: &Ctx, input: &UpdateClusterSettingsRequest) -> Access {
+    Access::to("ecs:UpdateClusterSettings").on(access::cluster(ctx, Some(&input.cluster)))
+}
 
 /// Changes the settings of a cluster.
 pub(crate) async fn update_cluster_settings(
