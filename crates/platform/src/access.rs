@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::AccountId;
+
 /// What must be allowed before a handler may run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
@@ -101,6 +103,8 @@ impl Access {
 pub struct Facts {
     /// Its true ARN, where a request cannot tell it (an IAM user's path).
     pub arn: Option<String>,
+    /// Whose it is, where it can be another account's than the caller's: then that account must let the caller in, too.
+    pub owner: Option<AccountId>,
     /// Its tags: `aws:ResourceTag/<key>`.
     pub tags: BTreeMap<String, String>,
     /// Its own policy.

@@ -28,6 +28,11 @@ impl Rights {
         Self { identity, ..Self::default() }
     }
 
+    /// Those of a caller with these policies; for tests and internal calls.
+    pub fn of_policies(identity: IdentityPolicies) -> Self {
+        Self { identity: Some(Arc::new(identity)), ..Self::default() }
+    }
+
     /// Looks up what bears on `caller`.
     ///
     /// # Errors

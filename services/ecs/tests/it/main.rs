@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use base::{AccountId, Arn, Principal, PrincipalKind, Region};
 use ecs::Ecs;
-use platform::{Ctx, Platform, Service};
+use platform::{Ctx, Platform, Rights, Service};
+use policy::{IdentityPolicies, Policy, Purpose};
 use serde_json::{Value, json};
 
 /// Who calls: a service and a context.
@@ -52,7 +53,9 @@ impl Caller {
             user_id: format!("AIDA{name}"),
             kind: PrincipalKind::User { name: name.to_owned() },
         };
-        Self::on(self.ecs.platform.clone(), principal)
+        let mut user = Self::on(self.ecs.platform.clone(), principal);
+        user.ctx.rights = everything();
+        user
     }
 
     /// Calls an operation.
@@ -85,6 +88,13 @@ impl Caller {
         let answer = self.ok("RegisterTaskDefinition", small(family)).await;
         answer["taskDefinition"]["taskDefinitionArn"].as_str().unwrap().to_owned()
     }
+}
+
+/// What somebody may do who may do everything.
+fn everything() -> Rights {
+    let text = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
+    let policy = Policy::new("all", policy::parse(text, Purpose::Managed).unwrap());
+    Rights::of_policies(IdentityPolicies { attached: vec![Arc::new(policy)], ..IdentityPolicies::default() })
 }
 
 /// A small definition.
