@@ -2,11 +2,12 @@
 //! knows the account; which ones a user has is in the user's record.
 
 use base::PrincipalKind;
-use platform::Ctx;
 use platform::identity::{AccessKey, KeyStatus};
+use platform::{Access, Ctx};
 use store::{Scope, Versioned};
 
 use crate::api::StatusType;
+use crate::entity::Noun;
 use crate::user::User;
 use crate::{Error, Iam};
 
@@ -38,6 +39,15 @@ pub(crate) fn named_user<'a>(ctx: &'a Ctx, user_name: Option<&'a str>) -> Option
         _ if user_name.is_some() => user_name,
         PrincipalKind::User { name } => Some(name),
         PrincipalKind::Root | PrincipalKind::AssumedRole { .. } => None,
+    }
+}
+
+/// What a request about a user's keys, or about the user, needs. Where it names nobody and the caller is no user, the
+/// handler answers no more than that.
+pub(crate) fn owner_access(ctx: &Ctx, action: &'static str, user_name: Option<&str>) -> Access {
+    match named_user(ctx, user_name) {
+        Some(name) => Access::to(action).on(Noun::User.named(ctx, name)),
+        None => Access::open(),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use serde::{Deserialize, Serialize};
 use store::{ListOptions, Record, SecondaryKey, Tx, Versioned};
 
@@ -23,6 +23,9 @@ use crate::{Error, Iam};
 pub(crate) const BY_ATTACHED_POLICY: &str = "attached-policy";
 /// The index of users and roles by permissions boundary.
 pub(crate) const BY_BOUNDARY: &str = "permissions-boundary";
+
+/// The condition key of a permissions boundary: the one that a request sets, or else that of the user or role.
+pub(crate) const BOUNDARY_KEY: &str = "iam:PermissionsBoundary";
 
 /// The policies that a user or role holds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -223,6 +226,14 @@ impl KnownPolicy {
             Self::Customer(policy) => drop(tx.require(policy)),
             Self::Aws(_) => {}
         }
+    }
+}
+
+/// Adds the permissions boundary that a request sets.
+pub(crate) fn bounded_by(access: Access, boundary: Option<&str>) -> Access {
+    match boundary {
+        Some(arn) => access.key(BOUNDARY_KEY, arn),
+        None => access,
     }
 }
 

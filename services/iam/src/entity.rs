@@ -57,6 +57,16 @@ impl Noun {
         }
     }
 
+    /// The ARN of the entity of this name, as far as the name tells. Its path is in its record, where the gate finds it.
+    pub(crate) fn named(self, ctx: &Ctx, name: &str) -> String {
+        self.placed(ctx, None, name)
+    }
+
+    /// The ARN of the entity of this name under a path; without a name, of what is there.
+    pub(crate) fn placed(self, ctx: &Ctx, path: Option<&str>, name: &str) -> String {
+        ctx.global_arn("iam", format!("{}{}{name}", self.kind(), path.unwrap_or(ROOT_PATH)))
+    }
+
     pub(crate) fn tag_keys(self) -> TagKeys {
         match self {
             Self::User | Self::Role => TagKeys::AnyCase,

@@ -177,6 +177,9 @@ pub enum Error {
         /// The key.
         id: String,
     },
+    /// The gate does not let the caller.
+    #[error("{}", .0.message)]
+    Denied(wire::Error),
     /// Other requests kept changing the same entity.
     #[error("The request was rejected because multiple requests to change this object were submitted simultaneously.")]
     ConcurrentModification,
@@ -247,6 +250,7 @@ impl From<Error> for wire::Error {
             Error::ForeignPolicy { .. } | Error::ForeignAccessKey { .. } => {
                 return Self::new("AccessDenied", 403, error.to_string());
             }
+            Error::Denied(denial) => return denial.clone(),
             Error::Store(failure) => return platform::store_error(failure),
         };
         Self::of(kind, error.to_string())

@@ -96,6 +96,11 @@ impl Iam {
     }
 }
 
+/// Keys and values, as the gate takes them.
+pub(crate) fn pairs(tags: &[Tag]) -> impl Iterator<Item = (&str, &str)> {
+    tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str()))
+}
+
 /// Tags as a member that is left out when there are none.
 pub(crate) fn present(tags: &[Tag]) -> Option<Vec<Tag>> {
     (!tags.is_empty()).then(|| tags.to_vec())

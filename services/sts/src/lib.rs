@@ -10,6 +10,7 @@
 
 pub mod api;
 mod error;
+mod facts;
 mod ops;
 mod packed_size;
 mod session;

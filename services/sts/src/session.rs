@@ -16,7 +16,6 @@ pub(crate) fn begin(ctx: &Ctx, principal: Principal, duration: Duration) -> Sess
     let issued = Timestamp::from_secs(ctx.now.as_secs());
     Session {
         principal,
-        issued_by_root: ctx.is_rooted,
         issued,
         expires: issued.plus(duration),
         session_policy: None,

@@ -1,14 +1,21 @@
 //! Puts a role into an instance profile that has none.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::AddRoleToInstanceProfileRequest;
+use crate::entity::Noun;
 use crate::instance_profile::InstanceProfile;
 use crate::limits::ROLES_PER_INSTANCE_PROFILE;
 use crate::names::folded;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &AddRoleToInstanceProfileRequest) -> Access {
+    Access::to("iam:AddRoleToInstanceProfile")
+        .on(Noun::InstanceProfile.named(ctx, &input.instance_profile_name))
+        .pass_role(Some(&Noun::Role.named(ctx, &input.role_name)), "ec2.amazonaws.com")
+}
 
 pub(crate) async fn add_role_to_instance_profile(
     iam: &Iam,

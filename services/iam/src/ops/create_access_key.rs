@@ -1,14 +1,18 @@
 //! Makes an access key. Its secret is shown this once.
 
-use platform::Ctx;
 use platform::identity::new_access_key;
+use platform::{Access, Ctx};
 use store::{Scope, Tx};
 
-use crate::access_key::status;
+use crate::access_key::{owner_access, status};
 use crate::api::{AccessKey as AccessKeyView, CreateAccessKeyRequest, CreateAccessKeyResponse};
 use crate::entity::instant;
 use crate::limits::ACCESS_KEYS_PER_USER;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &CreateAccessKeyRequest) -> Access {
+    owner_access(ctx, "iam:CreateAccessKey", input.user_name.as_deref())
+}
 
 pub(crate) async fn create_access_key(
     iam: &Iam,

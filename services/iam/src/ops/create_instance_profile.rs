@@ -1,13 +1,19 @@
 //! Makes an instance profile without a role.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::{CreateInstanceProfileRequest, CreateInstanceProfileResponse, InstanceProfile as InstanceProfileView};
-use crate::entity::{Entity, Identity, insert};
+use crate::entity::{Entity, Identity, Noun, insert};
 use crate::instance_profile::InstanceProfile;
-use crate::tag::present;
+use crate::tag::{pairs, present};
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &CreateInstanceProfileRequest) -> Access {
+    Access::to("iam:CreateInstanceProfile")
+        .on(Noun::InstanceProfile.placed(ctx, input.path.as_deref(), &input.instance_profile_name))
+        .request_tags(pairs(input.tags.as_deref().unwrap_or_default()))
+}
 
 pub(crate) async fn create_instance_profile(
     iam: &Iam,

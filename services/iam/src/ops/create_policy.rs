@@ -1,13 +1,20 @@
 //! Makes a managed policy, whose first version is its default.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::{CreatePolicyRequest, CreatePolicyResponse};
-use crate::entity::{Entity, Identity, insert};
+use crate::entity::{Entity, Identity, Noun, insert};
 use crate::inline::PolicyText;
 use crate::managed_policy::{Policy, check_document};
+use crate::tag::pairs;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &CreatePolicyRequest) -> Access {
+    Access::to("iam:CreatePolicy")
+        .on(Noun::Policy.placed(ctx, input.path.as_deref(), &input.policy_name))
+        .request_tags(pairs(input.tags.as_deref().unwrap_or_default()))
+}
 
 pub(crate) async fn create_policy(
     iam: &Iam,

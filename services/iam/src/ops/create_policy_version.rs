@@ -1,6 +1,6 @@
 //! Adds a version to a managed policy.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::{CreatePolicyVersionRequest, CreatePolicyVersionResponse};
@@ -9,6 +9,10 @@ use crate::inline::PolicyText;
 use crate::limits::POLICY_VERSIONS_MAX;
 use crate::managed_policy::{Policy, PolicyVersion, check_document};
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &CreatePolicyVersionRequest) -> Access {
+    Access::to("iam:CreatePolicyVersion").on(&*input.policy_arn)
+}
 
 pub(crate) async fn create_policy_version(
     iam: &Iam,

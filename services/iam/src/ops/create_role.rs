@@ -2,16 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::{CreateRoleRequest, CreateRoleResponse};
-use crate::attachment::HeldPolicies;
-use crate::entity::{Entity, Identity, insert};
+use crate::attachment::{HeldPolicies, bounded_by};
+use crate::entity::{Entity, Identity, Noun, insert};
 use crate::limits::SESSION_DURATION_DEFAULT_S;
 use crate::names::check_role_is_ordinary;
 use crate::role::Role;
+use crate::tag::pairs;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &CreateRoleRequest) -> Access {
+    let access = Access::to("iam:CreateRole")
+        .on(Noun::Role.placed(ctx, input.path.as_deref(), &input.role_name))
+        .request_tags(pairs(input.tags.as_deref().unwrap_or_default()));
+    bounded_by(access, input.permissions_boundary.as_deref())
+}
 
 pub(crate) async fn create_role(iam: &Iam, ctx: &Ctx, input: CreateRoleRequest) -> Result<CreateRoleResponse, Error> {
     let identity = Identity::new(iam, ctx, Role::NOUN, input.role_name, input.path, input.tags)?;

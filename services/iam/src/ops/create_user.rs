@@ -1,13 +1,21 @@
 //! Makes a user.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::{CreateUserRequest, CreateUserResponse};
-use crate::attachment::HeldPolicies;
-use crate::entity::{Entity, Identity, insert};
+use crate::attachment::{HeldPolicies, bounded_by};
+use crate::entity::{Entity, Identity, Noun, insert};
+use crate::tag::pairs;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &CreateUserRequest) -> Access {
+    let access = Access::to("iam:CreateUser")
+        .on(Noun::User.placed(ctx, input.path.as_deref(), &input.user_name))
+        .request_tags(pairs(input.tags.as_deref().unwrap_or_default()));
+    bounded_by(access, input.permissions_boundary.as_deref())
+}
 
 pub(crate) async fn create_user(iam: &Iam, ctx: &Ctx, input: CreateUserRequest) -> Result<CreateUserResponse, Error> {
     let identity = Identity::new(iam, ctx, User::NOUN, input.user_name, input.path, input.tags)?;

@@ -1,10 +1,15 @@
 //! Removes an access key.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
+use crate::access_key::owner_access;
 use crate::api::DeleteAccessKeyRequest;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &DeleteAccessKeyRequest) -> Access {
+    owner_access(ctx, "iam:DeleteAccessKey", input.user_name.as_deref())
+}
 
 pub(crate) async fn delete_access_key(iam: &Iam, ctx: &Ctx, input: DeleteAccessKeyRequest) -> Result<(), Error> {
     iam.transact(|| async {

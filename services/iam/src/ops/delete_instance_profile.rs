@@ -1,12 +1,17 @@
 //! Removes an instance profile that has no role.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::DeleteInstanceProfileRequest;
+use crate::entity::Noun;
 use crate::error::DeleteConflict;
 use crate::instance_profile::InstanceProfile;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &DeleteInstanceProfileRequest) -> Access {
+    Access::to("iam:DeleteInstanceProfile").on(Noun::InstanceProfile.named(ctx, &input.instance_profile_name))
+}
 
 pub(crate) async fn delete_instance_profile(
     iam: &Iam,

@@ -1,6 +1,6 @@
 //! Removes a managed policy that nobody holds and that has only its default version left.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::DeletePolicyRequest;
@@ -8,6 +8,10 @@ use crate::attachment::PolicyUse;
 use crate::error::DeleteConflict;
 use crate::managed_policy::Policy;
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &DeletePolicyRequest) -> Access {
+    Access::to("iam:DeletePolicy").on(&*input.policy_arn)
+}
 
 pub(crate) async fn delete_policy(iam: &Iam, ctx: &Ctx, input: DeletePolicyRequest) -> Result<(), Error> {
     iam.transact(|| async {

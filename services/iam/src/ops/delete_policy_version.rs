@@ -1,11 +1,15 @@
 //! Removes a version of a managed policy that is not its default one.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::DeletePolicyVersionRequest;
 use crate::error::DeleteConflict;
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &DeletePolicyVersionRequest) -> Access {
+    Access::to("iam:DeletePolicyVersion").on(&*input.policy_arn)
+}
 
 pub(crate) async fn delete_policy_version(
     iam: &Iam,

@@ -1,12 +1,17 @@
 //! Removes a role that has nothing left. Its sessions end with it.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::DeleteRoleRequest;
+use crate::entity::Noun;
 use crate::error::DeleteConflict;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &DeleteRoleRequest) -> Access {
+    Access::to("iam:DeleteRole").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn delete_role(iam: &Iam, ctx: &Ctx, input: DeleteRoleRequest) -> Result<(), Error> {
     iam.transact(|| async {

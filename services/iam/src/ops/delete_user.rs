@@ -1,12 +1,17 @@
 //! Removes a user that has nothing left.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::DeleteUserRequest;
+use crate::entity::Noun;
 use crate::error::DeleteConflict;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &DeleteUserRequest) -> Access {
+    Access::to("iam:DeleteUser").on(Noun::User.named(ctx, &input.user_name))
+}
 
 pub(crate) async fn delete_user(iam: &Iam, ctx: &Ctx, input: DeleteUserRequest) -> Result<(), Error> {
     iam.transact(|| async {

@@ -1,13 +1,18 @@
 //! Tells when, where and for what an access key was last used.
 
 use base::{PrincipalKind, Timestamp};
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{AccessKeyLastUsed, GetAccessKeyLastUsedRequest, GetAccessKeyLastUsedResponse};
+use crate::facts::ACCESS_KEY;
 use crate::{Error, Iam};
 
 /// Region and service of a key that was never used.
 const NEVER: &str = "N/A";
+
+pub(crate) fn access(ctx: &Ctx, input: &GetAccessKeyLastUsedRequest) -> Access {
+    Access::to("iam:GetAccessKeyLastUsed").on(ctx.global_arn("iam", format!("{ACCESS_KEY}{}", input.access_key_id)))
+}
 
 pub(crate) async fn get_access_key_last_used(
     iam: &Iam,

@@ -1,10 +1,15 @@
 //! Answers an instance profile with its role and its tags, be it none.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{GetInstanceProfileRequest, GetInstanceProfileResponse, InstanceProfile as InstanceProfileView};
+use crate::entity::Noun;
 use crate::instance_profile::InstanceProfile;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &GetInstanceProfileRequest) -> Access {
+    Access::to("iam:GetInstanceProfile").on(Noun::InstanceProfile.named(ctx, &input.instance_profile_name))
+}
 
 pub(crate) async fn get_instance_profile(
     iam: &Iam,

@@ -1,10 +1,14 @@
 //! Answers a version of a managed policy with its text.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{GetPolicyVersionRequest, GetPolicyVersionResponse};
 use crate::names::PolicyArn;
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &GetPolicyVersionRequest) -> Access {
+    Access::to("iam:GetPolicyVersion").on(&*input.policy_arn)
+}
 
 pub(crate) async fn get_policy_version(
     iam: &Iam,

@@ -1,13 +1,17 @@
 //! Answers a user, the caller if the request names none.
 
 use base::Timestamp;
-use platform::Ctx;
+use platform::{Access, Ctx};
 
-use crate::access_key::named_user;
+use crate::access_key::{named_user, owner_access};
 use crate::api::{GetUserRequest, GetUserResponse, User as UserView};
 use crate::names::ROOT_PATH;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &GetUserRequest) -> Access {
+    owner_access(ctx, "iam:GetUser", input.user_name.as_deref())
+}
 
 pub(crate) async fn get_user(iam: &Iam, ctx: &Ctx, input: GetUserRequest) -> Result<GetUserResponse, Error> {
     if input.user_name.is_none() && ctx.principal.is_root() {

@@ -1,11 +1,16 @@
 //! Answers an inline policy of a user.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{GetUserPolicyRequest, GetUserPolicyResponse};
+use crate::entity::Noun;
 use crate::url_encoding::url_encoded;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &GetUserPolicyRequest) -> Access {
+    Access::to("iam:GetUserPolicy").on(Noun::User.named(ctx, &input.user_name))
+}
 
 pub(crate) async fn get_user_policy(
     iam: &Iam,

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
-use crate::access_key::status;
+use crate::access_key::{owner_access, status};
 use crate::api::{AccessKeyMetadata, ListAccessKeysRequest, ListAccessKeysResponse};
 use crate::page::PageRequest;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListAccessKeysRequest) -> Access {
+    owner_access(ctx, "iam:ListAccessKeys", input.user_name.as_deref())
+}
 
 pub(crate) async fn list_access_keys(
     iam: &Iam,

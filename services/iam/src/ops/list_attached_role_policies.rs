@@ -1,11 +1,16 @@
 //! Lists the managed policies that are attached to a role.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListAttachedRolePoliciesRequest, ListAttachedRolePoliciesResponse};
+use crate::entity::Noun;
 use crate::page::PageRequest;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListAttachedRolePoliciesRequest) -> Access {
+    Access::to("iam:ListAttachedRolePolicies").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn list_attached_role_policies(
     iam: &Iam,

@@ -1,11 +1,16 @@
 //! Lists the managed policies that are attached to a user.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListAttachedUserPoliciesRequest, ListAttachedUserPoliciesResponse};
+use crate::entity::Noun;
 use crate::page::PageRequest;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListAttachedUserPoliciesRequest) -> Access {
+    Access::to("iam:ListAttachedUserPolicies").on(Noun::User.named(ctx, &input.user_name))
+}
 
 pub(crate) async fn list_attached_user_policies(
     iam: &Iam,

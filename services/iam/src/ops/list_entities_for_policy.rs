@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{
     EntityType, ListEntitiesForPolicyRequest, ListEntitiesForPolicyResponse, PolicyRole, PolicyUsageType, PolicyUser,
@@ -17,6 +17,10 @@ use crate::{Error, Iam};
 
 /// How many holders are read at once.
 const HOLDERS_PER_READ: usize = 500;
+
+pub(crate) fn access(_ctx: &Ctx, input: &ListEntitiesForPolicyRequest) -> Access {
+    Access::to("iam:ListEntitiesForPolicy").on(&*input.policy_arn)
+}
 
 pub(crate) async fn list_entities_for_policy(
     iam: &Iam,

@@ -1,11 +1,16 @@
 //! Lists the tags of an instance profile.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse};
+use crate::entity::Noun;
 use crate::instance_profile::InstanceProfile;
 use crate::page::PageRequest;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListInstanceProfileTagsRequest) -> Access {
+    Access::to("iam:ListInstanceProfileTags").on(Noun::InstanceProfile.named(ctx, &input.instance_profile_name))
+}
 
 pub(crate) async fn list_instance_profile_tags(
     iam: &Iam,

@@ -1,11 +1,16 @@
 //! Lists the account's instance profiles.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListInstanceProfilesRequest, ListInstanceProfilesResponse};
+use crate::entity::Noun;
 use crate::instance_profile::InstanceProfile;
 use crate::page::PageRequest;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListInstanceProfilesRequest) -> Access {
+    Access::to("iam:ListInstanceProfiles").on(Noun::InstanceProfile.placed(ctx, input.path_prefix.as_deref(), ""))
+}
 
 pub(crate) async fn list_instance_profiles(
     iam: &Iam,

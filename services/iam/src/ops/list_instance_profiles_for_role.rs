@@ -1,12 +1,17 @@
 //! Lists the instance profiles that a role is in.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListInstanceProfilesForRoleRequest, ListInstanceProfilesForRoleResponse};
+use crate::entity::Noun;
 use crate::instance_profile::InstanceProfile;
 use crate::page::PageRequest;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListInstanceProfilesForRoleRequest) -> Access {
+    Access::to("iam:ListInstanceProfilesForRole").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn list_instance_profiles_for_role(
     iam: &Iam,

@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListPoliciesRequest, ListPoliciesResponse, Policy as PolicyView, PolicyScopeType, PolicyUsageType};
 use crate::attachment::PolicyUse;
 use crate::aws_managed::AwsManagedPolicy;
-use crate::names::{PolicyArn, is_under};
-use crate::page::PageRequest;
 use crate::managed_policy::Policy;
+use crate::names::{PolicyArn, ROOT_PATH, is_under};
+use crate::page::PageRequest;
 use crate::{Error, Iam};
 
 /// What cursors of AWS's policies begin with; those of the account's begin with [`CUSTOMER`], which sorts before.
 const AWS: &str = "2/";
 const CUSTOMER: &str = "1/";
+
+pub(crate) fn access(_ctx: &Ctx, input: &ListPoliciesRequest) -> Access {
+    Access::to("iam:ListPolicies").on(format!("policy path {}", input.path_prefix.as_deref().unwrap_or(ROOT_PATH)))
+}
 
 pub(crate) async fn list_policies(
     iam: &Iam,

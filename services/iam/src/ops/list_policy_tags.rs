@@ -1,11 +1,15 @@
 //! Lists the tags of a managed policy.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListPolicyTagsRequest, ListPolicyTagsResponse};
-use crate::page::PageRequest;
 use crate::managed_policy::Policy;
+use crate::page::PageRequest;
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &ListPolicyTagsRequest) -> Access {
+    Access::to("iam:ListPolicyTags").on(&*input.policy_arn)
+}
 
 pub(crate) async fn list_policy_tags(
     iam: &Iam,

@@ -1,10 +1,14 @@
 //! Lists the versions of a managed policy without their texts, the latest first.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListPolicyVersionsRequest, ListPolicyVersionsResponse};
 use crate::page::PageRequest;
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &ListPolicyVersionsRequest) -> Access {
+    Access::to("iam:ListPolicyVersions").on(&*input.policy_arn)
+}
 
 pub(crate) async fn list_policy_versions(
     iam: &Iam,

@@ -1,11 +1,16 @@
 //! Lists the names of a role's inline policies.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListRolePoliciesRequest, ListRolePoliciesResponse};
+use crate::entity::Noun;
 use crate::page::PageRequest;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListRolePoliciesRequest) -> Access {
+    Access::to("iam:ListRolePolicies").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn list_role_policies(
     iam: &Iam,

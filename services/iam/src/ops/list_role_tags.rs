@@ -1,11 +1,16 @@
 //! Lists the tags of a role.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListRoleTagsRequest, ListRoleTagsResponse};
+use crate::entity::Noun;
 use crate::page::PageRequest;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListRoleTagsRequest) -> Access {
+    Access::to("iam:ListRoleTags").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn list_role_tags(
     iam: &Iam,

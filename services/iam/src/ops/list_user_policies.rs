@@ -1,11 +1,16 @@
 //! Lists the names of a user's inline policies.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListUserPoliciesRequest, ListUserPoliciesResponse};
+use crate::entity::Noun;
 use crate::page::PageRequest;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListUserPoliciesRequest) -> Access {
+    Access::to("iam:ListUserPolicies").on(Noun::User.named(ctx, &input.user_name))
+}
 
 pub(crate) async fn list_user_policies(
     iam: &Iam,

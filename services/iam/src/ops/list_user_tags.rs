@@ -1,11 +1,16 @@
 //! Lists the tags of a user.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{ListUserTagsRequest, ListUserTagsResponse};
+use crate::entity::Noun;
 use crate::page::PageRequest;
 use crate::user::User;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &ListUserTagsRequest) -> Access {
+    Access::to("iam:ListUserTags").on(Noun::User.named(ctx, &input.user_name))
+}
 
 pub(crate) async fn list_user_tags(
     iam: &Iam,

@@ -1,13 +1,18 @@
 //! Takes a role out of an instance profile.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::RemoveRoleFromInstanceProfileRequest;
+use crate::entity::Noun;
 use crate::instance_profile::InstanceProfile;
 use crate::names::folded;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &RemoveRoleFromInstanceProfileRequest) -> Access {
+    Access::to("iam:RemoveRoleFromInstanceProfile").on(Noun::InstanceProfile.named(ctx, &input.instance_profile_name))
+}
 
 pub(crate) async fn remove_role_from_instance_profile(
     iam: &Iam,

@@ -1,11 +1,15 @@
 //! Makes a version of a managed policy the one that counts.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::SetDefaultPolicyVersionRequest;
 use crate::managed_policy::Policy;
 use crate::{Error, Iam};
+
+pub(crate) fn access(_ctx: &Ctx, input: &SetDefaultPolicyVersionRequest) -> Access {
+    Access::to("iam:SetDefaultPolicyVersion").on(&*input.policy_arn)
+}
 
 pub(crate) async fn set_default_policy_version(
     iam: &Iam,

@@ -1,11 +1,16 @@
 //! Switches an access key on or off.
 
-use platform::Ctx;
 use platform::identity::{AccessKey, KeyStatus};
+use platform::{Access, Ctx};
 use store::Tx;
 
+use crate::access_key::owner_access;
 use crate::api::{StatusType, UpdateAccessKeyRequest};
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &UpdateAccessKeyRequest) -> Access {
+    owner_access(ctx, "iam:UpdateAccessKey", input.user_name.as_deref())
+}
 
 pub(crate) async fn update_access_key(iam: &Iam, ctx: &Ctx, input: UpdateAccessKeyRequest) -> Result<(), Error> {
     let status = match input.status {

@@ -1,10 +1,15 @@
 //! Replaces a role's trust policy.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::UpdateAssumeRolePolicyRequest;
+use crate::entity::Noun;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &UpdateAssumeRolePolicyRequest) -> Access {
+    Access::to("iam:UpdateAssumeRolePolicy").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn update_assume_role_policy(
     iam: &Iam,

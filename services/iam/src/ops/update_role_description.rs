@@ -1,10 +1,15 @@
 //! Changes a role's description.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{Role as RoleView, UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse};
+use crate::entity::Noun;
 use crate::role::Role;
 use crate::{Error, Iam};
+
+pub(crate) fn access(ctx: &Ctx, input: &UpdateRoleDescriptionRequest) -> Access {
+    Access::to("iam:UpdateRoleDescription").on(Noun::Role.named(ctx, &input.role_name))
+}
 
 pub(crate) async fn update_role_description(
     iam: &Iam,

@@ -1,9 +1,13 @@
 //! Tells the account of an access key. Temporary keys are not kept, so only the caller's own is known.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{GetAccessKeyInfoRequest, GetAccessKeyInfoResponse};
 use crate::{Error, Sts};
+
+pub(crate) fn access(_ctx: &Ctx, _input: &GetAccessKeyInfoRequest) -> Access {
+    Access::to("sts:GetAccessKeyInfo")
+}
 
 pub(crate) async fn get_access_key_info(
     sts: &Sts,

@@ -1,9 +1,13 @@
 //! Tells who the caller is. Nobody is denied this.
 
-use platform::Ctx;
+use platform::{Access, Ctx};
 
 use crate::api::{GetCallerIdentityRequest, GetCallerIdentityResponse};
 use crate::{Error, Sts};
+
+pub(crate) fn access(_ctx: &Ctx, _input: &GetCallerIdentityRequest) -> Access {
+    Access::open()
+}
 
 pub(crate) async fn get_caller_identity(
     _sts: &Sts,

@@ -26,7 +26,6 @@ async fn a_session_acts_as_the_role() {
 
     let bearer = bench.bearer(&credentials).await;
     assert_eq!(bearer.principal.arn.to_string(), user.arn);
-    assert!(bearer.is_rooted());
     let PrincipalKind::AssumedRole { role_arn: assumed, role_id, session_name } = bearer.principal.kind else {
         panic!("a session of a role is expected");
     };
@@ -96,16 +95,6 @@ async fn a_session_that_a_role_opens_lasts_an_hour_at_most() {
     let second = session.assume(role("open")).await.unwrap().credentials.unwrap();
     let bearer = bench.bearer(&second).await;
     assert_eq!(bearer.principal.arn.to_string(), "arn:aws:sts::111111111111:assumed-role/open/ci");
-    assert!(bearer.is_rooted());
-}
-
-#[tokio::test]
-async fn a_session_of_nobodys_root_stays_so() {
-    let bench = Bench::new();
-    let mut caller = bench.as_root_of(HERE);
-    caller.ctx.is_rooted = false;
-    let credentials = caller.assume(role("open")).await.unwrap().credentials.unwrap();
-    assert!(!bench.bearer(&credentials).await.is_rooted());
 }
 
 #[tokio::test]

@@ -104,7 +104,6 @@ impl Bench {
     pub(crate) async fn as_bearer(&self, credentials: &api::Credentials) -> Self {
         let caller = self.bearer(credentials).await;
         let mut bench = self.as_caller(caller.principal.clone());
-        bench.ctx.is_rooted = caller.is_rooted();
         bench.ctx.access_key_id = caller.access_key_id;
         bench.ctx.session = caller.session;
         bench

@@ -1,0 +1,58 @@
+//! What is known of the entities that requests name: the true ARN, path and case included, and the tags.
+
+use base::{AccountId, Arn, PrincipalKind};
+use platform::{Ctx, Facts};
+use store::Scope;
+
+use crate::entity::{Entity, Noun};
+use crate::instance_profile::InstanceProfile;
+use crate::managed_policy::Policy;
+use crate::names::folded;
+use crate::role::Role;
+use crate::user::User;
+use crate::{Error, Iam};
+
+/// What stands before the id of an access key, in an ARN that is none at AWS: a key's resource is its user.
+pub(crate) const ACCESS_KEY: &str = "access-key/";
+
+/// What is known of the entity that an ARN names. Its path is not compared: requests tell names.
+pub(crate) async fn facts(iam: &Iam, ctx: &Ctx, _action: &'static str, resource: &str) -> Result<Facts, Error> {
+    let Ok(arn) = resource.parse::<Arn>() else { return Ok(Facts::default()) };
+    let Ok(account) = arn.account.parse::<AccountId>() else { return Ok(Facts::default()) };
+    let Some((kind, rest)) = arn.resource.split_once('/') else { return Ok(Facts::default()) };
+    let name = rest.rsplit('/').next().unwrap_or_default();
+    if let Some(id) = arn.resource.strip_prefix(ACCESS_KEY) {
+        return key_facts(iam, ctx, id).await;
+    }
+    match kind {
+        "user" => iam.entity_facts::<User>(account, name).await,
+        "role" => iam.entity_facts::<Role>(account, name).await,
+        "policy" => iam.entity_facts::<Policy>(account, name).await,
+        "instance-profile" => iam.entity_facts::<InstanceProfile>(account, name).await,
+        _ => Ok(Facts::default()),
+    }
+}
+
+/// What is known of a key is what is known of its user. One that is not the account's is on no resource.
+async fn key_facts(iam: &Iam, ctx: &Ctx, id: &str) -> Result<Facts, Error> {
+    let key = iam.access_key(id).await?.filter(|key| key.principal.account == ctx.account());
+    match key.as_ref().map(|key| &key.principal.kind) {
+        Some(PrincipalKind::User { name }) => iam.entity_facts::<User>(ctx.account(), name).await,
+        _ => Ok(Facts { arn: Some("*".to_owned()), ..Facts::default() }),
+    }
+}
+
+impl Iam {
+    async fn entity_facts<E: Entity>(&self, account: AccountId, name: &str) -> Result<Facts, Error> {
+        if name.is_empty() {
+            return Ok(Facts::default());
+        }
+        let found = self.platform.store.read::<E>(&Scope::global(account), &[&folded(name)]).await?;
+        let Some(found) = found else { return Ok(Facts::default()) };
+        let identity = found.identity();
+        // A policy is named by its ARN: another path means another policy, which there is not.
+        let arn = (E::NOUN != Noun::Policy).then(|| identity.arn(E::NOUN, account).to_string());
+        let tags = identity.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+        Ok(Facts { arn, tags, ..Facts::default() })
+    }
+}
