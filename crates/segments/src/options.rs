@@ -1,0 +1,40 @@
+//! What can be set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, SystemClock};
+
+/// The longest name of a stream, in bytes; CreateLogStream allows 512 characters.
+pub const STREAM_NAME_LENGTH_MAX: usize = 2048;
+/// The most events of a batch; PutLogEvents allows 10,000.
+pub const BATCH_EVENTS_MAX: usize = 100_000;
+/// The most bytes of messages of a batch; PutLogEvents allows 1 MiB.
+pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How a store behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The most bytes of files that a group may have: beyond, its oldest events go.
+    pub group_bytes_max: u64,
+    /// The most bytes of files that all groups may have together: beyond, the oldest events of the biggest group go.
+    pub total_bytes_max: u64,
+    /// An active file that is larger than this is sealed.
+    pub active_bytes_max: u64,
+    /// How long an acknowledged batch may be without being on the disk; 1 s at most.
+    pub sync_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            group_bytes_max: 8 << 30,
+            total_bytes_max: 32 << 30,
+            active_bytes_max: 8 << 20,
+            sync_interval: Duration::from_millis(500),
+        }
+    }
+}
