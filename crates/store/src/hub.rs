@@ -1,6 +1,7 @@
 //! Who is woken by which commit. It holds no events: a watch reads them from the history, at its own pace.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -30,6 +31,8 @@ struct Watcher {
     notify: Arc<Notify>,
     /// The first and the last revision that it has not read and that may be about it.
     touched: Option<(Revision, Revision)>,
+    /// How often it was touched.
+    count: Arc<AtomicU64>,
 }
 
 /// What a watch has to do.
@@ -64,19 +67,18 @@ impl Hub {
     /// Adds a watch on what happens after a revision.
     pub(crate) fn register(&self, pattern: &Pattern, after: Revision) -> (u64, Arc<Notify>) {
         let mut state = self.state();
-        let id = state.next_id;
-        state.next_id += 1;
-        let notify = Arc::new(Notify::new());
         let touched = (after < state.revision).then(|| (after.next(), state.revision));
-        let watcher = Watcher { pattern: pattern.clone(), notify: notify.clone(), touched };
-        state.watchers.insert(id, watcher);
-        match pattern {
-            Pattern::At(key) => state.by_prefix.entry(key.as_str().to_owned()).or_default().push(id),
-            Pattern::Kind { service, kind } => {
-                state.by_kind.entry((service.clone(), kind.clone())).or_default().push(id);
-            }
-        }
-        (id, notify)
+        let notify = Arc::new(Notify::new());
+        let watcher = Watcher { pattern: pattern.clone(), notify: notify.clone(), touched, count: Arc::default() };
+        (state.add(watcher), notify)
+    }
+
+    /// Adds a count of what happens from now on.
+    pub(crate) fn register_count(&self, pattern: &Pattern) -> (u64, Arc<AtomicU64>) {
+        let count = Arc::<AtomicU64>::default();
+        let notify = Arc::new(Notify::new());
+        let watcher = Watcher { pattern: pattern.clone(), notify, touched: None, count: count.clone() };
+        (self.state().add(watcher), count)
     }
 
     /// Removes a watch.
@@ -125,6 +127,7 @@ impl Hub {
                 if let Some(watcher) = state.watchers.get_mut(id) {
                     let first = watcher.touched.map_or(revision, |(first, _)| first);
                     watcher.touched = Some((first, revision));
+                    watcher.count.fetch_add(1, Ordering::Release);
                     watcher.notify.notify_one();
                 }
             }
@@ -158,6 +161,21 @@ impl Hub {
         for watcher in state.watchers.values() {
             watcher.notify.notify_one();
         }
+    }
+}
+
+impl State {
+    fn add(&mut self, watcher: Watcher) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        match &watcher.pattern {
+            Pattern::At(key) => self.by_prefix.entry(key.as_str().to_owned()).or_default().push(id),
+            Pattern::Kind { service, kind } => {
+                self.by_kind.entry((service.clone(), kind.clone())).or_default().push(id);
+            }
+        }
+        self.watchers.insert(id, watcher);
+        id
     }
 }
 

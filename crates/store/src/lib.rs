@@ -14,6 +14,7 @@
 //!   costs no memory and stops no writer.
 //! - Opening the store gives every lease its full time again: nobody is taken for dead because the store was away.
 
+mod change_count;
 mod engine;
 mod entry;
 mod error;
@@ -31,6 +32,7 @@ mod store;
 mod txn;
 mod watch;
 
+pub use change_count::ChangeCount;
 pub use entry::{Entry, Event, EventKind, LeaseId, Revision};
 pub use error::StoreError;
 pub use history::HistoryPolicy;

@@ -14,7 +14,8 @@ use crate::queue::{Message, QueueCount};
 use crate::txn::check_size;
 use crate::watch::Watch;
 use crate::{
-    Entry, Guard, HistoryPolicy, Key, LeaseId, Op, Page, QueueSignal, Range, Revision, StoreError, Txn, TxnOutcome,
+    ChangeCount, Entry, Guard, HistoryPolicy, Key, LeaseId, Op, Page, QueueSignal, Range, Revision, StoreError, Txn,
+    TxnOutcome,
 };
 
 /// The state of everything: a handle that is cheap to clone. See the [crate's page](crate).
@@ -106,6 +107,11 @@ impl Store {
     /// Watches the keys `*/*/<service>/<kind>` and below, of every account and region.
     pub fn watch_kind(&self, service: &str, kind: &str, after: Revision) -> Watch {
         Watch::new(self.engine.clone(), Pattern::kind(service, kind), after)
+    }
+
+    /// Counts the changes of a key and of all below it, from now on.
+    pub fn count_changes(&self, prefix: &Key) -> ChangeCount {
+        ChangeCount::new(self.engine.clone(), prefix)
     }
 
     /// Makes a lease, which ends `ttl` after its last renewal. Opening the store renews every lease.

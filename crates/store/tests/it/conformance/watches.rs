@@ -20,6 +20,7 @@ on_each_engine!(
     a_watch_that_was_interrupted_goes_on,
     a_kind_is_watched_in_all_scopes,
     a_watch_of_the_future_waits_for_it,
+    changes_are_counted_before_they_are_acknowledged,
 );
 
 async fn a_watch_sees_every_later_event_in_order_with_what_was_before(kind: Kind) {
@@ -154,4 +155,21 @@ async fn a_watch_of_the_future_waits_for_it(kind: Kind) {
 
 fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+async fn changes_are_counted_before_they_are_acknowledged(kind: Kind) {
+    let bed = kind.bed();
+    bed.put("a/x", "0").await;
+    let count = bed.store.count_changes(&key("a"));
+    let mut before = count.get();
+    bed.put("b", "1").await;
+    bed.put("ab", "1").await;
+    assert_eq!(count.get(), before);
+    for at in ["a", "a/x", "a/y/z"] {
+        bed.put(at, "1").await;
+        assert!(count.get() > before, "{at}");
+        before = count.get();
+    }
+    bed.delete("a/x").await;
+    assert!(count.get() > before);
 }
