@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use wire::Reply;
 use wire::model::ServiceModel;
 use wire::serve::{Backend, Call, CredentialError, FoundCredential};
 use wire::value::Value;
@@ -14,7 +15,7 @@ use crate::rights::Rights;
 use crate::{BoxFuture, Ctx, Platform, store_error};
 
 /// What a handler answers.
-pub type Answer<'a> = BoxFuture<'a, Result<Value, wire::Error>>;
+pub type Answer<'a> = BoxFuture<'a, Result<Reply, wire::Error>>;
 
 /// A service; implemented by generated code.
 pub trait Service: Send + Sync {
@@ -89,7 +90,7 @@ impl Backend for Gateway {
         Box::pin(self.identities.credential(access_key_id, session_token))
     }
 
-    fn call(&self, call: Call<Caller>) -> BoxFuture<'_, Result<Value, wire::Error>> {
+    fn call(&self, call: Call<Caller>) -> BoxFuture<'_, Result<Reply, wire::Error>> {
         Box::pin(async move {
             let model = self.models[call.service];
             let ctx = Ctx {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ErrorKind, ServiceModel};
+use crate::model::{ErrorKind, MESSAGE, ServiceModel};
 
 /// Code, status and message of an error, before a protocol writes it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -10,10 +10,14 @@ use crate::model::{ErrorKind, ServiceModel};
 pub struct Error {
     /// The code that clients switch on.
     pub code: Cow<'static, str>,
+    /// What awsQuery calls it, where that differs.
+    pub query_code: Option<Cow<'static, str>>,
     /// The HTTP status.
     pub status: u16,
     /// What failed, and on what. AWS's own words where AWS has some.
     pub message: String,
+    /// The member of the message. XML always has `Message`.
+    pub message_member: &'static str,
     /// Further members of the error's shape, by wire name.
     pub members: Vec<(&'static str, serde_json::Value)>,
 }
@@ -21,12 +25,45 @@ pub struct Error {
 impl Error {
     /// An error of any code.
     pub fn new(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> Self {
-        Self { code: code.into(), status, message: message.into(), members: Vec::new() }
+        Self {
+            code: code.into(),
+            query_code: None,
+            status,
+            message: message.into(),
+            message_member: MESSAGE,
+            members: Vec::new(),
+        }
     }
 
     /// An error that the service's model has.
     pub fn of(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::new(kind.code, kind.status, message)
+        Self {
+            query_code: kind.query_code.map(Cow::Borrowed),
+            message_member: kind.message_member,
+            ..Self::new(kind.code, kind.status, message)
+        }
+    }
+
+    /// What awsQuery calls it, where that differs.
+    #[must_use]
+    pub fn in_query(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.query_code = Some(code.into());
+        self
+    }
+
+    /// A body that cannot be read, as awsJson and CBOR say it. AWS spells the member of this one error with a capital.
+    pub fn serialization(problem: impl Into<String>) -> Self {
+        Self { message_member: "Message", ..Self::new("SerializationException", 400, problem) }
+    }
+
+    /// Its code in awsQuery.
+    pub fn code_in_query(&self) -> &str {
+        self.query_code.as_deref().unwrap_or(&self.code)
+    }
+
+    /// Whom awsQuery blames.
+    pub fn fault(&self) -> &'static str {
+        if self.is_sender() { "Sender" } else { "Receiver" }
     }
 
     /// Adds a member of the error's shape.

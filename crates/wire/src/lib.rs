@@ -5,13 +5,16 @@
 //! [`schema`], the model's constraints are checked ([`validate`]), and a handler outside this crate answers it. Nothing here
 //! knows a service, a policy or a record.
 
+pub mod cbor;
 pub mod error;
+pub mod eventstream;
 #[cfg(test)]
 mod fixture;
 pub mod json;
 pub mod model;
 pub mod protocol;
 pub mod query;
+pub mod reply;
 pub mod schema;
 pub mod serve;
 pub mod sigv4;
@@ -24,6 +27,8 @@ pub mod xml;
 extern crate self as wire;
 
 pub use error::Error;
+pub use eventstream::EventStream;
+pub use reply::Reply;
 use value::{Shaped, Value};
 
 /// Reads an operation's input. The decoder and the validation have made sure that it fits.

@@ -11,6 +11,8 @@ pub enum Protocol {
     AwsJson11,
     /// Form bodies, XML answers.
     AwsQuery,
+    /// CBOR bodies, service and operation in the path, `smithy-protocol: rpc-v2-cbor`.
+    RpcV2Cbor,
 }
 
 /// One service's model; the generated `MODEL` of its crate.
@@ -30,6 +32,8 @@ pub struct ServiceModel {
     pub xml_namespace: Option<&'static str>,
     /// The code of a constraint violation, where it is not the protocol's own.
     pub validation_error: Option<&'static str>,
+    /// Whether clients that once spoke awsQuery still look for its error codes: the trait `awsQueryCompatible`.
+    pub is_query_compatible: bool,
     /// The protocols that clients may speak.
     pub protocols: &'static [Protocol],
     /// The shapes that served operations reach.
@@ -59,6 +63,11 @@ impl ServiceModel {
         self.operations[operation].output.map(|shape| self.schema.shape(shape))
     }
 
+    /// The union of the events that follow its output, if any do.
+    pub fn events(&self, operation: usize) -> Option<ShapeRef> {
+        self.operations[operation].events.map(|shape| self.schema.shape(shape))
+    }
+
     /// The element that wraps its output in awsQuery.
     pub fn result_wrapper(&self, operation: usize) -> Option<&'static str> {
         let wrapper = self.operations[operation].wrapper;
@@ -74,13 +83,14 @@ pub struct Operation {
     pub is_served: bool,
     input: Option<ShapeId>,
     output: Option<ShapeId>,
+    events: Option<ShapeId>,
     wrapper: Text,
 }
 
 impl Operation {
     /// An operation that is not served.
     pub const fn new(name: Text) -> Self {
-        Self { name, is_served: false, input: None, output: None, wrapper: Text::NONE }
+        Self { name, is_served: false, input: None, output: None, events: None, wrapper: Text::NONE }
     }
 
     /// Marks it as served.
@@ -104,6 +114,13 @@ impl Operation {
         self
     }
 
+    /// The union of the events that follow its output.
+    #[must_use]
+    pub const fn events(mut self, shape: ShapeId) -> Self {
+        self.events = Some(shape);
+        self
+    }
+
     /// The element that wraps its output in awsQuery.
     #[must_use]
     pub const fn wrapper(mut self, name: Text) -> Self {
@@ -112,11 +129,18 @@ impl Operation {
     }
 }
 
+/// Where most errors keep their message.
+pub(crate) const MESSAGE: &str = "message";
+
 /// An error of the model: its code on the wire and its HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorKind {
-    /// `ClusterNotFoundException` in awsJson, `NoSuchEntity` in awsQuery.
+    /// `ClusterNotFoundException` in awsJson, `NoSuchEntity` of a service that speaks awsQuery alone.
     pub code: &'static str,
+    /// What awsQuery calls it, where the service speaks others beside it: `ResourceNotFound`.
+    pub query_code: Option<&'static str>,
+    /// The member of its message.
+    pub message_member: &'static str,
     /// The HTTP status.
     pub status: u16,
 }
@@ -124,6 +148,20 @@ pub struct ErrorKind {
 impl ErrorKind {
     /// An error of this code and status.
     pub const fn new(code: &'static str, status: u16) -> Self {
-        Self { code, status }
+        Self { code, query_code: None, message_member: MESSAGE, status }
+    }
+
+    /// What awsQuery calls it.
+    #[must_use]
+    pub const fn in_query(mut self, code: &'static str) -> Self {
+        self.query_code = Some(code);
+        self
+    }
+
+    /// The member of its message, where it is not `message`.
+    #[must_use]
+    pub const fn message_in(mut self, member: &'static str) -> Self {
+        self.message_member = member;
+        self
     }
 }

@@ -80,6 +80,8 @@ pub mod flag {
     pub const SENSITIVE: u16 = 4;
     /// The client fills the member with a fresh token when the caller gives none.
     pub const IDEMPOTENCY_TOKEN: u16 = 8;
+    /// The structure is an error; in a stream of events it is the last.
+    pub const EXCEPTION: u16 = 16;
 }
 
 /// One shape of the model.

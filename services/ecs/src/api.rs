@@ -3,10 +3,11 @@
 use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
+use wire::Reply;
 use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
-use wire::{enumeration, structure};
+use wire::{enumeration, events, structure};
 
 enumeration! { 0 ApplicationProtocol {
     Http = "http",
@@ -855,6 +856,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     target_prefix: Some("AmazonEC2ContainerServiceV20141113"),
     xml_namespace: None,
     validation_error: Some("InvalidParameterException"),
+    is_query_compatible: false,
     protocols: &[Protocol::AwsJson11],
     schema: &SCHEMA,
     operations: &OPERATIONS,
@@ -880,63 +882,61 @@ impl platform::Service for crate::Ecs {
                 3 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_cluster::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::create_cluster::create_cluster(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::create_cluster::create_cluster(self, ctx, input).await?))
                 }
                 9 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_account_setting::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::delete_account_setting::delete_account_setting(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::delete_account_setting::delete_account_setting(self, ctx, input).await?))
                 }
                 12 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_cluster::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::delete_cluster::delete_cluster(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::delete_cluster::delete_cluster(self, ctx, input).await?))
                 }
                 18 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_task_definitions::access(ctx, &input)).await?;
-                    Ok(wire::write(
-                        crate::ops::delete_task_definitions::delete_task_definitions(self, ctx, input).await?,
-                    ))
+                    Ok(Reply::of(crate::ops::delete_task_definitions::delete_task_definitions(self, ctx, input).await?))
                 }
                 21 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::deregister_task_definition::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::deregister_task_definition::deregister_task_definition(self, ctx, input).await?,
                     ))
                 }
                 23 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::describe_clusters::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::describe_clusters::describe_clusters(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::describe_clusters::describe_clusters(self, ctx, input).await?))
                 }
                 36 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::describe_task_definition::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::describe_task_definition::describe_task_definition(self, ctx, input).await?,
                     ))
                 }
                 43 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_account_settings::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_account_settings::list_account_settings(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_account_settings::list_account_settings(self, ctx, input).await?))
                 }
                 45 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_clusters::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_clusters::list_clusters(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_clusters::list_clusters(self, ctx, input).await?))
                 }
                 56 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_tags_for_resource::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_tags_for_resource::list_tags_for_resource(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_tags_for_resource::list_tags_for_resource(self, ctx, input).await?))
                 }
                 57 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_task_definition_families::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::list_task_definition_families::list_task_definition_families(self, ctx, input)
                             .await?,
                     ))
@@ -944,24 +944,24 @@ impl platform::Service for crate::Ecs {
                 58 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_task_definitions::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_task_definitions::list_task_definitions(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_task_definitions::list_task_definitions(self, ctx, input).await?))
                 }
                 60 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_account_setting::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::put_account_setting::put_account_setting(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::put_account_setting::put_account_setting(self, ctx, input).await?))
                 }
                 61 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_account_setting_default::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::put_account_setting_default::put_account_setting_default(self, ctx, input).await?,
                     ))
                 }
                 63 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_cluster_capacity_providers::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::put_cluster_capacity_providers::put_cluster_capacity_providers(self, ctx, input)
                             .await?,
                     ))
@@ -969,31 +969,29 @@ impl platform::Service for crate::Ecs {
                 66 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::register_task_definition::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::register_task_definition::register_task_definition(self, ctx, input).await?,
                     ))
                 }
                 74 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_resource::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::tag_resource::tag_resource(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::tag_resource::tag_resource(self, ctx, input).await?))
                 }
                 75 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_resource::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::untag_resource::untag_resource(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::untag_resource::untag_resource(self, ctx, input).await?))
                 }
                 77 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_cluster::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::update_cluster::update_cluster(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::update_cluster::update_cluster(self, ctx, input).await?))
                 }
                 78 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_cluster_settings::access(ctx, &input)).await?;
-                    Ok(wire::write(
-                        crate::ops::update_cluster_settings::update_cluster_settings(self, ctx, input).await?,
-                    ))
+                    Ok(Reply::of(crate::ops::update_cluster_settings::update_cluster_settings(self, ctx, input).await?))
                 }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }

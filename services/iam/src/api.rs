@@ -3,10 +3,11 @@
 use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
+use wire::Reply;
 use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
-use wire::{enumeration, structure};
+use wire::{enumeration, events, structure};
 
 structure! { 0 AccessKey {
     access_key_id: String,
@@ -689,6 +690,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     target_prefix: None,
     xml_namespace: Some("https://iam.amazonaws.com/doc/2010-05-08/"),
     validation_error: None,
+    is_query_compatible: false,
     protocols: &[Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,
@@ -715,196 +717,194 @@ impl platform::Service for crate::Iam {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::add_role_to_instance_profile::access(ctx, &input)).await?;
                     crate::ops::add_role_to_instance_profile::add_role_to_instance_profile(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 7 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::attach_role_policy::access(ctx, &input)).await?;
                     crate::ops::attach_role_policy::attach_role_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 8 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::attach_user_policy::access(ctx, &input)).await?;
                     crate::ops::attach_user_policy::attach_user_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 10 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_access_key::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::create_access_key::create_access_key(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::create_access_key::create_access_key(self, ctx, input).await?))
                 }
                 14 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_instance_profile::access(ctx, &input)).await?;
-                    Ok(wire::write(
-                        crate::ops::create_instance_profile::create_instance_profile(self, ctx, input).await?,
-                    ))
+                    Ok(Reply::of(crate::ops::create_instance_profile::create_instance_profile(self, ctx, input).await?))
                 }
                 17 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_policy::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::create_policy::create_policy(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::create_policy::create_policy(self, ctx, input).await?))
                 }
                 18 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_policy_version::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::create_policy_version::create_policy_version(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::create_policy_version::create_policy_version(self, ctx, input).await?))
                 }
                 19 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_role::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::create_role::create_role(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::create_role::create_role(self, ctx, input).await?))
                 }
                 23 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_user::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::create_user::create_user(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::create_user::create_user(self, ctx, input).await?))
                 }
                 26 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_access_key::access(ctx, &input)).await?;
                     crate::ops::delete_access_key::delete_access_key(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 31 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_instance_profile::access(ctx, &input)).await?;
                     crate::ops::delete_instance_profile::delete_instance_profile(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 34 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_policy::access(ctx, &input)).await?;
                     crate::ops::delete_policy::delete_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 35 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_policy_version::access(ctx, &input)).await?;
                     crate::ops::delete_policy_version::delete_policy_version(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 36 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_role::access(ctx, &input)).await?;
                     crate::ops::delete_role::delete_role(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 38 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_role_policy::access(ctx, &input)).await?;
                     crate::ops::delete_role_policy::delete_role_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 45 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_user::access(ctx, &input)).await?;
                     crate::ops::delete_user::delete_user(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 47 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_user_policy::access(ctx, &input)).await?;
                     crate::ops::delete_user_policy::delete_user_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 50 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::detach_role_policy::access(ctx, &input)).await?;
                     crate::ops::detach_role_policy::detach_role_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 51 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::detach_user_policy::access(ctx, &input)).await?;
                     crate::ops::detach_user_policy::detach_user_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 62 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_access_key_last_used::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::get_access_key_last_used::get_access_key_last_used(self, ctx, input).await?,
                     ))
                 }
                 74 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_instance_profile::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_instance_profile::get_instance_profile(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_instance_profile::get_instance_profile(self, ctx, input).await?))
                 }
                 80 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_policy::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_policy::get_policy(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_policy::get_policy(self, ctx, input).await?))
                 }
                 81 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_policy_version::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_policy_version::get_policy_version(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_policy_version::get_policy_version(self, ctx, input).await?))
                 }
                 82 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_role::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_role::get_role(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_role::get_role(self, ctx, input).await?))
                 }
                 83 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_role_policy::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_role_policy::get_role_policy(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_role_policy::get_role_policy(self, ctx, input).await?))
                 }
                 91 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_user::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_user::get_user(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_user::get_user(self, ctx, input).await?))
                 }
                 92 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_user_policy::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_user_policy::get_user_policy(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_user_policy::get_user_policy(self, ctx, input).await?))
                 }
                 93 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_access_keys::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_access_keys::list_access_keys(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_access_keys::list_access_keys(self, ctx, input).await?))
                 }
                 96 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_attached_role_policies::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::list_attached_role_policies::list_attached_role_policies(self, ctx, input).await?,
                     ))
                 }
                 97 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_attached_user_policies::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::list_attached_user_policies::list_attached_user_policies(self, ctx, input).await?,
                     ))
                 }
                 99 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_entities_for_policy::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::list_entities_for_policy::list_entities_for_policy(self, ctx, input).await?,
                     ))
                 }
                 103 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_instance_profile_tags::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::list_instance_profile_tags::list_instance_profile_tags(self, ctx, input).await?,
                     ))
                 }
                 104 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_instance_profiles::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_instance_profiles::list_instance_profiles(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_instance_profiles::list_instance_profiles(self, ctx, input).await?))
                 }
                 105 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_instance_profiles_for_role::access(ctx, &input)).await?;
-                    Ok(wire::write(
+                    Ok(Reply::of(
                         crate::ops::list_instance_profiles_for_role::list_instance_profiles_for_role(self, ctx, input)
                             .await?,
                     ))
@@ -912,150 +912,148 @@ impl platform::Service for crate::Iam {
                 111 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_policies::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_policies::list_policies(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_policies::list_policies(self, ctx, input).await?))
                 }
                 113 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_policy_tags::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_policy_tags::list_policy_tags(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_policy_tags::list_policy_tags(self, ctx, input).await?))
                 }
                 114 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_policy_versions::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_policy_versions::list_policy_versions(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_policy_versions::list_policy_versions(self, ctx, input).await?))
                 }
                 115 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_role_policies::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_role_policies::list_role_policies(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_role_policies::list_role_policies(self, ctx, input).await?))
                 }
                 116 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_role_tags::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_role_tags::list_role_tags(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_role_tags::list_role_tags(self, ctx, input).await?))
                 }
                 117 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_roles::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_roles::list_roles(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_roles::list_roles(self, ctx, input).await?))
                 }
                 125 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_user_policies::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_user_policies::list_user_policies(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_user_policies::list_user_policies(self, ctx, input).await?))
                 }
                 126 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_user_tags::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_user_tags::list_user_tags(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_user_tags::list_user_tags(self, ctx, input).await?))
                 }
                 127 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_users::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::list_users::list_users(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::list_users::list_users(self, ctx, input).await?))
                 }
                 132 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_role_policy::access(ctx, &input)).await?;
                     crate::ops::put_role_policy::put_role_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 134 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_user_policy::access(ctx, &input)).await?;
                     crate::ops::put_user_policy::put_user_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 137 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::remove_role_from_instance_profile::access(ctx, &input)).await?;
                     crate::ops::remove_role_from_instance_profile::remove_role_from_instance_profile(self, ctx, input)
                         .await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 142 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::set_default_policy_version::access(ctx, &input)).await?;
                     crate::ops::set_default_policy_version::set_default_policy_version(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 146 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_instance_profile::access(ctx, &input)).await?;
                     crate::ops::tag_instance_profile::tag_instance_profile(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 149 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_policy::access(ctx, &input)).await?;
                     crate::ops::tag_policy::tag_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 150 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_role::access(ctx, &input)).await?;
                     crate::ops::tag_role::tag_role(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 153 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_user::access(ctx, &input)).await?;
                     crate::ops::tag_user::tag_user(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 154 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_instance_profile::access(ctx, &input)).await?;
                     crate::ops::untag_instance_profile::untag_instance_profile(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 157 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_policy::access(ctx, &input)).await?;
                     crate::ops::untag_policy::untag_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 158 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_role::access(ctx, &input)).await?;
                     crate::ops::untag_role::untag_role(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 161 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_user::access(ctx, &input)).await?;
                     crate::ops::untag_user::untag_user(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 162 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_access_key::access(ctx, &input)).await?;
                     crate::ops::update_access_key::update_access_key(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 164 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_assume_role_policy::access(ctx, &input)).await?;
                     crate::ops::update_assume_role_policy::update_assume_role_policy(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 169 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_role::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::update_role::update_role(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::update_role::update_role(self, ctx, input).await?))
                 }
                 170 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_role_description::access(ctx, &input)).await?;
-                    Ok(wire::write(
-                        crate::ops::update_role_description::update_role_description(self, ctx, input).await?,
-                    ))
+                    Ok(Reply::of(crate::ops::update_role_description::update_role_description(self, ctx, input).await?))
                 }
                 176 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_user::access(ctx, &input)).await?;
                     crate::ops::update_user::update_user(self, ctx, input).await?;
-                    Ok(wire::nothing())
+                    Ok(Reply::nothing())
                 }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }

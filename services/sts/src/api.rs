@@ -3,10 +3,11 @@
 use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
+use wire::Reply;
 use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
-use wire::{enumeration, structure};
+use wire::{enumeration, events, structure};
 
 structure! { 0 AssumeRoleRequest {
     duration_seconds: Option<i32>,
@@ -111,6 +112,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     target_prefix: None,
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
     validation_error: None,
+    is_query_compatible: false,
     protocols: &[Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,
@@ -136,22 +138,22 @@ impl platform::Service for crate::Sts {
                 0 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::assume_role::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::assume_role::assume_role(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::assume_role::assume_role(self, ctx, input).await?))
                 }
                 5 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_access_key_info::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_access_key_info::get_access_key_info(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_access_key_info::get_access_key_info(self, ctx, input).await?))
                 }
                 6 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_caller_identity::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_caller_identity::get_caller_identity(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_caller_identity::get_caller_identity(self, ctx, input).await?))
                 }
                 9 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_session_token::access(ctx, &input)).await?;
-                    Ok(wire::write(crate::ops::get_session_token::get_session_token(self, ctx, input).await?))
+                    Ok(Reply::of(crate::ops::get_session_token::get_session_token(self, ctx, input).await?))
                 }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }

@@ -33,16 +33,17 @@ pub fn render(model: &Model) -> Result<String> {
          use std::collections::BTreeMap;\n\
          use base::Timestamp;\n\
          use platform::Ctx;\n\
+         use wire::Reply;\n\
          use wire::model::{{ErrorKind, Operation, Protocol, ServiceModel}};\n\
          use wire::schema::{{Kind, Member, Schema, Shape, Text, flag{table_uses}}};\n\
          use wire::value::Value;\n\
-         use wire::{{enumeration, structure}};\n\n\
+         use wire::{{enumeration, events, structure}};\n\n\
          {types}\n{errors}\n\
          /// The service as the wire knows it.\n\
          pub static MODEL: ServiceModel = ServiceModel {{\n\
          name: {name:?}, title: {title:?}, api_version: {version:?}, signing_name: {signing_name:?},\n\
          target_prefix: {target}, xml_namespace: {namespace}, validation_error: {validation},\n\
-         protocols: &[{protocols}], schema: &SCHEMA, operations: &OPERATIONS }};\n\n\
+         is_query_compatible: {compatible}, protocols: &[{protocols}], schema: &SCHEMA, operations: &OPERATIONS }};\n\n\
          {dispatch}\n\
          const fn t(at: u32, length: u32) -> Text {{ Text::new(at, length) }}\n{bounds}\n\
          #[rustfmt::skip]\nstatic OPERATIONS: [Operation; {count}] = [\n{operations}];\n\n\
@@ -55,6 +56,7 @@ pub fn render(model: &Model) -> Result<String> {
         target = option(metadata("targetPrefix")),
         namespace = option(metadata("xmlNamespace")),
         validation = option(model.validation_error.as_deref().unwrap_or_default()),
+        compatible = model.is_query_compatible(),
         protocols = protocols.join(", "),
         dispatch = dispatch(model),
         count = model.operations.len(),
@@ -80,6 +82,10 @@ fn types(model: &Model) -> Result<String> {
         let name = names::type_name(shape);
         let body = match model.kind(shape) {
             "structure" if model.shape(shape)["document"] == true => continue,
+            "structure" if model.is_event_stream(shape) => {
+                writeln!(out, "events! {{ {name} {{\n{}}} }}\n", events(model, shape))?;
+                continue;
+            }
             "structure" => fields(model, shape)?,
             "string" if model.shape(shape)["enum"].is_array() => variants(model, shape),
             _ => continue,
@@ -105,6 +111,15 @@ fn fields(model: &Model, shape: &str) -> Result<String> {
         writeln!(out, "    {}: {rust},", names::field(member))?;
     }
     Ok(out)
+}
+
+fn events(model: &Model, shape: &str) -> String {
+    let mut out = String::new();
+    for (place, (member, reference)) in model.members(shape).into_iter().enumerate() {
+        let event = names::type_name(reference["shape"].as_str().unwrap_or_default());
+        let _ = writeln!(out, "    {}({event}) = {place},", names::type_name(member));
+    }
+    out
 }
 
 fn variants(model: &Model, shape: &str) -> String {
@@ -142,24 +157,35 @@ fn rust_type(model: &Model, shape: &str) -> Result<String> {
 
 /// Constants for the errors that served operations may answer, with the code and status of the model.
 fn errors(model: &Model) -> String {
-    let json = model.metadata["protocol"] == "json";
+    let compatible = model.is_query_compatible();
+    let json = model.metadata["protocol"] != "query" && !compatible;
+    let speaks_cbor = model.protocols().is_ok_and(|protocols| protocols.contains(&"RpcV2Cbor"));
     let mut out =
         String::from("/// The errors of the served operations.\npub mod errors {\nuse wire::model::ErrorKind;\n");
     for name in model.errors() {
         let shape = model.shape(name);
         let fault = shape["fault"] == true;
-        // awsJson names an error by its shape; the other protocols by the code that the model gives.
-        let code = if json { name } else { shape["error"]["code"].as_str().unwrap_or(name) };
+        let query_code = shape["error"]["code"].as_str().unwrap_or(name);
+        // awsQuery names an error by the code that the model gives; the other protocols by its shape.
+        let code = if json || compatible { name } else { query_code };
         let status = match shape["error"]["httpStatusCode"].as_u64() {
             Some(status) if !json => status,
             _ if fault => 500,
             _ => 400,
         };
-        let _ = writeln!(
+        let _ = write!(
             out,
-            "/// `{code}`\npub const {}: ErrorKind = ErrorKind::new({code:?}, {status});",
+            "/// `{code}`\npub const {}: ErrorKind = ErrorKind::new({code:?}, {status})",
             names::error_constant(name)
         );
+        if compatible && query_code != code {
+            let _ = write!(out, ".in_query({query_code:?})");
+        }
+        // Clients of CBOR take a member's name by the letter.
+        if speaks_cbor && model.members(name).iter().any(|(member, _)| *member == "Message") {
+            out.push_str(".message_in(\"Message\")");
+        }
+        out.push_str(";\n");
     }
     out + "}\n"
 }
@@ -177,6 +203,9 @@ fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
             if let Some(output) = &operation.output {
                 write!(out, ".output({})", shape_number(model, output)?)?;
             }
+            if let Some(events) = &operation.events {
+                write!(out, ".events({})", shape_number(model, events)?)?;
+            }
             if let Some(wrapper) = &operation.result_wrapper {
                 write!(out, ".wrapper({})", texts.piece(wrapper))?;
             }
@@ -189,7 +218,7 @@ fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
 fn dispatch(model: &Model) -> String {
     let mut arms = String::new();
     for (number, operation) in model.operations.iter().enumerate().filter(|(_, operation)| operation.served) {
-        let _ = writeln!(arms, "{number} => {}", arm(operation));
+        let _ = writeln!(arms, "{number} => {}", arm(model, operation));
     }
     format!(
         "impl platform::Service for crate::{rust_type} {{\n\
@@ -204,7 +233,7 @@ fn dispatch(model: &Model) -> String {
     )
 }
 
-fn arm(operation: &Operation) -> String {
+fn arm(model: &Model, operation: &Operation) -> String {
     let name = names::snake(&operation.name);
     let (read, asked, given) = match operation.input {
         Some(_) => ("let input = wire::read(input)?;\n", "ctx, &input", "self, ctx, input"),
@@ -212,10 +241,14 @@ fn arm(operation: &Operation) -> String {
     };
     let admit = format!("ctx.admit(self, &crate::ops::{name}::access({asked})).await?;");
     let call = format!("crate::ops::{name}::{name}({given}).await?");
-    let answer = if operation.output.is_some() {
-        format!("Ok(wire::write({call}))")
-    } else {
-        format!("{call};\nOk(wire::nothing())")
+    let has_members = operation.output.as_deref().is_some_and(|output| !model.members(output).is_empty());
+    let answer = match (&operation.events, &operation.output) {
+        (Some(_), Some(_)) if has_members => format!(
+            "let (initial, events) = {call};\nOk(Reply::Stream {{ initial: wire::write(initial), events: events.into() }})"
+        ),
+        (Some(_), _) => format!("Ok(Reply::events({call}))"),
+        (None, Some(_)) => format!("Ok(Reply::of({call}))"),
+        (None, None) => format!("{call};\nOk(Reply::nothing())"),
     };
     format!("{{\n{read}{admit}\n{answer}\n}}")
 }

@@ -30,6 +30,8 @@ pub struct Operation {
     pub served: bool,
     pub input: Option<String>,
     pub output: Option<String>,
+    /// The union of the events that follow the output.
+    pub events: Option<String>,
     pub result_wrapper: Option<String>,
     pub errors: Vec<String>,
 }
@@ -40,18 +42,19 @@ impl Model {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading {} (run `cargo xtask models`)", path.display()))?;
         let mut document: Value = serde_json::from_str(&text)?;
-        let shapes: BTreeMap<String, Value> = serde_json::from_value(document["shapes"].take())?;
+        let mut shapes: BTreeMap<String, Value> = serde_json::from_value(document["shapes"].take())?;
         let table: BTreeMap<String, Value> = serde_json::from_value(document["operations"].take())?;
         for wanted in &served.operations {
             ensure!(table.contains_key(wanted), "models/operations.toml: {name} has no operation {wanted}");
         }
-        let operations: Vec<_> = table
+        let mut operations: Vec<_> = table
             .iter()
             .map(|(name, row)| Operation {
                 name: name.clone(),
                 served: served.operations.contains(name),
                 input: row["input"]["shape"].as_str().map(str::to_owned),
                 output: row["output"]["shape"].as_str().map(str::to_owned),
+                events: None,
                 result_wrapper: row["output"]["resultWrapper"].as_str().map(str::to_owned),
                 errors: row["errors"]
                     .as_array()
@@ -59,9 +62,12 @@ impl Model {
                     .unwrap_or_default(),
             })
             .collect();
+        for operation in operations.iter_mut().filter(|o| o.served) {
+            operation.events = take_events(&mut shapes, operation).with_context(|| format!("in {name}"))?;
+        }
         let mut reached = BTreeSet::new();
         for operation in operations.iter().filter(|o| o.served) {
-            for shape in [&operation.input, &operation.output].into_iter().flatten() {
+            for shape in [&operation.input, &operation.output, &operation.events].into_iter().flatten() {
                 reach(&shapes, shape, &mut reached)?;
             }
         }
@@ -91,6 +97,16 @@ impl Model {
 
     pub fn kind(&self, name: &str) -> &str {
         self.shape(name)["type"].as_str().unwrap_or_default()
+    }
+
+    /// Whether a shape is a union of events.
+    pub fn is_event_stream(&self, name: &str) -> bool {
+        self.shape(name)["eventstream"] == true
+    }
+
+    /// Whether clients still look for the codes of awsQuery.
+    pub fn is_query_compatible(&self) -> bool {
+        self.metadata["awsQueryCompatible"].is_object()
     }
 
     /// The members of a structure in the order in which they are numbered.
@@ -128,11 +144,45 @@ impl Model {
                     ("json", Some("1.0")) => "AwsJson10",
                     ("json", _) => "AwsJson11",
                     ("query", _) => "AwsQuery",
+                    ("smithy-rpc-v2-cbor", _) => "RpcV2Cbor",
                     (other, _) => bail!("{}: protocol {other} has no codec yet", self.name),
                 })
             })
             .collect()
     }
+}
+
+/// Takes the stream of events out of an operation's output, which then is what comes before the events.
+fn take_events(shapes: &mut BTreeMap<String, Value>, operation: &Operation) -> Result<Option<String>> {
+    let input = operation.input.as_deref().and_then(|input| stream_member(shapes, input));
+    ensure!(input.is_none(), "{}: a stream of events as input has no codec yet", operation.name);
+    let Some(output) = &operation.output else { return Ok(None) };
+    let Some((member, events)) = stream_member(shapes, output) else { return Ok(None) };
+    for (event, reference) in members(shapes, &events) {
+        for (_, inner) in members(shapes, reference["shape"].as_str().unwrap_or_default()) {
+            let is_plain = inner["eventpayload"] != true && inner["eventheader"] != true;
+            ensure!(is_plain, "{}: the payload or header of event {event} has no codec yet", operation.name);
+        }
+    }
+    if let Some(members) = shapes.get_mut(output).and_then(|output| output["members"].as_object_mut()) {
+        members.remove(&member);
+    }
+    Ok(Some(events))
+}
+
+/// The member of a structure that is a stream of events, and its shape.
+fn stream_member(shapes: &BTreeMap<String, Value>, structure: &str) -> Option<(String, String)> {
+    members(shapes, structure).find_map(|(name, reference)| {
+        let shape = reference["shape"].as_str()?;
+        (shapes.get(shape)?["eventstream"] == true).then(|| (name.clone(), shape.to_owned()))
+    })
+}
+
+fn members<'s>(
+    shapes: &'s BTreeMap<String, Value>,
+    structure: &str,
+) -> impl Iterator<Item = (&'s String, &'s Value)> + use<'s> {
+    shapes.get(structure).and_then(|shape| shape["members"].as_object()).into_iter().flatten()
 }
 
 fn reach(shapes: &BTreeMap<String, Value>, name: &str, reached: &mut BTreeSet<String>) -> Result<()> {

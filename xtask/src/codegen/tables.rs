@@ -78,7 +78,11 @@ pub fn tables(model: &Model, texts: &mut Texts) -> Result<Tables> {
                     writeln!(tables.members, "{}", member_row(model, texts, member, reference, required)?)?;
                     members += 1;
                 }
-                rows(if shape["union"] == true { "Union" } else { "Structure" }, first, members - first)
+                rows(
+                    if shape["union"] == true || shape["eventstream"] == true { "Union" } else { "Structure" },
+                    first,
+                    members - first,
+                )
             }
             "list" => {
                 writeln!(tables.members, "{}", member_row(model, texts, "member", &shape["member"], false)?)?;
@@ -132,6 +136,7 @@ fn flags(row: &Value, required: bool) -> String {
         (required, "flag::REQUIRED"),
         (row["flattened"] == true, "flag::FLATTENED"),
         (row["sensitive"] == true, "flag::SENSITIVE"),
+        (row["exception"] == true, "flag::EXCEPTION"),
         (row["idempotencyToken"] == true, "flag::IDEMPOTENCY_TOKEN"),
     ]
     .into_iter()

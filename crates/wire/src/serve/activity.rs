@@ -31,7 +31,8 @@ impl Activity {
     }
 
     /// Waits until no request has begun and none has been open for `limit`, or a little longer. Answers are whole when a
-    /// request ends here, so this is also the time that a client has to take one.
+    /// request ends here, so this is also the time that a client has to take one; a stream of events counts as open only
+    /// while it has nothing to send, so it is the time to take a message, too.
     pub(super) async fn ceased(&self, limit: Duration) {
         let (mut seen, mut quiet_looks) = (0, 0);
         // The look after a request's end may follow at once: it does not count.

@@ -67,6 +67,7 @@ pub async fn serve<B: Backend>(
         });
     }
     drop(listener);
+    server.stopping.send_replace(true);
     let drain = server.limits.drain_timeout;
     let graceful = Arc::try_unwrap(graceful).map_err(|_| std::io::Error::other("the listener is shared"))?;
     if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
@@ -109,9 +110,9 @@ async fn requests<B: Backend>(
         let activity = activity.clone();
         service_fn(move |request| {
             let open = activity.begin();
-            let server = server.clone();
+            let (server, activity) = (server.clone(), activity.clone());
             async move {
-                let response = server.answer(request, Some(peer.ip())).await;
+                let response = server.answer(request, Some(peer.ip()), activity).await;
                 drop(open);
                 Ok::<_, std::convert::Infallible>(response)
             }

@@ -13,6 +13,7 @@ mod log_text;
 mod request;
 mod room;
 pub mod route;
+mod stream;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -24,11 +25,12 @@ use base::{Region, Timestamp};
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::Full;
+use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::model::{Protocol, ServiceModel};
+use crate::reply::Reply;
 use crate::sigv4::{SecretAccessKey, SigningKeyCache};
-use crate::value::Value;
 
 pub use connection::{Tls, serve};
 
@@ -58,7 +60,7 @@ pub trait Backend: Send + Sync + 'static {
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Self::Caller>, CredentialError>>;
     /// Authorises, decodes and handles a verified request.
-    fn call(&self, call: Call<Self::Caller>) -> BoxFuture<'_, Result<Value, Error>>;
+    fn call(&self, call: Call<Self::Caller>) -> BoxFuture<'_, Result<Reply, Error>>;
 }
 
 /// A key that may sign.
@@ -142,7 +144,7 @@ pub struct ServeLimits {
     /// largest single answer must fit.
     pub answers_bytes_max: usize,
     /// How long a connection may take to send a request's head, how long it may idle between requests, and how long it may
-    /// take to read an answer.
+    /// take to read an answer or a part of a stream. A stream that waits for its next event does not idle.
     pub head_timeout: Duration,
     /// The longest pause between two pieces of a request's body, and how much longer it may take than 16 KiB a second would.
     pub body_timeout: Duration,
@@ -177,6 +179,8 @@ pub struct Server<B> {
     keys: SigningKeyCache,
     bodies: Room,
     answers: Room,
+    /// Whether the server stops; streams of events end then.
+    stopping: watch::Sender<bool>,
     internal: Internal,
     observer: Observer,
 }
@@ -187,6 +191,7 @@ impl<B: Backend> Server<B> {
         // Room for at least one body, however large a single one may be.
         let bodies = Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max));
         let answers = Room::new(limits.answers_bytes_max);
-        Self { backend, limits, keys: SigningKeyCache::new(), bodies, answers, internal, observer }
+        let (keys, stopping) = (SigningKeyCache::new(), watch::Sender::new(false));
+        Self { backend, limits, keys, bodies, answers, stopping, internal, observer }
     }
 }

@@ -12,16 +12,20 @@ use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use super::activity::Activity;
 use super::answer::AnswerBody;
 use super::body;
 use super::log_text::LogText;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
+use super::stream::Pump;
 use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Server};
 use crate::error::Error;
+use crate::eventstream::Events;
+use crate::model::ServiceModel;
 use crate::protocol::Encoded;
+use crate::reply::Reply;
 use crate::sigv4::{self, AuthError, ParsedSignature, PayloadHash};
-use crate::value::Value;
 
 impl<B: Backend> Server<B> {
     /// Answers one request. Never fails: whatever goes wrong is an answer.
@@ -29,6 +33,7 @@ impl<B: Backend> Server<B> {
         self: Arc<Self>,
         request: Request<Incoming>,
         source_ip: Option<IpAddr>,
+        activity: Arc<Activity>,
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
@@ -40,20 +45,25 @@ impl<B: Backend> Server<B> {
             request_id: self.backend.request_id(),
             now: self.backend.now(),
             source_ip,
-            namespace: None,
+            owner: None,
             target: None,
             parts,
         };
         let mut outcome = exchange.run(&self, body).await;
-        let mut encoded = exchange.encode(&self, &outcome);
+        let mut encoded = exchange.encode(&outcome);
         let mut place = Place::default();
         if let Err(no_room) = self.answers.grow(&mut place, encoded.body.len()) {
             outcome = Err(no_room);
-            encoded = exchange.encode(&self, &outcome);
+            encoded = exchange.encode(&outcome);
         }
         exchange.report(&self, &outcome, encoded.status, started);
-        let is_given_up = outcome.is_err_and(|error| matches!(error.status, 408 | 413 | 503));
-        respond(encoded, place, &exchange.request_id, is_given_up)
+        let is_given_up = outcome.as_ref().is_err_and(|error| matches!(error.status, 408 | 413 | 503));
+        let content = std::mem::take(&mut encoded.body);
+        let body = match outcome {
+            Ok(Reply::Stream { events, .. }) => exchange.stream(&self, content, events, activity),
+            Ok(Reply::Value(_)) | Err(_) => AnswerBody::new(content.into(), place),
+        };
+        respond(&encoded, body, &exchange.request_id, is_given_up)
     }
 }
 
@@ -64,20 +74,20 @@ struct Exchange {
     request_id: String,
     now: Timestamp,
     source_ip: Option<IpAddr>,
-    /// The namespace of XML errors: the service's, as long as it seems to be one that the service answers itself.
-    namespace: Option<&'static str>,
-    target: Option<Target>,
+    /// The service, as long as the answer seems to be one that the service gives itself.
+    owner: Option<&'static ServiceModel>,
+    target: Option<(&'static ServiceModel, Target)>,
 }
 
 impl Exchange {
-    async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Value, Error> {
+    async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
         let signature = sigv4::parse(&self.parts).map_err(|error| self.refused(&error))?;
         let services = server.backend.services();
         let scope = signature.scope();
         let service = self.dialect.service(services, &scope.service);
         let expected: Cow<'_, str> = match &service {
             Ok(service) => {
-                self.namespace = services[*service].xml_namespace;
+                self.owner = Some(services[*service]);
                 services[*service].signing_name.into()
             }
             Err(_) => scope.service.clone().into(),
@@ -88,11 +98,11 @@ impl Exchange {
         let region = self.region(&signature)?;
         let body = self.input(body);
         let target = service.and_then(|service| self.dialect.target(services, service, &body)).map_err(|none| {
-            self.namespace = None;
+            self.owner = None;
             none.error(self.dialect.protocol())
         })?;
-        self.target = Some(target);
         let model = services[target.service];
+        self.target = Some((model, target));
         if !model.operations[target.operation].is_served {
             return Err(Error::not_served(model, target.operation));
         }
@@ -196,27 +206,47 @@ impl Exchange {
         self.parts.headers.get(name)?.to_str().ok()
     }
 
-    fn encode<B: Backend>(&self, server: &Server<B>, outcome: &Result<Value, Error>) -> Encoded {
-        let model = self.target.map(|target| server.backend.services()[target.service]);
-        match (outcome, self.target, model) {
-            (Ok(output), Some(target), Some(model)) => {
-                target.protocol.encode(model, target.operation, output, &self.request_id)
+    fn encode(&self, outcome: &Result<Reply, Error>) -> Encoded {
+        let protocol = self.target.map_or(self.dialect.protocol(), |(_, target)| target.protocol);
+        let error = |error: &Error| protocol.encode_error(self.owner, error, &self.request_id);
+        match (outcome, self.target) {
+            (Ok(Reply::Value(output)), Some((model, target))) => {
+                protocol.encode(model, target.operation, output, &self.request_id)
             }
-            (Ok(_), _, _) => self.dialect.protocol().encode_error(self.namespace, &Error::internal(), &self.request_id),
-            (Err(error), target, _) => {
-                let protocol = target.map_or(self.dialect.protocol(), |target| target.protocol);
-                protocol.encode_error(self.namespace, error, &self.request_id)
+            (Ok(Reply::Stream { initial, .. }), Some((model, target))) => {
+                protocol.encode_initial(model, target.operation, initial)
             }
+            (Ok(_), None) => error(&Error::internal()),
+            (Err(told), _) => error(told),
         }
     }
 
-    fn report<B: Backend>(&self, server: &Server<B>, outcome: &Result<Value, Error>, status: u16, started: Instant) {
-        let model = self.target.map(|target| server.backend.services()[target.service]);
-        let service = model.map_or("", |model| model.name);
-        let operation = match (model, self.target) {
-            (Some(model), Some(target)) => model.operation_name(target.operation),
-            _ => "",
+    /// A body that begins with `initial` and goes on with the events.
+    fn stream<B: Backend>(
+        &self,
+        server: &Server<B>,
+        initial: Vec<u8>,
+        events: Events,
+        activity: Arc<Activity>,
+    ) -> AnswerBody {
+        let shape = self.target.and_then(|(model, target)| Some((target.protocol, model.events(target.operation)?)));
+        let Some((protocol, shape)) = shape else {
+            tracing::error!(request_id = %self.request_id, "an operation without events answers some");
+            return AnswerBody::new(initial.into(), Place::default());
         };
+        let pump = Pump {
+            protocol,
+            shape,
+            room: server.answers.clone(),
+            stopping: server.stopping.subscribe(),
+            request_id: self.request_id.clone(),
+        };
+        AnswerBody::stream(pump.start(initial, events), activity)
+    }
+
+    fn report<B: Backend>(&self, server: &Server<B>, outcome: &Result<Reply, Error>, status: u16, started: Instant) {
+        let (service, operation) =
+            self.target.map_or(("", ""), |(model, target)| (model.name, model.operation_name(target.operation)));
         let duration = started.elapsed();
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let request_id = &self.request_id;
@@ -235,12 +265,19 @@ fn whole(full: Full<Bytes>) -> Bytes {
     full.into_inner().unwrap_or_default()
 }
 
-fn respond(encoded: Encoded, place: Place, request_id: &str, close: bool) -> http::Response<AnswerBody> {
-    let mut response = http::Response::new(AnswerBody::new(encoded.body.into(), place));
+fn respond(encoded: &Encoded, body: AnswerBody, request_id: &str, close: bool) -> http::Response<AnswerBody> {
+    let mut response = http::Response::new(body);
     *response.status_mut() =
         http::StatusCode::from_u16(encoded.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static(encoded.content_type));
+    if let Some(content_type) = encoded.content_type {
+        headers.insert("content-type", HeaderValue::from_static(content_type));
+    }
+    for (name, value) in &encoded.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
+    }
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }

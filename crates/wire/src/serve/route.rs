@@ -8,6 +8,10 @@ use crate::sigv4::ErrorFamily;
 
 /// The content type of forms.
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
+/// What says that a request is one of RPC v2 CBOR.
+const CBOR_PROTOCOL: &str = "rpc-v2-cbor";
+/// The content type of CBOR.
+const CBOR_TYPE: &str = "application/cbor";
 /// What AWS calls the version of a form that has none.
 const NO_VERSION: &str = "NO_VERSION_SPECIFIED";
 
@@ -22,6 +26,15 @@ pub enum Dialect {
         operation: String,
         /// As the content type says; no other content type goes with a target.
         protocol: Option<Protocol>,
+    },
+    /// The path names service and operation: `/service/<name>/operation/<name>`, whatever stands before it.
+    Path {
+        /// The service's name: what stands before the dot in a target.
+        service: String,
+        /// The operation's name.
+        operation: String,
+        /// Whether the content type goes with the protocol.
+        is_cbor: bool,
     },
     /// The form's `Action` names the operation, the signature's scope the service.
     Form,
@@ -58,7 +71,7 @@ pub enum NoTarget {
         /// The service.
         name: &'static str,
     },
-    /// A target comes with a body that is not declared as JSON.
+    /// A target comes with a body that is not declared as JSON, or a path of CBOR with one that is not CBOR.
     ContentType,
     /// The form cannot be read.
     Form(DecodeError),
@@ -69,7 +82,11 @@ pub enum NoTarget {
 impl Dialect {
     /// Reads the head. A body that is declared as one of awsJson is one even if no target says what it is for.
     pub fn of(parts: &Parts) -> Self {
-        let protocol = match content_type(parts).as_deref() {
+        let content_type = content_type(parts);
+        if parts.headers.get("smithy-protocol").is_some_and(|protocol| protocol == CBOR_PROTOCOL) {
+            return Self::of_path(parts.uri.path(), content_type.is_none_or(|essence| essence == CBOR_TYPE));
+        }
+        let protocol = match content_type.as_deref() {
             Some("application/x-amz-json-1.0") => Some(Protocol::AwsJson10),
             Some("application/x-amz-json-1.1") => Some(Protocol::AwsJson11),
             _ => None,
@@ -83,10 +100,21 @@ impl Dialect {
         Self::Target { prefix: prefix.to_owned(), operation: operation.to_owned(), protocol }
     }
 
+    fn of_path(path: &str, is_cbor: bool) -> Self {
+        let mut segments = path.rsplit('/');
+        let mut next = || segments.next().unwrap_or_default();
+        let (service, operation) = match (next(), next(), next(), next()) {
+            (operation, "operation", service, "service") => (service, operation),
+            _ => ("", ""),
+        };
+        Self::Path { service: service.to_owned(), operation: operation.to_owned(), is_cbor }
+    }
+
     /// The protocol in which an error is answered.
     pub fn protocol(&self) -> Protocol {
         match self {
             Self::Target { protocol, .. } => protocol.unwrap_or(Protocol::AwsJson11),
+            Self::Path { .. } => Protocol::RpcV2Cbor,
             Self::Form => Protocol::AwsQuery,
         }
     }
@@ -94,7 +122,7 @@ impl Dialect {
     /// The family of authentication errors.
     pub fn family(&self) -> ErrorFamily {
         match self {
-            Self::Target { .. } => ErrorFamily::Json,
+            Self::Target { .. } | Self::Path { .. } => ErrorFamily::Json,
             Self::Form => ErrorFamily::Query,
         }
     }
@@ -104,7 +132,7 @@ impl Dialect {
         let of_scope = || services.iter().position(|model| model.signing_name == scope_service);
         match self {
             Self::Form => of_scope().ok_or_else(|| NoTarget::Service { name: scope_service.to_owned() }),
-            Self::Target { prefix, operation, .. } => {
+            Self::Target { prefix, operation, .. } | Self::Path { service: prefix, operation, .. } => {
                 let known = |model: &&ServiceModel| model.target_prefix.is_some_and(|known| known == prefix);
                 services.iter().position(known).ok_or_else(|| match of_scope() {
                     // Signed for a service of ours, so it is the target that is wrong.
@@ -124,13 +152,17 @@ impl Dialect {
         let model = services[service];
         let protocol = match self {
             Self::Target { protocol, .. } => protocol.ok_or(NoTarget::ContentType)?,
+            Self::Path { is_cbor: false, .. } => return Err(NoTarget::ContentType),
+            Self::Path { .. } => Protocol::RpcV2Cbor,
             Self::Form => Protocol::AwsQuery,
         };
         if !model.protocols.contains(&protocol) {
             return Err(NoTarget::Protocol { name: model.name });
         }
         let (name, version) = match self {
-            Self::Target { operation, .. } => (operation.clone(), model.api_version.to_owned()),
+            Self::Target { operation, .. } | Self::Path { operation, .. } => {
+                (operation.clone(), model.api_version.to_owned())
+            }
             Self::Form => {
                 let form = Form::parse(form).map_err(NoTarget::Form)?;
                 let action = form.get("Action").ok_or(NoTarget::Action)?.to_owned();
@@ -176,6 +208,11 @@ impl NoTarget {
                 crate::Error::new("UnknownOperationException", 404, format!("{name} does not speak this protocol."))
             }
             // AWS says no word about it; whoever sends this has most likely written the request by hand.
+            Self::ContentType if protocol == Protocol::RpcV2Cbor => crate::Error::new(
+                "UnsupportedMediaTypeException",
+                415,
+                "A request of rpc-v2-cbor needs the Content-Type application/cbor.",
+            ),
             Self::ContentType => crate::Error::new(
                 "UnknownOperationException",
                 404,

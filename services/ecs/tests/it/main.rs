@@ -65,7 +65,7 @@ impl Caller {
         let shape = model.input(number).unwrap();
         let value = wire::json::decode(shape, input.to_string().as_bytes(), &wire::json::Limits::REQUEST).unwrap();
         wire::validate::validate(shape, &value).unwrap();
-        let answer = self.ecs.call(&self.ctx, number, value).await?;
+        let answer = self.ecs.call(&self.ctx, number, value).await?.into_value();
         let bytes = wire::json::encode(model.output(number).unwrap(), &answer);
         Ok(serde_json::from_slice(&bytes).unwrap())
     }

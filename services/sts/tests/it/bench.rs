@@ -125,7 +125,7 @@ impl Bench {
         let number = MODEL.operation(operation).unwrap();
         let answer = self.sts.call(&self.ctx, number, input.into_value()).await;
         let refusal = |error: wire::Error| (error.code.into_owned(), error.status, error.message);
-        answer.map(|output| O::from_value(output).unwrap()).map_err(refusal)
+        answer.map(|output| O::from_value(output.into_value()).unwrap()).map_err(refusal)
     }
 
     pub(crate) async fn assume(&self, input: api::AssumeRoleRequest) -> Result<api::AssumeRoleResponse, Refusal> {
