@@ -7,16 +7,20 @@
 //! - [`identity`]: access keys and temporary credentials.
 //! - [`ports`]: how services reach each other without knowing each other.
 //! - [`Keyring`]: what is sealed with the installation's own key.
+//! - [`reconciler`]: whatever must converge.
 
 mod access;
 mod authorize;
+mod backoff;
 mod ctx;
 pub mod denials;
 mod gateway;
+mod guarded;
 pub mod identity;
 mod keyring;
 mod page_token;
 pub mod ports;
+pub mod reconciler;
 mod rights;
 
 use std::future::Future;
@@ -27,10 +31,13 @@ use base::{Clock, ManualClock, Rng, SeededRng, Timestamp};
 use store::{Store, StoreError, StoreOptions};
 
 pub use access::{Access, Facts};
+pub use backoff::Backoff;
 pub use ctx::Ctx;
 pub use gateway::{Answer, Gateway, GatewayParts, Service};
+pub use guarded::Broken;
 pub use keyring::{KEY_BYTES, Keyring};
 pub use page_token::InvalidPageToken;
+pub use reconciler::{Cause, Plan, Planned, Reconciler, ReconcilerStatus, Reconcilers, Round, Runner, Turn, Wake, planned};
 pub use rights::Rights;
 
 /// A boxed future, for traits that are used behind `dyn`.

@@ -3,12 +3,13 @@
 //! DeleteTaskDefinitions leaves a message in a queue, in its own transaction; the message can be received when the time
 //! has come. A message that is received and not acknowledged comes back, so a process that dies in between loses nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Timestamp;
-use platform::Platform;
+use platform::{BoxFuture, Cause, Platform, Reconciler, Round, Wake};
 use serde::{Deserialize, Serialize};
-use store::{Message, QueueSignal, Scope, StoreError, Tx, Versioned};
+use store::{Message, Scope, StoreError, Tx, Versioned};
 
 use crate::Error;
 use crate::names::DefinitionId;
@@ -16,14 +17,12 @@ use crate::task_definition::{Lifecycle, TaskDefinition, Transition};
 
 /// How long a task definition stays describable after its deletion was asked for; AWS says up to an hour.
 pub const KEPT: Duration = Duration::from_secs(3600);
-/// The queue of what is to be removed.
+/// The queue of what is to be removed, and the name of who removes it.
 const QUEUE: &str = "ecs/task-definition-deletions";
 /// How many messages are received at once.
 const BATCH: usize = 16;
 /// How long a message is held before it comes back.
 const HOLD: Duration = Duration::from_secs(60);
-/// How long to wait when the store fails.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// Which revision is to be removed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,34 +64,31 @@ pub async fn sweep(platform: &Platform) -> Result<usize, Error> {
     }
 }
 
-/// Sweeps whenever something is due, until the store is closed.
-pub async fn run(platform: Platform) {
-    let mut signal = platform.store.queue_signal(QUEUE);
-    loop {
-        match round(&platform, &mut signal).await {
-            Ok(()) => {}
-            Err(Error::Store(StoreError::Closed)) => return,
-            Err(error) => {
-                tracing::error!(%error, "task definitions that are being deleted cannot be removed");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+/// The reconciler that sweeps whenever something is due.
+pub fn reconciler(platform: &Platform) -> Arc<dyn Reconciler> {
+    Arc::new(Removals { platform: platform.clone() })
 }
 
-async fn round(platform: &Platform, signal: &mut QueueSignal) -> Result<(), Error> {
-    sweep(platform).await?;
-    let next = platform.store.count(QUEUE).await?.next_visible_at;
-    match next.map(|due| due.since(platform.clock.now())) {
-        None => signal.changed().await?,
-        Some(wait) => {
-            tokio::select! {
-                changed = signal.changed() => changed?,
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
+struct Removals {
+    platform: Platform,
+}
+
+impl Reconciler for Removals {
+    fn name(&self) -> &str {
+        QUEUE
     }
-    Ok(())
+
+    fn wakes(&self) -> Vec<Wake> {
+        vec![Wake::Queue(QUEUE.to_owned())]
+    }
+
+    fn round(&self) -> BoxFuture<'_, Result<Round, Cause>> {
+        Box::pin(async {
+            let removed = sweep(&self.platform).await?;
+            let next = self.platform.store.count(QUEUE).await?.next_visible_at;
+            Ok(Round::did(removed as u64, format!("removed {removed} revisions of task definitions")).due(next))
+        })
+    }
 }
 
 /// Removes a revision and acknowledges its message in one transaction.
