@@ -49,6 +49,13 @@ pub fn decode(shape: ShapeRef, body: &[u8], limits: &Limits) -> Result<Value, De
     if decoder.reader.is_at_end() { Ok(value) } else { Err(DecodeError::Malformed) }
 }
 
+/// Reads what JSON can say too, where no shape is known: an error, say.
+pub fn decode_json(body: &[u8], limits: &Limits) -> Result<serde_json::Value, DecodeError> {
+    let mut decoder = Decoder { reader: Reader::new(body), budget: limits.values_max };
+    let document = decoder.inner_document(0)?;
+    if decoder.reader.is_at_end() { Ok(document) } else { Err(DecodeError::Malformed) }
+}
+
 struct Decoder<'b> {
     reader: Reader<'b>,
     budget: usize,

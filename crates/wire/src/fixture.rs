@@ -64,7 +64,12 @@ const TEXT: &str = " STRING NAME COLOUR BOOLEAN INTEGER SMALL LONG FLOAT DOUBLE 
 
 /// The place of `name` in the text.
 const fn t(name: &str) -> Text {
-    let (text, name) = (TEXT.as_bytes(), name.as_bytes());
+    find(TEXT, name)
+}
+
+/// The place of `name` in a text of names with spaces around them.
+pub const fn find(text: &str, name: &str) -> Text {
+    let (text, name) = (text.as_bytes(), name.as_bytes());
     let mut at = 0;
     while at + name.len() + 2 <= text.len() {
         let mut same = 0;
@@ -76,7 +81,7 @@ const fn t(name: &str) -> Text {
         }
         at += 1;
     }
-    panic!("the fixture's text lacks a name")
+    panic!("the text lacks a name")
 }
 
 const fn m(name: &str, shape: ShapeId) -> Member {

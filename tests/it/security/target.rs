@@ -61,8 +61,9 @@ impl Target {
         Request::of(&scene.host, self.model, self.name, self.protocol, &input)
     }
 
+    /// Whether its input is written as JSON, for CBOR to be made of it.
     pub(crate) fn is_json(&self) -> bool {
-        matches!(self.protocol, Protocol::AwsJson10 | Protocol::AwsJson11)
+        self.protocol != Protocol::AwsQuery
     }
 }
 
@@ -94,7 +95,7 @@ impl Refusal {
 
     fn of(&self, protocol: Protocol) -> (&'static str, u16) {
         match protocol {
-            Protocol::AwsJson10 | Protocol::AwsJson11 => self.json,
+            Protocol::AwsJson10 | Protocol::AwsJson11 | Protocol::RpcV2Cbor => self.json,
             Protocol::AwsQuery => self.query,
         }
     }

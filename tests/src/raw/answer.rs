@@ -1,6 +1,8 @@
 //! An answer, and what it says in its protocol's own shape.
 
 use serde_json::Value;
+use wire::cbor;
+use wire::json::Limits;
 use wire::model::Protocol;
 
 /// An answer as it came.
@@ -65,11 +67,15 @@ impl Answer {
         assert_eq!(self.header("content-type"), Some(protocol.content_type()), "{text}");
         let header_id = self.header("x-amzn-requestid").unwrap_or_else(|| panic!("no request id: {:?}", self.headers));
         assert!(!header_id.is_empty());
+        let of_object = |body: Value| {
+            let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            (field("__type"), field("message"))
+        };
         let (code, message) = match protocol {
-            Protocol::AwsJson10 | Protocol::AwsJson11 => {
-                let body = self.json();
-                let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-                (field("__type"), field("message"))
+            Protocol::AwsJson10 | Protocol::AwsJson11 => of_object(self.json()),
+            Protocol::RpcV2Cbor => {
+                assert_eq!(self.header("smithy-protocol"), Some("rpc-v2-cbor"));
+                of_object(cbor::decode_json(&self.body, &Limits::REQUEST).expect("a CBOR error"))
             }
             Protocol::AwsQuery => {
                 let is_error = text.contains("<ErrorResponse") && text.trim_end().ends_with("</ErrorResponse>");

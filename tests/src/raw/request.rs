@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use base::Timestamp;
 use wire::model::{Protocol, ServiceModel};
 use wire::sigv4::{Credentials, SignableBody, Signer};
+use wire::{cbor, json};
 
 /// A request before it becomes bytes.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request of an operation with this input, already encoded, and without a signature.
+    /// A request of an operation with this input, already encoded (in CBOR: as JSON), and without a signature.
     pub fn of(host: &str, model: &ServiceModel, operation: &str, protocol: Protocol, input: &str) -> Self {
         let mut request = Self {
             method: "POST".to_owned(),
@@ -33,6 +34,17 @@ impl Request {
                 let prefix = model.target_prefix.expect("a service that speaks awsJson has a target");
                 request.set("x-amz-target", &format!("{prefix}.{operation}"));
                 request.set("content-type", protocol.content_type());
+            }
+            Protocol::RpcV2Cbor => {
+                let name = model.target_prefix.expect("a service that speaks CBOR has a name");
+                request.target = format!("/service/{name}/operation/{operation}");
+                request.set("smithy-protocol", "rpc-v2-cbor");
+                request.set("content-type", protocol.content_type());
+                let shape = model.operation(operation).and_then(|operation| model.input(operation));
+                let value = shape.and_then(|shape| json::decode(shape, input.as_bytes(), &json::Limits::REQUEST).ok());
+                if let (Some(shape), Some(value)) = (shape, value) {
+                    request.body = cbor::encode(shape, &value);
+                }
             }
             Protocol::AwsQuery => {
                 request.set("content-type", "application/x-www-form-urlencoded; charset=utf-8");

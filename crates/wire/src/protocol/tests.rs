@@ -39,10 +39,10 @@ fn an_idempotency_token_is_the_clients_to_make() {
 #[test]
 fn a_body_that_cannot_be_read_has_its_code_in_each_protocol() {
     let refused = |body: &[u8]| Protocol::AwsJson11.decode(&JSON, ECHO, body).unwrap_err();
-    assert_eq!(refused(b"{"), Error::new("SerializationException", 400, ""));
-    assert_eq!(refused(b""), Error::new("SerializationException", 400, ""));
+    assert_eq!(refused(b"{"), Error::serialization(""));
+    assert_eq!(refused(b""), Error::serialization(""));
     let wrong_type = refused(br#"{"String":1}"#);
-    assert_eq!(wrong_type, Error::new("SerializationException", 400, "NUMBER_VALUE can not be converted to a String"));
+    assert_eq!(wrong_type, Error::serialization("NUMBER_VALUE can not be converted to a String"));
     let refused = Protocol::AwsQuery.decode(&QUERY, ECHO, b"Integer=a").unwrap_err();
     assert_eq!(refused, Error::new("MalformedInput", 400, "Invalid value for parameter Integer: a"));
 }
@@ -63,10 +63,10 @@ fn a_broken_constraint_has_its_code_in_each_protocol() {
 fn a_json_answer_is_the_output_alone() {
     let output = structure(EVERYTHING, [("String", text("a")), ("Time", Value::Timestamp(Timestamp::from_secs(1)))]);
     let encoded = Protocol::AwsJson11.encode(&JSON, ECHO, &output, "id");
-    assert_eq!((encoded.status, encoded.content_type), (200, "application/x-amz-json-1.1"));
+    assert_eq!((encoded.status, encoded.content_type), (200, Some("application/x-amz-json-1.1")));
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&encoded.body).unwrap(), json!({"String": "a", "Time": 1}));
     let empty = Protocol::AwsJson10.encode(&JSON, ECHO, &structure(EVERYTHING, []), "id");
-    assert_eq!((empty.content_type, body(&empty)), ("application/x-amz-json-1.0", "{}"));
+    assert_eq!((empty.content_type, body(&empty)), (Some("application/x-amz-json-1.0"), "{}"));
     assert_eq!(body(&Protocol::AwsJson11.encode(&JSON, NOTHING, &crate::nothing(), "id")), "");
 }
 
@@ -74,7 +74,7 @@ fn a_json_answer_is_the_output_alone() {
 fn a_query_answer_is_wrapped_and_tells_the_request_id() {
     let output = structure(EVERYTHING, [("Strings", texts(&["a"]))]);
     let encoded = Protocol::AwsQuery.encode(&QUERY, ECHO, &output, "id");
-    assert_eq!((encoded.status, encoded.content_type), (200, "text/xml"));
+    assert_eq!((encoded.status, encoded.content_type), (200, Some("text/xml")));
     assert_eq!(
         body(&encoded),
         "<EchoResponse xmlns=\"https://forms.example.com/doc/2010-05-08/\"><EchoAnswer><Strings><member>a</member>\
@@ -93,7 +93,7 @@ fn a_query_answer_is_wrapped_and_tells_the_request_id() {
 fn a_json_error_has_its_code_message_and_members() {
     let error = Error::new("ClusterNotFoundException", 400, "Cluster not found.").with("resourceIds", json!(["a"]));
     let encoded = Protocol::AwsJson11.encode_error(None, &error, "id");
-    assert_eq!((encoded.status, encoded.content_type), (400, "application/x-amz-json-1.1"));
+    assert_eq!((encoded.status, encoded.content_type), (400, Some("application/x-amz-json-1.1")));
     assert_eq!(
         serde_json::from_slice::<serde_json::Value>(&encoded.body).unwrap(),
         json!({"__type": "ClusterNotFoundException", "message": "Cluster not found.", "resourceIds": ["a"]})
@@ -102,24 +102,23 @@ fn a_json_error_has_its_code_message_and_members() {
 
 #[test]
 fn a_serialization_error_spells_its_message_as_aws_does_or_has_none() {
-    let with =
-        Protocol::AwsJson11.encode_error(None, &Error::new("SerializationException", 400, "Expected null"), "id");
+    let with = Protocol::AwsJson11.encode_error(None, &Error::serialization("Expected null"), "id");
     assert_eq!(body(&with), r#"{"Message":"Expected null","__type":"SerializationException"}"#);
-    let without = Protocol::AwsJson11.encode_error(None, &Error::new("SerializationException", 400, ""), "id");
+    let without = Protocol::AwsJson11.encode_error(None, &Error::serialization(""), "id");
     assert_eq!(body(&without), r#"{"__type":"SerializationException"}"#);
 }
 
 #[test]
 fn a_query_error_says_who_is_to_blame() {
-    let encode = |namespace, error: &Error| Protocol::AwsQuery.encode_error(namespace, error, "id");
-    let sender = encode(QUERY.xml_namespace, &Error::new("NoSuchEntity", 404, "The role <a> cannot be found."));
-    assert_eq!((sender.status, sender.content_type), (404, "text/xml"));
+    let encode = |model, error: &Error| Protocol::AwsQuery.encode_error(model, error, "id");
+    let sender = encode(Some(&QUERY), &Error::new("NoSuchEntity", 404, "The role <a> cannot be found."));
+    assert_eq!((sender.status, sender.content_type), (404, Some("text/xml")));
     assert_eq!(
         body(&sender),
         "<ErrorResponse xmlns=\"https://forms.example.com/doc/2010-05-08/\"><Error><Type>Sender</Type><Code>NoSuchEntity\
          </Code><Message>The role &lt;a&gt; cannot be found.</Message></Error><RequestId>id</RequestId></ErrorResponse>"
     );
-    let receiver = encode(QUERY.xml_namespace, &Error::internal());
+    let receiver = encode(Some(&QUERY), &Error::internal());
     assert_eq!(receiver.status, 500);
     assert!(body(&receiver).contains("<Type>Receiver</Type><Code>InternalFailure</Code>"), "{}", body(&receiver));
     let nobodys = encode(None, &Error::new("MalformedInput", 400, ""));

@@ -47,6 +47,6 @@ pub(super) async fn read(limits: &ServeLimits, room: &Room, mut body: Incoming) 
     }
 }
 
-fn too_large(max: usize) -> Error {
+pub(super) fn too_large(max: usize) -> Error {
     Error::new("RequestEntityTooLargeException", 413, format!("The request's body is larger than {max} bytes."))
 }

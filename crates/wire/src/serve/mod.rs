@@ -9,6 +9,7 @@ mod activity;
 mod answer;
 mod body;
 mod connection;
+mod inflate;
 mod log_text;
 mod request;
 mod room;

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use super::activity::Activity;
 use super::answer::AnswerBody;
 use super::body;
+use super::inflate::{GZIP, inflate};
 use super::log_text::LogText;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
@@ -96,6 +97,10 @@ impl Exchange {
         let found = self.credential(server, &signature).await?;
         let (body, place) = self.verified_body(server, &signature, &found.secret, &expected, body).await?;
         let region = self.region(&signature)?;
+        let (body, place) = match self.header("content-encoding") {
+            Some(GZIP) => inflate(&body, server.limits.body_bytes_max, &server.bodies)?,
+            _ => (body, place),
+        };
         let body = self.input(body);
         let target = service.and_then(|service| self.dialect.target(services, service, &body)).map_err(|none| {
             self.owner = None;
