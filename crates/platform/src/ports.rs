@@ -44,6 +44,16 @@ pub trait PolicyDirectory: Send + Sync {
     ) -> BoxFuture<'a, Result<Arc<BTreeMap<String, String>>, StoreError>>;
 }
 
+/// OpenID Connect providers, as those see them who check their tokens. Implemented by iam.
+pub trait OidcProviderDirectory: Send + Sync {
+    /// The provider of `account` whose tokens say `issuer` (a URL) in `iss`.
+    fn provider<'a>(
+        &'a self,
+        account: AccountId,
+        issuer: &'a str,
+    ) -> BoxFuture<'a, Result<Option<OidcProviderView>, StoreError>>;
+}
+
 /// Where services put metrics of their own. Implemented by cloudwatch.
 pub trait MetricSink: Send + Sync {
     /// Adds samples to metrics of `namespace`.
@@ -69,6 +79,20 @@ pub struct MetricSample {
     pub value: f64,
     /// Of what, in CloudWatch's words: `Count`, `Milliseconds`, `None`.
     pub unit: String,
+}
+
+/// What others need of an OpenID Connect provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcProviderView {
+    /// Its ARN.
+    pub arn: Arn,
+    /// Its address, which tokens say in `iss`.
+    pub url: String,
+    /// For whom its tokens may be meant.
+    pub client_ids: Vec<String>,
+    /// SHA-1, in lower-case hexadecimal digits, of certificates by which its server is known; beside them the public
+    /// authorities are.
+    pub thumbprints: Vec<String>,
 }
 
 /// What others need of a role.

@@ -30,50 +30,86 @@ structure! { 2 AccessKeyMetadata {
     user_name: Option<String>,
 } }
 
-structure! { 3 AddRoleToInstanceProfileRequest {
+structure! { 3 AddClientIDToOpenIDConnectProviderRequest {
+    client_id: String,
+    open_id_connect_provider_arn: String,
+} }
+
+structure! { 4 AddRoleToInstanceProfileRequest {
     instance_profile_name: String,
     role_name: String,
 } }
 
-structure! { 4 AttachRolePolicyRequest {
+structure! { 5 AddUserToGroupRequest {
+    group_name: String,
+    user_name: String,
+} }
+
+structure! { 6 AttachGroupPolicyRequest {
+    group_name: String,
+    policy_arn: String,
+} }
+
+structure! { 7 AttachRolePolicyRequest {
     policy_arn: String,
     role_name: String,
 } }
 
-structure! { 5 AttachUserPolicyRequest {
+structure! { 8 AttachUserPolicyRequest {
     policy_arn: String,
     user_name: String,
 } }
 
-structure! { 6 AttachedPermissionsBoundary {
+structure! { 9 AttachedPermissionsBoundary {
     permissions_boundary_arn: Option<String>,
     permissions_boundary_type: Option<PermissionsBoundaryAttachmentType>,
 } }
 
-structure! { 7 AttachedPolicy {
+structure! { 10 AttachedPolicy {
     policy_arn: Option<String>,
     policy_name: Option<String>,
 } }
 
-structure! { 8 CreateAccessKeyRequest {
+structure! { 11 CreateAccessKeyRequest {
     user_name: Option<String>,
 } }
 
-structure! { 9 CreateAccessKeyResponse {
+structure! { 12 CreateAccessKeyResponse {
     access_key: AccessKey,
 } }
 
-structure! { 10 CreateInstanceProfileRequest {
+structure! { 13 CreateGroupRequest {
+    group_name: String,
+    path: Option<String>,
+} }
+
+structure! { 14 CreateGroupResponse {
+    group: Group,
+} }
+
+structure! { 15 CreateInstanceProfileRequest {
     instance_profile_name: String,
     path: Option<String>,
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 11 CreateInstanceProfileResponse {
+structure! { 16 CreateInstanceProfileResponse {
     instance_profile: InstanceProfile,
 } }
 
-structure! { 12 CreatePolicyRequest {
+structure! { 17 CreateOpenIDConnectProviderRequest {
+    client_id_list: Option<Vec<String>>,
+    tags: Option<Vec<Tag>>,
+    thumbprint_list: Option<Vec<String>>,
+    url: String,
+} }
+
+structure! { 18 CreateOpenIDConnectProviderResponse {
+    open_id_connect_provider_arn: Option<String>,
+    tags: Option<Vec<Tag>>,
+} }
+
+structure! { 19 CreatePolicyRequest {
     description: Option<String>,
     path: Option<String>,
     policy_document: String,
@@ -81,21 +117,21 @@ structure! { 12 CreatePolicyRequest {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 13 CreatePolicyResponse {
+structure! { 20 CreatePolicyResponse {
     policy: Option<Policy>,
 } }
 
-structure! { 14 CreatePolicyVersionRequest {
+structure! { 21 CreatePolicyVersionRequest {
     policy_arn: String,
     policy_document: String,
     set_as_default: Option<bool>,
 } }
 
-structure! { 15 CreatePolicyVersionResponse {
+structure! { 22 CreatePolicyVersionResponse {
     policy_version: Option<PolicyVersion>,
 } }
 
-structure! { 16 CreateRoleRequest {
+structure! { 23 CreateRoleRequest {
     assume_role_policy_document: String,
     description: Option<String>,
     max_session_duration: Option<i32>,
@@ -105,68 +141,94 @@ structure! { 16 CreateRoleRequest {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 17 CreateRoleResponse {
+structure! { 24 CreateRoleResponse {
     role: Role,
 } }
 
-structure! { 18 CreateUserRequest {
+structure! { 25 CreateUserRequest {
     path: Option<String>,
     permissions_boundary: Option<String>,
     tags: Option<Vec<Tag>>,
     user_name: String,
 } }
 
-structure! { 19 CreateUserResponse {
+structure! { 26 CreateUserResponse {
     user: Option<User>,
 } }
 
-structure! { 20 DeleteAccessKeyRequest {
+structure! { 27 DeleteAccessKeyRequest {
     access_key_id: String,
     user_name: Option<String>,
 } }
 
-structure! { 21 DeleteInstanceProfileRequest {
+structure! { 28 DeleteGroupPolicyRequest {
+    group_name: String,
+    policy_name: String,
+} }
+
+structure! { 29 DeleteGroupRequest {
+    group_name: String,
+} }
+
+structure! { 30 DeleteInstanceProfileRequest {
     instance_profile_name: String,
 } }
 
-structure! { 22 DeletePolicyRequest {
+structure! { 31 DeleteOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn: String,
+} }
+
+structure! { 32 DeletePolicyRequest {
     policy_arn: String,
 } }
 
-structure! { 23 DeletePolicyVersionRequest {
+structure! { 33 DeletePolicyVersionRequest {
     policy_arn: String,
     version_id: String,
 } }
 
-structure! { 24 DeleteRolePolicyRequest {
+structure! { 34 DeleteRolePermissionsBoundaryRequest {
+    role_name: String,
+} }
+
+structure! { 35 DeleteRolePolicyRequest {
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 25 DeleteRoleRequest {
+structure! { 36 DeleteRoleRequest {
     role_name: String,
 } }
 
-structure! { 26 DeleteUserPolicyRequest {
+structure! { 37 DeleteUserPermissionsBoundaryRequest {
+    user_name: String,
+} }
+
+structure! { 38 DeleteUserPolicyRequest {
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 27 DeleteUserRequest {
+structure! { 39 DeleteUserRequest {
     user_name: String,
 } }
 
-structure! { 28 DetachRolePolicyRequest {
+structure! { 40 DetachGroupPolicyRequest {
+    group_name: String,
+    policy_arn: String,
+} }
+
+structure! { 41 DetachRolePolicyRequest {
     policy_arn: String,
     role_name: String,
 } }
 
-structure! { 29 DetachUserPolicyRequest {
+structure! { 42 DetachUserPolicyRequest {
     policy_arn: String,
     user_name: String,
 } }
 
-enumeration! { 30 EntityType {
+enumeration! { 43 EntityType {
     User = "User",
     Role = "Role",
     Group = "Group",
@@ -174,79 +236,123 @@ enumeration! { 30 EntityType {
     AWSManagedPolicy = "AWSManagedPolicy",
 } }
 
-structure! { 31 GetAccessKeyLastUsedRequest {
+structure! { 44 GetAccessKeyLastUsedRequest {
     access_key_id: String,
 } }
 
-structure! { 32 GetAccessKeyLastUsedResponse {
+structure! { 45 GetAccessKeyLastUsedResponse {
     access_key_last_used: Option<AccessKeyLastUsed>,
     user_name: Option<String>,
 } }
 
-structure! { 33 GetInstanceProfileRequest {
+structure! { 46 GetGroupPolicyRequest {
+    group_name: String,
+    policy_name: String,
+} }
+
+structure! { 47 GetGroupPolicyResponse {
+    group_name: String,
+    policy_document: String,
+    policy_name: String,
+} }
+
+structure! { 48 GetGroupRequest {
+    group_name: String,
+    marker: Option<String>,
+    max_items: Option<i32>,
+} }
+
+structure! { 49 GetGroupResponse {
+    group: Group,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+    users: Vec<User>,
+} }
+
+structure! { 50 GetInstanceProfileRequest {
     instance_profile_name: String,
 } }
 
-structure! { 34 GetInstanceProfileResponse {
+structure! { 51 GetInstanceProfileResponse {
     instance_profile: InstanceProfile,
 } }
 
-structure! { 35 GetPolicyRequest {
+structure! { 52 GetOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn: String,
+} }
+
+structure! { 53 GetOpenIDConnectProviderResponse {
+    client_id_list: Option<Vec<String>>,
+    create_date: Option<Timestamp>,
+    tags: Option<Vec<Tag>>,
+    thumbprint_list: Option<Vec<String>>,
+    url: Option<String>,
+} }
+
+structure! { 54 GetPolicyRequest {
     policy_arn: String,
 } }
 
-structure! { 36 GetPolicyResponse {
+structure! { 55 GetPolicyResponse {
     policy: Option<Policy>,
 } }
 
-structure! { 37 GetPolicyVersionRequest {
+structure! { 56 GetPolicyVersionRequest {
     policy_arn: String,
     version_id: String,
 } }
 
-structure! { 38 GetPolicyVersionResponse {
+structure! { 57 GetPolicyVersionResponse {
     policy_version: Option<PolicyVersion>,
 } }
 
-structure! { 39 GetRolePolicyRequest {
+structure! { 58 GetRolePolicyRequest {
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 40 GetRolePolicyResponse {
+structure! { 59 GetRolePolicyResponse {
     policy_document: String,
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 41 GetRoleRequest {
+structure! { 60 GetRoleRequest {
     role_name: String,
 } }
 
-structure! { 42 GetRoleResponse {
+structure! { 61 GetRoleResponse {
     role: Role,
 } }
 
-structure! { 43 GetUserPolicyRequest {
+structure! { 62 GetUserPolicyRequest {
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 44 GetUserPolicyResponse {
+structure! { 63 GetUserPolicyResponse {
     policy_document: String,
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 45 GetUserRequest {
+structure! { 64 GetUserRequest {
     user_name: Option<String>,
 } }
 
-structure! { 46 GetUserResponse {
+structure! { 65 GetUserResponse {
     user: User,
 } }
 
-structure! { 47 InstanceProfile {
+structure! { 66 Group {
+    arn: String,
+    create_date: Timestamp,
+    group_id: String,
+    group_name: String,
+    path: String,
+} }
+
+structure! { 67 InstanceProfile {
     arn: String,
     create_date: Timestamp,
     instance_profile_id: String,
@@ -256,45 +362,58 @@ structure! { 47 InstanceProfile {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 48 ListAccessKeysRequest {
+structure! { 68 ListAccessKeysRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: Option<String>,
 } }
 
-structure! { 49 ListAccessKeysResponse {
+structure! { 69 ListAccessKeysResponse {
     access_key_metadata: Vec<AccessKeyMetadata>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 50 ListAttachedRolePoliciesRequest {
+structure! { 70 ListAttachedGroupPoliciesRequest {
+    group_name: String,
+    marker: Option<String>,
+    max_items: Option<i32>,
+    path_prefix: Option<String>,
+} }
+
+structure! { 71 ListAttachedGroupPoliciesResponse {
+    attached_policies: Option<Vec<AttachedPolicy>>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+} }
+
+structure! { 72 ListAttachedRolePoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
     role_name: String,
 } }
 
-structure! { 51 ListAttachedRolePoliciesResponse {
+structure! { 73 ListAttachedRolePoliciesResponse {
     attached_policies: Option<Vec<AttachedPolicy>>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 52 ListAttachedUserPoliciesRequest {
+structure! { 74 ListAttachedUserPoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
     user_name: String,
 } }
 
-structure! { 53 ListAttachedUserPoliciesResponse {
+structure! { 75 ListAttachedUserPoliciesResponse {
     attached_policies: Option<Vec<AttachedPolicy>>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 54 ListEntitiesForPolicyRequest {
+structure! { 76 ListEntitiesForPolicyRequest {
     entity_filter: Option<EntityType>,
     marker: Option<String>,
     max_items: Option<i32>,
@@ -303,7 +422,7 @@ structure! { 54 ListEntitiesForPolicyRequest {
     policy_usage_filter: Option<PolicyUsageType>,
 } }
 
-structure! { 55 ListEntitiesForPolicyResponse {
+structure! { 77 ListEntitiesForPolicyResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_groups: Option<Vec<PolicyGroup>>,
@@ -311,43 +430,98 @@ structure! { 55 ListEntitiesForPolicyResponse {
     policy_users: Option<Vec<PolicyUser>>,
 } }
 
-structure! { 56 ListInstanceProfileTagsRequest {
-    instance_profile_name: String,
+structure! { 78 ListGroupPoliciesRequest {
+    group_name: String,
     marker: Option<String>,
     max_items: Option<i32>,
 } }
 
-structure! { 57 ListInstanceProfileTagsResponse {
+structure! { 79 ListGroupPoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
-    tags: Vec<Tag>,
+    policy_names: Vec<String>,
 } }
 
-structure! { 58 ListInstanceProfilesForRoleRequest {
+structure! { 80 ListGroupsForUserRequest {
     marker: Option<String>,
     max_items: Option<i32>,
-    role_name: String,
+    user_name: String,
 } }
 
-structure! { 59 ListInstanceProfilesForRoleResponse {
-    instance_profiles: Vec<InstanceProfile>,
+structure! { 81 ListGroupsForUserResponse {
+    groups: Vec<Group>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 60 ListInstanceProfilesRequest {
+structure! { 82 ListGroupsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 61 ListInstanceProfilesResponse {
+structure! { 83 ListGroupsResponse {
+    groups: Vec<Group>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+} }
+
+structure! { 84 ListInstanceProfileTagsRequest {
+    instance_profile_name: String,
+    marker: Option<String>,
+    max_items: Option<i32>,
+} }
+
+structure! { 85 ListInstanceProfileTagsResponse {
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+    tags: Vec<Tag>,
+} }
+
+structure! { 86 ListInstanceProfilesForRoleRequest {
+    marker: Option<String>,
+    max_items: Option<i32>,
+    role_name: String,
+} }
+
+structure! { 87 ListInstanceProfilesForRoleResponse {
     instance_profiles: Vec<InstanceProfile>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 62 ListPoliciesRequest {
+structure! { 88 ListInstanceProfilesRequest {
+    marker: Option<String>,
+    max_items: Option<i32>,
+    path_prefix: Option<String>,
+} }
+
+structure! { 89 ListInstanceProfilesResponse {
+    instance_profiles: Vec<InstanceProfile>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+} }
+
+structure! { 90 ListOpenIDConnectProviderTagsRequest {
+    marker: Option<String>,
+    max_items: Option<i32>,
+    open_id_connect_provider_arn: String,
+} }
+
+structure! { 91 ListOpenIDConnectProviderTagsResponse {
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+    tags: Vec<Tag>,
+} }
+
+structure! { 92 ListOpenIDConnectProvidersRequest {
+} }
+
+structure! { 93 ListOpenIDConnectProvidersResponse {
+    open_id_connect_provider_list: Option<Vec<OpenIDConnectProviderListEntry>>,
+} }
+
+structure! { 94 ListPoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     only_attached: Option<bool>,
@@ -356,113 +530,117 @@ structure! { 62 ListPoliciesRequest {
     scope: Option<PolicyScopeType>,
 } }
 
-structure! { 63 ListPoliciesResponse {
+structure! { 95 ListPoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policies: Option<Vec<Policy>>,
 } }
 
-structure! { 64 ListPolicyTagsRequest {
+structure! { 96 ListPolicyTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     policy_arn: String,
 } }
 
-structure! { 65 ListPolicyTagsResponse {
+structure! { 97 ListPolicyTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 66 ListPolicyVersionsRequest {
+structure! { 98 ListPolicyVersionsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     policy_arn: String,
 } }
 
-structure! { 67 ListPolicyVersionsResponse {
+structure! { 99 ListPolicyVersionsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     versions: Option<Vec<PolicyVersion>>,
 } }
 
-structure! { 68 ListRolePoliciesRequest {
+structure! { 100 ListRolePoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     role_name: String,
 } }
 
-structure! { 69 ListRolePoliciesResponse {
+structure! { 101 ListRolePoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_names: Vec<String>,
 } }
 
-structure! { 70 ListRoleTagsRequest {
+structure! { 102 ListRoleTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     role_name: String,
 } }
 
-structure! { 71 ListRoleTagsResponse {
+structure! { 103 ListRoleTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 72 ListRolesRequest {
+structure! { 104 ListRolesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 73 ListRolesResponse {
+structure! { 105 ListRolesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     roles: Vec<Role>,
 } }
 
-structure! { 74 ListUserPoliciesRequest {
+structure! { 106 ListUserPoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: String,
 } }
 
-structure! { 75 ListUserPoliciesResponse {
+structure! { 107 ListUserPoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_names: Vec<String>,
 } }
 
-structure! { 76 ListUserTagsRequest {
+structure! { 108 ListUserTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: String,
 } }
 
-structure! { 77 ListUserTagsResponse {
+structure! { 109 ListUserTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 78 ListUsersRequest {
+structure! { 110 ListUsersRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 79 ListUsersResponse {
+structure! { 111 ListUsersResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     users: Vec<User>,
 } }
 
-enumeration! { 80 PermissionsBoundaryAttachmentType {
+structure! { 112 OpenIDConnectProviderListEntry {
+    arn: Option<String>,
+} }
+
+enumeration! { 115 PermissionsBoundaryAttachmentType {
     PermissionsBoundaryPolicy = "PermissionsBoundaryPolicy",
 } }
 
-structure! { 81 Policy {
+structure! { 116 Policy {
     arn: Option<String>,
     attachment_count: Option<i32>,
     create_date: Option<Timestamp>,
@@ -477,51 +655,77 @@ structure! { 81 Policy {
     update_date: Option<Timestamp>,
 } }
 
-structure! { 82 PolicyGroup {
+structure! { 117 PolicyGroup {
     group_id: Option<String>,
     group_name: Option<String>,
 } }
 
-structure! { 84 PolicyRole {
+structure! { 119 PolicyRole {
     role_id: Option<String>,
     role_name: Option<String>,
 } }
 
-enumeration! { 86 PolicyUsageType {
+enumeration! { 121 PolicyUsageType {
     PermissionsPolicy = "PermissionsPolicy",
     PermissionsBoundary = "PermissionsBoundary",
 } }
 
-structure! { 87 PolicyUser {
+structure! { 122 PolicyUser {
     user_id: Option<String>,
     user_name: Option<String>,
 } }
 
-structure! { 89 PolicyVersion {
+structure! { 124 PolicyVersion {
     create_date: Option<Timestamp>,
     document: Option<String>,
     is_default_version: Option<bool>,
     version_id: Option<String>,
 } }
 
-structure! { 90 PutRolePolicyRequest {
+structure! { 125 PutGroupPolicyRequest {
+    group_name: String,
+    policy_document: String,
+    policy_name: String,
+} }
+
+structure! { 126 PutRolePermissionsBoundaryRequest {
+    permissions_boundary: String,
+    role_name: String,
+} }
+
+structure! { 127 PutRolePolicyRequest {
     policy_document: String,
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 91 PutUserPolicyRequest {
+structure! { 128 PutUserPermissionsBoundaryRequest {
+    permissions_boundary: String,
+    user_name: String,
+} }
+
+structure! { 129 PutUserPolicyRequest {
     policy_document: String,
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 92 RemoveRoleFromInstanceProfileRequest {
+structure! { 130 RemoveClientIDFromOpenIDConnectProviderRequest {
+    client_id: String,
+    open_id_connect_provider_arn: String,
+} }
+
+structure! { 131 RemoveRoleFromInstanceProfileRequest {
     instance_profile_name: String,
     role_name: String,
 } }
 
-structure! { 93 Role {
+structure! { 132 RemoveUserFromGroupRequest {
+    group_name: String,
+    user_name: String,
+} }
+
+structure! { 133 Role {
     arn: String,
     assume_role_policy_document: Option<String>,
     create_date: Timestamp,
@@ -536,102 +740,123 @@ structure! { 93 Role {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 94 RoleLastUsed {
+structure! { 134 RoleLastUsed {
     last_used_date: Option<Timestamp>,
     region: Option<String>,
 } }
 
-structure! { 95 SetDefaultPolicyVersionRequest {
+structure! { 135 SetDefaultPolicyVersionRequest {
     policy_arn: String,
     version_id: String,
 } }
 
-structure! { 96 SourceRoleTemplate {
+structure! { 136 SourceRoleTemplate {
     template_arn: String,
     template_minor_version: i32,
 } }
 
-structure! { 97 Tag {
+structure! { 137 Tag {
     key: String,
     value: String,
 } }
 
-structure! { 98 TagInstanceProfileRequest {
+structure! { 138 TagInstanceProfileRequest {
     instance_profile_name: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 99 TagPolicyRequest {
+structure! { 139 TagOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn: String,
+    tags: Vec<Tag>,
+} }
+
+structure! { 140 TagPolicyRequest {
     policy_arn: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 100 TagRoleRequest {
+structure! { 141 TagRoleRequest {
     role_name: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 101 TagUserRequest {
+structure! { 142 TagUserRequest {
     tags: Vec<Tag>,
     user_name: String,
 } }
 
-structure! { 102 UntagInstanceProfileRequest {
+structure! { 143 UntagInstanceProfileRequest {
     instance_profile_name: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 103 UntagPolicyRequest {
+structure! { 144 UntagOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn: String,
+    tag_keys: Vec<String>,
+} }
+
+structure! { 145 UntagPolicyRequest {
     policy_arn: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 104 UntagRoleRequest {
+structure! { 146 UntagRoleRequest {
     role_name: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 105 UntagUserRequest {
+structure! { 147 UntagUserRequest {
     tag_keys: Vec<String>,
     user_name: String,
 } }
 
-structure! { 106 UpdateAccessKeyRequest {
+structure! { 148 UpdateAccessKeyRequest {
     access_key_id: String,
     status: StatusType,
     user_name: Option<String>,
 } }
 
-structure! { 107 UpdateAssumeRolePolicyRequest {
+structure! { 149 UpdateAssumeRolePolicyRequest {
     policy_document: String,
     role_name: String,
 } }
 
-structure! { 108 UpdateRoleDescriptionRequest {
+structure! { 150 UpdateGroupRequest {
+    group_name: String,
+    new_group_name: Option<String>,
+    new_path: Option<String>,
+} }
+
+structure! { 151 UpdateOpenIDConnectProviderThumbprintRequest {
+    open_id_connect_provider_arn: String,
+    thumbprint_list: Vec<String>,
+} }
+
+structure! { 152 UpdateRoleDescriptionRequest {
     description: String,
     role_name: String,
 } }
 
-structure! { 109 UpdateRoleDescriptionResponse {
+structure! { 153 UpdateRoleDescriptionResponse {
     role: Option<Role>,
 } }
 
-structure! { 110 UpdateRoleRequest {
+structure! { 154 UpdateRoleRequest {
     description: Option<String>,
     max_session_duration: Option<i32>,
     role_name: String,
 } }
 
-structure! { 111 UpdateRoleResponse {
+structure! { 155 UpdateRoleResponse {
 } }
 
-structure! { 112 UpdateUserRequest {
+structure! { 156 UpdateUserRequest {
     new_path: Option<String>,
     new_user_name: Option<String>,
     user_name: String,
 } }
 
-structure! { 113 User {
+structure! { 157 User {
     arn: String,
     create_date: Timestamp,
     password_last_used: Option<Timestamp>,
@@ -642,13 +867,13 @@ structure! { 113 User {
     user_name: String,
 } }
 
-enumeration! { 139 PolicyScopeType {
+enumeration! { 186 PolicyScopeType {
     All = "All",
     Aws = "AWS",
     Local = "Local",
 } }
 
-enumeration! { 146 StatusType {
+enumeration! { 193 StatusType {
     Active = "Active",
     Inactive = "Inactive",
     Expired = "Expired",
@@ -673,6 +898,8 @@ pub mod errors {
     pub const MALFORMED_POLICY_DOCUMENT: ErrorKind = ErrorKind::new("MalformedPolicyDocument", 400);
     /// `NoSuchEntity`
     pub const NO_SUCH_ENTITY: ErrorKind = ErrorKind::new("NoSuchEntity", 404);
+    /// `OpenIdIdpCommunicationError`
+    pub const OPEN_ID_IDP_COMMUNICATION_ERROR: ErrorKind = ErrorKind::new("OpenIdIdpCommunicationError", 400);
     /// `PolicyNotAttachable`
     pub const POLICY_NOT_ATTACHABLE: ErrorKind = ErrorKind::new("PolicyNotAttachable", 400);
     /// `ServiceFailure`
@@ -713,10 +940,32 @@ impl platform::Service for crate::Iam {
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {
         Box::pin(async move {
             match operation {
+                2 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::add_client_id_to_open_id_connect_provider::access(ctx, &input))
+                        .await?;
+                    crate::ops::add_client_id_to_open_id_connect_provider::add_client_id_to_open_id_connect_provider(
+                        self, ctx, input,
+                    )
+                    .await?;
+                    Ok(Reply::nothing())
+                }
                 3 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::add_role_to_instance_profile::access(ctx, &input)).await?;
                     crate::ops::add_role_to_instance_profile::add_role_to_instance_profile(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                4 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::add_user_to_group::access(ctx, &input)).await?;
+                    crate::ops::add_user_to_group::add_user_to_group(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                6 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::attach_group_policy::access(ctx, &input)).await?;
+                    crate::ops::attach_group_policy::attach_group_policy(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 7 => {
@@ -736,10 +985,23 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::create_access_key::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::create_access_key::create_access_key(self, ctx, input).await?))
                 }
+                13 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::create_group::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::create_group::create_group(self, ctx, input).await?))
+                }
                 14 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_instance_profile::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::create_instance_profile::create_instance_profile(self, ctx, input).await?))
+                }
+                16 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::create_open_id_connect_provider::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::create_open_id_connect_provider::create_open_id_connect_provider(self, ctx, input)
+                            .await?,
+                    ))
                 }
                 17 => {
                     let input = wire::read(input)?;
@@ -767,10 +1029,29 @@ impl platform::Service for crate::Iam {
                     crate::ops::delete_access_key::delete_access_key(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                29 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_group::access(ctx, &input)).await?;
+                    crate::ops::delete_group::delete_group(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                30 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_group_policy::access(ctx, &input)).await?;
+                    crate::ops::delete_group_policy::delete_group_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 31 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_instance_profile::access(ctx, &input)).await?;
                     crate::ops::delete_instance_profile::delete_instance_profile(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                33 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_open_id_connect_provider::access(ctx, &input)).await?;
+                    crate::ops::delete_open_id_connect_provider::delete_open_id_connect_provider(self, ctx, input)
+                        .await?;
                     Ok(Reply::nothing())
                 }
                 34 => {
@@ -791,6 +1072,13 @@ impl platform::Service for crate::Iam {
                     crate::ops::delete_role::delete_role(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                37 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_role_permissions_boundary::access(ctx, &input)).await?;
+                    crate::ops::delete_role_permissions_boundary::delete_role_permissions_boundary(self, ctx, input)
+                        .await?;
+                    Ok(Reply::nothing())
+                }
                 38 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_role_policy::access(ctx, &input)).await?;
@@ -803,10 +1091,23 @@ impl platform::Service for crate::Iam {
                     crate::ops::delete_user::delete_user(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                46 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_user_permissions_boundary::access(ctx, &input)).await?;
+                    crate::ops::delete_user_permissions_boundary::delete_user_permissions_boundary(self, ctx, input)
+                        .await?;
+                    Ok(Reply::nothing())
+                }
                 47 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_user_policy::access(ctx, &input)).await?;
                     crate::ops::delete_user_policy::delete_user_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                49 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::detach_group_policy::access(ctx, &input)).await?;
+                    crate::ops::detach_group_policy::detach_group_policy(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 50 => {
@@ -828,10 +1129,28 @@ impl platform::Service for crate::Iam {
                         crate::ops::get_access_key_last_used::get_access_key_last_used(self, ctx, input).await?,
                     ))
                 }
+                71 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_group::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_group::get_group(self, ctx, input).await?))
+                }
+                72 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_group_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_group_policy::get_group_policy(self, ctx, input).await?))
+                }
                 74 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_instance_profile::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_instance_profile::get_instance_profile(self, ctx, input).await?))
+                }
+                77 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_open_id_connect_provider::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_open_id_connect_provider::get_open_id_connect_provider(self, ctx, input)
+                            .await?,
+                    ))
                 }
                 80 => {
                     let input = wire::read(input)?;
@@ -868,6 +1187,14 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::list_access_keys::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::list_access_keys::list_access_keys(self, ctx, input).await?))
                 }
+                95 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_attached_group_policies::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::list_attached_group_policies::list_attached_group_policies(self, ctx, input)
+                            .await?,
+                    ))
+                }
                 96 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_attached_role_policies::access(ctx, &input)).await?;
@@ -889,6 +1216,21 @@ impl platform::Service for crate::Iam {
                         crate::ops::list_entities_for_policy::list_entities_for_policy(self, ctx, input).await?,
                     ))
                 }
+                100 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_group_policies::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_group_policies::list_group_policies(self, ctx, input).await?))
+                }
+                101 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_groups::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_groups::list_groups(self, ctx, input).await?))
+                }
+                102 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_groups_for_user::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_groups_for_user::list_groups_for_user(self, ctx, input).await?))
+                }
                 103 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_instance_profile_tags::access(ctx, &input)).await?;
@@ -906,6 +1248,24 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::list_instance_profiles_for_role::access(ctx, &input)).await?;
                     Ok(Reply::of(
                         crate::ops::list_instance_profiles_for_role::list_instance_profiles_for_role(self, ctx, input)
+                            .await?,
+                    ))
+                }
+                108 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_open_id_connect_provider_tags::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::list_open_id_connect_provider_tags::list_open_id_connect_provider_tags(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                109 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_open_id_connect_providers::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::list_open_id_connect_providers::list_open_id_connect_providers(self, ctx, input)
                             .await?,
                     ))
                 }
@@ -954,10 +1314,28 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::list_users::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::list_users::list_users(self, ctx, input).await?))
                 }
+                130 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_group_policy::access(ctx, &input)).await?;
+                    crate::ops::put_group_policy::put_group_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                131 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_role_permissions_boundary::access(ctx, &input)).await?;
+                    crate::ops::put_role_permissions_boundary::put_role_permissions_boundary(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 132 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_role_policy::access(ctx, &input)).await?;
                     crate::ops::put_role_policy::put_role_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                133 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_user_permissions_boundary::access(ctx, &input)).await?;
+                    crate::ops::put_user_permissions_boundary::put_user_permissions_boundary(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 134 => {
@@ -966,11 +1344,24 @@ impl platform::Service for crate::Iam {
                     crate::ops::put_user_policy::put_user_policy(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                136 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::remove_client_id_from_open_id_connect_provider::access(ctx, &input))
+                        .await?;
+                    crate::ops::remove_client_id_from_open_id_connect_provider::remove_client_id_from_open_id_connect_provider(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 137 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::remove_role_from_instance_profile::access(ctx, &input)).await?;
                     crate::ops::remove_role_from_instance_profile::remove_role_from_instance_profile(self, ctx, input)
                         .await?;
+                    Ok(Reply::nothing())
+                }
+                138 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::remove_user_from_group::access(ctx, &input)).await?;
+                    crate::ops::remove_user_from_group::remove_user_from_group(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 142 => {
@@ -983,6 +1374,12 @@ impl platform::Service for crate::Iam {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_instance_profile::access(ctx, &input)).await?;
                     crate::ops::tag_instance_profile::tag_instance_profile(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                148 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::tag_open_id_connect_provider::access(ctx, &input)).await?;
+                    crate::ops::tag_open_id_connect_provider::tag_open_id_connect_provider(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 149 => {
@@ -1007,6 +1404,13 @@ impl platform::Service for crate::Iam {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_instance_profile::access(ctx, &input)).await?;
                     crate::ops::untag_instance_profile::untag_instance_profile(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                156 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::untag_open_id_connect_provider::access(ctx, &input)).await?;
+                    crate::ops::untag_open_id_connect_provider::untag_open_id_connect_provider(self, ctx, input)
+                        .await?;
                     Ok(Reply::nothing())
                 }
                 157 => {
@@ -1037,6 +1441,22 @@ impl platform::Service for crate::Iam {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::update_assume_role_policy::access(ctx, &input)).await?;
                     crate::ops::update_assume_role_policy::update_assume_role_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                166 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::update_group::access(ctx, &input)).await?;
+                    crate::ops::update_group::update_group(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                168 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::update_open_id_connect_provider_thumbprint::access(ctx, &input))
+                        .await?;
+                    crate::ops::update_open_id_connect_provider_thumbprint::update_open_id_connect_provider_thumbprint(
+                        self, ctx, input,
+                    )
+                    .await?;
                     Ok(Reply::nothing())
                 }
                 169 => {
@@ -1071,667 +1491,819 @@ const POS: f64 = f64::INFINITY;
 static OPERATIONS: [Operation; 180] = [
 /* 0 */ Operation::new(t(0, 23)),
 /* 1 */ Operation::new(t(23, 11)),
-/* 2 */ Operation::new(t(34, 34)),
-/* 3 */ Operation::new(t(68, 24)).served().input(3),
-/* 4 */ Operation::new(t(92, 14)),
+/* 2 */ Operation::new(t(34, 34)).served().input(3),
+/* 3 */ Operation::new(t(68, 24)).served().input(4),
+/* 4 */ Operation::new(t(92, 14)).served().input(5),
 /* 5 */ Operation::new(t(106, 26)),
-/* 6 */ Operation::new(t(132, 17)),
-/* 7 */ Operation::new(t(149, 16)).served().input(4),
-/* 8 */ Operation::new(t(165, 16)).served().input(5),
+/* 6 */ Operation::new(t(132, 17)).served().input(6),
+/* 7 */ Operation::new(t(149, 16)).served().input(7),
+/* 8 */ Operation::new(t(165, 16)).served().input(8),
 /* 9 */ Operation::new(t(181, 14)),
-/* 10 */ Operation::new(t(195, 15)).served().input(8).output(9).wrapper(t(210, 21)),
+/* 10 */ Operation::new(t(195, 15)).served().input(11).output(12).wrapper(t(210, 21)),
 /* 11 */ Operation::new(t(231, 18)),
 /* 12 */ Operation::new(t(249, 23)),
-/* 13 */ Operation::new(t(272, 11)),
-/* 14 */ Operation::new(t(283, 21)).served().input(10).output(11).wrapper(t(304, 27)),
-/* 15 */ Operation::new(t(331, 18)),
-/* 16 */ Operation::new(t(349, 27)),
-/* 17 */ Operation::new(t(376, 12)).served().input(12).output(13).wrapper(t(388, 18)),
-/* 18 */ Operation::new(t(406, 19)).served().input(14).output(15).wrapper(t(425, 25)),
-/* 19 */ Operation::new(t(450, 10)).served().input(16).output(17).wrapper(t(460, 16)),
-/* 20 */ Operation::new(t(476, 18)),
-/* 21 */ Operation::new(t(494, 23)),
-/* 22 */ Operation::new(t(517, 31)),
-/* 23 */ Operation::new(t(548, 10)).served().input(18).output(19).wrapper(t(558, 16)),
-/* 24 */ Operation::new(t(574, 22)),
-/* 25 */ Operation::new(t(596, 19)),
-/* 26 */ Operation::new(t(615, 15)).served().input(20),
-/* 27 */ Operation::new(t(630, 18)),
-/* 28 */ Operation::new(t(648, 27)),
-/* 29 */ Operation::new(t(675, 11)),
-/* 30 */ Operation::new(t(686, 17)),
-/* 31 */ Operation::new(t(703, 21)).served().input(21),
-/* 32 */ Operation::new(t(724, 18)),
-/* 33 */ Operation::new(t(742, 27)),
-/* 34 */ Operation::new(t(769, 12)).served().input(22),
-/* 35 */ Operation::new(t(781, 19)).served().input(23),
-/* 36 */ Operation::new(t(800, 10)).served().input(25),
-/* 37 */ Operation::new(t(810, 29)),
-/* 38 */ Operation::new(t(839, 16)).served().input(24),
-/* 39 */ Operation::new(t(855, 18)),
-/* 40 */ Operation::new(t(873, 18)),
-/* 41 */ Operation::new(t(891, 23)),
-/* 42 */ Operation::new(t(914, 23)),
-/* 43 */ Operation::new(t(937, 31)),
-/* 44 */ Operation::new(t(968, 24)),
-/* 45 */ Operation::new(t(992, 10)).served().input(27),
-/* 46 */ Operation::new(t(1002, 29)),
-/* 47 */ Operation::new(t(1031, 16)).served().input(26),
-/* 48 */ Operation::new(t(1047, 22)),
-/* 49 */ Operation::new(t(1069, 17)),
-/* 50 */ Operation::new(t(1086, 16)).served().input(28),
-/* 51 */ Operation::new(t(1102, 16)).served().input(29),
-/* 52 */ Operation::new(t(1118, 45)),
-/* 53 */ Operation::new(t(1163, 32)),
-/* 54 */ Operation::new(t(1195, 36)),
-/* 55 */ Operation::new(t(1231, 15)),
-/* 56 */ Operation::new(t(1246, 44)),
-/* 57 */ Operation::new(t(1290, 31)),
-/* 58 */ Operation::new(t(1321, 35)),
-/* 59 */ Operation::new(t(1356, 24)),
-/* 60 */ Operation::new(t(1380, 33)),
-/* 61 */ Operation::new(t(1413, 34)),
-/* 62 */ Operation::new(t(1447, 20)).served().input(31).output(32).wrapper(t(1467, 26)),
-/* 63 */ Operation::new(t(1493, 30)),
-/* 64 */ Operation::new(t(1523, 24)),
-/* 65 */ Operation::new(t(1547, 20)),
-/* 66 */ Operation::new(t(1567, 17)),
-/* 67 */ Operation::new(t(1584, 29)),
-/* 68 */ Operation::new(t(1613, 32)),
-/* 69 */ Operation::new(t(1645, 19)),
-/* 70 */ Operation::new(t(1664, 20)),
-/* 71 */ Operation::new(t(1684, 8)),
-/* 72 */ Operation::new(t(1692, 14)),
-/* 73 */ Operation::new(t(1706, 23)),
-/* 74 */ Operation::new(t(1729, 18)).served().input(33).output(34).wrapper(t(1747, 24)),
-/* 75 */ Operation::new(t(1771, 15)),
-/* 76 */ Operation::new(t(1786, 12)),
-/* 77 */ Operation::new(t(1798, 24)),
-/* 78 */ Operation::new(t(1822, 28)),
-/* 79 */ Operation::new(t(1850, 36)),
-/* 80 */ Operation::new(t(1886, 9)).served().input(35).output(36).wrapper(t(1895, 15)),
-/* 81 */ Operation::new(t(1910, 16)).served().input(37).output(38).wrapper(t(1926, 22)),
-/* 82 */ Operation::new(t(1948, 7)).served().input(41).output(42).wrapper(t(1955, 13)),
-/* 83 */ Operation::new(t(1968, 13)).served().input(39).output(40).wrapper(t(1981, 19)),
-/* 84 */ Operation::new(t(2000, 22)),
-/* 85 */ Operation::new(t(2022, 15)),
-/* 86 */ Operation::new(t(2037, 15)),
-/* 87 */ Operation::new(t(2052, 20)),
-/* 88 */ Operation::new(t(2072, 29)),
-/* 89 */ Operation::new(t(2101, 41)),
-/* 90 */ Operation::new(t(2142, 34)),
-/* 91 */ Operation::new(t(2176, 7)).served().input(45).output(46).wrapper(t(2183, 13)),
-/* 92 */ Operation::new(t(2196, 13)).served().input(43).output(44).wrapper(t(2209, 19)),
-/* 93 */ Operation::new(t(2228, 14)).served().input(48).output(49).wrapper(t(2242, 20)),
-/* 94 */ Operation::new(t(2262, 18)),
-/* 95 */ Operation::new(t(2280, 25)),
-/* 96 */ Operation::new(t(2305, 24)).served().input(50).output(51).wrapper(t(2329, 30)),
-/* 97 */ Operation::new(t(2359, 24)).served().input(52).output(53).wrapper(t(2383, 30)),
-/* 98 */ Operation::new(t(2413, 22)),
-/* 99 */ Operation::new(t(2435, 21)).served().input(54).output(55).wrapper(t(2456, 27)),
-/* 100 */ Operation::new(t(2483, 17)),
-/* 101 */ Operation::new(t(2500, 10)),
-/* 102 */ Operation::new(t(2510, 17)),
-/* 103 */ Operation::new(t(2527, 23)).served().input(56).output(57).wrapper(t(2550, 29)),
-/* 104 */ Operation::new(t(2579, 20)).served().input(60).output(61).wrapper(t(2599, 26)),
-/* 105 */ Operation::new(t(2625, 27)).served().input(58).output(59).wrapper(t(2652, 33)),
-/* 106 */ Operation::new(t(2685, 17)),
-/* 107 */ Operation::new(t(2702, 14)),
-/* 108 */ Operation::new(t(2716, 29)),
-/* 109 */ Operation::new(t(2745, 26)),
-/* 110 */ Operation::new(t(2771, 25)),
-/* 111 */ Operation::new(t(2796, 12)).served().input(62).output(63).wrapper(t(2808, 18)),
-/* 112 */ Operation::new(t(2826, 33)),
-/* 113 */ Operation::new(t(2859, 14)).served().input(64).output(65).wrapper(t(2873, 20)),
-/* 114 */ Operation::new(t(2893, 18)).served().input(66).output(67).wrapper(t(2911, 24)),
-/* 115 */ Operation::new(t(2935, 16)).served().input(68).output(69).wrapper(t(2951, 22)),
-/* 116 */ Operation::new(t(2973, 12)).served().input(70).output(71).wrapper(t(2985, 18)),
-/* 117 */ Operation::new(t(3003, 9)).served().input(72).output(73).wrapper(t(3012, 15)),
-/* 118 */ Operation::new(t(3027, 20)),
-/* 119 */ Operation::new(t(3047, 17)),
-/* 120 */ Operation::new(t(3064, 17)),
-/* 121 */ Operation::new(t(3081, 25)),
-/* 122 */ Operation::new(t(3106, 22)),
-/* 123 */ Operation::new(t(3128, 30)),
-/* 124 */ Operation::new(t(3158, 23)),
-/* 125 */ Operation::new(t(3181, 16)).served().input(74).output(75).wrapper(t(3197, 22)),
-/* 126 */ Operation::new(t(3219, 12)).served().input(76).output(77).wrapper(t(3231, 18)),
-/* 127 */ Operation::new(t(3249, 9)).served().input(78).output(79).wrapper(t(3258, 15)),
-/* 128 */ Operation::new(t(3273, 21)),
-/* 129 */ Operation::new(t(3294, 20)),
-/* 130 */ Operation::new(t(3314, 14)),
-/* 131 */ Operation::new(t(3328, 26)),
-/* 132 */ Operation::new(t(3354, 13)).served().input(90),
-/* 133 */ Operation::new(t(3367, 26)),
-/* 134 */ Operation::new(t(3393, 13)).served().input(91),
-/* 135 */ Operation::new(t(3406, 23)),
-/* 136 */ Operation::new(t(3429, 39)),
-/* 137 */ Operation::new(t(3468, 29)).served().input(92),
-/* 138 */ Operation::new(t(3497, 19)),
-/* 139 */ Operation::new(t(3516, 30)),
-/* 140 */ Operation::new(t(3546, 15)),
-/* 141 */ Operation::new(t(3561, 19)),
-/* 142 */ Operation::new(t(3580, 23)).served().input(95),
-/* 143 */ Operation::new(t(3603, 34)),
-/* 144 */ Operation::new(t(3637, 20)),
-/* 145 */ Operation::new(t(3657, 23)),
-/* 146 */ Operation::new(t(3680, 18)).served().input(98),
-/* 147 */ Operation::new(t(3698, 12)),
-/* 148 */ Operation::new(t(3710, 24)),
-/* 149 */ Operation::new(t(3734, 9)).served().input(99),
-/* 150 */ Operation::new(t(3743, 7)).served().input(100),
-/* 151 */ Operation::new(t(3750, 15)),
-/* 152 */ Operation::new(t(3765, 20)),
-/* 153 */ Operation::new(t(3785, 7)).served().input(101),
-/* 154 */ Operation::new(t(3792, 20)).served().input(102),
-/* 155 */ Operation::new(t(3812, 14)),
-/* 156 */ Operation::new(t(3826, 26)),
-/* 157 */ Operation::new(t(3852, 11)).served().input(103),
-/* 158 */ Operation::new(t(3863, 9)).served().input(104),
-/* 159 */ Operation::new(t(3872, 17)),
-/* 160 */ Operation::new(t(3889, 22)),
-/* 161 */ Operation::new(t(3911, 9)).served().input(105),
-/* 162 */ Operation::new(t(3920, 15)).served().input(106),
-/* 163 */ Operation::new(t(3935, 27)),
-/* 164 */ Operation::new(t(3962, 22)).served().input(107),
-/* 165 */ Operation::new(t(3984, 23)),
-/* 166 */ Operation::new(t(4007, 11)),
-/* 167 */ Operation::new(t(4018, 18)),
-/* 168 */ Operation::new(t(4036, 37)),
-/* 169 */ Operation::new(t(4073, 10)).served().input(110).output(111).wrapper(t(4083, 16)),
-/* 170 */ Operation::new(t(4099, 21)).served().input(108).output(109).wrapper(t(4120, 27)),
-/* 171 */ Operation::new(t(4147, 18)),
-/* 172 */ Operation::new(t(4165, 18)),
-/* 173 */ Operation::new(t(4183, 23)),
-/* 174 */ Operation::new(t(4206, 31)),
-/* 175 */ Operation::new(t(4237, 24)),
-/* 176 */ Operation::new(t(4261, 10)).served().input(112),
-/* 177 */ Operation::new(t(4271, 18)),
-/* 178 */ Operation::new(t(4289, 23)),
-/* 179 */ Operation::new(t(4312, 24)),
+/* 13 */ Operation::new(t(272, 11)).served().input(13).output(14).wrapper(t(283, 17)),
+/* 14 */ Operation::new(t(300, 21)).served().input(15).output(16).wrapper(t(321, 27)),
+/* 15 */ Operation::new(t(348, 18)),
+/* 16 */ Operation::new(t(366, 27)).served().input(17).output(18).wrapper(t(393, 33)),
+/* 17 */ Operation::new(t(426, 12)).served().input(19).output(20).wrapper(t(438, 18)),
+/* 18 */ Operation::new(t(456, 19)).served().input(21).output(22).wrapper(t(475, 25)),
+/* 19 */ Operation::new(t(500, 10)).served().input(23).output(24).wrapper(t(510, 16)),
+/* 20 */ Operation::new(t(526, 18)),
+/* 21 */ Operation::new(t(544, 23)),
+/* 22 */ Operation::new(t(567, 31)),
+/* 23 */ Operation::new(t(598, 10)).served().input(25).output(26).wrapper(t(608, 16)),
+/* 24 */ Operation::new(t(624, 22)),
+/* 25 */ Operation::new(t(646, 19)),
+/* 26 */ Operation::new(t(665, 15)).served().input(27),
+/* 27 */ Operation::new(t(680, 18)),
+/* 28 */ Operation::new(t(698, 27)),
+/* 29 */ Operation::new(t(725, 11)).served().input(29),
+/* 30 */ Operation::new(t(736, 17)).served().input(28),
+/* 31 */ Operation::new(t(753, 21)).served().input(30),
+/* 32 */ Operation::new(t(774, 18)),
+/* 33 */ Operation::new(t(792, 27)).served().input(31),
+/* 34 */ Operation::new(t(819, 12)).served().input(32),
+/* 35 */ Operation::new(t(831, 19)).served().input(33),
+/* 36 */ Operation::new(t(850, 10)).served().input(36),
+/* 37 */ Operation::new(t(860, 29)).served().input(34),
+/* 38 */ Operation::new(t(889, 16)).served().input(35),
+/* 39 */ Operation::new(t(905, 18)),
+/* 40 */ Operation::new(t(923, 18)),
+/* 41 */ Operation::new(t(941, 23)),
+/* 42 */ Operation::new(t(964, 23)),
+/* 43 */ Operation::new(t(987, 31)),
+/* 44 */ Operation::new(t(1018, 24)),
+/* 45 */ Operation::new(t(1042, 10)).served().input(39),
+/* 46 */ Operation::new(t(1052, 29)).served().input(37),
+/* 47 */ Operation::new(t(1081, 16)).served().input(38),
+/* 48 */ Operation::new(t(1097, 22)),
+/* 49 */ Operation::new(t(1119, 17)).served().input(40),
+/* 50 */ Operation::new(t(1136, 16)).served().input(41),
+/* 51 */ Operation::new(t(1152, 16)).served().input(42),
+/* 52 */ Operation::new(t(1168, 45)),
+/* 53 */ Operation::new(t(1213, 32)),
+/* 54 */ Operation::new(t(1245, 36)),
+/* 55 */ Operation::new(t(1281, 15)),
+/* 56 */ Operation::new(t(1296, 44)),
+/* 57 */ Operation::new(t(1340, 31)),
+/* 58 */ Operation::new(t(1371, 35)),
+/* 59 */ Operation::new(t(1406, 24)),
+/* 60 */ Operation::new(t(1430, 33)),
+/* 61 */ Operation::new(t(1463, 34)),
+/* 62 */ Operation::new(t(1497, 20)).served().input(44).output(45).wrapper(t(1517, 26)),
+/* 63 */ Operation::new(t(1543, 30)),
+/* 64 */ Operation::new(t(1573, 24)),
+/* 65 */ Operation::new(t(1597, 20)),
+/* 66 */ Operation::new(t(1617, 17)),
+/* 67 */ Operation::new(t(1634, 29)),
+/* 68 */ Operation::new(t(1663, 32)),
+/* 69 */ Operation::new(t(1695, 19)),
+/* 70 */ Operation::new(t(1714, 20)),
+/* 71 */ Operation::new(t(1734, 8)).served().input(48).output(49).wrapper(t(1742, 14)),
+/* 72 */ Operation::new(t(1756, 14)).served().input(46).output(47).wrapper(t(1770, 20)),
+/* 73 */ Operation::new(t(1790, 23)),
+/* 74 */ Operation::new(t(1813, 18)).served().input(50).output(51).wrapper(t(1831, 24)),
+/* 75 */ Operation::new(t(1855, 15)),
+/* 76 */ Operation::new(t(1870, 12)),
+/* 77 */ Operation::new(t(1882, 24)).served().input(52).output(53).wrapper(t(1906, 30)),
+/* 78 */ Operation::new(t(1936, 28)),
+/* 79 */ Operation::new(t(1964, 36)),
+/* 80 */ Operation::new(t(2000, 9)).served().input(54).output(55).wrapper(t(2009, 15)),
+/* 81 */ Operation::new(t(2024, 16)).served().input(56).output(57).wrapper(t(2040, 22)),
+/* 82 */ Operation::new(t(2062, 7)).served().input(60).output(61).wrapper(t(2069, 13)),
+/* 83 */ Operation::new(t(2082, 13)).served().input(58).output(59).wrapper(t(2095, 19)),
+/* 84 */ Operation::new(t(2114, 22)),
+/* 85 */ Operation::new(t(2136, 15)),
+/* 86 */ Operation::new(t(2151, 15)),
+/* 87 */ Operation::new(t(2166, 20)),
+/* 88 */ Operation::new(t(2186, 29)),
+/* 89 */ Operation::new(t(2215, 41)),
+/* 90 */ Operation::new(t(2256, 34)),
+/* 91 */ Operation::new(t(2290, 7)).served().input(64).output(65).wrapper(t(2297, 13)),
+/* 92 */ Operation::new(t(2310, 13)).served().input(62).output(63).wrapper(t(2323, 19)),
+/* 93 */ Operation::new(t(2342, 14)).served().input(68).output(69).wrapper(t(2356, 20)),
+/* 94 */ Operation::new(t(2376, 18)),
+/* 95 */ Operation::new(t(2394, 25)).served().input(70).output(71).wrapper(t(2419, 31)),
+/* 96 */ Operation::new(t(2450, 24)).served().input(72).output(73).wrapper(t(2474, 30)),
+/* 97 */ Operation::new(t(2504, 24)).served().input(74).output(75).wrapper(t(2528, 30)),
+/* 98 */ Operation::new(t(2558, 22)),
+/* 99 */ Operation::new(t(2580, 21)).served().input(76).output(77).wrapper(t(2601, 27)),
+/* 100 */ Operation::new(t(2628, 17)).served().input(78).output(79).wrapper(t(2645, 23)),
+/* 101 */ Operation::new(t(2668, 10)).served().input(82).output(83).wrapper(t(2678, 16)),
+/* 102 */ Operation::new(t(2694, 17)).served().input(80).output(81).wrapper(t(2711, 23)),
+/* 103 */ Operation::new(t(2734, 23)).served().input(84).output(85).wrapper(t(2757, 29)),
+/* 104 */ Operation::new(t(2786, 20)).served().input(88).output(89).wrapper(t(2806, 26)),
+/* 105 */ Operation::new(t(2832, 27)).served().input(86).output(87).wrapper(t(2859, 33)),
+/* 106 */ Operation::new(t(2892, 17)),
+/* 107 */ Operation::new(t(2909, 14)),
+/* 108 */ Operation::new(t(2923, 29)).served().input(90).output(91).wrapper(t(2952, 35)),
+/* 109 */ Operation::new(t(2987, 26)).served().input(92).output(93).wrapper(t(3013, 32)),
+/* 110 */ Operation::new(t(3045, 25)),
+/* 111 */ Operation::new(t(3070, 12)).served().input(94).output(95).wrapper(t(3082, 18)),
+/* 112 */ Operation::new(t(3100, 33)),
+/* 113 */ Operation::new(t(3133, 14)).served().input(96).output(97).wrapper(t(3147, 20)),
+/* 114 */ Operation::new(t(3167, 18)).served().input(98).output(99).wrapper(t(3185, 24)),
+/* 115 */ Operation::new(t(3209, 16)).served().input(100).output(101).wrapper(t(3225, 22)),
+/* 116 */ Operation::new(t(3247, 12)).served().input(102).output(103).wrapper(t(3259, 18)),
+/* 117 */ Operation::new(t(3277, 9)).served().input(104).output(105).wrapper(t(3286, 15)),
+/* 118 */ Operation::new(t(3301, 20)),
+/* 119 */ Operation::new(t(3321, 17)),
+/* 120 */ Operation::new(t(3338, 17)),
+/* 121 */ Operation::new(t(3355, 25)),
+/* 122 */ Operation::new(t(3380, 22)),
+/* 123 */ Operation::new(t(3402, 30)),
+/* 124 */ Operation::new(t(3432, 23)),
+/* 125 */ Operation::new(t(3455, 16)).served().input(106).output(107).wrapper(t(3471, 22)),
+/* 126 */ Operation::new(t(3493, 12)).served().input(108).output(109).wrapper(t(3505, 18)),
+/* 127 */ Operation::new(t(3523, 9)).served().input(110).output(111).wrapper(t(3532, 15)),
+/* 128 */ Operation::new(t(3547, 21)),
+/* 129 */ Operation::new(t(3568, 20)),
+/* 130 */ Operation::new(t(3588, 14)).served().input(125),
+/* 131 */ Operation::new(t(3602, 26)).served().input(126),
+/* 132 */ Operation::new(t(3628, 13)).served().input(127),
+/* 133 */ Operation::new(t(3641, 26)).served().input(128),
+/* 134 */ Operation::new(t(3667, 13)).served().input(129),
+/* 135 */ Operation::new(t(3680, 23)),
+/* 136 */ Operation::new(t(3703, 39)).served().input(130),
+/* 137 */ Operation::new(t(3742, 29)).served().input(131),
+/* 138 */ Operation::new(t(3771, 19)).served().input(132),
+/* 139 */ Operation::new(t(3790, 30)),
+/* 140 */ Operation::new(t(3820, 15)),
+/* 141 */ Operation::new(t(3835, 19)),
+/* 142 */ Operation::new(t(3854, 23)).served().input(135),
+/* 143 */ Operation::new(t(3877, 34)),
+/* 144 */ Operation::new(t(3911, 20)),
+/* 145 */ Operation::new(t(3931, 23)),
+/* 146 */ Operation::new(t(3954, 18)).served().input(138),
+/* 147 */ Operation::new(t(3972, 12)),
+/* 148 */ Operation::new(t(3984, 24)).served().input(139),
+/* 149 */ Operation::new(t(4008, 9)).served().input(140),
+/* 150 */ Operation::new(t(4017, 7)).served().input(141),
+/* 151 */ Operation::new(t(4024, 15)),
+/* 152 */ Operation::new(t(4039, 20)),
+/* 153 */ Operation::new(t(4059, 7)).served().input(142),
+/* 154 */ Operation::new(t(4066, 20)).served().input(143),
+/* 155 */ Operation::new(t(4086, 14)),
+/* 156 */ Operation::new(t(4100, 26)).served().input(144),
+/* 157 */ Operation::new(t(4126, 11)).served().input(145),
+/* 158 */ Operation::new(t(4137, 9)).served().input(146),
+/* 159 */ Operation::new(t(4146, 17)),
+/* 160 */ Operation::new(t(4163, 22)),
+/* 161 */ Operation::new(t(4185, 9)).served().input(147),
+/* 162 */ Operation::new(t(4194, 15)).served().input(148),
+/* 163 */ Operation::new(t(4209, 27)),
+/* 164 */ Operation::new(t(4236, 22)).served().input(149),
+/* 165 */ Operation::new(t(4258, 23)),
+/* 166 */ Operation::new(t(4281, 11)).served().input(150),
+/* 167 */ Operation::new(t(4292, 18)),
+/* 168 */ Operation::new(t(4310, 37)).served().input(151),
+/* 169 */ Operation::new(t(4347, 10)).served().input(154).output(155).wrapper(t(4357, 16)),
+/* 170 */ Operation::new(t(4373, 21)).served().input(152).output(153).wrapper(t(4394, 27)),
+/* 171 */ Operation::new(t(4421, 18)),
+/* 172 */ Operation::new(t(4439, 18)),
+/* 173 */ Operation::new(t(4457, 23)),
+/* 174 */ Operation::new(t(4480, 31)),
+/* 175 */ Operation::new(t(4511, 24)),
+/* 176 */ Operation::new(t(4535, 10)).served().input(156),
+/* 177 */ Operation::new(t(4545, 18)),
+/* 178 */ Operation::new(t(4563, 23)),
+/* 179 */ Operation::new(t(4586, 24)),
 ];
 
 #[rustfmt::skip]
 static SCHEMA: Schema = Schema {
  text: TEXT,
  shapes: &[
-/* 0 */ Shape::rows(t(4336, 9), Kind::Structure, 0, 5),
-/* 1 */ Shape::rows(t(4395, 17), Kind::Structure, 5, 3),
-/* 2 */ Shape::rows(t(4441, 17), Kind::Structure, 8, 4),
-/* 3 */ Shape::rows(t(4458, 31), Kind::Structure, 12, 2),
-/* 4 */ Shape::rows(t(4516, 23), Kind::Structure, 14, 2),
-/* 5 */ Shape::rows(t(4548, 23), Kind::Structure, 16, 2),
-/* 6 */ Shape::rows(t(4571, 27), Kind::Structure, 18, 2),
-/* 7 */ Shape::rows(t(4643, 14), Kind::Structure, 20, 2),
-/* 8 */ Shape::rows(t(4667, 22), Kind::Structure, 22, 1),
-/* 9 */ Shape::rows(t(4689, 23), Kind::Structure, 23, 1),
-/* 10 */ Shape::rows(t(4712, 28), Kind::Structure, 24, 3),
-/* 11 */ Shape::rows(t(4748, 29), Kind::Structure, 27, 1),
-/* 12 */ Shape::rows(t(4792, 19), Kind::Structure, 28, 5),
-/* 13 */ Shape::rows(t(4836, 20), Kind::Structure, 33, 1),
-/* 14 */ Shape::rows(t(4862, 26), Kind::Structure, 34, 3),
-/* 15 */ Shape::rows(t(4900, 27), Kind::Structure, 37, 1),
-/* 16 */ Shape::rows(t(4940, 17), Kind::Structure, 38, 7),
-/* 17 */ Shape::rows(t(5018, 18), Kind::Structure, 45, 1),
-/* 18 */ Shape::rows(t(5040, 17), Kind::Structure, 46, 4),
-/* 19 */ Shape::rows(t(5057, 18), Kind::Structure, 50, 1),
-/* 20 */ Shape::rows(t(5079, 22), Kind::Structure, 51, 2),
-/* 21 */ Shape::rows(t(5101, 28), Kind::Structure, 53, 1),
-/* 22 */ Shape::rows(t(5129, 19), Kind::Structure, 54, 1),
-/* 23 */ Shape::rows(t(5148, 26), Kind::Structure, 55, 2),
-/* 24 */ Shape::rows(t(5183, 23), Kind::Structure, 57, 2),
-/* 25 */ Shape::rows(t(5206, 17), Kind::Structure, 59, 1),
-/* 26 */ Shape::rows(t(5223, 23), Kind::Structure, 60, 2),
-/* 27 */ Shape::rows(t(5246, 17), Kind::Structure, 62, 1),
-/* 28 */ Shape::rows(t(5263, 23), Kind::Structure, 63, 2),
-/* 29 */ Shape::rows(t(5286, 23), Kind::Structure, 65, 2),
-/* 30 */ Shape::rows(t(5309, 10), Kind::Enum, 0, 5),
-/* 31 */ Shape::rows(t(5358, 27), Kind::Structure, 67, 1),
-/* 32 */ Shape::rows(t(5385, 28), Kind::Structure, 68, 2),
-/* 33 */ Shape::rows(t(5413, 25), Kind::Structure, 70, 1),
-/* 34 */ Shape::rows(t(5438, 26), Kind::Structure, 71, 1),
-/* 35 */ Shape::rows(t(5464, 16), Kind::Structure, 72, 1),
-/* 36 */ Shape::rows(t(5480, 17), Kind::Structure, 73, 1),
-/* 37 */ Shape::rows(t(5497, 23), Kind::Structure, 74, 2),
-/* 38 */ Shape::rows(t(5520, 24), Kind::Structure, 76, 1),
-/* 39 */ Shape::rows(t(5544, 20), Kind::Structure, 77, 2),
-/* 40 */ Shape::rows(t(5564, 21), Kind::Structure, 79, 3),
-/* 41 */ Shape::rows(t(5585, 14), Kind::Structure, 82, 1),
-/* 42 */ Shape::rows(t(5599, 15), Kind::Structure, 83, 1),
-/* 43 */ Shape::rows(t(5614, 20), Kind::Structure, 84, 2),
-/* 44 */ Shape::rows(t(5634, 21), Kind::Structure, 86, 3),
-/* 45 */ Shape::rows(t(5655, 14), Kind::Structure, 89, 1),
-/* 46 */ Shape::rows(t(5669, 15), Kind::Structure, 90, 1),
-/* 47 */ Shape::rows(t(4777, 15), Kind::Structure, 91, 7),
-/* 48 */ Shape::rows(t(5709, 21), Kind::Structure, 98, 3),
-/* 49 */ Shape::rows(t(5744, 22), Kind::Structure, 101, 3),
-/* 50 */ Shape::rows(t(5777, 31), Kind::Structure, 104, 4),
-/* 51 */ Shape::rows(t(5818, 32), Kind::Structure, 108, 3),
-/* 52 */ Shape::rows(t(5866, 31), Kind::Structure, 111, 4),
-/* 53 */ Shape::rows(t(5897, 32), Kind::Structure, 115, 3),
-/* 54 */ Shape::rows(t(5929, 28), Kind::Structure, 118, 6),
-/* 55 */ Shape::rows(t(5986, 29), Kind::Structure, 124, 5),
-/* 56 */ Shape::rows(t(6049, 30), Kind::Structure, 129, 3),
-/* 57 */ Shape::rows(t(6079, 31), Kind::Structure, 132, 3),
-/* 58 */ Shape::rows(t(6110, 34), Kind::Structure, 135, 3),
-/* 59 */ Shape::rows(t(6144, 35), Kind::Structure, 138, 3),
-/* 60 */ Shape::rows(t(6195, 27), Kind::Structure, 141, 3),
-/* 61 */ Shape::rows(t(6222, 28), Kind::Structure, 144, 3),
-/* 62 */ Shape::rows(t(6250, 19), Kind::Structure, 147, 6),
-/* 63 */ Shape::rows(t(6286, 20), Kind::Structure, 153, 3),
-/* 64 */ Shape::rows(t(6314, 21), Kind::Structure, 156, 3),
-/* 65 */ Shape::rows(t(6335, 22), Kind::Structure, 159, 3),
-/* 66 */ Shape::rows(t(6357, 25), Kind::Structure, 162, 3),
-/* 67 */ Shape::rows(t(6382, 26), Kind::Structure, 165, 3),
-/* 68 */ Shape::rows(t(6416, 23), Kind::Structure, 168, 3),
-/* 69 */ Shape::rows(t(6439, 24), Kind::Structure, 171, 3),
-/* 70 */ Shape::rows(t(6474, 19), Kind::Structure, 174, 3),
-/* 71 */ Shape::rows(t(6493, 20), Kind::Structure, 177, 3),
-/* 72 */ Shape::rows(t(6513, 16), Kind::Structure, 180, 3),
-/* 73 */ Shape::rows(t(6529, 17), Kind::Structure, 183, 3),
-/* 74 */ Shape::rows(t(6546, 23), Kind::Structure, 186, 3),
-/* 75 */ Shape::rows(t(6569, 24), Kind::Structure, 189, 3),
-/* 76 */ Shape::rows(t(6593, 19), Kind::Structure, 192, 3),
-/* 77 */ Shape::rows(t(6612, 20), Kind::Structure, 195, 3),
-/* 78 */ Shape::rows(t(6632, 16), Kind::Structure, 198, 3),
-/* 79 */ Shape::rows(t(6648, 17), Kind::Structure, 201, 3),
-/* 80 */ Shape::rows(t(6670, 33), Kind::Enum, 5, 1),
-/* 81 */ Shape::rows(t(4856, 6), Kind::Structure, 204, 12),
-/* 82 */ Shape::rows(t(6818, 11), Kind::Structure, 216, 2),
-/* 83 */ Shape::rows(t(6845, 19), Kind::List, 218, 1),
-/* 84 */ Shape::rows(t(6870, 10), Kind::Structure, 219, 2),
-/* 85 */ Shape::rows(t(6886, 18), Kind::List, 221, 1),
-/* 86 */ Shape::rows(t(6904, 15), Kind::Enum, 6, 2),
-/* 87 */ Shape::rows(t(6936, 10), Kind::Structure, 222, 2),
-/* 88 */ Shape::rows(t(6952, 18), Kind::List, 224, 1),
-/* 89 */ Shape::rows(t(4927, 13), Kind::Structure, 225, 4),
-/* 90 */ Shape::rows(t(6994, 20), Kind::Structure, 229, 3),
-/* 91 */ Shape::rows(t(7014, 20), Kind::Structure, 232, 3),
-/* 92 */ Shape::rows(t(7034, 36), Kind::Structure, 235, 2),
-/* 93 */ Shape::rows(t(5036, 4), Kind::Structure, 237, 12),
-/* 94 */ Shape::rows(t(7070, 12), Kind::Structure, 249, 2),
-/* 95 */ Shape::rows(t(7100, 30), Kind::Structure, 251, 2),
-/* 96 */ Shape::rows(t(7082, 18), Kind::Structure, 253, 2),
-/* 97 */ Shape::rows(t(7161, 3), Kind::Structure, 255, 2),
-/* 98 */ Shape::rows(t(7172, 25), Kind::Structure, 257, 2),
-/* 99 */ Shape::rows(t(7197, 16), Kind::Structure, 259, 2),
-/* 100 */ Shape::rows(t(7213, 14), Kind::Structure, 261, 2),
-/* 101 */ Shape::rows(t(7227, 14), Kind::Structure, 263, 2),
-/* 102 */ Shape::rows(t(7241, 27), Kind::Structure, 265, 2),
-/* 103 */ Shape::rows(t(7275, 18), Kind::Structure, 267, 2),
-/* 104 */ Shape::rows(t(7293, 16), Kind::Structure, 269, 2),
-/* 105 */ Shape::rows(t(7309, 16), Kind::Structure, 271, 2),
-/* 106 */ Shape::rows(t(7325, 22), Kind::Structure, 273, 3),
-/* 107 */ Shape::rows(t(7347, 29), Kind::Structure, 276, 2),
-/* 108 */ Shape::rows(t(7376, 28), Kind::Structure, 278, 2),
-/* 109 */ Shape::rows(t(7404, 29), Kind::Structure, 280, 1),
-/* 110 */ Shape::rows(t(7433, 17), Kind::Structure, 281, 3),
-/* 111 */ Shape::rows(t(7450, 18), Kind::Structure, 284, 0),
-/* 112 */ Shape::rows(t(7468, 17), Kind::Structure, 284, 3),
-/* 113 */ Shape::rows(t(5075, 4), Kind::Structure, 287, 8),
-/* 114 */ Shape::simple(t(7519, 15), Kind::String).bounds(16.0, 128.0).pattern(t(7534, 5)),
-/* 115 */ Shape::rows(t(7539, 25), Kind::List, 295, 1),
-/* 116 */ Shape::simple(t(7564, 19), Kind::String).flags(flag::SENSITIVE),
-/* 117 */ Shape::simple(t(7583, 7), Kind::String).bounds(20.0, 2048.0),
-/* 118 */ Shape::rows(t(7590, 24), Kind::List, 296, 1),
-/* 119 */ Shape::simple(t(7614, 19), Kind::Integer),
-/* 120 */ Shape::simple(t(7633, 11), Kind::Boolean),
-/* 121 */ Shape::simple(t(7644, 8), Kind::Timestamp),
-/* 122 */ Shape::simple(t(7652, 20), Kind::String).bounds(1.0, 128.0).pattern(t(7672, 11)),
-/* 123 */ Shape::simple(t(7683, 13), Kind::String).bounds(1.0, 128.0).pattern(t(7672, 11)),
-/* 124 */ Shape::simple(t(7696, 6), Kind::String).bounds(16.0, 128.0).pattern(t(7534, 5)),
-/* 125 */ Shape::rows(t(7702, 23), Kind::List, 297, 1),
-/* 126 */ Shape::simple(t(7725, 23), Kind::String).bounds(1.0, 128.0).pattern(t(7672, 11)),
-/* 127 */ Shape::simple(t(7748, 11), Kind::Integer),
-/* 128 */ Shape::simple(t(7759, 10), Kind::String).bounds(1.0, 320.0).pattern(t(7769, 16)),
-/* 129 */ Shape::simple(t(7785, 12), Kind::Integer).bounds(1.0, 1000.0),
-/* 130 */ Shape::simple(t(7797, 14), Kind::String).bounds(1.0, 512.0).pattern(t(7811, 22)),
-/* 131 */ Shape::simple(t(7833, 8), Kind::String).bounds(1.0, 512.0).pattern(t(7841, 39)),
-/* 132 */ Shape::simple(t(7880, 21), Kind::String).bounds(NEG, 1000.0),
-/* 133 */ Shape::simple(t(7901, 18), Kind::String).bounds(1.0, 131072.0).pattern(t(7919, 34)),
-/* 134 */ Shape::rows(t(7953, 29), Kind::List, 298, 1),
-/* 135 */ Shape::rows(t(7982, 14), Kind::List, 299, 1),
-/* 136 */ Shape::rows(t(7996, 18), Kind::List, 300, 1),
-/* 137 */ Shape::simple(t(8014, 14), Kind::String).bounds(1.0, 128.0).pattern(t(7672, 11)),
-/* 138 */ Shape::simple(t(8028, 14), Kind::String).bounds(1.0, 512.0).pattern(t(8042, 28)),
-/* 139 */ Shape::rows(t(8070, 15), Kind::Enum, 8, 3),
-/* 140 */ Shape::simple(t(8096, 19), Kind::String).pattern(t(8115, 30)),
-/* 141 */ Shape::simple(t(8145, 18), Kind::String),
-/* 142 */ Shape::simple(t(8163, 19), Kind::String).bounds(NEG, 1000.0).pattern(t(8182, 47)),
-/* 143 */ Shape::rows(t(8229, 12), Kind::List, 301, 1),
-/* 144 */ Shape::simple(t(8241, 26), Kind::Integer).bounds(3600.0, 43200.0),
-/* 145 */ Shape::simple(t(8267, 12), Kind::String).bounds(1.0, 64.0).pattern(t(7672, 11)),
-/* 146 */ Shape::rows(t(8279, 10), Kind::Enum, 11, 3),
-/* 147 */ Shape::simple(t(8310, 10), Kind::String),
-/* 148 */ Shape::rows(t(8320, 14), Kind::List, 302, 1).bounds(NEG, 50.0),
-/* 149 */ Shape::simple(t(8334, 10), Kind::String).bounds(1.0, 128.0).pattern(t(8344, 27)),
-/* 150 */ Shape::rows(t(8371, 11), Kind::List, 303, 1).bounds(NEG, 50.0),
-/* 151 */ Shape::simple(t(8382, 12), Kind::String).bounds(0.0, 256.0).pattern(t(8394, 27)),
-/* 152 */ Shape::rows(t(8421, 12), Kind::List, 304, 1),
-/* 153 */ Shape::simple(t(8433, 12), Kind::String).bounds(1.0, 64.0).pattern(t(7672, 11)),
+/* 0 */ Shape::rows(t(4610, 9), Kind::Structure, 0, 5),
+/* 1 */ Shape::rows(t(4669, 17), Kind::Structure, 5, 3),
+/* 2 */ Shape::rows(t(4715, 17), Kind::Structure, 8, 4),
+/* 3 */ Shape::rows(t(4732, 41), Kind::Structure, 12, 2),
+/* 4 */ Shape::rows(t(4805, 31), Kind::Structure, 14, 2),
+/* 5 */ Shape::rows(t(4863, 21), Kind::Structure, 16, 2),
+/* 6 */ Shape::rows(t(4893, 24), Kind::Structure, 18, 2),
+/* 7 */ Shape::rows(t(4926, 23), Kind::Structure, 20, 2),
+/* 8 */ Shape::rows(t(4949, 23), Kind::Structure, 22, 2),
+/* 9 */ Shape::rows(t(4972, 27), Kind::Structure, 24, 2),
+/* 10 */ Shape::rows(t(5044, 14), Kind::Structure, 26, 2),
+/* 11 */ Shape::rows(t(5068, 22), Kind::Structure, 28, 1),
+/* 12 */ Shape::rows(t(5090, 23), Kind::Structure, 29, 1),
+/* 13 */ Shape::rows(t(5113, 18), Kind::Structure, 30, 2),
+/* 14 */ Shape::rows(t(5135, 19), Kind::Structure, 32, 1),
+/* 15 */ Shape::rows(t(5159, 28), Kind::Structure, 33, 3),
+/* 16 */ Shape::rows(t(5191, 29), Kind::Structure, 36, 1),
+/* 17 */ Shape::rows(t(5235, 34), Kind::Structure, 37, 4),
+/* 18 */ Shape::rows(t(5298, 35), Kind::Structure, 41, 2),
+/* 19 */ Shape::rows(t(5333, 19), Kind::Structure, 43, 5),
+/* 20 */ Shape::rows(t(5377, 20), Kind::Structure, 48, 1),
+/* 21 */ Shape::rows(t(5403, 26), Kind::Structure, 49, 3),
+/* 22 */ Shape::rows(t(5441, 27), Kind::Structure, 52, 1),
+/* 23 */ Shape::rows(t(5481, 17), Kind::Structure, 53, 7),
+/* 24 */ Shape::rows(t(5559, 18), Kind::Structure, 60, 1),
+/* 25 */ Shape::rows(t(5581, 17), Kind::Structure, 61, 4),
+/* 26 */ Shape::rows(t(5598, 18), Kind::Structure, 65, 1),
+/* 27 */ Shape::rows(t(5620, 22), Kind::Structure, 66, 2),
+/* 28 */ Shape::rows(t(5642, 24), Kind::Structure, 68, 2),
+/* 29 */ Shape::rows(t(5666, 18), Kind::Structure, 70, 1),
+/* 30 */ Shape::rows(t(5684, 28), Kind::Structure, 71, 1),
+/* 31 */ Shape::rows(t(5712, 34), Kind::Structure, 72, 1),
+/* 32 */ Shape::rows(t(5746, 19), Kind::Structure, 73, 1),
+/* 33 */ Shape::rows(t(5765, 26), Kind::Structure, 74, 2),
+/* 34 */ Shape::rows(t(5800, 36), Kind::Structure, 76, 1),
+/* 35 */ Shape::rows(t(5836, 23), Kind::Structure, 77, 2),
+/* 36 */ Shape::rows(t(5859, 17), Kind::Structure, 79, 1),
+/* 37 */ Shape::rows(t(5876, 36), Kind::Structure, 80, 1),
+/* 38 */ Shape::rows(t(5912, 23), Kind::Structure, 81, 2),
+/* 39 */ Shape::rows(t(5935, 17), Kind::Structure, 83, 1),
+/* 40 */ Shape::rows(t(5952, 24), Kind::Structure, 84, 2),
+/* 41 */ Shape::rows(t(5976, 23), Kind::Structure, 86, 2),
+/* 42 */ Shape::rows(t(5999, 23), Kind::Structure, 88, 2),
+/* 43 */ Shape::rows(t(6022, 10), Kind::Enum, 0, 5),
+/* 44 */ Shape::rows(t(6066, 27), Kind::Structure, 90, 1),
+/* 45 */ Shape::rows(t(6093, 28), Kind::Structure, 91, 2),
+/* 46 */ Shape::rows(t(6121, 21), Kind::Structure, 93, 2),
+/* 47 */ Shape::rows(t(6142, 22), Kind::Structure, 95, 3),
+/* 48 */ Shape::rows(t(6164, 15), Kind::Structure, 98, 3),
+/* 49 */ Shape::rows(t(6193, 16), Kind::Structure, 101, 4),
+/* 50 */ Shape::rows(t(6225, 25), Kind::Structure, 105, 1),
+/* 51 */ Shape::rows(t(6250, 26), Kind::Structure, 106, 1),
+/* 52 */ Shape::rows(t(6276, 31), Kind::Structure, 107, 1),
+/* 53 */ Shape::rows(t(6307, 32), Kind::Structure, 108, 5),
+/* 54 */ Shape::rows(t(6339, 16), Kind::Structure, 113, 1),
+/* 55 */ Shape::rows(t(6355, 17), Kind::Structure, 114, 1),
+/* 56 */ Shape::rows(t(6372, 23), Kind::Structure, 115, 2),
+/* 57 */ Shape::rows(t(6395, 24), Kind::Structure, 117, 1),
+/* 58 */ Shape::rows(t(6419, 20), Kind::Structure, 118, 2),
+/* 59 */ Shape::rows(t(6439, 21), Kind::Structure, 120, 3),
+/* 60 */ Shape::rows(t(6460, 14), Kind::Structure, 123, 1),
+/* 61 */ Shape::rows(t(6474, 15), Kind::Structure, 124, 1),
+/* 62 */ Shape::rows(t(6489, 20), Kind::Structure, 125, 2),
+/* 63 */ Shape::rows(t(6509, 21), Kind::Structure, 127, 3),
+/* 64 */ Shape::rows(t(6530, 14), Kind::Structure, 130, 1),
+/* 65 */ Shape::rows(t(6544, 15), Kind::Structure, 131, 1),
+/* 66 */ Shape::rows(t(5154, 5), Kind::Structure, 132, 5),
+/* 67 */ Shape::rows(t(5220, 15), Kind::Structure, 137, 7),
+/* 68 */ Shape::rows(t(6591, 21), Kind::Structure, 144, 3),
+/* 69 */ Shape::rows(t(6612, 22), Kind::Structure, 147, 3),
+/* 70 */ Shape::rows(t(6634, 32), Kind::Structure, 150, 4),
+/* 71 */ Shape::rows(t(6676, 33), Kind::Structure, 154, 3),
+/* 72 */ Shape::rows(t(6725, 31), Kind::Structure, 157, 4),
+/* 73 */ Shape::rows(t(6756, 32), Kind::Structure, 161, 3),
+/* 74 */ Shape::rows(t(6788, 31), Kind::Structure, 164, 4),
+/* 75 */ Shape::rows(t(6819, 32), Kind::Structure, 168, 3),
+/* 76 */ Shape::rows(t(6851, 28), Kind::Structure, 171, 6),
+/* 77 */ Shape::rows(t(6908, 29), Kind::Structure, 177, 5),
+/* 78 */ Shape::rows(t(6971, 24), Kind::Structure, 182, 3),
+/* 79 */ Shape::rows(t(6995, 25), Kind::Structure, 185, 3),
+/* 80 */ Shape::rows(t(7031, 24), Kind::Structure, 188, 3),
+/* 81 */ Shape::rows(t(7055, 25), Kind::Structure, 191, 3),
+/* 82 */ Shape::rows(t(7086, 17), Kind::Structure, 194, 3),
+/* 83 */ Shape::rows(t(7103, 18), Kind::Structure, 197, 3),
+/* 84 */ Shape::rows(t(7121, 30), Kind::Structure, 200, 3),
+/* 85 */ Shape::rows(t(7151, 31), Kind::Structure, 203, 3),
+/* 86 */ Shape::rows(t(7182, 34), Kind::Structure, 206, 3),
+/* 87 */ Shape::rows(t(7216, 35), Kind::Structure, 209, 3),
+/* 88 */ Shape::rows(t(7267, 27), Kind::Structure, 212, 3),
+/* 89 */ Shape::rows(t(7294, 28), Kind::Structure, 215, 3),
+/* 90 */ Shape::rows(t(7322, 36), Kind::Structure, 218, 3),
+/* 91 */ Shape::rows(t(7358, 37), Kind::Structure, 221, 3),
+/* 92 */ Shape::rows(t(7395, 33), Kind::Structure, 224, 0),
+/* 93 */ Shape::rows(t(7428, 34), Kind::Structure, 224, 1),
+/* 94 */ Shape::rows(t(7487, 19), Kind::Structure, 225, 6),
+/* 95 */ Shape::rows(t(7523, 20), Kind::Structure, 231, 3),
+/* 96 */ Shape::rows(t(7551, 21), Kind::Structure, 234, 3),
+/* 97 */ Shape::rows(t(7572, 22), Kind::Structure, 237, 3),
+/* 98 */ Shape::rows(t(7594, 25), Kind::Structure, 240, 3),
+/* 99 */ Shape::rows(t(7619, 26), Kind::Structure, 243, 3),
+/* 100 */ Shape::rows(t(7653, 23), Kind::Structure, 246, 3),
+/* 101 */ Shape::rows(t(7676, 24), Kind::Structure, 249, 3),
+/* 102 */ Shape::rows(t(7700, 19), Kind::Structure, 252, 3),
+/* 103 */ Shape::rows(t(7719, 20), Kind::Structure, 255, 3),
+/* 104 */ Shape::rows(t(7739, 16), Kind::Structure, 258, 3),
+/* 105 */ Shape::rows(t(7755, 17), Kind::Structure, 261, 3),
+/* 106 */ Shape::rows(t(7772, 23), Kind::Structure, 264, 3),
+/* 107 */ Shape::rows(t(7795, 24), Kind::Structure, 267, 3),
+/* 108 */ Shape::rows(t(7819, 19), Kind::Structure, 270, 3),
+/* 109 */ Shape::rows(t(7838, 20), Kind::Structure, 273, 3),
+/* 110 */ Shape::rows(t(7858, 16), Kind::Structure, 276, 3),
+/* 111 */ Shape::rows(t(7874, 17), Kind::Structure, 279, 3),
+/* 112 */ Shape::rows(t(7891, 30), Kind::Structure, 282, 1),
+/* 113 */ Shape::rows(t(7921, 29), Kind::List, 283, 1),
+/* 114 */ Shape::simple(t(7956, 28), Kind::String).bounds(1.0, 255.0),
+/* 115 */ Shape::rows(t(7984, 33), Kind::Enum, 5, 1),
+/* 116 */ Shape::rows(t(5397, 6), Kind::Structure, 284, 12),
+/* 117 */ Shape::rows(t(8132, 11), Kind::Structure, 296, 2),
+/* 118 */ Shape::rows(t(8143, 19), Kind::List, 298, 1),
+/* 119 */ Shape::rows(t(8162, 10), Kind::Structure, 299, 2),
+/* 120 */ Shape::rows(t(8178, 18), Kind::List, 301, 1),
+/* 121 */ Shape::rows(t(8196, 15), Kind::Enum, 6, 2),
+/* 122 */ Shape::rows(t(8228, 10), Kind::Structure, 302, 2),
+/* 123 */ Shape::rows(t(8244, 18), Kind::List, 304, 1),
+/* 124 */ Shape::rows(t(5468, 13), Kind::Structure, 305, 4),
+/* 125 */ Shape::rows(t(8286, 21), Kind::Structure, 309, 3),
+/* 126 */ Shape::rows(t(8307, 33), Kind::Structure, 312, 2),
+/* 127 */ Shape::rows(t(8340, 20), Kind::Structure, 314, 3),
+/* 128 */ Shape::rows(t(8360, 33), Kind::Structure, 317, 2),
+/* 129 */ Shape::rows(t(8393, 20), Kind::Structure, 319, 3),
+/* 130 */ Shape::rows(t(8413, 46), Kind::Structure, 322, 2),
+/* 131 */ Shape::rows(t(8459, 36), Kind::Structure, 324, 2),
+/* 132 */ Shape::rows(t(8495, 26), Kind::Structure, 326, 2),
+/* 133 */ Shape::rows(t(5577, 4), Kind::Structure, 328, 12),
+/* 134 */ Shape::rows(t(8521, 12), Kind::Structure, 340, 2),
+/* 135 */ Shape::rows(t(8551, 30), Kind::Structure, 342, 2),
+/* 136 */ Shape::rows(t(8533, 18), Kind::Structure, 344, 2),
+/* 137 */ Shape::rows(t(8612, 3), Kind::Structure, 346, 2),
+/* 138 */ Shape::rows(t(8623, 25), Kind::Structure, 348, 2),
+/* 139 */ Shape::rows(t(8648, 31), Kind::Structure, 350, 2),
+/* 140 */ Shape::rows(t(8679, 16), Kind::Structure, 352, 2),
+/* 141 */ Shape::rows(t(8695, 14), Kind::Structure, 354, 2),
+/* 142 */ Shape::rows(t(8709, 14), Kind::Structure, 356, 2),
+/* 143 */ Shape::rows(t(8723, 27), Kind::Structure, 358, 2),
+/* 144 */ Shape::rows(t(8757, 33), Kind::Structure, 360, 2),
+/* 145 */ Shape::rows(t(8790, 18), Kind::Structure, 362, 2),
+/* 146 */ Shape::rows(t(8808, 16), Kind::Structure, 364, 2),
+/* 147 */ Shape::rows(t(8824, 16), Kind::Structure, 366, 2),
+/* 148 */ Shape::rows(t(8840, 22), Kind::Structure, 368, 3),
+/* 149 */ Shape::rows(t(8862, 29), Kind::Structure, 371, 2),
+/* 150 */ Shape::rows(t(8891, 18), Kind::Structure, 373, 3),
+/* 151 */ Shape::rows(t(8928, 44), Kind::Structure, 376, 2),
+/* 152 */ Shape::rows(t(8972, 28), Kind::Structure, 378, 2),
+/* 153 */ Shape::rows(t(9000, 29), Kind::Structure, 380, 1),
+/* 154 */ Shape::rows(t(9029, 17), Kind::Structure, 381, 3),
+/* 155 */ Shape::rows(t(9046, 18), Kind::Structure, 384, 0),
+/* 156 */ Shape::rows(t(9064, 17), Kind::Structure, 384, 3),
+/* 157 */ Shape::rows(t(5616, 4), Kind::Structure, 387, 8),
+/* 158 */ Shape::simple(t(9108, 15), Kind::String).bounds(16.0, 128.0).pattern(t(9123, 5)),
+/* 159 */ Shape::rows(t(9128, 25), Kind::List, 395, 1),
+/* 160 */ Shape::simple(t(9153, 19), Kind::String).flags(flag::SENSITIVE),
+/* 161 */ Shape::simple(t(9172, 7), Kind::String).bounds(20.0, 2048.0),
+/* 162 */ Shape::rows(t(9179, 24), Kind::List, 396, 1),
+/* 163 */ Shape::simple(t(9203, 19), Kind::Integer),
+/* 164 */ Shape::simple(t(9222, 11), Kind::Boolean),
+/* 165 */ Shape::rows(t(9233, 16), Kind::List, 397, 1),
+/* 166 */ Shape::simple(t(9249, 12), Kind::String).bounds(1.0, 255.0),
+/* 167 */ Shape::simple(t(9261, 8), Kind::Timestamp),
+/* 168 */ Shape::simple(t(9269, 20), Kind::String).bounds(1.0, 128.0).pattern(t(9289, 11)),
+/* 169 */ Shape::rows(t(9300, 13), Kind::List, 398, 1),
+/* 170 */ Shape::simple(t(9313, 13), Kind::String).bounds(1.0, 128.0).pattern(t(9289, 11)),
+/* 171 */ Shape::simple(t(9326, 6), Kind::String).bounds(16.0, 128.0).pattern(t(9123, 5)),
+/* 172 */ Shape::rows(t(9332, 23), Kind::List, 399, 1),
+/* 173 */ Shape::simple(t(9355, 23), Kind::String).bounds(1.0, 128.0).pattern(t(9289, 11)),
+/* 174 */ Shape::simple(t(9378, 11), Kind::Integer),
+/* 175 */ Shape::simple(t(9389, 10), Kind::String).bounds(1.0, 320.0).pattern(t(9399, 16)),
+/* 176 */ Shape::simple(t(9415, 12), Kind::Integer).bounds(1.0, 1000.0),
+/* 177 */ Shape::simple(t(9427, 14), Kind::String).bounds(1.0, 512.0).pattern(t(9441, 22)),
+/* 178 */ Shape::simple(t(9463, 8), Kind::String).bounds(1.0, 512.0).pattern(t(9471, 39)),
+/* 179 */ Shape::simple(t(9510, 21), Kind::String).bounds(NEG, 1000.0),
+/* 180 */ Shape::simple(t(9531, 18), Kind::String).bounds(1.0, 131072.0).pattern(t(9549, 34)),
+/* 181 */ Shape::rows(t(9583, 29), Kind::List, 400, 1),
+/* 182 */ Shape::rows(t(9612, 14), Kind::List, 401, 1),
+/* 183 */ Shape::rows(t(9626, 18), Kind::List, 402, 1),
+/* 184 */ Shape::simple(t(9644, 14), Kind::String).bounds(1.0, 128.0).pattern(t(9289, 11)),
+/* 185 */ Shape::simple(t(9658, 14), Kind::String).bounds(1.0, 512.0).pattern(t(9672, 28)),
+/* 186 */ Shape::rows(t(9700, 15), Kind::Enum, 8, 3),
+/* 187 */ Shape::simple(t(9726, 19), Kind::String).pattern(t(9745, 30)),
+/* 188 */ Shape::simple(t(9775, 18), Kind::String),
+/* 189 */ Shape::simple(t(9793, 19), Kind::String).bounds(NEG, 1000.0).pattern(t(9812, 47)),
+/* 190 */ Shape::rows(t(9859, 12), Kind::List, 403, 1),
+/* 191 */ Shape::simple(t(9871, 26), Kind::Integer).bounds(3600.0, 43200.0),
+/* 192 */ Shape::simple(t(9897, 12), Kind::String).bounds(1.0, 64.0).pattern(t(9289, 11)),
+/* 193 */ Shape::rows(t(9909, 10), Kind::Enum, 11, 3),
+/* 194 */ Shape::simple(t(9940, 10), Kind::String),
+/* 195 */ Shape::rows(t(9950, 14), Kind::List, 404, 1).bounds(NEG, 50.0),
+/* 196 */ Shape::simple(t(9964, 10), Kind::String).bounds(1.0, 128.0).pattern(t(9974, 27)),
+/* 197 */ Shape::rows(t(10001, 11), Kind::List, 405, 1).bounds(NEG, 50.0),
+/* 198 */ Shape::simple(t(10012, 12), Kind::String).bounds(0.0, 256.0).pattern(t(10024, 27)),
+/* 199 */ Shape::rows(t(10051, 18), Kind::List, 406, 1),
+/* 200 */ Shape::simple(t(10069, 14), Kind::String).bounds(40.0, 40.0),
+/* 201 */ Shape::rows(t(10083, 12), Kind::List, 407, 1),
+/* 202 */ Shape::simple(t(10095, 12), Kind::String).bounds(1.0, 64.0).pattern(t(9289, 11)),
 ],
  members: &[
-Member::new(t(4345, 11), 114).flags(flag::REQUIRED),
-Member::new(t(4356, 10), 121),
-Member::new(t(4366, 15), 116).flags(flag::REQUIRED),
-Member::new(t(4381, 6), 146).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 153).flags(flag::REQUIRED),
-Member::new(t(4412, 12), 121),
-Member::new(t(4424, 6), 147).flags(flag::REQUIRED),
-Member::new(t(4430, 11), 147).flags(flag::REQUIRED),
-Member::new(t(4345, 11), 114),
-Member::new(t(4356, 10), 121),
-Member::new(t(4381, 6), 146),
-Member::new(t(4387, 8), 153),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 153).flags(flag::REQUIRED),
-Member::new(t(4598, 22), 117),
-Member::new(t(4620, 23), 80),
-Member::new(t(4539, 9), 117),
-Member::new(t(4657, 10), 137),
-Member::new(t(4387, 8), 122),
-Member::new(t(4336, 9), 0).flags(flag::REQUIRED),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4740, 4), 131),
-Member::new(t(4744, 4), 150),
-Member::new(t(4777, 15), 47).flags(flag::REQUIRED),
-Member::new(t(4811, 11), 132),
-Member::new(t(4740, 4), 138),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150),
-Member::new(t(4856, 6), 81),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4888, 12), 120),
-Member::new(t(4927, 13), 89),
-Member::new(t(4957, 24), 133).flags(flag::REQUIRED),
-Member::new(t(4811, 11), 142),
-Member::new(t(4981, 18), 144),
-Member::new(t(4740, 4), 131),
-Member::new(t(4999, 19), 117),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150),
-Member::new(t(5036, 4), 93).flags(flag::REQUIRED),
-Member::new(t(4740, 4), 131),
-Member::new(t(4999, 19), 117),
-Member::new(t(4744, 4), 150),
-Member::new(t(4387, 8), 153).flags(flag::REQUIRED),
-Member::new(t(5075, 4), 113),
-Member::new(t(4345, 11), 114).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(5174, 9), 140).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 153).flags(flag::REQUIRED),
-Member::new(t(4345, 11), 114).flags(flag::REQUIRED),
-Member::new(t(4395, 17), 1),
-Member::new(t(4387, 8), 122),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4777, 15), 47).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4856, 6), 81),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(5174, 9), 140).flags(flag::REQUIRED),
-Member::new(t(4927, 13), 89),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(5036, 4), 93).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122),
-Member::new(t(5075, 4), 113).flags(flag::REQUIRED),
-Member::new(t(5684, 3), 117).flags(flag::REQUIRED),
-Member::new(t(4356, 10), 121).flags(flag::REQUIRED),
-Member::new(t(5687, 17), 124).flags(flag::REQUIRED),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4740, 4), 131).flags(flag::REQUIRED),
-Member::new(t(5704, 5), 143).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4387, 8), 122),
-Member::new(t(4441, 17), 115).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5808, 10), 138),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(5850, 16), 118),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5808, 10), 138),
-Member::new(t(4387, 8), 153).flags(flag::REQUIRED),
-Member::new(t(5850, 16), 118),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(5957, 12), 30),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5808, 10), 131),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(5969, 17), 86),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(6015, 12), 83),
-Member::new(t(6027, 11), 85),
-Member::new(t(6038, 11), 88),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(6179, 16), 125).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5808, 10), 130),
-Member::new(t(6179, 16), 125).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(6269, 12), 120),
-Member::new(t(5808, 10), 138),
-Member::new(t(5969, 17), 86),
-Member::new(t(6281, 5), 139),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(6306, 8), 135),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(6408, 8), 134),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(6463, 11), 136).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5808, 10), 130),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(5704, 5), 143).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(6463, 11), 136).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(5730, 6), 128),
-Member::new(t(5736, 8), 129),
-Member::new(t(5808, 10), 130),
-Member::new(t(5766, 11), 120),
-Member::new(t(5730, 6), 141),
-Member::new(t(6665, 5), 152).flags(flag::REQUIRED),
-Member::new(t(5684, 3), 117),
-Member::new(t(6728, 15), 119),
-Member::new(t(4356, 10), 121),
-Member::new(t(6743, 16), 140),
-Member::new(t(4811, 11), 132),
-Member::new(t(6759, 12), 120),
-Member::new(t(4740, 4), 138),
-Member::new(t(6771, 29), 119),
-Member::new(t(6800, 8), 124),
-Member::new(t(4657, 10), 137),
-Member::new(t(4744, 4), 150),
-Member::new(t(6808, 10), 121),
-Member::new(t(6829, 7), 124),
-Member::new(t(6836, 9), 123),
-Member::new(t(6864, 6), 82),
-Member::new(t(6880, 6), 124),
-Member::new(t(4508, 8), 145),
-Member::new(t(6864, 6), 84),
-Member::new(t(6946, 6), 124),
-Member::new(t(4387, 8), 153),
-Member::new(t(6864, 6), 87),
-Member::new(t(4356, 10), 121),
-Member::new(t(6970, 8), 133),
-Member::new(t(6978, 16), 120),
-Member::new(t(5174, 9), 140),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4657, 10), 137).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(5684, 3), 117).flags(flag::REQUIRED),
-Member::new(t(4957, 24), 133),
-Member::new(t(4356, 10), 121).flags(flag::REQUIRED),
-Member::new(t(4811, 11), 142),
-Member::new(t(4981, 18), 144),
-Member::new(t(4740, 4), 131).flags(flag::REQUIRED),
-Member::new(t(4999, 19), 6),
-Member::new(t(6880, 6), 124).flags(flag::REQUIRED),
-Member::new(t(7070, 12), 94),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(7082, 18), 96),
-Member::new(t(4744, 4), 150),
-Member::new(t(4412, 12), 121),
-Member::new(t(4424, 6), 147),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(5174, 9), 140).flags(flag::REQUIRED),
-Member::new(t(7130, 11), 117).flags(flag::REQUIRED),
-Member::new(t(7141, 20), 127).flags(flag::REQUIRED),
-Member::new(t(7164, 3), 149).flags(flag::REQUIRED),
-Member::new(t(7167, 5), 151).flags(flag::REQUIRED),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(4744, 4), 150).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4489, 19), 126).flags(flag::REQUIRED),
-Member::new(t(7268, 7), 148).flags(flag::REQUIRED),
-Member::new(t(4539, 9), 117).flags(flag::REQUIRED),
-Member::new(t(7268, 7), 148).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(7268, 7), 148).flags(flag::REQUIRED),
-Member::new(t(7268, 7), 148).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(4345, 11), 114).flags(flag::REQUIRED),
-Member::new(t(4381, 6), 146).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 122),
-Member::new(t(4822, 14), 133).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(4811, 11), 142).flags(flag::REQUIRED),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(5036, 4), 93),
-Member::new(t(4811, 11), 142),
-Member::new(t(4981, 18), 144),
-Member::new(t(4508, 8), 145).flags(flag::REQUIRED),
-Member::new(t(7485, 7), 131),
-Member::new(t(7492, 11), 153),
-Member::new(t(4387, 8), 122).flags(flag::REQUIRED),
-Member::new(t(5684, 3), 117).flags(flag::REQUIRED),
-Member::new(t(4356, 10), 121).flags(flag::REQUIRED),
-Member::new(t(7503, 16), 121),
-Member::new(t(4740, 4), 131).flags(flag::REQUIRED),
-Member::new(t(4999, 19), 6),
-Member::new(t(4744, 4), 150),
-Member::new(t(6946, 6), 124).flags(flag::REQUIRED),
-Member::new(t(4387, 8), 153).flags(flag::REQUIRED),
-Member::new(t(6864, 6), 2),
-Member::new(t(6864, 6), 7),
-Member::new(t(6864, 6), 47),
-Member::new(t(6864, 6), 89),
-Member::new(t(6864, 6), 81),
-Member::new(t(6864, 6), 137),
-Member::new(t(6864, 6), 93),
-Member::new(t(6864, 6), 149),
-Member::new(t(6864, 6), 97),
-Member::new(t(6864, 6), 113),
+Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
+Member::new(t(4630, 10), 167),
+Member::new(t(4640, 15), 160).flags(flag::REQUIRED),
+Member::new(t(4655, 6), 193).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(4686, 12), 167),
+Member::new(t(4698, 6), 194).flags(flag::REQUIRED),
+Member::new(t(4704, 11), 194).flags(flag::REQUIRED),
+Member::new(t(4619, 11), 158),
+Member::new(t(4630, 10), 167),
+Member::new(t(4655, 6), 193),
+Member::new(t(4661, 8), 202),
+Member::new(t(4773, 8), 166).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(4999, 22), 161),
+Member::new(t(5021, 23), 115),
+Member::new(t(4917, 9), 161),
+Member::new(t(5058, 10), 184),
+Member::new(t(4661, 8), 168),
+Member::new(t(4610, 9), 0).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(5131, 4), 178),
+Member::new(t(5154, 5), 66).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(5131, 4), 178),
+Member::new(t(5187, 4), 197),
+Member::new(t(5220, 15), 67).flags(flag::REQUIRED),
+Member::new(t(5269, 12), 165),
+Member::new(t(5187, 4), 197),
+Member::new(t(5281, 14), 199),
+Member::new(t(5295, 3), 114).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161),
+Member::new(t(5187, 4), 197),
+Member::new(t(5352, 11), 179),
+Member::new(t(5131, 4), 185),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197),
+Member::new(t(5397, 6), 116),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5429, 12), 164),
+Member::new(t(5468, 13), 124),
+Member::new(t(5498, 24), 180).flags(flag::REQUIRED),
+Member::new(t(5352, 11), 189),
+Member::new(t(5522, 18), 191),
+Member::new(t(5131, 4), 178),
+Member::new(t(5540, 19), 161),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197),
+Member::new(t(5577, 4), 133).flags(flag::REQUIRED),
+Member::new(t(5131, 4), 178),
+Member::new(t(5540, 19), 161),
+Member::new(t(5187, 4), 197),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(5616, 4), 157),
+Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(5791, 9), 187).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
+Member::new(t(4669, 17), 1),
+Member::new(t(4661, 8), 168),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(5154, 5), 66).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6220, 5), 201).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(5220, 15), 67).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(5269, 12), 165),
+Member::new(t(4630, 10), 167),
+Member::new(t(5187, 4), 197),
+Member::new(t(5281, 14), 199),
+Member::new(t(5295, 3), 114),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(5397, 6), 116),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(5791, 9), 187).flags(flag::REQUIRED),
+Member::new(t(5468, 13), 124),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5577, 4), 133).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168),
+Member::new(t(5616, 4), 157).flags(flag::REQUIRED),
+Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
+Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
+Member::new(t(6562, 7), 171).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
+Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
+Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
+Member::new(t(6569, 17), 171).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
+Member::new(t(6586, 5), 190).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4661, 8), 168),
+Member::new(t(4715, 17), 159).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 185),
+Member::new(t(6709, 16), 162),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 185),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(6709, 16), 162),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 185),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(6709, 16), 162),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6879, 12), 43),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 178),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(6891, 17), 121),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6937, 12), 118),
+Member::new(t(6949, 11), 120),
+Member::new(t(6960, 11), 123),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(7020, 11), 183).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(7080, 6), 169).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 177),
+Member::new(t(7080, 6), 169).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(7251, 16), 172).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 177),
+Member::new(t(7251, 16), 172).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(7462, 25), 113),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(7506, 12), 164),
+Member::new(t(6666, 10), 185),
+Member::new(t(6891, 17), 121),
+Member::new(t(7518, 5), 186),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(7543, 8), 182),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(7645, 8), 181),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(7020, 11), 183).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 177),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6586, 5), 190).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(7020, 11), 183).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(6179, 6), 175),
+Member::new(t(6185, 8), 176),
+Member::new(t(6666, 10), 177),
+Member::new(t(6209, 11), 164),
+Member::new(t(6179, 6), 188),
+Member::new(t(6220, 5), 201).flags(flag::REQUIRED),
+Member::new(t(6559, 3), 161),
+Member::new(t(7950, 6), 112),
+Member::new(t(6559, 3), 161),
+Member::new(t(8042, 15), 163),
+Member::new(t(4630, 10), 167),
+Member::new(t(8057, 16), 187),
+Member::new(t(5352, 11), 179),
+Member::new(t(8073, 12), 164),
+Member::new(t(5131, 4), 185),
+Member::new(t(8085, 29), 163),
+Member::new(t(8114, 8), 171),
+Member::new(t(5058, 10), 184),
+Member::new(t(5187, 4), 197),
+Member::new(t(8122, 10), 167),
+Member::new(t(6562, 7), 171),
+Member::new(t(4884, 9), 170),
+Member::new(t(7950, 6), 117),
+Member::new(t(8172, 6), 171),
+Member::new(t(4855, 8), 192),
+Member::new(t(7950, 6), 119),
+Member::new(t(8238, 6), 171),
+Member::new(t(4661, 8), 202),
+Member::new(t(7950, 6), 122),
+Member::new(t(4630, 10), 167),
+Member::new(t(8262, 8), 180),
+Member::new(t(8270, 16), 164),
+Member::new(t(5791, 9), 187),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(5540, 19), 161).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5540, 19), 161).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4773, 8), 166).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
+Member::new(t(5498, 24), 180),
+Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
+Member::new(t(5352, 11), 189),
+Member::new(t(5522, 18), 191),
+Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
+Member::new(t(5540, 19), 9),
+Member::new(t(8172, 6), 171).flags(flag::REQUIRED),
+Member::new(t(8521, 12), 134),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(8533, 18), 136),
+Member::new(t(5187, 4), 197),
+Member::new(t(4686, 12), 167),
+Member::new(t(4698, 6), 194),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(5791, 9), 187).flags(flag::REQUIRED),
+Member::new(t(8581, 11), 161).flags(flag::REQUIRED),
+Member::new(t(8592, 20), 174).flags(flag::REQUIRED),
+Member::new(t(8615, 3), 196).flags(flag::REQUIRED),
+Member::new(t(8618, 5), 198).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
+Member::new(t(8750, 7), 195).flags(flag::REQUIRED),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(8750, 7), 195).flags(flag::REQUIRED),
+Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
+Member::new(t(8750, 7), 195).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(8750, 7), 195).flags(flag::REQUIRED),
+Member::new(t(8750, 7), 195).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
+Member::new(t(4655, 6), 193).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 168),
+Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
+Member::new(t(8909, 12), 170),
+Member::new(t(8921, 7), 178),
+Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
+Member::new(t(5281, 14), 199).flags(flag::REQUIRED),
+Member::new(t(5352, 11), 189).flags(flag::REQUIRED),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(5577, 4), 133),
+Member::new(t(5352, 11), 189),
+Member::new(t(5522, 18), 191),
+Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
+Member::new(t(8921, 7), 178),
+Member::new(t(9081, 11), 202),
+Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
+Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
+Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
+Member::new(t(9092, 16), 167),
+Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
+Member::new(t(5540, 19), 9),
+Member::new(t(5187, 4), 197),
+Member::new(t(8238, 6), 171).flags(flag::REQUIRED),
+Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
+Member::new(t(7950, 6), 2),
+Member::new(t(7950, 6), 10),
+Member::new(t(7950, 6), 166),
+Member::new(t(7950, 6), 66),
+Member::new(t(7950, 6), 67),
+Member::new(t(7950, 6), 124),
+Member::new(t(7950, 6), 116),
+Member::new(t(7950, 6), 184),
+Member::new(t(7950, 6), 133),
+Member::new(t(7950, 6), 196),
+Member::new(t(7950, 6), 137),
+Member::new(t(7950, 6), 200),
+Member::new(t(7950, 6), 157),
 ],
  words: &[
-t(5075, 4),
-t(5036, 4),
-t(5319, 5),
-t(5324, 18),
-t(5342, 16),
-t(6703, 25),
-t(6919, 17),
-t(4999, 19),
-t(8085, 3),
-t(8088, 3),
-t(8091, 5),
-t(8289, 6),
-t(8295, 8),
-t(8303, 7),
+t(5616, 4),
+t(5577, 4),
+t(5154, 5),
+t(6032, 18),
+t(6050, 16),
+t(8017, 25),
+t(8211, 17),
+t(5540, 19),
+t(9715, 3),
+t(9718, 3),
+t(9721, 5),
+t(9919, 6),
+t(9925, 8),
+t(9933, 7),
 ],
 };
 
@@ -1740,89 +2312,107 @@ const TEXT: &str = concat!(
 "AcceptDelegationRequestAcquireRoleAddClientIDToOpenIDConnectProviderAddRoleToInstanceProfileAddU",
 "serToGroupAssociateDelegationRequestAttachGroupPolicyAttachRolePolicyAttachUserPolicyChangePassw",
 "ordCreateAccessKeyCreateAccessKeyResultCreateAccountAliasCreateDelegationRequestCreateGroupCreat",
-"eInstanceProfileCreateInstanceProfileResultCreateLoginProfileCreateOpenIDConnectProviderCreatePo",
-"licyCreatePolicyResultCreatePolicyVersionCreatePolicyVersionResultCreateRoleCreateRoleResultCrea",
-"teSAMLProviderCreateServiceLinkedRoleCreateServiceSpecificCredentialCreateUserCreateUserResultCr",
-"eateVirtualMFADeviceDeactivateMFADeviceDeleteAccessKeyDeleteAccountAliasDeleteAccountPasswordPol",
-"icyDeleteGroupDeleteGroupPolicyDeleteInstanceProfileDeleteLoginProfileDeleteOpenIDConnectProvide",
-"rDeletePolicyDeletePolicyVersionDeleteRoleDeleteRolePermissionsBoundaryDeleteRolePolicyDeleteSAM",
-"LProviderDeleteSSHPublicKeyDeleteServerCertificateDeleteServiceLinkedRoleDeleteServiceSpecificCr",
-"edentialDeleteSigningCertificateDeleteUserDeleteUserPermissionsBoundaryDeleteUserPolicyDeleteVir",
-"tualMFADeviceDetachGroupPolicyDetachRolePolicyDetachUserPolicyDisableOrganizationsRootCredential",
-"sManagementDisableOrganizationsRootSessionsDisableOutboundWebIdentityFederationEnableMFADeviceEn",
-"ableOrganizationsRootCredentialsManagementEnableOrganizationsRootSessionsEnableOutboundWebIdenti",
-"tyFederationGenerateCredentialReportGenerateOrganizationsAccessReportGenerateServiceLastAccessed",
-"DetailsGetAccessKeyLastUsedGetAccessKeyLastUsedResultGetAccountAuthorizationDetailsGetAccountPas",
-"swordPolicyGetAccountPropertiesGetAccountSummaryGetContextKeysForCustomPolicyGetContextKeysForPr",
-"incipalPolicyGetCredentialReportGetDelegationRequestGetGroupGetGroupPolicyGetHumanReadableSummar",
-"yGetInstanceProfileGetInstanceProfileResultGetLoginProfileGetMFADeviceGetOpenIDConnectProviderGe",
-"tOrganizationsAccessReportGetOutboundWebIdentityFederationInfoGetPolicyGetPolicyResultGetPolicyV",
-"ersionGetPolicyVersionResultGetRoleGetRoleResultGetRolePolicyGetRolePolicyResultGetRoleTemplateV",
-"ersionGetSAMLProviderGetSSHPublicKeyGetServerCertificateGetServiceLastAccessedDetailsGetServiceL",
-"astAccessedDetailsWithEntitiesGetServiceLinkedRoleDeletionStatusGetUserGetUserResultGetUserPolic",
-"yGetUserPolicyResultListAccessKeysListAccessKeysResultListAccountAliasesListAttachedGroupPolicie",
-"sListAttachedRolePoliciesListAttachedRolePoliciesResultListAttachedUserPoliciesListAttachedUserP",
-"oliciesResultListDelegationRequestsListEntitiesForPolicyListEntitiesForPolicyResultListGroupPoli",
-"ciesListGroupsListGroupsForUserListInstanceProfileTagsListInstanceProfileTagsResultListInstanceP",
-"rofilesListInstanceProfilesResultListInstanceProfilesForRoleListInstanceProfilesForRoleResultLis",
-"tMFADeviceTagsListMFADevicesListOpenIDConnectProviderTagsListOpenIDConnectProvidersListOrganizat",
-"ionsFeaturesListPoliciesListPoliciesResultListPoliciesGrantingServiceAccessListPolicyTagsListPol",
-"icyTagsResultListPolicyVersionsListPolicyVersionsResultListRolePoliciesListRolePoliciesResultLis",
-"tRoleTagsListRoleTagsResultListRolesListRolesResultListSAMLProviderTagsListSAMLProvidersListSSHP",
-"ublicKeysListServerCertificateTagsListServerCertificatesListServiceSpecificCredentialsListSignin",
-"gCertificatesListUserPoliciesListUserPoliciesResultListUserTagsListUserTagsResultListUsersListUs",
-"ersResultListVirtualMFADevicesPutAccountPropertiesPutGroupPolicyPutRolePermissionsBoundaryPutRol",
-"ePolicyPutUserPermissionsBoundaryPutUserPolicyRejectDelegationRequestRemoveClientIDFromOpenIDCon",
-"nectProviderRemoveRoleFromInstanceProfileRemoveUserFromGroupResetServiceSpecificCredentialResync",
-"MFADeviceSendDelegationTokenSetDefaultPolicyVersionSetSecurityTokenServicePreferencesSimulateCus",
-"tomPolicySimulatePrincipalPolicyTagInstanceProfileTagMFADeviceTagOpenIDConnectProviderTagPolicyT",
-"agRoleTagSAMLProviderTagServerCertificateTagUserUntagInstanceProfileUntagMFADeviceUntagOpenIDCon",
-"nectProviderUntagPolicyUntagRoleUntagSAMLProviderUntagServerCertificateUntagUserUpdateAccessKeyU",
-"pdateAccountPasswordPolicyUpdateAssumeRolePolicyUpdateDelegationRequestUpdateGroupUpdateLoginPro",
-"fileUpdateOpenIDConnectProviderThumbprintUpdateRoleUpdateRoleResultUpdateRoleDescriptionUpdateRo",
-"leDescriptionResultUpdateSAMLProviderUpdateSSHPublicKeyUpdateServerCertificateUpdateServiceSpeci",
-"ficCredentialUpdateSigningCertificateUpdateUserUploadSSHPublicKeyUploadServerCertificateUploadSi",
-"gningCertificateAccessKeyAccessKeyIdCreateDateSecretAccessKeyStatusUserNameAccessKeyLastUsedLast",
-"UsedDateRegionServiceNameAccessKeyMetadataAddRoleToInstanceProfileRequestInstanceProfileNameRole",
-"NameAttachRolePolicyRequestPolicyArnAttachUserPolicyRequestAttachedPermissionsBoundaryPermission",
-"sBoundaryArnPermissionsBoundaryTypeAttachedPolicyPolicyNameCreateAccessKeyRequestCreateAccessKey",
-"ResponseCreateInstanceProfileRequestPathTagsCreateInstanceProfileResponseInstanceProfileCreatePo",
-"licyRequestDescriptionPolicyDocumentCreatePolicyResponsePolicyCreatePolicyVersionRequestSetAsDef",
-"aultCreatePolicyVersionResponsePolicyVersionCreateRoleRequestAssumeRolePolicyDocumentMaxSessionD",
-"urationPermissionsBoundaryCreateRoleResponseRoleCreateUserRequestCreateUserResponseUserDeleteAcc",
-"essKeyRequestDeleteInstanceProfileRequestDeletePolicyRequestDeletePolicyVersionRequestVersionIdD",
-"eleteRolePolicyRequestDeleteRoleRequestDeleteUserPolicyRequestDeleteUserRequestDetachRolePolicyR",
-"equestDetachUserPolicyRequestEntityTypeGroupLocalManagedPolicyAWSManagedPolicyGetAccessKeyLastUs",
-"edRequestGetAccessKeyLastUsedResponseGetInstanceProfileRequestGetInstanceProfileResponseGetPolic",
-"yRequestGetPolicyResponseGetPolicyVersionRequestGetPolicyVersionResponseGetRolePolicyRequestGetR",
-"olePolicyResponseGetRoleRequestGetRoleResponseGetUserPolicyRequestGetUserPolicyResponseGetUserRe",
-"questGetUserResponseArnInstanceProfileIdRolesListAccessKeysRequestMarkerMaxItemsListAccessKeysRe",
-"sponseIsTruncatedListAttachedRolePoliciesRequestPathPrefixListAttachedRolePoliciesResponseAttach",
-"edPoliciesListAttachedUserPoliciesRequestListAttachedUserPoliciesResponseListEntitiesForPolicyRe",
-"questEntityFilterPolicyUsageFilterListEntitiesForPolicyResponsePolicyGroupsPolicyRolesPolicyUser",
-"sListInstanceProfileTagsRequestListInstanceProfileTagsResponseListInstanceProfilesForRoleRequest",
-"ListInstanceProfilesForRoleResponseInstanceProfilesListInstanceProfilesRequestListInstanceProfil",
-"esResponseListPoliciesRequestOnlyAttachedScopeListPoliciesResponsePoliciesListPolicyTagsRequestL",
-"istPolicyTagsResponseListPolicyVersionsRequestListPolicyVersionsResponseVersionsListRolePolicies",
-"RequestListRolePoliciesResponsePolicyNamesListRoleTagsRequestListRoleTagsResponseListRolesReques",
-"tListRolesResponseListUserPoliciesRequestListUserPoliciesResponseListUserTagsRequestListUserTags",
-"ResponseListUsersRequestListUsersResponseUsersPermissionsBoundaryAttachmentTypePermissionsBounda",
-"ryPolicyAttachmentCountDefaultVersionIdIsAttachablePermissionsBoundaryUsageCountPolicyIdUpdateDa",
-"tePolicyGroupGroupIdGroupNamePolicyGroupListTypememberPolicyRoleRoleIdPolicyRoleListTypePolicyUs",
-"ageTypePermissionsPolicyPolicyUserUserIdPolicyUserListTypeDocumentIsDefaultVersionPutRolePolicyR",
-"equestPutUserPolicyRequestRemoveRoleFromInstanceProfileRequestRoleLastUsedSourceRoleTemplateSetD",
-"efaultPolicyVersionRequestTemplateArnTemplateMinorVersionTagKeyValueTagInstanceProfileRequestTag",
-"PolicyRequestTagRoleRequestTagUserRequestUntagInstanceProfileRequestTagKeysUntagPolicyRequestUnt",
-"agRoleRequestUntagUserRequestUpdateAccessKeyRequestUpdateAssumeRolePolicyRequestUpdateRoleDescri",
-"ptionRequestUpdateRoleDescriptionResponseUpdateRoleRequestUpdateRoleResponseUpdateUserRequestNew",
-"PathNewUserNamePasswordLastUsedaccessKeyIdType[\\w]+accessKeyMetadataListTypeaccessKeySecretTypea",
-"rnTypeattachedPoliciesListTypeattachmentCountTypebooleanTypedateTypeexistingUserNameType[\\w+=,.@",
-"-]+groupNameTypeidTypeinstanceProfileListTypeinstanceProfileNameTypeintegerTypemarkerType[\\u0020",
-"-\\u00FF]+maxItemsTypepathPrefixType\\u002F[\\u0021-\\u007F]*pathType(\\u002F)|(\\u002F[\\u0021-\\u007E]",
-"+\\u002F)policyDescriptionTypepolicyDocumentType[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+policyDocumentV",
-"ersionListTypepolicyListTypepolicyNameListTypepolicyNameTypepolicyPathType((/[A-Za-z0-9\\.,\\+@=_-",
-"]+)*)/policyScopeTypeAllAWSLocalpolicyVersionIdTypev[1-9][0-9]*(\\.[A-Za-z0-9-]*)?responseMarkerT",
-"yperoleDescriptionType[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*roleListTyperoleMaxSessionD",
-"urationTyperoleNameTypestatusTypeActiveInactiveExpiredstringTypetagKeyListTypetagKeyType[\\p{L}\\p",
-"{Z}\\p{N}_.:/=+\\-@]+tagListTypetagValueType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*userListTypeuserNameType",
+"eGroupResultCreateInstanceProfileCreateInstanceProfileResultCreateLoginProfileCreateOpenIDConnec",
+"tProviderCreateOpenIDConnectProviderResultCreatePolicyCreatePolicyResultCreatePolicyVersionCreat",
+"ePolicyVersionResultCreateRoleCreateRoleResultCreateSAMLProviderCreateServiceLinkedRoleCreateSer",
+"viceSpecificCredentialCreateUserCreateUserResultCreateVirtualMFADeviceDeactivateMFADeviceDeleteA",
+"ccessKeyDeleteAccountAliasDeleteAccountPasswordPolicyDeleteGroupDeleteGroupPolicyDeleteInstanceP",
+"rofileDeleteLoginProfileDeleteOpenIDConnectProviderDeletePolicyDeletePolicyVersionDeleteRoleDele",
+"teRolePermissionsBoundaryDeleteRolePolicyDeleteSAMLProviderDeleteSSHPublicKeyDeleteServerCertifi",
+"cateDeleteServiceLinkedRoleDeleteServiceSpecificCredentialDeleteSigningCertificateDeleteUserDele",
+"teUserPermissionsBoundaryDeleteUserPolicyDeleteVirtualMFADeviceDetachGroupPolicyDetachRolePolicy",
+"DetachUserPolicyDisableOrganizationsRootCredentialsManagementDisableOrganizationsRootSessionsDis",
+"ableOutboundWebIdentityFederationEnableMFADeviceEnableOrganizationsRootCredentialsManagementEnab",
+"leOrganizationsRootSessionsEnableOutboundWebIdentityFederationGenerateCredentialReportGenerateOr",
+"ganizationsAccessReportGenerateServiceLastAccessedDetailsGetAccessKeyLastUsedGetAccessKeyLastUse",
+"dResultGetAccountAuthorizationDetailsGetAccountPasswordPolicyGetAccountPropertiesGetAccountSumma",
+"ryGetContextKeysForCustomPolicyGetContextKeysForPrincipalPolicyGetCredentialReportGetDelegationR",
+"equestGetGroupGetGroupResultGetGroupPolicyGetGroupPolicyResultGetHumanReadableSummaryGetInstance",
+"ProfileGetInstanceProfileResultGetLoginProfileGetMFADeviceGetOpenIDConnectProviderGetOpenIDConne",
+"ctProviderResultGetOrganizationsAccessReportGetOutboundWebIdentityFederationInfoGetPolicyGetPoli",
+"cyResultGetPolicyVersionGetPolicyVersionResultGetRoleGetRoleResultGetRolePolicyGetRolePolicyResu",
+"ltGetRoleTemplateVersionGetSAMLProviderGetSSHPublicKeyGetServerCertificateGetServiceLastAccessed",
+"DetailsGetServiceLastAccessedDetailsWithEntitiesGetServiceLinkedRoleDeletionStatusGetUserGetUser",
+"ResultGetUserPolicyGetUserPolicyResultListAccessKeysListAccessKeysResultListAccountAliasesListAt",
+"tachedGroupPoliciesListAttachedGroupPoliciesResultListAttachedRolePoliciesListAttachedRolePolici",
+"esResultListAttachedUserPoliciesListAttachedUserPoliciesResultListDelegationRequestsListEntities",
+"ForPolicyListEntitiesForPolicyResultListGroupPoliciesListGroupPoliciesResultListGroupsListGroups",
+"ResultListGroupsForUserListGroupsForUserResultListInstanceProfileTagsListInstanceProfileTagsResu",
+"ltListInstanceProfilesListInstanceProfilesResultListInstanceProfilesForRoleListInstanceProfilesF",
+"orRoleResultListMFADeviceTagsListMFADevicesListOpenIDConnectProviderTagsListOpenIDConnectProvide",
+"rTagsResultListOpenIDConnectProvidersListOpenIDConnectProvidersResultListOrganizationsFeaturesLi",
+"stPoliciesListPoliciesResultListPoliciesGrantingServiceAccessListPolicyTagsListPolicyTagsResultL",
+"istPolicyVersionsListPolicyVersionsResultListRolePoliciesListRolePoliciesResultListRoleTagsListR",
+"oleTagsResultListRolesListRolesResultListSAMLProviderTagsListSAMLProvidersListSSHPublicKeysListS",
+"erverCertificateTagsListServerCertificatesListServiceSpecificCredentialsListSigningCertificatesL",
+"istUserPoliciesListUserPoliciesResultListUserTagsListUserTagsResultListUsersListUsersResultListV",
+"irtualMFADevicesPutAccountPropertiesPutGroupPolicyPutRolePermissionsBoundaryPutRolePolicyPutUser",
+"PermissionsBoundaryPutUserPolicyRejectDelegationRequestRemoveClientIDFromOpenIDConnectProviderRe",
+"moveRoleFromInstanceProfileRemoveUserFromGroupResetServiceSpecificCredentialResyncMFADeviceSendD",
+"elegationTokenSetDefaultPolicyVersionSetSecurityTokenServicePreferencesSimulateCustomPolicySimul",
+"atePrincipalPolicyTagInstanceProfileTagMFADeviceTagOpenIDConnectProviderTagPolicyTagRoleTagSAMLP",
+"roviderTagServerCertificateTagUserUntagInstanceProfileUntagMFADeviceUntagOpenIDConnectProviderUn",
+"tagPolicyUntagRoleUntagSAMLProviderUntagServerCertificateUntagUserUpdateAccessKeyUpdateAccountPa",
+"sswordPolicyUpdateAssumeRolePolicyUpdateDelegationRequestUpdateGroupUpdateLoginProfileUpdateOpen",
+"IDConnectProviderThumbprintUpdateRoleUpdateRoleResultUpdateRoleDescriptionUpdateRoleDescriptionR",
+"esultUpdateSAMLProviderUpdateSSHPublicKeyUpdateServerCertificateUpdateServiceSpecificCredentialU",
+"pdateSigningCertificateUpdateUserUploadSSHPublicKeyUploadServerCertificateUploadSigningCertifica",
+"teAccessKeyAccessKeyIdCreateDateSecretAccessKeyStatusUserNameAccessKeyLastUsedLastUsedDateRegion",
+"ServiceNameAccessKeyMetadataAddClientIDToOpenIDConnectProviderRequestClientIDOpenIDConnectProvid",
+"erArnAddRoleToInstanceProfileRequestInstanceProfileNameRoleNameAddUserToGroupRequestGroupNameAtt",
+"achGroupPolicyRequestPolicyArnAttachRolePolicyRequestAttachUserPolicyRequestAttachedPermissionsB",
+"oundaryPermissionsBoundaryArnPermissionsBoundaryTypeAttachedPolicyPolicyNameCreateAccessKeyReque",
+"stCreateAccessKeyResponseCreateGroupRequestPathCreateGroupResponseGroupCreateInstanceProfileRequ",
+"estTagsCreateInstanceProfileResponseInstanceProfileCreateOpenIDConnectProviderRequestClientIDLis",
+"tThumbprintListUrlCreateOpenIDConnectProviderResponseCreatePolicyRequestDescriptionPolicyDocumen",
+"tCreatePolicyResponsePolicyCreatePolicyVersionRequestSetAsDefaultCreatePolicyVersionResponsePoli",
+"cyVersionCreateRoleRequestAssumeRolePolicyDocumentMaxSessionDurationPermissionsBoundaryCreateRol",
+"eResponseRoleCreateUserRequestCreateUserResponseUserDeleteAccessKeyRequestDeleteGroupPolicyReque",
+"stDeleteGroupRequestDeleteInstanceProfileRequestDeleteOpenIDConnectProviderRequestDeletePolicyRe",
+"questDeletePolicyVersionRequestVersionIdDeleteRolePermissionsBoundaryRequestDeleteRolePolicyRequ",
+"estDeleteRoleRequestDeleteUserPermissionsBoundaryRequestDeleteUserPolicyRequestDeleteUserRequest",
+"DetachGroupPolicyRequestDetachRolePolicyRequestDetachUserPolicyRequestEntityTypeLocalManagedPoli",
+"cyAWSManagedPolicyGetAccessKeyLastUsedRequestGetAccessKeyLastUsedResponseGetGroupPolicyRequestGe",
+"tGroupPolicyResponseGetGroupRequestMarkerMaxItemsGetGroupResponseIsTruncatedUsersGetInstanceProf",
+"ileRequestGetInstanceProfileResponseGetOpenIDConnectProviderRequestGetOpenIDConnectProviderRespo",
+"nseGetPolicyRequestGetPolicyResponseGetPolicyVersionRequestGetPolicyVersionResponseGetRolePolicy",
+"RequestGetRolePolicyResponseGetRoleRequestGetRoleResponseGetUserPolicyRequestGetUserPolicyRespon",
+"seGetUserRequestGetUserResponseArnGroupIdInstanceProfileIdRolesListAccessKeysRequestListAccessKe",
+"ysResponseListAttachedGroupPoliciesRequestPathPrefixListAttachedGroupPoliciesResponseAttachedPol",
+"iciesListAttachedRolePoliciesRequestListAttachedRolePoliciesResponseListAttachedUserPoliciesRequ",
+"estListAttachedUserPoliciesResponseListEntitiesForPolicyRequestEntityFilterPolicyUsageFilterList",
+"EntitiesForPolicyResponsePolicyGroupsPolicyRolesPolicyUsersListGroupPoliciesRequestListGroupPoli",
+"ciesResponsePolicyNamesListGroupsForUserRequestListGroupsForUserResponseGroupsListGroupsRequestL",
+"istGroupsResponseListInstanceProfileTagsRequestListInstanceProfileTagsResponseListInstanceProfil",
+"esForRoleRequestListInstanceProfilesForRoleResponseInstanceProfilesListInstanceProfilesRequestLi",
+"stInstanceProfilesResponseListOpenIDConnectProviderTagsRequestListOpenIDConnectProviderTagsRespo",
+"nseListOpenIDConnectProvidersRequestListOpenIDConnectProvidersResponseOpenIDConnectProviderListL",
+"istPoliciesRequestOnlyAttachedScopeListPoliciesResponsePoliciesListPolicyTagsRequestListPolicyTa",
+"gsResponseListPolicyVersionsRequestListPolicyVersionsResponseVersionsListRolePoliciesRequestList",
+"RolePoliciesResponseListRoleTagsRequestListRoleTagsResponseListRolesRequestListRolesResponseList",
+"UserPoliciesRequestListUserPoliciesResponseListUserTagsRequestListUserTagsResponseListUsersReque",
+"stListUsersResponseOpenIDConnectProviderListEntryOpenIDConnectProviderListTypememberOpenIDConnec",
+"tProviderUrlTypePermissionsBoundaryAttachmentTypePermissionsBoundaryPolicyAttachmentCountDefault",
+"VersionIdIsAttachablePermissionsBoundaryUsageCountPolicyIdUpdateDatePolicyGroupPolicyGroupListTy",
+"pePolicyRoleRoleIdPolicyRoleListTypePolicyUsageTypePermissionsPolicyPolicyUserUserIdPolicyUserLi",
+"stTypeDocumentIsDefaultVersionPutGroupPolicyRequestPutRolePermissionsBoundaryRequestPutRolePolic",
+"yRequestPutUserPermissionsBoundaryRequestPutUserPolicyRequestRemoveClientIDFromOpenIDConnectProv",
+"iderRequestRemoveRoleFromInstanceProfileRequestRemoveUserFromGroupRequestRoleLastUsedSourceRoleT",
+"emplateSetDefaultPolicyVersionRequestTemplateArnTemplateMinorVersionTagKeyValueTagInstanceProfil",
+"eRequestTagOpenIDConnectProviderRequestTagPolicyRequestTagRoleRequestTagUserRequestUntagInstance",
+"ProfileRequestTagKeysUntagOpenIDConnectProviderRequestUntagPolicyRequestUntagRoleRequestUntagUse",
+"rRequestUpdateAccessKeyRequestUpdateAssumeRolePolicyRequestUpdateGroupRequestNewGroupNameNewPath",
+"UpdateOpenIDConnectProviderThumbprintRequestUpdateRoleDescriptionRequestUpdateRoleDescriptionRes",
+"ponseUpdateRoleRequestUpdateRoleResponseUpdateUserRequestNewUserNamePasswordLastUsedaccessKeyIdT",
+"ype[\\w]+accessKeyMetadataListTypeaccessKeySecretTypearnTypeattachedPoliciesListTypeattachmentCou",
+"ntTypebooleanTypeclientIDListTypeclientIDTypedateTypeexistingUserNameType[\\w+=,.@-]+groupListTyp",
+"egroupNameTypeidTypeinstanceProfileListTypeinstanceProfileNameTypeintegerTypemarkerType[\\u0020-\\",
+"u00FF]+maxItemsTypepathPrefixType\\u002F[\\u0021-\\u007F]*pathType(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\",
+"u002F)policyDescriptionTypepolicyDocumentType[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+policyDocumentVer",
+"sionListTypepolicyListTypepolicyNameListTypepolicyNameTypepolicyPathType((/[A-Za-z0-9\\.,\\+@=_-]+",
+")*)/policyScopeTypeAllAWSLocalpolicyVersionIdTypev[1-9][0-9]*(\\.[A-Za-z0-9-]*)?responseMarkerTyp",
+"eroleDescriptionType[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*roleListTyperoleMaxSessionDur",
+"ationTyperoleNameTypestatusTypeActiveInactiveExpiredstringTypetagKeyListTypetagKeyType[\\p{L}\\p{Z",
+"}\\p{N}_.:/=+\\-@]+tagListTypetagValueType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*thumbprintListTypethumbprintT",
+"ypeuserListTypeuserNameType",
 );

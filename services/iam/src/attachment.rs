@@ -60,7 +60,7 @@ pub(crate) struct PolicyUse {
 }
 
 impl Record for PolicyUse {
-    const SERVICE: &'static str = "iam";
+    const SERVICE: &'static str = crate::entity::SERVICE;
     const KIND: &'static str = "policy-use";
 }
 
@@ -173,6 +173,32 @@ impl Iam {
         let known = self.known_policy(ctx, &arn).await?;
         known.ok_or_else(|| Error::NoSuchBoundary { arn: arn.text.clone() })?.require(tx);
         self.note_use(ctx, tx, &arn, UseChange::BoundarySet).await
+    }
+
+    /// Sets another permissions boundary, or none.
+    pub(crate) async fn change_boundary<H: PolicyHolder>(
+        &self,
+        ctx: &Ctx,
+        holder: &str,
+        boundary: Option<&str>,
+    ) -> Result<(), Error> {
+        self.transact(|| async {
+            let old = self.find::<H>(ctx, holder).await?;
+            let mut tx = Tx::new();
+            if boundary.is_none() && old.held().boundary.is_none() {
+                return Err(Error::NoBoundary { owner: H::NOUN.kind(), name: holder.to_owned() });
+            }
+            if old.held().boundary.as_deref() == boundary {
+                return Ok((tx, ()));
+            }
+            let mut new = old.value.clone();
+            new.held_mut().boundary = boundary.map(str::to_owned);
+            tx.replace(&old, &new);
+            self.set_boundary(ctx, &mut tx, boundary).await?;
+            self.drop_boundary(ctx, &mut tx, old.held()).await?;
+            Ok((tx, ()))
+        })
+        .await
     }
 
     /// Notes that a user or role with this permissions boundary goes.

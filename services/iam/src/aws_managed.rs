@@ -1,11 +1,15 @@
 //! AWS's own managed policies that are known by ARN: facts of AWS, as data. Each is known in its latest version alone.
 
+use std::sync::{Arc, OnceLock};
+
 use base::Timestamp;
+use policy::Purpose;
 
 use crate::api;
 use crate::attachment::PolicyUse;
 use crate::managed_policy;
 use crate::names::PolicyArn;
+use crate::policy_directory::compile;
 use crate::url_encoding::url_encoded;
 
 /// One of AWS's policies.
@@ -37,6 +41,13 @@ impl AwsManagedPolicy {
     /// The one that an ARN means.
     pub(crate) fn find(arn: &PolicyArn) -> Option<&'static Self> {
         POLICIES.iter().find(|policy| policy.name == arn.name && policy.arn() == *arn)
+    }
+
+    /// It, ready to be evaluated; read when it is asked for the first time.
+    pub(crate) fn compiled(&'static self) -> Arc<policy::Policy> {
+        static COMPILED: [OnceLock<Arc<policy::Policy>>; POLICIES.len()] = [const { OnceLock::new() }; POLICIES.len()];
+        let position = POLICIES.iter().position(|policy| std::ptr::eq(policy, self)).unwrap_or_default();
+        COMPILED[position].get_or_init(|| Arc::new(compile(&self.arn().text, self.document, Purpose::Managed))).clone()
     }
 
     fn arn(&self) -> PolicyArn {
@@ -188,7 +199,6 @@ static POLICIES: [AwsManagedPolicy; 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use policy::Purpose;
 
     #[test]
     fn every_policy_of_aws_is_in_order() {

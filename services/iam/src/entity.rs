@@ -11,15 +11,20 @@ use crate::limits::ATTEMPTS_MAX;
 use crate::names::{PolicyAccount, PolicyArn, ROOT_PATH, folded, is_under};
 use crate::page::{Page, PageRequest};
 use crate::tag::TagKeys;
-use crate::{Error, Iam};
+use crate::{Error, Iam, oidc_provider};
+
+/// The service segment of the keys of all that IAM stores.
+pub(crate) const SERVICE: &str = "iam";
 
 /// The kinds of entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Noun {
     User,
+    Group,
     Role,
     Policy,
     InstanceProfile,
+    OidcProvider,
 }
 
 /// Who an entity is.
@@ -47,13 +52,18 @@ pub(crate) trait Entity: Record + Clone {
 }
 
 impl Noun {
+    /// How many there are.
+    pub(crate) const KINDS: usize = 6;
+
     /// As ARNs name it.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Group => "group",
             Self::Role => "role",
             Self::Policy => "policy",
             Self::InstanceProfile => "instance-profile",
+            Self::OidcProvider => "oidc-provider",
         }
     }
 
@@ -69,17 +79,20 @@ impl Noun {
 
     pub(crate) fn tag_keys(self) -> TagKeys {
         match self {
-            Self::User | Self::Role => TagKeys::AnyCase,
-            Self::Policy | Self::InstanceProfile => TagKeys::Exact,
+            Self::User | Self::Group | Self::Role => TagKeys::AnyCase,
+            Self::Policy | Self::InstanceProfile | Self::OidcProvider => TagKeys::Exact,
         }
     }
 
     fn unique_id_prefix(self) -> &'static str {
         match self {
             Self::User => "AIDA",
+            Self::Group => "AGPA",
             Self::Role => "AROA",
             Self::Policy => "ANPA",
             Self::InstanceProfile => "AIPA",
+            // It has none at AWS; this one is told to nobody.
+            Self::OidcProvider => "AOIP",
         }
     }
 
@@ -87,9 +100,11 @@ impl Noun {
         let name = name.to_owned();
         match self {
             Self::User => Error::Exists { what: "User with name", name },
+            Self::Group => Error::Exists { what: "Group with name", name },
             Self::Role => Error::Exists { what: "Role with name", name },
             Self::Policy => Error::PolicyExists { name },
             Self::InstanceProfile => Error::Exists { what: "Instance Profile", name },
+            Self::OidcProvider => Error::Exists { what: "Provider with url", name: format!("https://{name}") },
         }
     }
 
@@ -97,14 +112,20 @@ impl Noun {
         let name = reference.to_owned();
         match self {
             Self::User => Error::NoSuchUser { name },
+            Self::Group => Error::NoSuchGroup { name },
             Self::Role => Error::NoSuchRole { name },
             Self::Policy => Error::NoSuchPolicy { arn: name },
             Self::InstanceProfile => Error::NoSuchInstanceProfile { name },
+            Self::OidcProvider => Error::NoSuchOidcProvider { arn: name },
         }
     }
 
-    /// The id of the record that a request means: by name, policies by ARN.
+    /// The id of the record that a request means: by name, policies and providers by ARN.
     fn record_id(self, ctx: &Ctx, reference: &str) -> Result<String, Error> {
+        if self == Self::OidcProvider {
+            let name = oidc_provider::name_in(reference, ctx.account());
+            return name.map(|name| folded(&name)).ok_or_else(|| self.missing(reference));
+        }
         if self != Self::Policy {
             return Ok(folded(reference));
         }
@@ -150,7 +171,8 @@ impl Iam {
         let found = self.platform.store.read::<E>(&ctx.global_scope(), &[&id]).await?;
         // An ARN means one policy, so path and case must be right too.
         let is_meant = |entity: &Versioned<E>| {
-            E::NOUN != Noun::Policy || entity.identity().arn(E::NOUN, ctx.account()).to_string() == reference
+            !matches!(E::NOUN, Noun::Policy | Noun::OidcProvider)
+                || entity.identity().arn(E::NOUN, ctx.account()).to_string() == reference
         };
         found.filter(is_meant).ok_or_else(|| E::NOUN.missing(reference))
     }

@@ -14,6 +14,12 @@ pub enum Error {
         /// As the request names it.
         name: String,
     },
+    /// There is no such group.
+    #[error("The group with name {name} cannot be found.")]
+    NoSuchGroup {
+        /// As the request names it.
+        name: String,
+    },
     /// There is no such role.
     #[error("The role with name {name} cannot be found.")]
     NoSuchRole {
@@ -25,6 +31,12 @@ pub enum Error {
     NoSuchInstanceProfile {
         /// As the request names it.
         name: String,
+    },
+    /// There is no such OpenID Connect provider.
+    #[error("OpenIDConnect Provider not found for arn {arn}")]
+    NoSuchOidcProvider {
+        /// As the request names it.
+        arn: String,
     },
     /// There is no such managed policy, or it is not attached.
     #[error("Policy {arn} was not found.")]
@@ -91,6 +103,14 @@ pub enum Error {
     /// Something must go first.
     #[error("{0}")]
     DeleteConflict(#[from] DeleteConflict),
+    /// The user or role has no permissions boundary that could be lifted.
+    #[error("No permissions boundary is set for the {owner} with name {name}.")]
+    NoBoundary {
+        /// `user` or `role`.
+        owner: &'static str,
+        /// As the request names it.
+        name: String,
+    },
     /// A quota is used up.
     #[error("Cannot exceed quota for {quota}: {max}")]
     Quota {
@@ -147,6 +167,15 @@ pub enum Error {
         /// As given.
         arn: String,
     },
+    /// An address at which no OpenID Connect provider can be.
+    #[error("Invalid Open ID Connect Provider URL")]
+    InvalidProviderUrl,
+    /// More thumbprints than a provider can have.
+    #[error("Thumbprint list must contain fewer than 5 entries.")]
+    TooManyThumbprints,
+    /// A thumbprint that is not hexadecimal.
+    #[error("Thumbprint must be a 40 character hexadecimal string")]
+    InvalidThumbprint,
     /// A marker that was not given out for this list.
     #[error("Invalid Marker.")]
     InvalidMarker,
@@ -197,6 +226,9 @@ pub enum DeleteConflict {
     /// It has inline policies.
     #[error("Cannot delete entity, must delete policies first.")]
     InlinePolicies,
+    /// The group has users, or the user is in groups.
+    #[error("Cannot delete entity, must remove users from group first.")]
+    GroupUsers,
     /// The user has access keys.
     #[error("Cannot delete entity, must delete access keys first.")]
     AccessKeys,
@@ -220,14 +252,17 @@ impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::NoSuchUser { .. }
+            | Error::NoSuchGroup { .. }
             | Error::NoSuchRole { .. }
             | Error::NoSuchInstanceProfile { .. }
+            | Error::NoSuchOidcProvider { .. }
             | Error::NoSuchPolicy { .. }
             | Error::NotAttachable { .. }
             | Error::NoSuchBoundary { .. }
             | Error::NoSuchPolicyVersion { .. }
             | Error::NoSuchInlinePolicy { .. }
             | Error::NoSuchAccessKey { .. }
+            | Error::NoBoundary { .. }
             | Error::RoleNotInInstanceProfile { .. } => errors::NO_SUCH_ENTITY,
             Error::Exists { .. } | Error::PolicyExists { .. } => errors::ENTITY_ALREADY_EXISTS,
             Error::DeleteConflict(_) => errors::DELETE_CONFLICT,
@@ -238,10 +273,13 @@ impl From<Error> for wire::Error {
             | Error::DuplicateTags
             | Error::ReservedTag
             | Error::ReservedRole { .. }
+            | Error::TooManyThumbprints
+            | Error::InvalidThumbprint
             | Error::InvalidBoundaryArn { .. } => errors::INVALID_INPUT,
             Error::MalformedPolicyDocument(_) => errors::MALFORMED_POLICY_DOCUMENT,
             Error::ConcurrentModification => errors::CONCURRENT_MODIFICATION,
             Error::InvalidPolicyArn { .. }
+            | Error::InvalidProviderUrl
             | Error::InvalidMarker
             | Error::UserNameRequired
             | Error::InvalidKeyStatus { .. } => {

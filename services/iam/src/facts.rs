@@ -5,9 +5,11 @@ use platform::{Ctx, Facts};
 use store::Scope;
 
 use crate::entity::{Entity, Noun};
+use crate::group::Group;
 use crate::instance_profile::InstanceProfile;
 use crate::managed_policy::Policy;
 use crate::names::folded;
+use crate::oidc_provider::OidcProvider;
 use crate::role::Role;
 use crate::user::User;
 use crate::{Error, Iam};
@@ -25,7 +27,10 @@ pub(crate) async fn facts(iam: &Iam, ctx: &Ctx, _action: &'static str, resource:
         return key_facts(iam, ctx, id).await;
     }
     match kind {
+        // Its name is an address, slashes and all.
+        "oidc-provider" => iam.entity_facts::<OidcProvider>(account, rest).await,
         "user" => iam.entity_facts::<User>(account, name).await,
+        "group" => iam.entity_facts::<Group>(account, name).await,
         "role" => iam.entity_facts::<Role>(account, name).await,
         "policy" => iam.entity_facts::<Policy>(account, name).await,
         "instance-profile" => iam.entity_facts::<InstanceProfile>(account, name).await,

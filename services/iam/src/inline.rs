@@ -20,7 +20,7 @@ pub(crate) struct PolicyText {
 }
 
 impl Record for PolicyText {
-    const SERVICE: &'static str = "iam";
+    const SERVICE: &'static str = crate::entity::SERVICE;
     const KIND: &'static str = "policy-text";
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct InstanceProfile {
 }
 
 impl Record for InstanceProfile {
-    const SERVICE: &'static str = "iam";
+    const SERVICE: &'static str = crate::entity::SERVICE;
     const KIND: &'static str = "instance-profile";
 }
 

@@ -19,25 +19,33 @@ mod access_key;
 pub mod api;
 mod attachment;
 mod aws_managed;
+mod cache;
 mod entity;
 mod error;
 mod facts;
+mod group;
 mod inline;
 mod instance_profile;
 mod limits;
 mod managed_policy;
 mod names;
+mod oidc_provider;
 mod ops;
 mod page;
+mod policy_directory;
+mod quota;
 mod role;
-mod role_directory;
 mod tag;
 mod trust;
 mod url_encoding;
 mod user;
-mod user_directory;
+
+use std::sync::Arc;
 
 use platform::Platform;
+
+use crate::cache::Cache;
+use crate::quota::Counts;
 
 pub use error::{DeleteConflict, Error};
 
@@ -46,4 +54,13 @@ pub use error::{DeleteConflict, Error};
 pub struct Iam {
     /// What it is built on.
     pub platform: Platform,
+    cache: Arc<Cache>,
+    counts: Arc<Counts>,
+}
+
+impl Iam {
+    /// The service over a platform.
+    pub fn new(platform: Platform) -> Self {
+        Self { platform, cache: Arc::default(), counts: Arc::default() }
+    }
 }

@@ -41,7 +41,7 @@ pub(crate) struct PolicyVersion {
 }
 
 impl Record for Policy {
-    const SERVICE: &'static str = "iam";
+    const SERVICE: &'static str = crate::entity::SERVICE;
     const KIND: &'static str = "policy";
 }
 
@@ -68,6 +68,11 @@ impl Policy {
     /// The version called `id` (`v3`).
     pub(crate) fn version(&self, id: &str) -> Option<PolicyVersion> {
         self.versions.iter().copied().find(|version| version.id() == id)
+    }
+
+    /// The id of the version that counts (`v3`).
+    pub(crate) fn default_version_id(&self) -> String {
+        version_id(self.default_version)
     }
 
     /// Its ARN.

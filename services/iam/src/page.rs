@@ -69,6 +69,23 @@ impl<'a> PageRequest<'a> {
         Ok(self.cut(found, |record| record.name().to_owned()))
     }
 
+    /// A page of the account's records that have a secondary key.
+    pub(crate) async fn scan_by<R: Record>(&self, index: &str, value: &str) -> Result<Page<Versioned<R>>, Error> {
+        let (store, scope) = (&self.iam.platform.store, self.ctx.global_scope());
+        let mut found: Vec<Versioned<R>> = Vec::new();
+        let mut after = self.after.clone();
+        while found.len() <= self.limit {
+            let wanted = (self.limit + 1).saturating_sub(found.len());
+            let listing = store.list_by::<R>(&scope, index, value, after.as_deref(), wanted).await?;
+            found.extend(listing.items);
+            after = listing.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(self.cut(found, |record| record.name().to_owned()))
+    }
+
     /// The records that come after a cursor of their own: one more than fill a page, if there are as many.
     pub(crate) async fn scan_after<R: Record>(
         &self,

@@ -29,7 +29,7 @@ pub(crate) struct Role {
 }
 
 impl Record for Role {
-    const SERVICE: &'static str = "iam";
+    const SERVICE: &'static str = crate::entity::SERVICE;
     const KIND: &'static str = "role";
 
     fn secondary_keys(&self) -> Vec<SecondaryKey> {

@@ -12,6 +12,8 @@ use crate::tag::present;
 
 /// The index by unique id, by which a session finds its user whatever the name is now.
 pub(crate) const BY_ID: &str = "id";
+/// The index by the unique ids of the groups that a user is in.
+pub(crate) const BY_GROUP: &str = "group";
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,15 +23,19 @@ pub(crate) struct User {
     pub(crate) held: HeldPolicies,
     /// The ids of its access keys; the keys themselves belong to the platform's identity records.
     pub(crate) access_keys: Vec<String>,
+    /// The unique ids of the groups that it is in.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
 }
 
 impl Record for User {
-    const SERVICE: &'static str = "iam";
+    const SERVICE: &'static str = crate::entity::SERVICE;
     const KIND: &'static str = "user";
 
     fn secondary_keys(&self) -> Vec<SecondaryKey> {
         let mut keys = self.held.secondary_keys();
         keys.push(SecondaryKey::unique(BY_ID, self.identity.id.clone()));
+        keys.extend(self.groups.iter().map(|group| SecondaryKey::new(BY_GROUP, group.clone())));
         keys
     }
 }

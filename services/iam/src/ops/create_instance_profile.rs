@@ -22,6 +22,7 @@ pub(crate) async fn create_instance_profile(
 ) -> Result<CreateInstanceProfileResponse, Error> {
     let identity = Identity::new(iam, ctx, InstanceProfile::NOUN, input.instance_profile_name, input.path, input.tags)?;
     let profile = InstanceProfile { identity, role: None };
+    iam.check_quota::<InstanceProfile>(ctx).await?;
     iam.transact(|| async {
         iam.check_is_free::<InstanceProfile>(ctx, &profile.identity.name).await?;
         let mut tx = Tx::new();
@@ -29,6 +30,7 @@ pub(crate) async fn create_instance_profile(
         Ok((tx, ()))
     })
     .await?;
+    iam.note_made(ctx, InstanceProfile::NOUN);
     let view = profile.view(ctx.account(), None);
     let instance_profile = InstanceProfileView { tags: present(&profile.identity.tags), ..view };
     Ok(CreateInstanceProfileResponse { instance_profile })

@@ -25,6 +25,7 @@ pub(crate) async fn create_policy(
     let identity = Identity::new(iam, ctx, Policy::NOUN, input.policy_name, input.path, input.tags)?;
     let policy = Policy::new(identity, input.description);
     let text = PolicyText { document: input.policy_document };
+    iam.check_quota::<Policy>(ctx).await?;
     iam.transact(|| async {
         iam.check_is_free::<Policy>(ctx, &policy.identity.name).await?;
         let scope = ctx.global_scope();
@@ -36,5 +37,6 @@ pub(crate) async fn create_policy(
         Ok((tx, ()))
     })
     .await?;
+    iam.note_made(ctx, Policy::NOUN);
     Ok(CreatePolicyResponse { policy: Some(policy.created(ctx.account())) })
 }

@@ -33,6 +33,7 @@ pub(crate) async fn create_role(iam: &Iam, ctx: &Ctx, input: CreateRoleRequest) 
         max_session_duration_s: max_session_duration_s.unwrap_or(SESSION_DURATION_DEFAULT_S),
         instance_profiles: BTreeSet::new(),
     };
+    iam.check_quota::<Role>(ctx).await?;
     iam.transact(|| async {
         iam.check_is_free::<Role>(ctx, &role.identity.name).await?;
         let mut tx = Tx::new();
@@ -41,5 +42,6 @@ pub(crate) async fn create_role(iam: &Iam, ctx: &Ctx, input: CreateRoleRequest) 
         Ok((tx, ()))
     })
     .await?;
+    iam.note_made(ctx, Role::NOUN);
     Ok(CreateRoleResponse { role: role.created(ctx.account()) })
 }

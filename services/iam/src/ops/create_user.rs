@@ -20,7 +20,8 @@ pub(crate) fn access(ctx: &Ctx, input: &CreateUserRequest) -> Access {
 pub(crate) async fn create_user(iam: &Iam, ctx: &Ctx, input: CreateUserRequest) -> Result<CreateUserResponse, Error> {
     let identity = Identity::new(iam, ctx, User::NOUN, input.user_name, input.path, input.tags)?;
     let held = HeldPolicies { boundary: input.permissions_boundary, ..HeldPolicies::default() };
-    let user = User { identity, held, access_keys: Vec::new() };
+    let user = User { identity, held, access_keys: Vec::new(), groups: Vec::new() };
+    iam.check_quota::<User>(ctx).await?;
     iam.transact(|| async {
         iam.check_is_free::<User>(ctx, &user.identity.name).await?;
         let mut tx = Tx::new();
@@ -29,5 +30,6 @@ pub(crate) async fn create_user(iam: &Iam, ctx: &Ctx, input: CreateUserRequest) 
         Ok((tx, ()))
     })
     .await?;
+    iam.note_made(ctx, User::NOUN);
     Ok(CreateUserResponse { user: Some(user.described(ctx.account())) })
 }

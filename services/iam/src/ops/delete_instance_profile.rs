@@ -27,5 +27,7 @@ pub(crate) async fn delete_instance_profile(
         tx.remove(&profile);
         Ok((tx, ()))
     })
-    .await
+    .await?;
+    iam.note_gone(ctx, Noun::InstanceProfile);
+    Ok(())
 }

@@ -5,6 +5,7 @@ use store::Tx;
 
 use crate::api::DeletePolicyRequest;
 use crate::attachment::PolicyUse;
+use crate::entity::Noun;
 use crate::error::DeleteConflict;
 use crate::managed_policy::Policy;
 use crate::{Error, Iam};
@@ -33,5 +34,7 @@ pub(crate) async fn delete_policy(iam: &Iam, ctx: &Ctx, input: DeletePolicyReque
         }
         Ok((tx, ()))
     })
-    .await
+    .await?;
+    iam.note_gone(ctx, Noun::Policy);
+    Ok(())
 }

@@ -25,5 +25,7 @@ pub(crate) async fn delete_role(iam: &Iam, ctx: &Ctx, input: DeleteRoleRequest) 
         iam.drop_boundary(ctx, &mut tx, &role.held).await?;
         Ok((tx, ()))
     })
-    .await
+    .await?;
+    iam.note_gone(ctx, Noun::Role);
+    Ok(())
 }

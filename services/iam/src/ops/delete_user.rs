@@ -19,11 +19,16 @@ pub(crate) async fn delete_user(iam: &Iam, ctx: &Ctx, input: DeleteUserRequest) 
         if !user.access_keys.is_empty() {
             return Err(DeleteConflict::AccessKeys.into());
         }
+        if !user.groups.is_empty() {
+            return Err(DeleteConflict::GroupUsers.into());
+        }
         user.held.check_deletable()?;
         let mut tx = Tx::new();
         tx.remove(&user);
         iam.drop_boundary(ctx, &mut tx, &user.held).await?;
         Ok((tx, ()))
     })
-    .await
+    .await?;
+    iam.note_gone(ctx, Noun::User);
+    Ok(())
 }

@@ -1,14 +1,16 @@
-//! Lists the users and roles that hold a managed policy. Groups do not exist, so none of them does.
+//! Lists the users, groups and roles that hold a managed policy.
 
 use std::collections::BTreeMap;
 
 use platform::{Access, Ctx};
 
 use crate::api::{
-    EntityType, ListEntitiesForPolicyRequest, ListEntitiesForPolicyResponse, PolicyRole, PolicyUsageType, PolicyUser,
+    EntityType, ListEntitiesForPolicyRequest, ListEntitiesForPolicyResponse, PolicyGroup, PolicyRole, PolicyUsageType,
+    PolicyUser,
 };
 use crate::attachment::{BY_ATTACHED_POLICY, BY_BOUNDARY, PolicyHolder};
 use crate::entity::Identity;
+use crate::group::Group;
 use crate::names::{PolicyArn, is_under};
 use crate::page::PageRequest;
 use crate::role::Role;
@@ -35,6 +37,10 @@ pub(crate) async fn list_entities_for_policy(
     }
     let mut holders = BTreeMap::new();
     for index in indexes(input.policy_usage_filter) {
+        if matches!(input.entity_filter, None | Some(EntityType::Group)) {
+            let groups = iam.holders::<Group>(ctx, index, &arn).await?;
+            holders.extend(groups.into_iter().map(|group| (format!("group/{}", group.name), Holder::Group(group))));
+        }
         if matches!(input.entity_filter, None | Some(EntityType::Role)) {
             let roles = iam.holders::<Role>(ctx, index, &arn).await?;
             holders.extend(roles.into_iter().map(|role| (format!("role/{}", role.name), Holder::Role(role))));
@@ -47,9 +53,12 @@ pub(crate) async fn list_entities_for_policy(
     holders.retain(|_, holder| is_under(&holder.identity().path, input.path_prefix.as_deref()));
     let page = request.of(holders);
     let (is_truncated, marker) = (page.is_truncated(), page.marker);
-    let (mut policy_roles, mut policy_users) = (Vec::new(), Vec::new());
+    let (mut policy_groups, mut policy_roles, mut policy_users) = (Vec::new(), Vec::new(), Vec::new());
     for holder in page.items {
         match holder {
+            Holder::Group(group) => {
+                policy_groups.push(PolicyGroup { group_id: Some(group.id), group_name: Some(group.name) });
+            }
             Holder::Role(role) => {
                 policy_roles.push(PolicyRole { role_id: Some(role.id), role_name: Some(role.name) });
             }
@@ -61,13 +70,14 @@ pub(crate) async fn list_entities_for_policy(
     Ok(ListEntitiesForPolicyResponse {
         is_truncated,
         marker,
-        policy_groups: Some(Vec::new()),
+        policy_groups: Some(policy_groups),
         policy_roles: Some(policy_roles),
         policy_users: Some(policy_users),
     })
 }
 
 enum Holder {
+    Group(Identity),
     Role(Identity),
     User(Identity),
 }
@@ -75,7 +85,7 @@ enum Holder {
 impl Holder {
     fn identity(&self) -> &Identity {
         match self {
-            Self::Role(identity) | Self::User(identity) => identity,
+            Self::Group(identity) | Self::Role(identity) | Self::User(identity) => identity,
         }
     }
 }

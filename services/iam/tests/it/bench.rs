@@ -28,7 +28,7 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let platform = Platform::in_memory();
         let ctx = ctx_of(&platform, Principal::root(ACCOUNT.parse().unwrap()));
-        Self { iam: Iam { platform }, ctx }
+        Self { iam: Iam::new(platform), ctx }
     }
 
     /// The same installation, another caller.
@@ -57,7 +57,7 @@ impl Bench {
     async fn call(&self, operation: &str, input: impl Shaped) -> Result<Value, Refusal> {
         let number = MODEL.operation(operation).unwrap();
         let answer = self.iam.call(&self.ctx, number, input.into_value()).await;
-        answer.map_err(|error| (error.code.into_owned(), error.status, error.message))
+        answer.map(wire::Reply::into_value).map_err(|error| (error.code.into_owned(), error.status, error.message))
     }
 
     /// Calls an operation that answers something.
