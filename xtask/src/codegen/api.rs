@@ -162,8 +162,14 @@ fn errors(model: &Model) -> String {
     let speaks_cbor = model.protocols().is_ok_and(|protocols| protocols.contains(&"RpcV2Cbor"));
     let mut out =
         String::from("/// The errors of the served operations.\npub mod errors {\nuse wire::model::ErrorKind;\n");
+    let mut taken = BTreeSet::new();
     for name in model.errors() {
         let shape = model.shape(name);
+        let mut constant = names::error_constant(name);
+        if !taken.insert(constant.clone()) {
+            // A model may have both ResourceNotFound and ResourceNotFoundException: the second keeps its whole name.
+            constant = names::snake(name).to_ascii_uppercase();
+        }
         let fault = shape["fault"] == true;
         let query_code = shape["error"]["code"].as_str().unwrap_or(name);
         // awsQuery names an error by the code that the model gives; the other protocols by its shape.
@@ -173,11 +179,7 @@ fn errors(model: &Model) -> String {
             _ if fault => 500,
             _ => 400,
         };
-        let _ = write!(
-            out,
-            "/// `{code}`\npub const {}: ErrorKind = ErrorKind::new({code:?}, {status})",
-            names::error_constant(name)
-        );
+        let _ = write!(out, "/// `{code}`\npub const {constant}: ErrorKind = ErrorKind::new({code:?}, {status})");
         if compatible && query_code != code {
             let _ = write!(out, ".in_query({query_code:?})");
         }
