@@ -7,7 +7,7 @@
 //! - [`identity`]: access keys and temporary credentials.
 //! - [`ports`]: how services reach each other without knowing each other.
 //! - [`Keyring`]: what is sealed with the installation's own key.
-//! - [`reconciler`]: whatever must converge.
+//! - [`reconciler`]: whatever must converge; [`workflow`]: fixed steps with undo.
 
 mod access;
 mod authorize;
@@ -22,6 +22,7 @@ mod page_token;
 pub mod ports;
 pub mod reconciler;
 mod rights;
+pub mod workflow;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -18,7 +18,6 @@
 //! that decide nothing. [`Reconcilers`] starts them and lists what each did last; [`Runner`] is one loop, which a test
 //! drives by hand.
 
-#[allow(dead_code)]
 mod crew;
 mod planned;
 mod registry;
@@ -32,7 +31,6 @@ use std::time::Duration;
 
 use base::Timestamp;
 
-#[allow(unused_imports)]
 pub(crate) use crew::Crew;
 pub use planned::{Plan, Planned, planned};
 pub use registry::Reconcilers;
