@@ -1,10 +1,10 @@
 //! The context of a request: condition keys and their values.
 
 /// Condition keys with their values, each a text as IAM's documentation writes it (`true`, `2026-01-01T00:00:00Z`,
-/// `203.0.113.7`). Names are compared without regard to case.
+/// `203.0.113.7`; binary values in base64). Names are compared without regard to case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
-    /// Lower-case name, values, whether the key has one value or a set of them; sorted by name.
+    /// Lower-case name and values, sorted by name.
     keys: Vec<(String, Vec<String>)>,
 }
 

@@ -1,24 +1,27 @@
 //! Policy documents: from text to a typed [`Document`], or to the sentence with which AWS refuses the text.
 //!
 //! [`parse`] takes the text and what the policy is for ([`Purpose`]): a managed policy, an inline policy, a role's trust
-//! policy or a session policy, which differ in what they must and must not say. What comes out has been checked in full;
-//! an evaluator can trust its form. Nothing here reads a record or knows an account, and nothing is evaluated.
+//! policy, a session policy or a resource's own, which differ in what they must and must not say. What comes out has been
+//! checked in full; an evaluator can trust its form. Nothing here reads a record or knows an account, and nothing is
+//! evaluated. Where in the text each statement stands, [`spans`] tells.
 //!
 //! Source of the rules: IAM's reference of policy elements and grammar; of the sentences: what the service answers.
 
 mod check;
 mod condition;
-mod date;
+pub(crate) mod date;
 mod json;
 mod malformed;
 mod principal;
 mod resource;
+mod span;
 mod syntax;
 mod write;
 
 pub use condition::{Comparison, Operator, Quantifier};
 pub use malformed::Malformed;
 pub use principal::{Principals, TypedPrincipal};
+pub use span::{Position, Span, spans};
 
 /// What a policy is for; decides what it must say, what it must not, and in which words it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,28 @@ pub enum Purpose {
     Inline,
     /// A role's trust policy: principals, only actions of sts, no resource.
     Trust,
+    /// A trust policy as it is stored: users, roles and sessions may stand in it by their unique ids.
+    PinnedTrust,
     /// A policy that narrows a session: as [`Purpose::Managed`].
     Session,
+    /// A policy that is attached to a resource: principals, either version.
+    Resource(ResourceElement),
+}
+
+/// Whether a resource's policy has to say to which resources its statements apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceElement {
+    /// Each statement must.
+    Required,
+    /// One that does not applies to whatever the policy is attached to.
+    Optional,
+}
+
+impl Purpose {
+    /// Whether a fault is told of by the name of the element, as it is of the policies that have principals.
+    fn names_fields(self) -> bool {
+        matches!(self, Self::Trust | Self::PinnedTrust | Self::Resource(_))
+    }
 }
 
 /// A policy whose form has been checked.
@@ -95,6 +118,13 @@ impl<T> Select<T> {
             Self::Only(listed) | Self::Except(listed) => listed,
         }
     }
+
+    pub(crate) fn map<U>(&self, change: impl FnOnce(&T) -> U) -> Select<U> {
+        match self {
+            Self::Only(listed) => Select::Only(change(listed)),
+            Self::Except(listed) => Select::Except(change(listed)),
+        }
+    }
 }
 
 /// One line of a condition block: the key's values in the request compared with these. Several values are
@@ -114,9 +144,9 @@ pub struct Condition {
 /// # Errors
 /// The first thing that is wrong with it, in the order in which AWS looks.
 pub fn parse(text: &str, purpose: Purpose) -> Result<Document, Malformed> {
-    let json = json::parse(text).map_err(|json::InvalidJson| match purpose {
-        Purpose::Trust => Malformed::InvalidJson,
-        Purpose::Managed | Purpose::Inline | Purpose::Session => Malformed::Syntax,
+    let json = json::parse(text).map_err(|json::InvalidJson| match purpose.names_fields() {
+        true => Malformed::InvalidJson,
+        false => Malformed::Syntax,
     })?;
     let draft = syntax::draft(json, purpose)?;
     check::check(draft, purpose)

@@ -5,17 +5,21 @@ use std::collections::HashSet;
 use super::date::is_date;
 use super::resource::Form;
 use super::syntax::{Draft, DraftStatement};
-use super::{Document, Effect, Malformed, Principals, Purpose, Select, Statement, Version};
+use super::{
+    Document, Effect, Malformed, Principals, Purpose, ResourceElement, Select, Statement, TypedPrincipal, Version,
+};
 
 pub(super) fn check(draft: Draft, purpose: Purpose) -> Result<Document, Malformed> {
     if matches!(purpose, Purpose::Managed | Purpose::Session) && draft.version != Version::V2012 {
         return Err(Malformed::Version);
     }
     draft.statements.iter().try_for_each(check_legacy)?;
-    check_sids(&draft.statements)?;
+    check_sids(&draft.statements, purpose)?;
     match purpose {
         Purpose::Managed | Purpose::Inline | Purpose::Session => check_identity_policy(&draft.statements)?,
-        Purpose::Trust => check_trust_policy(&draft.statements)?,
+        Purpose::Trust => check_trust_policy(&draft.statements, TypedPrincipal::fits_trust_policy)?,
+        Purpose::PinnedTrust => check_trust_policy(&draft.statements, TypedPrincipal::fits_pinned_trust_policy)?,
+        Purpose::Resource(element) => check_resource_policy(&draft.statements, element)?,
     }
     let statements = draft.statements.into_iter().map(finish).collect::<Result<_, _>>()?;
     Ok(Document { version: draft.version, id: draft.id, statements })
@@ -36,10 +40,12 @@ fn check_legacy(statement: &DraftStatement) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn check_sids(statements: &[DraftStatement]) -> Result<(), Malformed> {
+/// Of a resource's policy the services that write it themselves use other characters, too (`__default_statement_ID`).
+fn check_sids(statements: &[DraftStatement], purpose: Purpose) -> Result<(), Malformed> {
+    let any_characters = matches!(purpose, Purpose::Resource(_));
     let mut seen = HashSet::new();
     for sid in statements.iter().filter_map(|statement| statement.sid.as_deref()) {
-        if !sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        if !any_characters && !sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(Malformed::Sid);
         }
         if !sid.is_empty() && !seen.insert(sid) {
@@ -66,7 +72,7 @@ fn check_identity_policy(statements: &[DraftStatement]) -> Result<(), Malformed>
     statements.iter().flat_map(|statement| listed(&statement.actions)).try_for_each(|action| check_action(action))
 }
 
-fn check_trust_policy(statements: &[DraftStatement]) -> Result<(), Malformed> {
+fn check_trust_policy(statements: &[DraftStatement], fits: fn(&TypedPrincipal) -> bool) -> Result<(), Malformed> {
     for statement in statements {
         let prohibited = match (&statement.resources, &statement.principals) {
             (Some(Select::Only(_)), _) => Some("Resource"),
@@ -78,7 +84,7 @@ fn check_trust_policy(statements: &[DraftStatement]) -> Result<(), Malformed> {
             return Err(Malformed::ProhibitedField { field });
         }
         let principals = statement.principals.as_ref().ok_or(Malformed::MissingField { field: "Principal" })?;
-        check_trust_principals(principals.listed())?;
+        check_principals(principals.listed(), fits)?;
         let actions = statement.actions.as_ref().ok_or(Malformed::MissingField { field: "Action" })?;
         if matches!(actions, Select::Except(_)) || actions.listed().is_empty() {
             return Err(Malformed::NotAssumeRole);
@@ -90,11 +96,32 @@ fn check_trust_policy(statements: &[DraftStatement]) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn check_trust_principals(principals: &Principals) -> Result<(), Malformed> {
+fn check_resource_policy(statements: &[DraftStatement], element: ResourceElement) -> Result<(), Malformed> {
+    for statement in statements {
+        let principals = statement.principals.as_ref().ok_or(Malformed::MissingField { field: "Principal" })?;
+        check_principals(principals.listed(), TypedPrincipal::fits_resource_policy)?;
+        let actions = statement.actions.as_ref().ok_or(Malformed::MissingField { field: "Action" })?;
+        if actions.listed().is_empty() {
+            return Err(Malformed::NoActions);
+        }
+        actions.listed().iter().try_for_each(|action| check_action(action))?;
+        match &statement.resources {
+            None if element == ResourceElement::Optional => {}
+            None => return Err(Malformed::MissingField { field: "Resource" }),
+            Some(resources) if resources.listed().is_empty() => return Err(Malformed::NoResources),
+            Some(resources) => {
+                resources.listed().iter().try_for_each(|resource| Form::read(resource)?.check_service())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_principals(principals: &Principals, fits: fn(&TypedPrincipal) -> bool) -> Result<(), Malformed> {
     match principals {
         Principals::Everyone => Ok(()),
         Principals::Named(named) if named.is_empty() => Err(Malformed::NoPrincipals),
-        Principals::Named(named) => match named.iter().find(|principal| !principal.fits_trust_policy()) {
+        Principals::Named(named) => match named.iter().find(|principal| !fits(principal)) {
             Some(principal) => Err(principal.invalid()),
             None => Ok(()),
         },

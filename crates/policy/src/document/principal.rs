@@ -72,6 +72,26 @@ impl TypedPrincipal {
             Self::CanonicalUser(_) => false,
         }
     }
+
+    /// The same for a trust policy in which users, roles and sessions stand by their unique ids.
+    pub(super) fn fits_pinned_trust_policy(&self) -> bool {
+        matches!(self, Self::Aws(value) if is_unique_id(value)) || self.fits_trust_policy()
+    }
+
+    /// Whether it may stand in a resource's policy, as far as its form tells.
+    pub(super) fn fits_resource_policy(&self) -> bool {
+        match self {
+            Self::CanonicalUser(value) => !value.is_empty(),
+            _ => self.fits_pinned_trust_policy(),
+        }
+    }
+}
+
+/// A user's or role's unique id (`AIDA…`, `AROA…`), or a role's with a session's name.
+fn is_unique_id(text: &str) -> bool {
+    let (id, session) = text.split_once(':').map_or((text, None), |(id, session)| (id, Some(session)));
+    let kind = id.starts_with("AROA") || id.starts_with("AIDA") && session.is_none();
+    kind && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) && session.is_none_or(|session| !session.is_empty())
 }
 
 /// The ARN of an account's root, a user, a role, a session or a federated user; no wildcards. Another

@@ -153,15 +153,9 @@ fn one_or_many(json: Json) -> Vec<Json> {
 }
 
 fn unknown(field: String, purpose: Purpose) -> Malformed {
-    match purpose {
-        Purpose::Trust => Malformed::UnknownField { field },
-        _ => Malformed::Syntax,
-    }
+    if purpose.names_fields() { Malformed::UnknownField { field } } else { Malformed::Syntax }
 }
 
 fn missing(field: &'static str, purpose: Purpose) -> Malformed {
-    match purpose {
-        Purpose::Trust => Malformed::MissingField { field },
-        _ => Malformed::Syntax,
-    }
+    if purpose.names_fields() { Malformed::MissingField { field } } else { Malformed::Syntax }
 }

@@ -43,6 +43,16 @@ const NO_VENDOR: &str = "Actions/Conditions must be prefaced by a vendor, e.g., 
 const NO_ASSUME_ROLE: &str = "AssumeRole policy may only specify STS AssumeRole actions.";
 const ACCEPTED: &str = "accepted";
 
+const PURPOSES: [Purpose; 7] = [
+    Purpose::Managed,
+    Purpose::Inline,
+    Purpose::Trust,
+    Purpose::PinnedTrust,
+    Purpose::Session,
+    Purpose::Resource(ResourceElement::Required),
+    Purpose::Resource(ResourceElement::Optional),
+];
+
 #[test]
 fn a_managed_policy_is_refused_in_awss_words() {
     let rows = [
@@ -214,6 +224,53 @@ fn a_trust_policy_is_refused_in_awss_words() {
 }
 
 #[test]
+fn a_pinned_trust_policy_names_principals_by_their_unique_ids() {
+    let rows = [
+        ("AIDACKCEVSQ6C2EXAMPLE", ACCEPTED),
+        ("AROACKCEVSQ6C2EXAMPLE", ACCEPTED),
+        ("AROACKCEVSQ6C2EXAMPLE:build-7", ACCEPTED),
+        ("123456789012", ACCEPTED),
+        ("AROACKCEVSQ6C2EXAMPLE:", "Invalid principal in policy: \"AWS\":\"AROACKCEVSQ6C2EXAMPLE:\""),
+        ("AIDACKCEVSQ6C2EXAMPLE:x", "Invalid principal in policy: \"AWS\":\"AIDACKCEVSQ6C2EXAMPLE:x\""),
+        ("ASIACKCEVSQ6C2EXAMPLE", "Invalid principal in policy: \"AWS\":\"ASIACKCEVSQ6C2EXAMPLE\""),
+    ];
+    for (id, expected) in rows {
+        let document = trust_with(json!({"Principal": {"AWS": id}}));
+        assert_eq!(message(&document, Purpose::PinnedTrust), expected, "{document}");
+    }
+    let unpinned = trust_with(json!({"Principal": {"AWS": "AROACKCEVSQ6C2EXAMPLE"}}));
+    assert_ne!(message(&unpinned, Purpose::Trust), ACCEPTED);
+}
+
+#[test]
+fn a_resources_policy_is_refused_in_awss_words() {
+    let required = Purpose::Resource(ResourceElement::Required);
+    let optional = Purpose::Resource(ResourceElement::Optional);
+    let on_bucket = |changes: Value| {
+        let mut document = with(json!({"Principal": "*"}));
+        document["Statement"] = merged(document["Statement"].take(), changes);
+        document
+    };
+    let rows = [
+        (json!({}), required, ACCEPTED),
+        (json!({"Resource": null}), optional, ACCEPTED),
+        (json!({"Resource": null}), required, "Missing required field Resource"),
+        (json!({"Principal": null}), optional, "Missing required field Principal"),
+        (json!({"Principal": null, "NotPrincipal": {"CanonicalUser": "79a59df900b949e5"}}), required, ACCEPTED),
+        (json!({"Principal": {"Service": "logs.amazonaws.com"}}), required, ACCEPTED),
+        (json!({"Principal": {"AWS": "alice"}}), required, "Invalid principal in policy: \"AWS\":\"alice\""),
+        (json!({"Action": null}), required, "Missing required field Action"),
+        (json!({"Action": null, "NotAction": "s3:*"}), required, ACCEPTED),
+        (json!({"Resource": "photos"}), required, "Resource photos must be in ARN format or \"*\"."),
+        (json!({"Extra": 1}), required, "Unknown field Extra"),
+        (json!({"Sid": "__default-statement ID"}), required, ACCEPTED),
+    ];
+    for (changes, purpose, expected) in rows {
+        assert_eq!(message(&on_bucket(changes.clone()), purpose), expected, "{changes}");
+    }
+}
+
+#[test]
 fn text_that_is_no_json_is_refused_by_purpose() {
     for text in ["", "{", "{\"Version\": \"2012-10-17\",}", "{\"Statement\": 1, \"Statement\": 2}"] {
         assert_eq!(parse(text, Purpose::Trust), Err(Malformed::InvalidJson), "{text}");
@@ -363,7 +420,7 @@ proptest! {
 
     #[test]
     fn any_json_is_answered_without_panic_and_what_is_accepted_can_be_written_back(json in any_json()) {
-        for purpose in [Purpose::Managed, Purpose::Inline, Purpose::Trust, Purpose::Session] {
+        for purpose in PURPOSES {
             if let Ok(document) = parse(&json.to_string(), purpose) {
                 prop_assert_eq!(parse(&document.to_json().to_string(), purpose), Ok(document));
             }
