@@ -107,6 +107,9 @@ pub struct Facts {
     pub owner: Option<AccountId>,
     /// Its tags: `aws:ResourceTag/<key>`.
     pub tags: BTreeMap<String, String>,
+    /// Condition keys that its record tells, beside its tags (`iam:PermissionsBoundary`). What the request itself says of
+    /// a key counts instead.
+    pub keys: BTreeMap<String, String>,
     /// Its own policy.
     pub policy: Option<Arc<policy::Policy>>,
     /// Whether that policy has to allow, whatever the caller's own say: so with a role's trust policy.

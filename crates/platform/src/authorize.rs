@@ -61,6 +61,9 @@ impl Ctx {
             return Err(self.denied("Cross-account pass role is not allowed.".to_owned()));
         }
         let mut context = self.context(owner);
+        for (name, value) in &facts.keys {
+            context.set(name, value.as_str());
+        }
         for (name, values) in &demand.keys {
             context.set_all(name, values.iter().cloned());
         }
@@ -132,6 +135,9 @@ impl Ctx {
             context.set("aws:MultiFactorAuthPresent", "false");
             if let Some(identity) = &session.source_identity {
                 context.set("aws:SourceIdentity", identity.as_str());
+            }
+            for (name, values) in &session.keys {
+                context.set_all(name, values.iter().map(String::as_str));
             }
         }
         context

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{AccountId, Arn, Principal, Region, Timestamp};
 use policy::{IdentityPolicies, Policy};
 use store::StoreError;
 
 use crate::BoxFuture;
+use crate::identity::TemporaryCredentials;
 
 /// Roles, as those see them who hand out or check their sessions. Implemented by iam.
 pub trait RoleDirectory: Send + Sync {
@@ -54,6 +56,46 @@ pub trait OidcProviderDirectory: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<OidcProviderView>, StoreError>>;
 }
 
+/// Credentials of roles for those who run things in a role's name: tasks, functions, instances. Implemented by sts.
+pub trait CredentialIssuer: Send + Sync {
+    /// Opens a session of a role for a service, if the role's trust policy lets the service.
+    fn issue<'a>(&'a self, session: ServiceSession<'a>) -> BoxFuture<'a, Result<TemporaryCredentials, CannotAssume>>;
+}
+
+/// What a service wants a role for.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceSession<'a> {
+    /// The role.
+    pub role_arn: &'a str,
+    /// Who asks: `ecs-tasks.amazonaws.com`, `lambda.amazonaws.com`, `ec2.amazonaws.com`.
+    pub service: &'a str,
+    /// What the session is to be called: a task's id, a function's name, an instance's id.
+    pub session_name: &'a str,
+    /// How long it is to last; longer than the role's longest session it does not.
+    pub duration: Duration,
+    /// For whose resource: the role must be the same account's.
+    pub account: AccountId,
+    /// For which resource: `aws:SourceArn`.
+    pub source_arn: Option<&'a str>,
+}
+
+/// Why a service gets no session of a role.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotAssume {
+    /// There is no such role in the account, or its trust policy does not let the service. Written as it stands after
+    /// "ECS was unable to assume the role …".
+    #[error("{service} is not authorized to perform: sts:AssumeRole on resource: {role}")]
+    NotAllowed {
+        /// The service.
+        service: String,
+        /// The role's ARN, as it was given.
+        role: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Where services put metrics of their own. Implemented by cloudwatch.
 pub trait MetricSink: Send + Sync {
     /// Adds samples to metrics of `namespace`.
@@ -81,6 +123,59 @@ pub struct MetricSample {
     pub unit: String,
 }
 
+/// Where services put the output of what they run. Implemented by logs.
+pub trait LogSink: Send + Sync {
+    /// Adds events to a stream, which is created if it is not there. They may come in any order. A message that is longer
+    /// than an event may be becomes several. When this returns they are written, each of them or none of those from the
+    /// first that was not.
+    fn put_events<'a>(
+        &'a self,
+        target: LogTarget<'a>,
+        events: Vec<LogEvent>,
+    ) -> BoxFuture<'a, Result<(), LogSinkError>>;
+}
+
+/// A log stream that receives output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogTarget<'a> {
+    /// Whose it is.
+    pub account: AccountId,
+    /// Where it is.
+    pub region: &'a Region,
+    /// The log group's name.
+    pub group: &'a str,
+    /// The log stream's name.
+    pub stream: &'a str,
+    /// Whether to create the log group if it is not there (`awslogs-create-group`).
+    pub creates_group: bool,
+}
+
+/// One piece of output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEvent {
+    /// When it was written.
+    pub timestamp: Timestamp,
+    /// What was written. Nothing is stored of an empty one.
+    pub message: String,
+}
+
+/// Why output was not stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogSinkError {
+    /// There is no such log group, and it was not to be created.
+    #[error("the log group does not exist")]
+    NoSuchGroup,
+    /// No group or stream can have such a name.
+    #[error("a log group or log stream cannot have this name")]
+    Name,
+    /// The disk is full, or fails: it may take the same events later.
+    #[error("the disk takes no log events")]
+    Unavailable,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// What others need of an OpenID Connect provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcProviderView {
@@ -106,4 +201,6 @@ pub struct RoleView {
     pub trust_policy: String,
     /// The longest session, in seconds.
     pub max_session_duration_s: u32,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }

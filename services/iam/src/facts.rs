@@ -4,6 +4,7 @@ use base::{AccountId, Arn, PrincipalKind};
 use platform::{Ctx, Facts};
 use store::Scope;
 
+use crate::attachment::{BOUNDARY_KEY, PolicyHolder};
 use crate::entity::{Entity, Noun};
 use crate::group::Group;
 use crate::instance_profile::InstanceProfile;
@@ -29,9 +30,9 @@ pub(crate) async fn facts(iam: &Iam, ctx: &Ctx, _action: &'static str, resource:
     match kind {
         // Its name is an address, slashes and all.
         "oidc-provider" => iam.entity_facts::<OidcProvider>(account, rest).await,
-        "user" => iam.entity_facts::<User>(account, name).await,
+        "user" => iam.holder_facts::<User>(account, name).await,
         "group" => iam.entity_facts::<Group>(account, name).await,
-        "role" => iam.entity_facts::<Role>(account, name).await,
+        "role" => iam.holder_facts::<Role>(account, name).await,
         "policy" => iam.entity_facts::<Policy>(account, name).await,
         "instance-profile" => iam.entity_facts::<InstanceProfile>(account, name).await,
         _ => Ok(Facts::default()),
@@ -42,22 +43,37 @@ pub(crate) async fn facts(iam: &Iam, ctx: &Ctx, _action: &'static str, resource:
 async fn key_facts(iam: &Iam, ctx: &Ctx, id: &str) -> Result<Facts, Error> {
     let key = iam.access_key(id).await?.filter(|key| key.principal.account == ctx.account());
     match key.as_ref().map(|key| &key.principal.kind) {
-        Some(PrincipalKind::User { name }) => iam.entity_facts::<User>(ctx.account(), name).await,
+        Some(PrincipalKind::User { name }) => iam.holder_facts::<User>(ctx.account(), name).await,
         _ => Ok(Facts { arn: Some("*".to_owned()), ..Facts::default() }),
     }
 }
 
 impl Iam {
+    /// The same with the permissions boundary.
+    async fn holder_facts<H: PolicyHolder>(&self, account: AccountId, name: &str) -> Result<Facts, Error> {
+        let Some(found) = self.named::<H>(account, name).await? else { return Ok(Facts::default()) };
+        let boundary = found.held().boundary.iter().map(|arn| (BOUNDARY_KEY.to_owned(), arn.clone()));
+        Ok(Facts { keys: boundary.collect(), ..facts_of(&found, account) })
+    }
+
     async fn entity_facts<E: Entity>(&self, account: AccountId, name: &str) -> Result<Facts, Error> {
+        let found = self.named::<E>(account, name).await?;
+        Ok(found.map(|found| facts_of(&found, account)).unwrap_or_default())
+    }
+
+    async fn named<E: Entity>(&self, account: AccountId, name: &str) -> Result<Option<E>, Error> {
         if name.is_empty() {
-            return Ok(Facts::default());
+            return Ok(None);
         }
         let found = self.platform.store.read::<E>(&Scope::global(account), &[&folded(name)]).await?;
-        let Some(found) = found else { return Ok(Facts::default()) };
-        let identity = found.identity();
-        // A policy is named by its ARN: another path means another policy, which there is not.
-        let arn = (E::NOUN != Noun::Policy).then(|| identity.arn(E::NOUN, account).to_string());
-        let tags = identity.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-        Ok(Facts { arn, tags, ..Facts::default() })
+        Ok(found.map(|found| found.value))
     }
+}
+
+fn facts_of<E: Entity>(entity: &E, account: AccountId) -> Facts {
+    let identity = entity.identity();
+    // A policy is named by its ARN: another path means another policy, which there is not.
+    let arn = (E::NOUN != Noun::Policy).then(|| identity.arn(E::NOUN, account).to_string());
+    let tags = identity.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+    Facts { arn, tags, ..Facts::default() }
 }

@@ -245,6 +245,7 @@ impl Role {
             id: self.identity.id.clone(),
             trust_policy: self.trust.pinned.clone(),
             max_session_duration_s: self.max_session_duration_s,
+            tags: self.identity.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong, and how AWS says it.
 
+use policy::Malformed;
 use store::StoreError;
 
 use crate::api::errors;
@@ -7,13 +8,15 @@ use crate::api::errors;
 /// Why an operation was not done. Displays as the message that the client gets.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The trust policy does not let the caller, or there is no such role: a caller must not learn which.
-    #[error("User: {caller} is not authorized to perform: {action} on resource: {role}")]
-    NotAuthorized {
+    /// The caller's policies or the role's trust policy do not let it, or there is no such role: a caller must not learn
+    /// which.
+    #[error("{}", .0.message)]
+    Denied(wire::Error),
+    /// The source identity of a chain of sessions cannot be changed.
+    #[error("User: {caller} is not authorized to perform: sts:SetSourceIdentity on resource: {role}")]
+    SourceIdentityChanged {
         /// The caller's ARN.
         caller: String,
-        /// `sts:AssumeRole`, `sts:TagSession` or `sts:SetSourceIdentity`.
-        action: &'static str,
         /// The role's ARN.
         role: String,
     },
@@ -61,15 +64,9 @@ pub enum Error {
     /// The session policy is not JSON.
     #[error("This policy contains invalid Json")]
     InvalidJson,
-    /// The session policy is not a policy.
-    #[error("Syntax errors in policy.")]
-    PolicySyntax,
-    /// The session policy names a principal.
-    #[error("Policy document should not specify a principal.")]
-    PolicyPrincipal,
-    /// The session policy is of an older version of the language.
-    #[error("Policy document must be version 2012-10-17 or greater.")]
-    PolicyVersion,
+    /// The session policy is not a policy, or not one for a session.
+    #[error("{0}")]
+    MalformedPolicy(#[from] Malformed),
     /// The session policy, policy ARNs and tags are too large together.
     #[error("Packed policy consumes {percent}% of allotted space, please use smaller policy.")]
     PackedTooLarge {
@@ -101,7 +98,8 @@ pub enum Error {
 impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         let (code, status) = match &error {
-            Error::NotAuthorized { .. } | Error::Mfa | Error::SessionCredentials => ("AccessDenied", 403),
+            Error::Denied(denial) => return denial.clone(),
+            Error::SourceIdentityChanged { .. } | Error::Mfa | Error::SessionCredentials => ("AccessDenied", 403),
             Error::InvalidRoleArn { .. }
             | Error::DurationOfRole
             | Error::DurationOfChain
@@ -113,7 +111,7 @@ impl From<Error> for wire::Error {
             | Error::ReservedTag
             | Error::ProvidedContexts
             | Error::TokenSize { .. } => ("InvalidParameterValue", 400),
-            Error::InvalidJson | Error::PolicySyntax | Error::PolicyPrincipal | Error::PolicyVersion => {
+            Error::InvalidJson | Error::MalformedPolicy(_) => {
                 return Self::of(errors::MALFORMED_POLICY_DOCUMENT, error.to_string());
             }
             Error::PackedTooLarge { .. } => return Self::of(errors::PACKED_POLICY_TOO_LARGE, error.to_string()),

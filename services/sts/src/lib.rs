@@ -9,14 +9,14 @@
 //! Identity providers, MFA devices and federation do not exist.
 
 pub mod api;
+mod carried;
 mod error;
 mod facts;
 mod ops;
 mod packed_size;
+mod role;
 mod session;
-mod session_policy;
 mod session_tags;
-mod statement;
 mod trust;
 
 use std::fmt;

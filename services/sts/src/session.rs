@@ -7,6 +7,8 @@ use base::{Principal, Timestamp};
 use platform::Ctx;
 use platform::identity::{self, Session, TemporaryCredentials};
 
+use platform::ports::RoleView;
+
 use crate::api::Credentials;
 use crate::{Error, Sts};
 
@@ -23,6 +25,7 @@ pub(crate) fn begin(ctx: &Ctx, principal: Principal, duration: Duration) -> Sess
         tags: BTreeMap::new(),
         transitive_tag_keys: Vec::new(),
         source_identity: None,
+        keys: BTreeMap::new(),
         external_id: None,
     }
 }
@@ -30,6 +33,12 @@ pub(crate) fn begin(ctx: &Ctx, principal: Principal, duration: Duration) -> Sess
 /// The length in seconds that a request asks for, or `default`.
 pub(crate) fn duration(requested_s: Option<i32>, default: Duration) -> Duration {
     requested_s.and_then(|seconds| u64::try_from(seconds).ok()).map_or(default, Duration::from_secs)
+}
+
+/// Refuses a session that is longer than the role's sessions are.
+pub(crate) fn check_longest(role: &RoleView, duration: Duration) -> Result<(), Error> {
+    let longest = Duration::from_secs(role.max_session_duration_s.into());
+    if duration > longest { Err(Error::DurationOfRole) } else { Ok(()) }
 }
 
 /// Issues a session's credentials, and tells the size of their token if the request wants one of some size.

@@ -38,6 +38,9 @@ pub struct Session {
     /// The source identity, kept along a chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_identity: Option<String>,
+    /// Condition keys that whoever vouched for the bearer brought: `aws:FederatedProvider`, `<issuer>:sub`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Vec<String>>,
     /// The external id that was given to assume the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -110,6 +113,7 @@ mod tests {
             tags: BTreeMap::new(),
             transitive_tag_keys: Vec::new(),
             source_identity: None,
+            keys: BTreeMap::new(),
             external_id: None,
         };
         let issued = issue_session(&platform, session.clone());

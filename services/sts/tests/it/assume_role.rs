@@ -3,7 +3,7 @@ use std::time::Duration;
 use base::PrincipalKind;
 use sts::api::{AssumeRoleRequest, PolicyDescriptorType, ProvidedContext, Tag};
 
-use crate::bench::{Bench, ELSEWHERE, HERE, not_authorized, refusal, role, role_arn};
+use crate::bench::{Bench, ELSEWHERE, HERE, not_authorized, not_trusted, refusal, rights, role, role_arn, user};
 
 const ROOT: &str = "arn:aws:iam::111111111111:root";
 const POLICY: &str =
@@ -40,7 +40,7 @@ async fn a_role_that_is_not_there_is_refused_as_one_that_trusts_nobody() {
     let bench = Bench::new();
     for name in ["none", "service", "short", "Open", "other/open"] {
         let refused = bench.assume(role(name)).await.unwrap_err();
-        assert_eq!(refused, not_authorized(ROOT, "sts:AssumeRole", &role_arn(name)), "{name}");
+        assert_eq!(refused, not_trusted(ROOT, "sts:AssumeRole", &role_arn(name)), "{name}");
     }
     let input = AssumeRoleRequest { role_arn: "arn:aws:iam::111111111111:user/alice".to_owned(), ..role("open") };
     let invalid = refusal("ValidationError", 400, "arn:aws:iam::111111111111:user/alice is invalid");
@@ -48,18 +48,38 @@ async fn a_role_that_is_not_there_is_refused_as_one_that_trusts_nobody() {
 }
 
 #[tokio::test]
-async fn another_account_is_let_in_only_where_it_is_named() {
+async fn another_account_is_let_in_where_it_or_everybody_is_named() {
     let bench = Bench::new();
     let stranger = bench.as_root_of(ELSEWHERE);
     let caller = format!("arn:aws:iam::{ELSEWHERE}:root");
-    for name in ["open", "everyone", "external"] {
+    for name in ["open", "external"] {
         let refused = stranger.assume(role(name)).await.unwrap_err();
-        assert_eq!(refused, not_authorized(&caller, "sts:AssumeRole", &role_arn(name)), "{name}");
+        assert_eq!(refused, not_trusted(&caller, "sts:AssumeRole", &role_arn(name)), "{name}");
     }
     let credentials = stranger.assume(role("shared")).await.unwrap().credentials.unwrap();
     assert_eq!(bench.bearer(&credentials).await.principal.account.as_str(), HERE);
     assert_eq!(bench.assume(role("shared")).await.unwrap_err().0, "AccessDenied");
     assert!(bench.assume(role("everyone")).await.is_ok());
+    assert!(stranger.assume(role("everyone")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_user_needs_a_policy_of_its_own_where_the_account_is_trusted() {
+    let bench = Bench::new();
+    let mut user = bench.as_caller(user("alice"));
+    let caller = user.ctx.principal.arn.to_string();
+    let reason = "because no identity-based policy allows the sts:AssumeRole action";
+    let refused = not_authorized(&caller, "sts:AssumeRole", &role_arn("open"), reason);
+    assert_eq!(user.assume(role("open")).await.unwrap_err(), refused);
+    let allowing = |resource: &str| {
+        rights(&format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"{resource}"}}]}}"#
+        ))
+    };
+    user.ctx.rights = allowing("arn:aws:iam::*:role/other");
+    assert_eq!(user.assume(role("open")).await.unwrap_err(), refused);
+    user.ctx.rights = allowing("arn:aws:iam::*:role/open");
+    assert!(user.assume(role("open")).await.is_ok());
 }
 
 #[tokio::test]
@@ -129,7 +149,7 @@ async fn a_policy_that_is_mostly_white_space_makes_no_token_too_long_to_be_sent(
     let input = AssumeRoleRequest { policy: Some(spacious), ..role("open") };
     let credentials = bench.assume(input).await.unwrap().credentials.unwrap();
     assert!(credentials.session_token.len() <= wire::sigv4::SESSION_TOKEN_LENGTH_MAX);
-    let within_a_text = POLICY.replace("\"Effect\"", &format!("\"Sid\":\"{}\",\"Effect\"", " ".repeat(10_000)));
+    let within_a_text = POLICY.replace("\"*\"", &format!("\"arn:aws:s3:::a{}b\"", " ".repeat(10_000)));
     let input = AssumeRoleRequest { policy: Some(within_a_text), ..role("open") };
     assert_eq!(bench.assume(input).await.unwrap_err().0, "PackedPolicyTooLarge");
 }
@@ -138,10 +158,10 @@ async fn a_policy_that_is_mostly_white_space_makes_no_token_too_long_to_be_sent(
 async fn tags_and_source_identity_need_actions_of_their_own() {
     let bench = Bench::new();
     let input = AssumeRoleRequest { tags: Some(vec![tag("a", "1")]), ..role("team/short") };
-    let refused = not_authorized(ROOT, "sts:TagSession", &role_arn("team/short"));
+    let refused = not_trusted(ROOT, "sts:TagSession", &role_arn("team/short"));
     assert_eq!(bench.assume(input).await.unwrap_err(), refused);
     let input = AssumeRoleRequest { source_identity: Some("alice".to_owned()), ..role("team/short") };
-    let refused = not_authorized(ROOT, "sts:SetSourceIdentity", &role_arn("team/short"));
+    let refused = not_trusted(ROOT, "sts:SetSourceIdentity", &role_arn("team/short"));
     assert_eq!(bench.assume(input).await.unwrap_err(), refused);
 }
 
@@ -155,9 +175,11 @@ async fn a_source_identity_goes_on_along_a_chain_and_cannot_be_changed() {
     assert_eq!(next.source_identity.as_deref(), Some("alice"));
     let caller = "arn:aws:sts::111111111111:assumed-role/open/ci";
     let input = AssumeRoleRequest { source_identity: Some("mallory".to_owned()), ..role("open") };
-    let refused = not_authorized(caller, "sts:SetSourceIdentity", &role_arn("open"));
+    let message =
+        format!("User: {caller} is not authorized to perform: sts:SetSourceIdentity on resource: {}", role_arn("open"));
+    let refused = refusal("AccessDenied", 403, &message);
     assert_eq!(session.assume(input).await.unwrap_err(), refused);
-    let refused = not_authorized(caller, "sts:SetSourceIdentity", &role_arn("team/short"));
+    let refused = not_trusted(caller, "sts:SetSourceIdentity", &role_arn("team/short"));
     assert_eq!(session.assume(role("team/short")).await.unwrap_err(), refused, "its trust policy must allow it too");
 }
 

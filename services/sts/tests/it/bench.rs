@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use base::{AccountId, Arn, Principal, Region};
+use base::{AccountId, Arn, Principal, PrincipalKind, Region};
 use platform::identity::{Caller, Identities};
 use platform::ports::{RoleDirectory, RoleView, UserDirectory};
-use platform::{BoxFuture, Ctx, Platform, Service as _};
+use platform::{BoxFuture, Ctx, Platform, Rights, Service as _};
+use policy::{IdentityPolicies, Policy, Purpose};
 use store::StoreError;
 use sts::Sts;
 use sts::api::{self, MODEL};
+use wire::model::Protocol;
 use wire::serve::CredentialError;
 use wire::value::Shaped;
 
@@ -29,9 +31,27 @@ pub(crate) fn refusal(code: &str, status: u16, message: &str) -> Refusal {
     (code.to_owned(), status, message.to_owned())
 }
 
-pub(crate) fn not_authorized(caller: &str, action: &str, role: &str) -> Refusal {
-    let message = format!("User: {caller} is not authorized to perform: {action} on resource: {role}");
+/// Refused by the role's trust policy.
+pub(crate) fn not_trusted(caller: &str, action: &str, role: &str) -> Refusal {
+    let reason = format!("because no role trust policy allows the {action} action");
+    not_authorized(caller, action, role, &reason)
+}
+
+pub(crate) fn not_authorized(caller: &str, action: &str, role: &str, reason: &str) -> Refusal {
+    let message = format!("User: {caller} is not authorized to perform: {action} on resource: {role} {reason}");
     refusal("AccessDenied", 403, &message)
+}
+
+/// The rights of somebody who may do everything that IAM could forbid.
+pub(crate) fn everything() -> Rights {
+    rights(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#)
+}
+
+/// The rights of somebody with one inline policy.
+pub(crate) fn rights(policy: &str) -> Rights {
+    let document = policy::parse(policy, Purpose::Inline).unwrap();
+    let attached = vec![Arc::new(Policy::new("inline", document))];
+    Rights::of_policies(IdentityPolicies { attached, boundary: None })
 }
 
 pub(crate) fn role_arn(name: &str) -> String {
@@ -50,6 +70,7 @@ impl RoleDirectory for Roles {
             id: format!("AROA{}", path.to_uppercase().replace('/', "")),
             trust_policy: trust_policy.clone(),
             max_session_duration_s: *max_session_duration_s,
+            tags: BTreeMap::new(),
         });
         Box::pin(async move { Ok(view) })
     }
@@ -63,6 +84,17 @@ impl UserDirectory for Users {
     fn user<'a>(&'a self, account: AccountId, id: &'a str) -> BoxFuture<'a, Result<Option<Principal>, StoreError>> {
         let found = self.0.lock().unwrap().get(id).filter(|user| user.account == account).cloned();
         Box::pin(async move { Ok(found) })
+    }
+}
+
+/// The user of this name, whose id is always the same.
+pub(crate) fn user(name: &str) -> Principal {
+    let account = HERE.parse().unwrap();
+    Principal {
+        account,
+        arn: Arn::global("iam", account, format!("user/{name}")),
+        user_id: "AIDAALICE".to_owned(),
+        kind: PrincipalKind::User { name: name.to_owned() },
     }
 }
 
@@ -105,6 +137,7 @@ impl Bench {
         let caller = self.bearer(credentials).await;
         let mut bench = self.as_caller(caller.principal.clone());
         bench.ctx.access_key_id = caller.access_key_id;
+        bench.ctx.rights = everything();
         bench.ctx.session = caller.session;
         bench
     }
@@ -139,5 +172,6 @@ pub(crate) fn role(name: &str) -> api::AssumeRoleRequest {
 }
 
 fn ctx_of(platform: &Platform, principal: Principal) -> Ctx {
-    Ctx::new(principal, Region::default(), platform.clock.now(), "request")
+    let ctx = Ctx::new(principal, Region::default(), platform.clock.now(), "request");
+    Ctx { protocol: Protocol::AwsQuery, ..ctx }
 }

@@ -1,28 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Arn, Principal, PrincipalKind};
 use platform::identity::{FixedKey, Keys};
 use sts::api::{Credentials, GetSessionTokenRequest, GetSessionTokenResponse};
 use wire::serve::CredentialError;
 use wire::sigv4::SecretAccessKey;
 
-use crate::bench::{Bench, HERE, Refusal, refusal, role};
+use crate::bench::{Bench, HERE, Refusal, refusal, role, user};
 
 async fn session_token(bench: &Bench, duration_seconds: Option<i32>) -> Result<Credentials, Refusal> {
     let input = GetSessionTokenRequest { duration_seconds, ..Default::default() };
     let answer: GetSessionTokenResponse = bench.ask("GetSessionToken", input).await?;
     Ok(answer.credentials.unwrap())
-}
-
-fn user(name: &str) -> Principal {
-    let account = HERE.parse().unwrap();
-    Principal {
-        account,
-        arn: Arn::global("iam", account, format!("user/{name}")),
-        user_id: "AIDAALICE".to_owned(),
-        kind: PrincipalKind::User { name: name.to_owned() },
-    }
 }
 
 /// The user alice, who exists.
