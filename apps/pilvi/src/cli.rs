@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config};
 use crate::settings::Settings;
 use crate::terminal::{printable, say};
-use crate::{backup, doctor, down, env, role, status, up};
+use crate::{backup, doctor, down, env, logs, role, status, up, why_denied};
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
 pub(crate) const SERVER_ROLE: &str = "server-role";
@@ -32,6 +32,8 @@ Run it:
 Use it:
   env          Print what AWS clients need, for your shell to take over
   config       Print a configuration with every key explained, or check one
+  logs         Print the events of a log group, and with -f those that follow
+  why-denied   Tell which policies denied a request
 
 Keep it safe:
   backup       Write everything that a data directory holds to one file, also while it runs
@@ -88,6 +90,12 @@ enum Command {
     Env(env::EnvArgs),
     /// Print a configuration with every key explained, or check one
     Config(ConfigArgs),
+    /// Print the events of a log group, and with -f those that follow
+    Logs(logs::LogsArgs),
+    /// Tell which policies denied a request
+    ///
+    /// AWS clients print the request's id with --debug; an SDK has it in the error.
+    WhyDenied(why_denied::WhyDeniedArgs),
     /// Write everything that a data directory holds to one file, also while it runs
     ///
     /// The file holds every key in the clear: keep it as you keep them.
@@ -157,6 +165,8 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Status(args) => status::run(args),
         Command::Env(args) => env::run(args),
         Command::Config(args) => config(args),
+        Command::Logs(args) => logs::run(args),
+        Command::WhyDenied(args) => why_denied::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => Ok(version(args.format)),
         Command::Completions { shell } => completions(*shell),

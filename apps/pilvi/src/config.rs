@@ -41,6 +41,7 @@ pub(crate) struct ConfigFile {
     pub(crate) access_key: Vec<AccessKeyEntry>,
     pub(crate) tls: Option<Spanned<TlsSection>>,
     pub(crate) limits: Limits,
+    pub(crate) cloudwatch_logs: CloudWatchLogs,
 }
 
 /// `[log]`
@@ -113,6 +114,22 @@ impl Default for Limits {
             head_timeout_ms: Bounded::of::<60_000>(),
             body_timeout_ms: Bounded::of::<60_000>(),
         }
+    }
+}
+
+/// `[cloudwatch_logs]`: what the events of log groups may take of the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CloudWatchLogs {
+    /// Of all groups together, in bytes.
+    pub(crate) max_bytes: Bounded<16_777_216, 1_125_899_906_842_624>,
+    /// Of one group, in bytes.
+    pub(crate) max_group_bytes: Bounded<16_777_216, 1_125_899_906_842_624>,
+}
+
+impl Default for CloudWatchLogs {
+    fn default() -> Self {
+        Self { max_bytes: Bounded::of::<34_359_738_368>(), max_group_bytes: Bounded::of::<8_589_934_592>() }
     }
 }
 
@@ -244,6 +261,7 @@ mod tests {
     fn the_example_parses_with_every_setting_switched_on() {
         let config = parse(&example_switched_on()).unwrap();
         assert_eq!(config.file.limits, Limits::default(), "the example shows the defaults");
+        assert_eq!(config.file.cloudwatch_logs, CloudWatchLogs::default(), "the example shows the defaults");
         assert_eq!(config.file.listen, Some(Listen::default()));
         assert_eq!(config.file.access_key.len(), 2);
         assert!(matches!(config.tls, TlsChoice::Own { .. }));
@@ -258,6 +276,7 @@ mod tests {
             ("access_key", "[[access_key]]\nzz = 1".to_owned()),
             ("tls", "[tls]\nzz = 1".to_owned()),
             ("limits", "[limits]\nzz = 1".to_owned()),
+            ("cloudwatch_logs", "[cloudwatch_logs]\nzz = 1".to_owned()),
         ] {
             let error = toml::from_str::<ConfigFile>(&unknown).unwrap_err();
             let known: Vec<_> = error.message().split('`').skip(3).step_by(2).collect();

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! DIR/                 0700, the owner's alone
+//!   audit/             denials, with the statements that decided
 //!   blobs/             content-addressed files that the state refers to
+//!   logs/              the events of log groups
 //!   lock               held by the supervisor
 //!   keys/root.json     the root key, 0600
 //!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
@@ -61,6 +63,16 @@ impl DataDir {
     /// The content-addressed files' directory.
     pub(crate) fn blobs(&self) -> PathBuf {
         self.0.join("blobs")
+    }
+
+    /// Where denials are written down.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
+    /// The events of log groups.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.0.join("logs")
     }
 
     /// The store's directory.

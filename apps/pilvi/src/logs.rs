@@ -1,27 +1,165 @@
-//! Structured logs on standard error, for a person or for a program.
+//! `pilvi logs`: the events of a log group, and with `-f` those that follow.
 
-use std::io::{IsTerminal, stderr};
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use tracing_subscriber::{EnvFilter, fmt};
+use anyhow::{Result, bail};
+use base::{Clock, SystemClock, Timestamp};
+use clap::Args;
+use serde_json::{Value, json};
 
-use crate::config::LogFormat;
-use crate::settings::Log;
+use crate::client::{Api, JsonService};
+use crate::locate::{Found, locate, nothing_runs};
+use crate::settings::Place;
+use crate::terminal::{printable, say};
 
-/// Starts the log of this process. Colours are for terminals, and not where NO_COLOR asks for none.
+const LOGS: JsonService = JsonService { name: "logs", target: "Logs_20140328" };
+/// How often new events are asked for.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Events of one stream may be written a little later than those of another: so far back is looked again, in milliseconds.
+const LOOK_BACK_MS: i64 = 10_000;
+
+/// Arguments of `pilvi logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The log group
+    #[arg(value_name = "GROUP")]
+    group: String,
+    /// Go on with the events that follow, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Begin so long ago: 30s, 10m, 2h, 7d
+    #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span)]
+    since: Duration,
+    /// Only events that match this filter pattern
+    #[arg(long, value_name = "PATTERN")]
+    filter: Option<String>,
+    /// Only streams whose names begin so
+    #[arg(long, value_name = "PREFIX")]
+    stream_prefix: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Prints the events, oldest first.
 ///
 /// # Errors
-/// When the process has a log already.
-pub(crate) fn init(log: &Log) -> Result<()> {
-    // The filter was checked where it was read.
-    let filter = EnvFilter::try_new(log.filter.to_string())?;
-    let base = fmt().with_env_filter(filter).with_writer(stderr);
-    let started = match log.format {
-        LogFormat::Text => {
-            let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            base.with_ansi(colours).try_init()
-        }
-        LogFormat::Json => base.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+/// When nothing runs or there is no such group.
+pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode> {
+    let running = match locate(&args.place)? {
+        Found::Running(running) => running,
+        Found::Nothing(places) => bail!(nothing_runs(&places)),
     };
-    started.map_err(|error| anyhow!("cannot start the log: {error}"))
+    let mut tail = Tail {
+        api: Api::of(&running)?,
+        args,
+        start_ms: SystemClock.now().as_millis() - i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX),
+        newest_ms: 0,
+        seen: HashSet::new(),
+    };
+    loop {
+        tail.round()?;
+        if !args.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        std::thread::sleep(PERIOD);
+    }
+}
+
+/// Where in the group we are.
+struct Tail<'a> {
+    api: Api,
+    args: &'a LogsArgs,
+    start_ms: i64,
+    newest_ms: i64,
+    /// The ids of the events since `start_ms` that have been printed.
+    seen: HashSet<(i64, String)>,
+}
+
+impl Tail<'_> {
+    /// Prints what is new.
+    fn round(&mut self) -> Result<()> {
+        let mut next: Option<String> = None;
+        loop {
+            let answer = self.api.call(LOGS, "FilterLogEvents", &self.request(next.as_deref()))?;
+            for event in answer["events"].as_array().into_iter().flatten() {
+                self.print(event);
+            }
+            next = answer["nextToken"].as_str().map(str::to_owned);
+            if next.is_none() {
+                break;
+            }
+        }
+        self.start_ms = self.start_ms.max(self.newest_ms - LOOK_BACK_MS);
+        let start_ms = self.start_ms;
+        self.seen.retain(|(at, _)| *at >= start_ms);
+        Ok(())
+    }
+
+    fn request(&self, next: Option<&str>) -> Value {
+        let mut request = json!({ "logGroupName": self.args.group, "startTime": self.start_ms.max(0) });
+        for (name, value) in [
+            ("filterPattern", self.args.filter.as_deref()),
+            ("logStreamNamePrefix", self.args.stream_prefix.as_deref()),
+            ("nextToken", next),
+        ] {
+            if let Some(value) = value {
+                request[name] = value.into();
+            }
+        }
+        request
+    }
+
+    fn print(&mut self, event: &Value) {
+        let at = event["timestamp"].as_i64().unwrap_or_default();
+        let id = event["eventId"].as_str().unwrap_or_default().to_owned();
+        self.newest_ms = self.newest_ms.max(at);
+        if self.seen.insert((at, id)) {
+            say(line(at, event));
+        }
+    }
+}
+
+fn line(at: i64, event: &Value) -> String {
+    let text = |name: &str| event[name].as_str().unwrap_or_default();
+    // A container writes what it likes; the terminal is somebody else's.
+    let message = text("message").trim_end_matches(['\n', '\r']);
+    format!("{} {} {}", Timestamp::from_millis(at).iso8601(), printable(text("logStreamName")), printable(message))
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("`{text}` is no span of time: write 30s, 10m, 2h or 7d");
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
+    let number: u64 = text[..unit_at].parse().map_err(|_| invalid())?;
+    let unit = match &text[unit_at..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(invalid()),
+    };
+    number.checked_mul(unit).map(Duration::from_secs).ok_or_else(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_with_their_units() {
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("2h"), Ok(Duration::from_secs(7200)));
+        for wrong in ["", "10", "m", "1w", "-1s", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_message_cannot_steer_the_terminal() {
+        let event = json!({ "logStreamName": "a/b", "message": "\u{1b}]0;title\u{7}done\r\n" });
+        let line = line(0, &event);
+        assert_eq!(line, "1970-01-01T00:00:00.000Z a/b  ]0;title done".replace("  ]", "  ]"));
+        assert!(!line.contains(char::is_control));
+    }
 }

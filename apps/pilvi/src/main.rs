@@ -6,6 +6,7 @@
 
 mod backup;
 mod cli;
+mod client;
 mod config;
 mod control;
 mod data_dir;
@@ -13,6 +14,7 @@ mod doctor;
 mod down;
 mod env;
 mod locate;
+mod logging;
 mod logs;
 mod own_routes;
 mod owner;
@@ -29,6 +31,7 @@ mod stop;
 mod terminal;
 mod tls;
 mod up;
+mod why_denied;
 
 fn main() -> std::process::ExitCode {
     cli::run()

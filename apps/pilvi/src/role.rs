@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use crate::control::{self, Receiver, Report, Start};
 use crate::data_dir::{DataDir, Lock, make_private_dir};
-use crate::logs;
+use crate::logging;
 use crate::server::{self, Assignment};
 use crate::stop::{Stop, Stopper, stop};
 
@@ -74,7 +74,7 @@ fn follow(supervisor: u32) -> Result<()> {
 
 fn serve(inherited: Inherited) -> Result<()> {
     let Inherited { listener, channel, start } = inherited;
-    logs::init(&start.settings.log)?;
+    logging::init(&start.settings.log)?;
     let outcome = confine().and_then(|()| run_until_stopped(listener, &channel, start));
     if let Err(error) = &outcome {
         error!("the server ends: {error:#}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base::{Clock, Principal, SystemClock, SystemRng};
+use platform::denials::Denials;
 use platform::identity::{FixedKey, Keys};
 use platform::{Keyring, Platform};
 use prometheus_client::registry::Registry;
@@ -19,7 +20,7 @@ use wire::serve::{ServeLimits, Server};
 use wire::sigv4::SecretAccessKey;
 
 use crate::config::{ConfiguredPrincipal, Limits, reachable_locally};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, make_private_dir};
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
 use crate::request_metrics::RequestMetrics;
@@ -68,6 +69,8 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         keyring: Arc::new(Keyring::new(&sealing_key, Arc::new(SystemRng))),
         keys: Arc::new(Keys::new(fixed_keys(&settings, &root_key))),
     };
+    make_private_dir(&dir.audit())?;
+    let denials = Denials::in_folder(&dir.audit()).context("denials cannot be written down")?;
     let mut registry = Registry::default();
     let metrics = RequestMetrics::register(&mut registry);
     let own = Arc::new(OwnRoutes::new(clock.now(), registry));
@@ -81,7 +84,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         }));
     }
     let server = Server::new(
-        Arc::new(services::gateway(&platform)),
+        Arc::new(services::gateway(&platform, denials, tls.is_some())),
         limits(&settings.limits),
         Arc::new({
             let own = own.clone();

@@ -4,22 +4,32 @@ use std::sync::Arc;
 
 use ecs::Ecs;
 use iam::Iam;
+use platform::denials::Denials;
 use platform::identity::Identities;
 use platform::ports::RoleDirectory;
-use platform::{Gateway, Platform, Service};
+use platform::{Gateway, GatewayParts, Platform, Reconcilers, Service};
 use sts::Sts;
 
 /// Every service behind one door.
-pub(crate) fn gateway(platform: &Platform) -> Gateway {
-    let iam = Arc::new(Iam { platform: platform.clone() });
+pub(crate) fn gateway(platform: &Platform, denials: Denials, is_secure: bool) -> Gateway {
+    let iam = Arc::new(Iam::new(platform.clone()));
     let roles: Arc<dyn RoleDirectory> = iam.clone();
     let identities = Identities::new(platform.clone(), roles.clone(), iam.clone());
+    let parts = GatewayParts {
+        platform: platform.clone(),
+        identities: Arc::new(identities),
+        policies: iam.clone(),
+        denials: Arc::new(denials),
+        is_secure,
+    };
     let services: Vec<Arc<dyn Service>> =
         vec![Arc::new(Ecs { platform: platform.clone() }), iam, Arc::new(Sts { platform: platform.clone(), roles })];
-    Gateway::new(platform.clone(), Arc::new(identities), services)
+    Gateway::new(parts, services)
 }
 
-/// Starts what goes on by itself; each loop ends when the store is closed.
-pub(crate) fn reconcile(platform: &Platform) {
-    tokio::spawn(ecs::reconcile::task_definition::run(platform.clone()));
+/// Starts what goes on by itself, and hands out where it can be seen; each loop ends when the store is closed.
+pub(crate) fn reconcile(platform: &Platform) -> Reconcilers {
+    let reconcilers = Reconcilers::new(platform);
+    reconcilers.start(ecs::reconcile::task_definition::reconciler(platform));
+    reconcilers
 }

@@ -11,7 +11,9 @@ use base::{AccountId, Region};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AccessKey, Config, DnsName, Limits, Listen, LogFilter, LogFormat, PublicUrl, Secret, TlsChoice};
+use crate::config::{
+    AccessKey, CloudWatchLogs, Config, DnsName, Limits, Listen, LogFilter, LogFormat, PublicUrl, Secret, TlsChoice,
+};
 
 /// A larger certificate chain or key file is refused.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
@@ -91,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Tls,
     /// What a single client can take.
     pub(crate) limits: Limits,
+    /// What the events of log groups may take of the disk.
+    pub(crate) cloudwatch_logs: CloudWatchLogs,
 }
 
 /// The log's form and volume.
@@ -158,6 +162,7 @@ impl Settings {
             access_keys: config.map(|config| config.access_keys(account)).unwrap_or_default(),
             tls,
             limits: file.map(|f| f.limits.clone()).unwrap_or_default(),
+            cloudwatch_logs: file.map(|f| f.cloudwatch_logs.clone()).unwrap_or_default(),
         })
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode> {
 fn of_running(running: Running) -> Status {
     let (state, reason) = match &running.server {
         None => (State::Starting, None),
-        Some(server) => match probe::health(&server.endpoint, server.certificate_sha256.as_deref()) {
+        Some(server) => match probe::health(server) {
             Ok(()) => (State::Running, None),
             Err(error) => (State::Unhealthy, Some(format!("{error:#}"))),
         },

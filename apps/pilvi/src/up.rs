@@ -20,7 +20,7 @@ use base::{Clock, SystemClock};
 use clap::Args;
 
 use crate::data_dir::{DataDir, Lock, Prepared, prepare};
-use crate::logs;
+use crate::logging;
 use crate::owner::{Caller, Owner, Passwd};
 use crate::records::{self, UpRecord};
 use crate::settings::{Flags, Place, Settings};
@@ -55,7 +55,7 @@ pub(crate) struct UpArgs {
 pub(crate) fn run(args: &UpArgs) -> Result<ExitCode> {
     let began = Instant::now();
     let (settings, named) = Settings::resolve(&args.place, &args.flags)?;
-    logs::init(&settings.log)?;
+    logging::init(&settings.log)?;
     let caller = Caller::detect()?;
     let Prepared { dir, owner, made } = prepare(&caller, named.clone(), &Passwd::read())?;
     let _lock = take_lock(&dir, &owner)?;

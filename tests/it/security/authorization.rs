@@ -1,9 +1,14 @@
-//! A valid signature is not enough: who is neither an account's root nor a session that a root opened is denied.
+//! A valid signature is not enough: an account's root may do everything in it, everybody else what a policy allows.
 
-use tests::raw::Answer;
+use serde_json::json;
+use tests::REGION;
+use tests::raw::{Answer, Request, form};
+use wire::model::Protocol;
 use wire::sigv4::Credentials;
 
-use super::target::{Refusal, Scene, Target};
+use super::input::{VICTIM, trust};
+use super::sessions::{by_root, call, temporary};
+use super::target::{Refusal, Scene, Target, now};
 
 /// What AWS answers every caller whose signature holds, whatever their policies say.
 const OPEN_TO_ALL: [&str; 2] = ["sts:GetCallerIdentity", "sts:GetSessionToken"];
@@ -43,7 +48,7 @@ fn every_operation_is_denied_to_a_user() {
 }
 
 #[test]
-fn every_operation_is_denied_to_a_role_that_no_root_has_assumed() {
+fn every_operation_is_denied_to_a_role_without_policies() {
     everything_is_denied_to(|scene| {
         (scene.account.role.clone(), format!("arn:aws:sts::{}:assumed-role/idle/configured", scene.account.id))
     });
@@ -65,19 +70,144 @@ fn everybody_may_ask_who_they_are() {
     }
 }
 
-#[test]
-fn a_denial_comes_before_any_word_about_the_input() {
-    let mut scene = Scene::new();
-    let (account, served) = (scene.account.clone(), Target::served());
-    for target in served.iter().filter(|target| !OPEN_TO_ALL.contains(&target.action().as_str())) {
-        let mut request = target.request(&scene, &scene.names());
-        if target.is_json() {
-            request.body = b"not json".to_vec();
-        } else {
-            request.body.extend_from_slice(b"&MaxItems=many");
-        }
-        let request = request.signed(&account.user, target.model.signing_name, tests::REGION, super::target::now());
-        let answer = scene.connection.send(&request);
-        is_denied(target, &answer, &format!("arn:aws:iam::{}:user/idle", account.id));
+/// A role that its account's root may assume, and a session of it. A policy document narrows the session.
+fn session_of(scene: &mut Scene, role: &str, policy: Option<&str>) -> Credentials {
+    let root = scene.account.root.clone();
+    let arn = format!("arn:aws:iam::{}:role/{role}", scene.account.id);
+    let mut input = vec![("RoleArn", arn.as_str()), ("RoleSessionName", "test")];
+    input.extend(policy.map(|policy| ("Policy", policy)));
+    temporary(&call(scene, &root, &sts::api::MODEL, "AssumeRole", &input))
+}
+
+fn make_role(scene: &mut Scene, name: &str) {
+    let trust = trust(&scene.account.id);
+    let input = [("RoleName", name), ("AssumeRolePolicyDocument", &*trust)];
+    by_root(scene, &iam::api::MODEL, "CreateRole", &input);
+}
+
+/// Gives a role one inline policy, in the place of the one before.
+fn give(scene: &mut Scene, role: &str, policy: &str) {
+    let input = [("RoleName", role), ("PolicyName", "only"), ("PolicyDocument", policy)];
+    by_root(scene, &iam::api::MODEL, "PutRolePolicy", &input);
+}
+
+fn policy(effect: &str, action: &str) -> String {
+    let statement = json!({ "Effect": effect, "Action": action, "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+}
+
+/// Whether the gate stopped the request because of the operation's own action.
+fn is_stopped(target: &Target, answer: &Answer) -> bool {
+    if answer.status == 200 {
+        return false;
     }
+    let failure = answer.failure(target.protocol);
+    let told = format!("is not authorized to perform: {} on", target.action());
+    Refusal::DENIED.is(target.protocol, &failure) && failure.message.contains(&told)
+}
+
+/// Every operation that somebody can be denied.
+fn deniable() -> impl Iterator<Item = Target> {
+    Target::served().into_iter().filter(|target| !OPEN_TO_ALL.contains(&target.action().as_str()))
+}
+
+#[test]
+fn a_role_with_one_action_may_do_that_and_nothing_else_from_the_moment_it_has_it() {
+    let mut scene = Scene::new();
+    let names = scene.names();
+    make_role(&mut scene, VICTIM);
+    make_role(&mut scene, "worker");
+    let session = session_of(&mut scene, "worker", None);
+    for target in deniable() {
+        give(&mut scene, "worker", &policy("Allow", &target.action()));
+        let answer = scene.call(&target, &session, &names);
+        assert!(!is_stopped(&target, &answer), "{} is allowed: {}", target.action(), answer.text());
+        give(&mut scene, "worker", &policy("Allow", "nothing:AtAll"));
+        let answer = scene.call(&target, &session, &names);
+        assert!(is_stopped(&target, &answer), "{} is not allowed any more: {}", target.action(), answer.text());
+    }
+}
+
+#[test]
+fn a_statement_that_denies_wins_over_one_that_allows_everything() {
+    let mut scene = Scene::new();
+    let names = scene.names();
+    make_role(&mut scene, "worker");
+    let attach = [("RoleName", "worker"), ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess")];
+    by_root(&mut scene, &iam::api::MODEL, "AttachRolePolicy", &attach);
+    let session = session_of(&mut scene, "worker", None);
+    for target in deniable() {
+        give(&mut scene, "worker", &policy("Deny", &target.action()));
+        let failure = scene.call(&target, &session, &names).failure(target.protocol);
+        let why = "with an explicit deny in an identity-based policy";
+        assert!(Refusal::DENIED.is(target.protocol, &failure) && failure.message.contains(why), "{failure:?}");
+    }
+}
+
+#[test]
+fn a_session_policy_narrows_a_session_to_what_it_allows() {
+    let mut scene = Scene::new();
+    let names = scene.names();
+    make_role(&mut scene, VICTIM);
+    make_role(&mut scene, "worker");
+    give(&mut scene, "worker", &policy("Allow", "*"));
+    let narrow = session_of(&mut scene, "worker", Some(&policy("Allow", "ecs:ListClusters")));
+    for target in deniable() {
+        let answer = scene.call(&target, &narrow, &names);
+        if target.action() == "ecs:ListClusters" {
+            answer.success();
+            continue;
+        }
+        let failure = answer.failure(target.protocol);
+        let why = format!("because no session policy allows the {} action", target.action());
+        assert!(Refusal::DENIED.is(target.protocol, &failure) && failure.message.ends_with(&why), "{failure:?}");
+    }
+    give(&mut scene, "worker", &policy("Allow", "ecs:CreateCluster"));
+    let list = Target::served().into_iter().find(|target| target.action() == "ecs:ListClusters").unwrap();
+    assert!(is_stopped(&list, &scene.call(&list, &narrow, &names)), "a session policy gives no rights");
+}
+
+#[test]
+fn a_permissions_boundary_bounds_what_policies_allow() {
+    let mut scene = Scene::new();
+    let names = scene.names();
+    make_role(&mut scene, "worker");
+    give(&mut scene, "worker", &policy("Allow", "*"));
+    let document = policy("Allow", "ecs:ListClusters");
+    by_root(&mut scene, &iam::api::MODEL, "CreatePolicy", &[("PolicyName", "bounds"), ("PolicyDocument", &document)]);
+    let arn = format!("arn:aws:iam::{}:policy/bounds", scene.account.id);
+    let bound = [("RoleName", "worker"), ("PermissionsBoundary", &*arn)];
+    by_root(&mut scene, &iam::api::MODEL, "PutRolePermissionsBoundary", &bound);
+    let session = session_of(&mut scene, "worker", None);
+    for target in deniable() {
+        let answer = scene.call(&target, &session, &names);
+        if target.action() == "ecs:ListClusters" {
+            answer.success();
+            continue;
+        }
+        let failure = answer.failure(target.protocol);
+        let why = format!("because no permissions boundary allows the {} action", target.action());
+        assert!(Refusal::DENIED.is(target.protocol, &failure) && failure.message.ends_with(&why), "{failure:?}");
+    }
+}
+
+#[test]
+fn another_account_assumes_a_role_only_where_both_sides_let_it() {
+    let mut scene = Scene::new();
+    let stranger = scene.server.account();
+    make_role(&mut scene, "closed");
+    let trust = trust(&stranger.id);
+    let open = [("RoleName", "open"), ("AssumeRolePolicyDocument", &*trust)];
+    by_root(&mut scene, &iam::api::MODEL, "CreateRole", &open);
+    let assume = |scene: &mut Scene, role: &str, by: &Credentials| {
+        let arn = format!("arn:aws:iam::{}:role/{role}", scene.account.id);
+        let input = form(&[("RoleArn", &arn), ("RoleSessionName", "stranger")]);
+        let request = Request::of(&scene.host, &sts::api::MODEL, "AssumeRole", Protocol::AwsQuery, &input);
+        scene.connection.send(&request.signed(by, "sts", REGION, now()))
+    };
+    let denied = assume(&mut scene, "closed", &stranger.root).failure(Protocol::AwsQuery);
+    assert_eq!((denied.code.as_str(), denied.status), ("AccessDenied", 403), "its trust policy names another");
+    let denied = assume(&mut scene, "open", &stranger.user).failure(Protocol::AwsQuery);
+    assert_eq!((denied.code.as_str(), denied.status), ("AccessDenied", 403), "its own account allows nothing");
+    assume(&mut scene, "open", &stranger.root).success();
 }

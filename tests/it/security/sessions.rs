@@ -16,20 +16,26 @@ use super::target::{Refusal, Scene, Target, now, whole};
 
 /// A call that succeeds.
 #[track_caller]
-fn call(scene: &mut Scene, by: &Credentials, model: &ServiceModel, operation: &str, input: &[(&str, &str)]) -> Answer {
+pub(super) fn call(
+    scene: &mut Scene,
+    by: &Credentials,
+    model: &ServiceModel,
+    operation: &str,
+    input: &[(&str, &str)],
+) -> Answer {
     let request = Request::of(&scene.host, model, operation, Protocol::AwsQuery, &form(input));
     scene.connection.send(&request.signed(by, model.signing_name, REGION, now())).success()
 }
 
 #[track_caller]
-fn by_root(scene: &mut Scene, model: &ServiceModel, operation: &str, input: &[(&str, &str)]) -> Answer {
+pub(super) fn by_root(scene: &mut Scene, model: &ServiceModel, operation: &str, input: &[(&str, &str)]) -> Answer {
     let root = scene.account.root.clone();
     call(scene, &root, model, operation, input)
 }
 
 /// The credentials in an answer.
 #[track_caller]
-fn temporary(answer: &Answer) -> Credentials {
+pub(super) fn temporary(answer: &Answer) -> Credentials {
     let element = |name: &str| answer.element(name).unwrap_or_else(|| panic!("no {name}: {}", answer.text()));
     Credentials {
         access_key_id: element("AccessKeyId"),
@@ -48,7 +54,6 @@ fn sealed_with(keyring: Keyring, account: &Account, expires: Timestamp) -> Crede
     let platform = Platform { keyring: Arc::new(keyring), rng: Arc::new(SystemRng), ..Platform::in_memory() };
     let session = Session {
         principal: Principal::root(account.id.parse().unwrap()),
-        issued_by_root: true,
         issued: Timestamp::from_millis(expires.as_millis() - 900_000),
         expires,
         session_policy: None,
