@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use wire::model::{Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, ShapeId, ShapeRef, Text, TimestampFormat, flag};
 use wire::value::Value;
-use wire::{enumeration, structure};
+use wire::{enumeration, events, structure};
 
 pub const STRING: ShapeId = 0;
 pub const NAME: ShapeId = 1;
@@ -41,6 +41,8 @@ pub const FLAT_STRINGS: ShapeId = 26;
 pub const COLOURS: ShapeId = 27;
 pub const LIST_MAP: ShapeId = 28;
 pub const SECRET: ShapeId = 29;
+pub const WATCHED: ShapeId = 30;
+pub const GONE: ShapeId = 31;
 
 enumeration! { 2 Colour {
     Red = "red",
@@ -54,13 +56,22 @@ structure! { 21 Nested {
     options: Option<BTreeMap<String, String>>,
 } }
 
+structure! { 31 Gone {
+    message: Option<String>,
+} }
+
+events! { Watched {
+    Gone(Gone) = 0,
+    Said(Nested) = 1,
+} }
+
 const TEXT: &str = " STRING NAME COLOUR BOOLEAN INTEGER SMALL LONG FLOAT DOUBLE BLOB TIME DOCUMENT STRINGS ITEMS LISTS \
     NESTEDS NAMES MAP RENAMED_MAP NESTED_MAP NAME_MAP NESTED CHOICE EMPTY EVERYTHING STRICT FLAT_STRINGS COLOURS \
     LIST_MAP SECRET member key value item K V child label labels options text number \
     Blob Bool Choice Colour Document Double Empty Epoch Flat FlatItems FlatMap FlatNesteds Float HttpDate Integer \
     Iso Items LabelMap ListMap Lists Long Map Nested NestedMap Nesteds RenamedMap Renamed renamed String Strings Time \
     Colours Name NameMap Names Secret Small Token red green [a-z]+ Fails Nothing Echo Panics Unserved Waits \
-    EchoAnswer ";
+    EchoAnswer WATCHED GONE Gone Said message Watches ";
 
 /// The place of `name` in the text.
 const fn t(name: &str) -> Text {
@@ -150,6 +161,9 @@ const MEMBERS: &[Member] = &[
     /* 58 COLOURS */ m("member", COLOUR),
     /* 59 LIST_MAP */ m("key", STRING),
     m("value", STRINGS),
+    /* 61 WATCHED */ m("Gone", GONE),
+    m("Said", NESTED),
+    /* 63 GONE */ m("message", STRING),
 ];
 
 pub static SCHEMA: Schema = Schema {
@@ -185,18 +199,21 @@ pub static SCHEMA: Schema = Schema {
         Shape::rows(t("COLOURS"), Kind::List, 58, 1),
         Shape::rows(t("LIST_MAP"), Kind::Map, 59, 2),
         Shape::simple(t("SECRET"), Kind::String).bounds(8.0, f64::INFINITY).flags(flag::SENSITIVE),
+        Shape::rows(t("WATCHED"), Kind::Union, 61, 2),
+        Shape::rows(t("GONE"), Kind::Structure, 63, 1).flags(flag::EXCEPTION),
     ],
     members: MEMBERS,
     words: &[t("red"), t("green")],
 };
 
-static OPERATIONS: [Operation; 6] = [
+static OPERATIONS: [Operation; 7] = [
     Operation::new(t("Echo")).served().input(EVERYTHING).output(EVERYTHING).wrapper(t("EchoAnswer")),
     Operation::new(t("Fails")).served().input(STRICT).output(STRICT),
     Operation::new(t("Nothing")).served(),
     Operation::new(t("Panics")).served(),
     Operation::new(t("Unserved")),
     Operation::new(t("Waits")).served(),
+    Operation::new(t("Watches")).served().input(EVERYTHING).output(NESTED).events(WATCHED),
 ];
 
 /// A service that speaks awsJson.
@@ -225,6 +242,21 @@ pub static QUERY: ServiceModel = ServiceModel {
     validation_error: None,
     is_query_compatible: false,
     protocols: &[Protocol::AwsQuery],
+    schema: &SCHEMA,
+    operations: &OPERATIONS,
+};
+
+/// A service that once spoke awsQuery alone and has learnt two protocols since.
+pub static METERS: ServiceModel = ServiceModel {
+    name: "meters",
+    title: "Things in three protocols",
+    api_version: "2010-08-01",
+    signing_name: "meters",
+    target_prefix: Some("Meters_2010"),
+    xml_namespace: Some("http://meters.example.com/doc/2010-08-01/"),
+    validation_error: None,
+    is_query_compatible: true,
+    protocols: &[Protocol::RpcV2Cbor, Protocol::AwsJson10, Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,
 };

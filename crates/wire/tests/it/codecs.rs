@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use wire::cbor;
 use wire::json::{self, Limits};
 use wire::query::Form;
 use wire::schema::TimestampFormat;
@@ -44,6 +45,22 @@ fn read_json(body: &[u8]) {
     }
 }
 
+/// The same of CBOR.
+fn read_cbor(body: &[u8]) {
+    let limits = Limits { values_max: 5_000 };
+    let _ = cbor::decode_json(body, &limits).map(|document| cbor::encode_json(&document));
+    for id in [EVERYTHING, STRICT, NESTED] {
+        if let Ok(value) = cbor::decode(shape(id), body, &limits) {
+            assert!(size(&value) <= limits.values_max, "{} values", size(&value));
+            let _ = validate(shape(id), &value);
+            let once = cbor::encode(shape(id), &value);
+            let again = cbor::decode(shape(id), &once, &Limits::STORED).expect("what was written can be read");
+            // No number equals itself where it is none.
+            assert_eq!(cbor::encode(shape(id), &again), once);
+        }
+    }
+}
+
 fn read_form(body: &[u8]) -> Result<(), query::DecodeError> {
     let form = Form::parse(body)?;
     for id in [EVERYTHING, STRICT, NESTED] {
@@ -71,6 +88,44 @@ proptest! {
         let body = json::encode(shape(EVERYTHING), &value);
         let read = json::decode(shape(EVERYTHING), &body, &Limits::REQUEST);
         prop_assert_eq!(read, Ok(value), "{}", String::from_utf8_lossy(&body));
+    }
+
+    #[test]
+    fn cbor_reads_back_what_it_wrote(value in everything(TimestampFormat::EpochSeconds)) {
+        let body = cbor::encode(shape(EVERYTHING), &value);
+        let read = cbor::decode(shape(EVERYTHING), &body, &Limits::REQUEST);
+        prop_assert_eq!(read, Ok(value), "{:02x?}", body);
+    }
+
+    #[test]
+    fn cbor_says_whatever_json_says(document in arbitrary::document()) {
+        let body = cbor::encode_json(&document);
+        prop_assert_eq!(cbor::decode_json(&body, &Limits::REQUEST), Ok(document));
+        read_cbor(&body);
+    }
+
+    #[test]
+    fn cbor_that_almost_fits_is_read_or_refused(document in arbitrary::json_with(names())) {
+        read_cbor(&cbor::encode_json(&document));
+    }
+
+    #[test]
+    fn cbor_with_a_broken_place_is_read_or_refused(
+        value in everything(TimestampFormat::EpochSeconds),
+        at in any::<prop::sample::Index>(),
+        with in any::<Vec<u8>>(),
+    ) {
+        let mut body = cbor::encode(shape(EVERYTHING), &value);
+        let at = at.index(body.len());
+        body.splice(at..(at + 1).min(body.len()), with);
+        read_cbor(&body);
+    }
+
+    #[test]
+    fn cbor_is_written_of_any_value_of_any_shape(value in arbitrary::misfit()) {
+        for id in 0..SCHEMA.shapes.len() as u16 {
+            cbor::encode(shape(id), &value);
+        }
     }
 
     #[test]
@@ -117,6 +172,7 @@ proptest! {
     #[test]
     fn no_bytes_are_too_wild_for_a_reader(body in any::<Vec<u8>>()) {
         read_json(&body);
+        read_cbor(&body);
         let _ = read_form(&body);
     }
 

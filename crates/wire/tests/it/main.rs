@@ -4,6 +4,7 @@
 
 mod arbitrary;
 mod codecs;
+mod events;
 #[path = "../../src/fixture.rs"]
 mod fixture;
 mod form;

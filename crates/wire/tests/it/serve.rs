@@ -1,11 +1,13 @@
-//! The server over real sockets, with two small services behind it.
+//! The server over real sockets, with three small services behind it.
 //!
 //! Nothing here measures time: whatever must happen is waited for, and only a test that hangs ends by the clock.
 
 mod authentication;
 mod backend;
+mod cbor;
 mod connections;
 mod harness;
 mod limits;
 mod places;
 mod routing;
+mod streams;

@@ -1,17 +1,17 @@
-//! What stands behind the server under test: the fixture's two services, and a few keys.
+//! What stands behind the server under test: the fixture's services, and a few keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use base::Timestamp;
 use tokio::sync::Semaphore;
-use wire::Error;
-use wire::model::ServiceModel;
+use wire::model::{ErrorKind, ServiceModel};
 use wire::serve::{Backend, BoxFuture, Call, CredentialError, FoundCredential};
 use wire::sigv4::{Credentials, SecretAccessKey};
-use wire::value::Value;
+use wire::value::Shaped;
+use wire::{Error, EventStream, Reply};
 
-use crate::fixture::{JSON, QUERY};
+use crate::fixture::{EVERYTHING, Gone, JSON, METERS, Nested, QUERY, Watched, member};
 
 /// The key that may sign.
 pub(crate) const KEY: &str = "AKIDKNOWNKNOWN000001";
@@ -24,6 +24,11 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 /// The instant at which the clock of these tests stands.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
 
+static SERVICES: [&ServiceModel; 3] = [&JSON, &QUERY, &METERS];
+
+/// What `Fails` answers.
+const NOT_FOUND: ErrorKind = ErrorKind::new("ThingNotFound", 404).in_query("Things.NotFound");
+
 /// The credentials of a key, with a session token if there is one.
 pub(crate) fn credentials(key: &str, token: Option<&str>) -> Credentials {
     Credentials {
@@ -32,6 +37,9 @@ pub(crate) fn credentials(key: &str, token: Option<&str>) -> Credentials {
         session_token: token.map(str::to_owned),
     }
 }
+
+/// The things as the server has them.
+pub(crate) struct Shared(pub(crate) Arc<Things>);
 
 /// The services, and what has become of their requests.
 pub(crate) struct Things {
@@ -57,34 +65,85 @@ impl Things {
         })
     }
 
-    async fn handle(&self, call: Call<String>) -> Result<Value, Error> {
-        let model = self.services()[call.service];
+    async fn handle(self: Arc<Self>, call: Call<String>) -> Result<Reply, Error> {
+        let model = SERVICES[call.service];
         let input = call.protocol.decode(model, call.operation, &call.body)?;
         match model.operation_name(call.operation) {
-            "Echo" => Ok(input),
+            "Echo" => Ok(Reply::Value(input)),
             "Fails" => {
                 let told = format!("{} {} {} {}", call.caller, call.region.as_str(), call.host, call.now);
-                Err(Error::new("ThingNotFound", 404, told))
+                Err(Error::of(NOT_FOUND, told))
             }
-            "Nothing" => Ok(wire::nothing()),
+            "Nothing" => Ok(Reply::nothing()),
             "Panics" => panic!("as it was told to"),
             "Waits" => {
                 self.waiting.add_permits(1);
                 self.go.acquire().await.unwrap().forget();
                 self.finished.fetch_add(1, Ordering::SeqCst);
                 self.done.add_permits(1);
-                Ok(wire::nothing())
+                Ok(Reply::nothing())
+            }
+            "Watches" => {
+                let script = member(EVERYTHING, &input, "Strings").cloned();
+                let script = script.map_or(Vec::new(), |script| Shaped::from_value(script).unwrap());
+                let begun = Nested { label: Some("begun".to_owned()), ..Nested::default() };
+                Ok(Reply::Stream { initial: begun.into_value(), events: self.watched(script).into() })
             }
             other => panic!("{other} is not served"),
         }
     }
 }
 
-impl Backend for Things {
+impl Things {
+    /// What `Watches` tells: each word of the script is an event, or does what it says.
+    fn watched(self: Arc<Self>, script: Vec<String>) -> EventStream<Watched> {
+        EventStream::produce(|events| async move {
+            let _ended = Ended(self.clone());
+            for word in script {
+                let event = match word.as_str() {
+                    "waits" => {
+                        self.waiting.add_permits(1);
+                        self.go.acquire().await.unwrap().forget();
+                        continue;
+                    }
+                    "closed" => {
+                        events.closed().await;
+                        continue;
+                    }
+                    "panics" => panic!("as it was told to"),
+                    "gone" => Watched::Gone(Gone { message: Some("It is gone.".to_owned()) }),
+                    "endless" => loop {
+                        let label = Some("x".repeat(100_000));
+                        let said = events.send(Watched::Said(Nested { label, ..Nested::default() })).await;
+                        if said.is_err() {
+                            return;
+                        }
+                    },
+                    "huge" => Watched::Said(Nested { label: Some("x".repeat(17 << 20)), ..Nested::default() }),
+                    word => Watched::Said(Nested { label: Some(word.to_owned()), ..Nested::default() }),
+                };
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+/// Counts the end of a producer, however it comes.
+struct Ended(Arc<Things>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.finished.fetch_add(1, Ordering::SeqCst);
+        self.0.done.add_permits(1);
+    }
+}
+
+impl Backend for Shared {
     type Caller = String;
 
     fn services(&self) -> &[&'static ServiceModel] {
-        static SERVICES: [&ServiceModel; 2] = [&JSON, &QUERY];
         &SERVICES
     }
 
@@ -93,7 +152,7 @@ impl Backend for Things {
     }
 
     fn request_id(&self) -> String {
-        format!("request-{}", self.requests.fetch_add(1, Ordering::SeqCst))
+        format!("request-{}", self.0.requests.fetch_add(1, Ordering::SeqCst))
     }
 
     fn credential<'a>(
@@ -113,7 +172,7 @@ impl Backend for Things {
         Box::pin(std::future::ready(found))
     }
 
-    fn call(&self, call: Call<String>) -> BoxFuture<'_, Result<Value, Error>> {
-        Box::pin(self.handle(call))
+    fn call(&self, call: Call<String>) -> BoxFuture<'_, Result<Reply, Error>> {
+        Box::pin(self.0.clone().handle(call))
     }
 }

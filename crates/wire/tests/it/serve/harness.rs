@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use wire::serve::{ServeLimits, Server, Tls, serve};
 use wire::sigv4::{SignableBody, Signer};
 
-use super::backend::{KEY, NOW, Things, credentials};
+use super::backend::{KEY, NOW, Shared, Things, credentials};
 
 /// When a test is given up.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ impl Running {
         let internal = Arc::new(|parts: &Parts| {
             (parts.uri.path() == "/health").then(|| http::Response::new("well\n".to_owned().into()))
         });
-        let server = Arc::new(Server::new(things.clone(), limits, internal, observer));
+        let server = Arc::new(Server::new(Arc::new(Shared(things.clone())), limits, internal, observer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -96,6 +96,16 @@ impl Request {
             .header("host", "forms.example:4566")
             .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         Self { parts: request.body(()).unwrap().into_parts().0, body: form.into() }
+    }
+
+    /// An unsigned request of RPC v2 CBOR.
+    pub(crate) fn cbor(operation: &str, body: Vec<u8>) -> Self {
+        let request = http::Request::post(format!("/service/Meters_2010/operation/{operation}"))
+            .header("host", "meters.example:4566")
+            .header("smithy-protocol", "rpc-v2-cbor")
+            .header("accept", "application/cbor")
+            .header("content-type", "application/cbor");
+        Self { parts: request.body(()).unwrap().into_parts().0, body }
     }
 
     /// An unsigned request without a body.
@@ -160,6 +170,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -229,13 +241,32 @@ impl Client {
             let name: http::HeaderName = name.parse().unwrap();
             headers.append(name, value.parse().unwrap());
         }
+        if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+            // It is for the test to read on.
+            return Answer { status, headers, body: String::new(), bytes: Vec::new() };
+        }
         let length = headers.get("content-length").map_or(0, |value| value.to_str().unwrap().parse().unwrap());
         let length = if method == http::Method::HEAD { 0 } else { length };
         while self.read.len() < length {
             assert!(self.more().await, "the connection ended within an answer");
         }
-        let body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
-        Answer { status, headers, body }
+        let bytes: Vec<u8> = self.read.drain(..length).collect();
+        Answer { status, headers, body: String::from_utf8_lossy(&bytes).into_owned(), bytes }
+    }
+
+    /// The next chunk of a body that comes in chunks; empty at its end.
+    pub(crate) async fn chunk(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(end) = self.read.windows(2).position(|two| two == b"\r\n") {
+                let length = usize::from_str_radix(std::str::from_utf8(&self.read[..end]).unwrap(), 16).unwrap();
+                if self.read.len() >= end + 2 + length + 2 {
+                    let chunk = self.read[end + 2..end + 2 + length].to_vec();
+                    self.read.drain(..end + 2 + length + 2);
+                    return chunk;
+                }
+            }
+            assert!(self.more().await, "the connection ended within a body");
+        }
     }
 
     /// Waits until the server ends the connection; whatever it says before is given back.

@@ -107,7 +107,7 @@ fn an_error_of_a_service_is_in_its_namespace_and_an_unknown_action_in_none_of_ou
         let server = Running::start(ServeLimits::default()).await;
         let namespace = "https://forms.example.com/doc/2010-05-08/";
         let failed = server.send(&Request::form("Action=Fails&Version=2010-05-08&Name=good").signed("forms")).await;
-        assert_eq!((failed.status, failed.code().as_str()), (404, "ThingNotFound"));
+        assert_eq!((failed.status, failed.code().as_str()), (404, "Things.NotFound"));
         assert!(failed.body.contains(namespace), "{}", failed.body);
         assert_eq!(failed.element("RequestId"), failed.header("x-amzn-requestid"));
         let unknown = server.send(&Request::form("Action=Nope&Version=2010-05-08").signed("forms")).await;
