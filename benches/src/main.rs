@@ -1,6 +1,6 @@
 //! `cargo xtask bench [name]`: performance promises, each measured beside a peer in the same run.
 //!
-//! One module a benchmark ([`api`]); a further one is a module, a line in [`Bench`] and a section of the README. What they
+//! One module a benchmark ([`api`], [`iam`]); a further one is a module, a line in [`Bench`] and a section of the README. What they
 //! share: [`peer`] (the servers under test), [`signed`] and [`client`] (requests made ahead, and the load), [`floor`] (what
 //! the machine itself allows), [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
 
@@ -11,6 +11,7 @@ mod api;
 mod baseline;
 mod client;
 mod floor;
+mod iam;
 mod machine;
 mod peer;
 mod processes;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Bench {
     /// Start, idle memory, and calls of STS and ECS, beside moto's server.
     Api(api::Arguments),
+    /// What permissions cost a request.
+    Iam(iam::Arguments),
     /// One call at Pilvi alone, to look with a profiler at where the time goes.
     Load(api::load::Arguments),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
 fn run(bench: &Bench) -> Result<Verdict> {
     match bench {
         Bench::Api(arguments) => api::run(arguments),
+        Bench::Iam(arguments) => iam::run(arguments),
         Bench::Load(arguments) => api::load::run(arguments),
     }
 }
