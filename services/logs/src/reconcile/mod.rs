@@ -1,0 +1,3 @@
+//! What goes on without a request.
+
+pub mod deletion;
