@@ -8,6 +8,8 @@
 //! - [`ports`]: how services reach each other without knowing each other.
 //! - [`Keyring`]: what is sealed with the installation's own key.
 //! - [`reconciler`]: whatever must converge; [`workflow`]: fixed steps with undo.
+//! - [`outbox`]: events that go with a change; [`idempotency`]: client tokens.
+//! - [`tags`]: AWS's rules for tags.
 
 mod access;
 mod authorize;
@@ -16,12 +18,15 @@ mod ctx;
 pub mod denials;
 mod gateway;
 mod guarded;
+pub mod idempotency;
 pub mod identity;
 mod keyring;
+pub mod outbox;
 mod page_token;
 pub mod ports;
 pub mod reconciler;
 mod rights;
+pub mod tags;
 pub mod workflow;
 
 use std::future::Future;
