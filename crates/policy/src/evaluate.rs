@@ -42,8 +42,12 @@ pub struct Policies<'a> {
     pub resource_must_allow: bool,
 }
 
-/// Decides.
+/// Decides. A request that nobody signed is decided by the resource's policy alone.
 pub fn evaluate(request: &Request<'_>, policies: &Policies<'_>) -> Decision {
+    if request.principal.kind == PrincipalKind::Anonymous {
+        let Request { action, resource, context, .. } = *request;
+        return evaluate_outsider(&Caller::Anonymous, action, resource, context, policies.resource);
+    }
     let action = Action::new(request.action);
     let question = Question { action: &action, resource: Resource::new(request.resource), context: request.context };
     let caller = Caller::Identity(request.principal);
@@ -70,7 +74,7 @@ pub fn evaluate_service_principal(
     context: &Context,
     policy: &Policy,
 ) -> Decision {
-    evaluate_outsider(&Caller::Service(service), action, resource, context, policy)
+    evaluate_outsider(&Caller::Service(service), action, resource, context, Some(policy))
 }
 
 /// Decides for somebody whom an identity provider vouches for, by a role's trust policy alone. `provider` is what the
@@ -82,12 +86,12 @@ pub fn evaluate_federated(
     context: &Context,
     policy: &Policy,
 ) -> Decision {
-    evaluate_outsider(&Caller::Federated(provider), action, resource, context, policy)
+    evaluate_outsider(&Caller::Federated(provider), action, resource, context, Some(policy))
 }
 
 /// Decides for a request that nobody signed, by a resource's policy alone.
 pub fn evaluate_anonymous(action: &str, resource: &str, context: &Context, policy: &Policy) -> Decision {
-    evaluate_outsider(&Caller::Anonymous, action, resource, context, policy)
+    evaluate_outsider(&Caller::Anonymous, action, resource, context, Some(policy))
 }
 
 fn evaluate_outsider(
@@ -95,12 +99,12 @@ fn evaluate_outsider(
     action: &str,
     resource: &str,
     context: &Context,
-    policy: &Policy,
+    policy: Option<&Policy>,
 ) -> Decision {
     let action = Action::new(action);
     let question = Question { action: &action, resource: Resource::new(resource), context };
     let mut statements = Vec::new();
-    let found = look_at_resource(Some(policy), &question, caller, &mut statements);
+    let found = look_at_resource(policy, &question, caller, &mut statements);
     let denied = match (found.denied, found.reach) {
         (true, _) => Some(Reason::Explicit(PolicyKind::Resource)),
         (false, Some(_)) => None,
@@ -154,9 +158,9 @@ impl Found {
         if request.principal.account != request.resource_account {
             return by_identity().or_else(narrowed).or_else(by_resource);
         }
-        // Of a user, whose sessions have no ARN of their own, only the user itself is named.
+        // A session of a user or a root has no name of its own by which it could be meant.
         let narrows_persons =
-            matches!(request.principal.kind, PrincipalKind::User { .. }) && !policies.session.is_empty();
+            !matches!(request.principal.kind, PrincipalKind::AssumedRole { .. }) && !policies.session.is_empty();
         match self.resource.reach {
             Some(Reach::Person) if !narrows_persons => None,
             Some(Reach::Person | Reach::Role) => narrowed(),

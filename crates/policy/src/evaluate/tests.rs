@@ -245,6 +245,15 @@ fn who_has_no_policies_is_decided_by_the_resources_alone() {
 }
 
 #[test]
+fn what_nobody_signed_is_decided_by_the_resources_policy() {
+    let everybody = Case::with(on_bucket("Allow", "Principal", json!("*")));
+    assert_eq!(everybody.decide(&Principal::anonymous()), None);
+    let account = Case::with(on_bucket("Allow", "Principal", json!({"AWS": OURS})));
+    assert_eq!(account.decide(&Principal::anonymous()), NO_RESOURCE);
+    assert_eq!(Case { attached: vec![own("Allow")], ..Case::default() }.decide(&Principal::anonymous()), NO_RESOURCE);
+}
+
+#[test]
 fn the_trace_names_the_statements_that_applied() {
     let statements = json!([
         {"Sid": "Other", "Effect": "Deny", "Action": "ec2:*", "Resource": "*"},

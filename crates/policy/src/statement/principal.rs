@@ -106,6 +106,7 @@ fn is_wholly_listed(listed: Listed, caller: &Caller<'_>) -> bool {
     let Caller::Identity(principal) = caller else { return listed.person };
     match principal.kind {
         PrincipalKind::Root => listed.account,
+        PrincipalKind::Anonymous => listed.person,
         PrincipalKind::User { .. } => listed.account && listed.person,
         PrincipalKind::AssumedRole { .. } => listed.account && listed.role && listed.person,
     }
