@@ -77,3 +77,6 @@ fn rustfmt(root: &Path, text: &str) -> Result<String> {
     }
     Ok(String::from_utf8(output.stdout)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use serde_json::json;
+
+use super::*;
+
+const SERVED: &str = "source = 'x'\ntype = 'Things'\noperations = ['Watch']";
+
+/// A model of one operation that answers `id` and then events.
+fn model() -> serde_json::Value {
+    json!({
+        "metadata": {
+            "apiVersion": "2020-01-01",
+            "awsQueryCompatible": {},
+            "endpointPrefix": "things",
+            "jsonVersion": "1.0",
+            "protocol": "smithy-rpc-v2-cbor",
+            "protocols": ["smithy-rpc-v2-cbor", "json", "query"],
+        },
+        "operations": {
+            "Watch": {
+                "input": {"shape": "WatchInput"},
+                "output": {"shape": "WatchOutput"},
+                "errors": [{"shape": "LimitFault"}, {"shape": "ThingNotFound"}],
+            },
+        },
+        "shapes": {
+            "LimitFault": {
+                "type": "structure", "exception": true, "members": {"message": {"shape": "Text"}},
+                "error": {"code": "LimitExceeded", "httpStatusCode": 400, "senderFault": true},
+            },
+            "ThingNotFound": {
+                "type": "structure", "exception": true, "members": {"Message": {"shape": "Text"}},
+                "error": {"httpStatusCode": 404},
+            },
+            "Gone": {"type": "structure", "exception": true, "members": {"message": {"shape": "Text"}}},
+            "Said": {"type": "structure", "event": true, "members": {"text": {"shape": "Text"}}},
+            "Text": {"type": "string"},
+            "WatchInput": {"type": "structure", "members": {}},
+            "WatchOutput": {
+                "type": "structure", "members": {"id": {"shape": "Text"}, "stream": {"shape": "WatchStream"}},
+            },
+            "WatchStream": {
+                "type": "structure", "eventstream": true,
+                "members": {"Gone": {"shape": "Gone"}, "said": {"shape": "Said"}},
+            },
+        },
+    })
+}
+
+/// What is generated of a model.
+fn rendered(name: &str, model: &serde_json::Value) -> Result<String> {
+    let root = std::env::temp_dir().join(format!("pilvi-codegen-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(root.join("models"))?;
+    std::fs::write(root.join("models/things.json"), model.to_string())?;
+    let loaded = model::Model::load(&root, "things", &toml::from_str(SERVED)?);
+    std::fs::remove_dir_all(&root)?;
+    api::render(&loaded?)
+}
+
+#[test]
+fn events_follow_the_rest_of_an_output() {
+    let code = rendered("events", &model()).unwrap();
+    for part in [
+        "WatchOutput {\n    id: Option<String>,\n}",
+        "events! { WatchStream {\n    Gone(Gone) = 0,\n    Said(Said) = 1,\n} }",
+        "let (initial, events) = crate::ops::watch::watch(self, ctx, input).await?;",
+        "Ok(Reply::Stream { initial: wire::write(initial), events: events.into() })",
+        "flag::EXCEPTION",
+        ".events(",
+        "Kind::Union",
+    ] {
+        assert!(code.contains(part), "{part} is not in\n{code}");
+    }
+}
+
+#[test]
+fn an_output_of_events_alone_is_their_stream() {
+    let mut model = model();
+    model["shapes"]["WatchOutput"]["members"] = json!({"stream": {"shape": "WatchStream"}});
+    let code = rendered("alone", &model).unwrap();
+    assert!(code.contains("Ok(Reply::events(crate::ops::watch::watch(self, ctx, input).await?))"), "{code}");
+}
+
+#[test]
+fn an_error_keeps_both_its_names_where_clients_look_for_both() {
+    let code = rendered("errors", &model()).unwrap();
+    assert!(code.contains(
+        "is_query_compatible: true, protocols: &[Protocol::RpcV2Cbor, Protocol::AwsJson10, Protocol::AwsQuery]"
+    ));
+    assert!(code.contains(r#"ErrorKind::new("LimitFault", 400).in_query("LimitExceeded");"#), "{code}");
+    assert!(code.contains(r#"ErrorKind::new("ThingNotFound", 404).message_in("Message");"#), "{code}");
+    let mut query = model();
+    query["metadata"] = json!({"protocol": "query", "protocols": ["query"]});
+    let code = rendered("query", &query).unwrap();
+    assert!(code.contains(r#"ErrorKind::new("LimitExceeded", 400);"#), "{code}");
+    let mut json = model();
+    json["metadata"] = json!({"protocol": "json", "protocols": ["json"], "jsonVersion": "1.1"});
+    let code = rendered("json", &json).unwrap();
+    assert!(code.contains(r#"ErrorKind::new("LimitFault", 400);"#), "{code}");
+    assert!(code.contains(r#"ErrorKind::new("ThingNotFound", 400);"#), "{code}");
+}
+
+#[test]
+fn what_no_codec_can_carry_is_refused() {
+    let mut input = model();
+    input["operations"]["Watch"]["input"]["shape"] = json!("WatchOutput");
+    assert!(rendered("input", &input).unwrap_err().root_cause().to_string().contains("as input has no codec"));
+    let mut payload = model();
+    payload["shapes"]["Said"]["members"]["text"]["eventpayload"] = json!(true);
+    let error = rendered("payload", &payload).unwrap_err();
+    assert!(error.root_cause().to_string().contains("event said has no codec"), "{error:#}");
+}
