@@ -26,6 +26,9 @@ pub struct ServedService {
     pub rust_type: String,
     /// The code of a constraint violation, where the protocol's own is not used.
     pub validation_error: Option<String>,
+    /// Enumerations whose words on the wire are others than the model says.
+    #[serde(default)]
+    pub words: BTreeMap<String, Vec<String>>,
     /// The operations that are served, sorted.
     pub operations: Vec<String>,
 }

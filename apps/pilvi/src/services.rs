@@ -22,8 +22,8 @@ pub(crate) fn gateway(platform: &Platform, denials: Denials, is_secure: bool) ->
         denials: Arc::new(denials),
         is_secure,
     };
-    let services: Vec<Arc<dyn Service>> =
-        vec![Arc::new(Ecs { platform: platform.clone() }), iam, Arc::new(Sts { platform: platform.clone(), roles })];
+    let sts = Arc::new(Sts::new(platform.clone(), roles, iam.clone()));
+    let services: Vec<Arc<dyn Service>> = vec![Arc::new(Ecs { platform: platform.clone() }), iam, sts];
     Gateway::new(parts, services)
 }
 

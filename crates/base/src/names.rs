@@ -25,9 +25,12 @@ impl AccountId {
     /// The account that Pilvi uses when none is configured.
     pub const DEFAULT: Self = Self(*b"000000000000");
 
+    /// Whose a request is that nobody has signed. No account can be called so.
+    pub const NOBODY: Self = Self(*b"_anonymous__");
+
     /// The twelve digits.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("only ASCII digits are let in")
+        std::str::from_utf8(&self.0).expect("only ASCII is let in")
     }
 }
 

@@ -28,6 +28,8 @@ pub enum PrincipalKind {
         /// The user's name.
         name: String,
     },
+    /// Nobody in particular: a request that need not be signed.
+    Anonymous,
     /// A role's session.
     #[serde(rename_all = "camelCase")]
     AssumedRole {
@@ -48,6 +50,16 @@ impl Principal {
             arn: Arn::global("iam", account, "root"),
             user_id: account.to_string(),
             kind: PrincipalKind::Root,
+        }
+    }
+
+    /// Whoever sends a request that need not be signed. It belongs to no account and has no policies.
+    pub fn anonymous() -> Self {
+        Self {
+            account: AccountId::NOBODY,
+            arn: Arn::global("iam", AccountId::NOBODY, "anonymous"),
+            user_id: "anonymous".to_owned(),
+            kind: PrincipalKind::Anonymous,
         }
     }
 

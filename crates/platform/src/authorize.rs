@@ -106,18 +106,19 @@ impl Ctx {
     /// The condition keys that every request has.
     pub fn context(&self, resource_account: AccountId) -> Context {
         let mut context = Context::new();
-        let account = self.account().to_string();
         context.set("aws:CurrentTime", self.now.iso8601());
         context.set("aws:EpochTime", (self.now.as_millis() / 1000).to_string());
         context.set("aws:SecureTransport", if self.is_secure { "true" } else { "false" });
         context.set("aws:RequestedRegion", self.region.as_str());
         context.set("aws:ViaAWSService", "false");
         context.set("aws:PrincipalIsAWSService", "false");
-        context.set("aws:PrincipalAccount", account);
-        context.set("aws:PrincipalArn", self.principal_arn());
-        context.set("aws:userid", self.principal.user_id.as_str());
         context.set("aws:ResourceAccount", resource_account.to_string());
         context.set("aws:PrincipalType", self.principal_type());
+        if self.principal.kind != PrincipalKind::Anonymous {
+            context.set("aws:PrincipalAccount", self.account().to_string());
+            context.set("aws:PrincipalArn", self.principal_arn());
+            context.set("aws:userid", self.principal.user_id.as_str());
+        }
         if let Some(ip) = self.source_ip {
             context.set("aws:SourceIp", ip.to_canonical().to_string());
         }
@@ -154,6 +155,7 @@ impl Ctx {
     fn principal_type(&self) -> Cow<'static, str> {
         match &self.principal.kind {
             PrincipalKind::Root => "Account".into(),
+            PrincipalKind::Anonymous => "Anonymous".into(),
             PrincipalKind::User { .. } => "User".into(),
             PrincipalKind::AssumedRole { .. } => "AssumedRole".into(),
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base::Principal;
 use wire::Reply;
 use wire::model::ServiceModel;
 use wire::serve::{Backend, Call, CredentialError, FoundCredential};
@@ -88,6 +89,10 @@ impl Backend for Gateway {
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Caller>, CredentialError>> {
         Box::pin(self.identities.credential(access_key_id, session_token))
+    }
+
+    fn anonymous(&self) -> Option<Caller> {
+        Some(Caller { access_key_id: String::new(), principal: Principal::anonymous(), session: None })
     }
 
     fn call(&self, call: Call<Caller>) -> BoxFuture<'_, Result<Reply, wire::Error>> {

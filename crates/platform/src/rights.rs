@@ -41,6 +41,7 @@ impl Rights {
         let principal = &caller.principal;
         let identity = match principal.kind {
             PrincipalKind::Root => None,
+            PrincipalKind::Anonymous => return Ok(Self::of_nobody(principal)),
             _ => Some(directory.identity_policies(principal).await?),
         };
         let mut tags = match principal.kind {

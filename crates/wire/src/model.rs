@@ -81,6 +81,8 @@ pub struct Operation {
     name: Text,
     /// Whether Pilvi serves it.
     pub is_served: bool,
+    /// Whether AWS takes it without a signature: its input says who asks.
+    pub is_unsigned: bool,
     input: Option<ShapeId>,
     output: Option<ShapeId>,
     events: Option<ShapeId>,
@@ -90,13 +92,28 @@ pub struct Operation {
 impl Operation {
     /// An operation that is not served.
     pub const fn new(name: Text) -> Self {
-        Self { name, is_served: false, input: None, output: None, events: None, wrapper: Text::NONE }
+        Self {
+            name,
+            is_served: false,
+            is_unsigned: false,
+            input: None,
+            output: None,
+            events: None,
+            wrapper: Text::NONE,
+        }
     }
 
     /// Marks it as served.
     #[must_use]
     pub const fn served(mut self) -> Self {
         self.is_served = true;
+        self
+    }
+
+    /// Marks it as one that needs no signature.
+    #[must_use]
+    pub const fn unsigned(mut self) -> Self {
+        self.is_unsigned = true;
         self
     }
 

@@ -78,7 +78,7 @@ pub fn root_arn(account: AccountId) -> String {
 /// Whose settings a caller's are: a role's sessions share the role's.
 pub fn arn_of(caller: &Principal) -> String {
     match &caller.kind {
-        PrincipalKind::Root | PrincipalKind::User { .. } => caller.arn.to_string(),
+        PrincipalKind::Root | PrincipalKind::Anonymous | PrincipalKind::User { .. } => caller.arn.to_string(),
         PrincipalKind::AssumedRole { role_arn, .. } => role_arn.to_string(),
     }
 }

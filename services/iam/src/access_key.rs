@@ -38,7 +38,7 @@ pub(crate) fn named_user<'a>(ctx: &'a Ctx, user_name: Option<&'a str>) -> Option
     match &ctx.principal.kind {
         _ if user_name.is_some() => user_name,
         PrincipalKind::User { name } => Some(name),
-        PrincipalKind::Root | PrincipalKind::AssumedRole { .. } => None,
+        PrincipalKind::Root | PrincipalKind::Anonymous | PrincipalKind::AssumedRole { .. } => None,
     }
 }
 

@@ -104,7 +104,7 @@ impl HeldPolicies {
     pub(crate) fn boundary_view(&self) -> Option<AttachedPermissionsBoundary> {
         self.boundary.clone().map(|arn| AttachedPermissionsBoundary {
             permissions_boundary_arn: Some(arn),
-            permissions_boundary_type: Some(PermissionsBoundaryAttachmentType::PermissionsBoundaryPolicy),
+            permissions_boundary_type: Some(PermissionsBoundaryAttachmentType::Policy),
         })
     }
 }

@@ -99,11 +99,10 @@ pub(crate) fn name_of(url: &str) -> Result<String, Error> {
         (None, Some(rest)) => (rest, false),
         (None, None) => return Err(invalid()),
     };
-    let name = rest.trim_end_matches('/');
-    let authority = name.split('/').next().unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
     let well_formed = !authority.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\' | b'%'));
-    if well_formed && (is_encrypted || is_loopback(authority)) { Ok(name.to_owned()) } else { Err(invalid()) }
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\' | b'%'));
+    if well_formed && (is_encrypted || is_loopback(authority)) { Ok(rest.to_owned()) } else { Err(invalid()) }
 }
 
 /// Whether a host, with or without a port, is this machine by its very name.
@@ -150,7 +149,7 @@ mod tests {
     #[test]
     fn a_provider_is_named_by_its_address_without_scheme() {
         assert_eq!(name_of("https://token.example.com").unwrap(), "token.example.com");
-        assert_eq!(name_of("https://oidc.example.com:8443/id/ABC/").unwrap(), "oidc.example.com:8443/id/ABC");
+        assert_eq!(name_of("https://oidc.example.com:8443/id/ABC/").unwrap(), "oidc.example.com:8443/id/ABC/");
         assert_eq!(name_of("http://127.0.0.1:8080").unwrap(), "127.0.0.1:8080");
         assert_eq!(name_of("http://[::1]:8080/x").unwrap(), "[::1]:8080/x");
     }

@@ -89,7 +89,7 @@ impl Iam {
         let account = principal.account;
         let is_configured = || self.platform.keys.has_owner(principal);
         match &principal.kind {
-            PrincipalKind::Root => Ok(None),
+            PrincipalKind::Root | PrincipalKind::Anonymous => Ok(None),
             PrincipalKind::User { name } if is_configured() => self.holder(account, Who::UserName(&folded(name))).await,
             PrincipalKind::User { .. } => self.holder(account, Who::UserId(&principal.user_id)).await,
             PrincipalKind::AssumedRole { role_arn, role_id, .. } => {

@@ -34,58 +34,81 @@ structure! { 1 AssumeRoleResponse {
     source_identity: Option<String>,
 } }
 
-structure! { 2 AssumedRoleUser {
+structure! { 2 AssumeRoleWithWebIdentityRequest {
+    duration_seconds: Option<i32>,
+    minimum_session_token_size: Option<i32>,
+    policy: Option<String>,
+    policy_arns: Option<Vec<PolicyDescriptorType>>,
+    provider_id: Option<String>,
+    role_arn: String,
+    role_session_name: String,
+    web_identity_token: String,
+} }
+
+structure! { 3 AssumeRoleWithWebIdentityResponse {
+    assumed_role_user: Option<AssumedRoleUser>,
+    audience: Option<String>,
+    credentials: Option<Credentials>,
+    packed_policy_size: Option<i32>,
+    provider: Option<String>,
+    session_token_size: Option<i32>,
+    session_token_utilization: Option<i32>,
+    source_identity: Option<String>,
+    subject_from_web_identity_token: Option<String>,
+} }
+
+structure! { 4 AssumedRoleUser {
     arn: String,
     assumed_role_id: String,
 } }
 
-structure! { 3 Credentials {
+structure! { 6 Credentials {
     access_key_id: String,
     expiration: Timestamp,
     secret_access_key: String,
     session_token: String,
 } }
 
-structure! { 4 GetAccessKeyInfoRequest {
+structure! { 7 GetAccessKeyInfoRequest {
     access_key_id: String,
 } }
 
-structure! { 5 GetAccessKeyInfoResponse {
+structure! { 8 GetAccessKeyInfoResponse {
     account: Option<String>,
 } }
 
-structure! { 6 GetCallerIdentityRequest {
+structure! { 9 GetCallerIdentityRequest {
 } }
 
-structure! { 7 GetCallerIdentityResponse {
+structure! { 10 GetCallerIdentityResponse {
     account: Option<String>,
     arn: Option<String>,
     user_id: Option<String>,
 } }
 
-structure! { 8 GetSessionTokenRequest {
+structure! { 11 GetSessionTokenRequest {
     duration_seconds: Option<i32>,
     minimum_session_token_size: Option<i32>,
     serial_number: Option<String>,
     token_code: Option<String>,
 } }
 
-structure! { 9 GetSessionTokenResponse {
+structure! { 12 GetSessionTokenResponse {
     credentials: Option<Credentials>,
     session_token_size: Option<i32>,
     session_token_utilization: Option<i32>,
 } }
 
-structure! { 10 PolicyDescriptorType {
+structure! { 14 PolicyDescriptorType {
     arn: Option<String>,
 } }
 
-structure! { 11 ProvidedContext {
+structure! { 15 ProvidedContext {
     context_assertion: Option<String>,
     provider_arn: Option<String>,
 } }
 
-structure! { 13 Tag {
+structure! { 17 Tag {
     key: String,
     value: String,
 } }
@@ -95,6 +118,12 @@ pub mod errors {
     use wire::model::ErrorKind;
     /// `ExpiredTokenException`
     pub const EXPIRED_TOKEN: ErrorKind = ErrorKind::new("ExpiredTokenException", 400);
+    /// `IDPCommunicationError`
+    pub const IDP_COMMUNICATION_ERROR: ErrorKind = ErrorKind::new("IDPCommunicationError", 400);
+    /// `IDPRejectedClaim`
+    pub const IDP_REJECTED_CLAIM: ErrorKind = ErrorKind::new("IDPRejectedClaim", 403);
+    /// `InvalidIdentityToken`
+    pub const INVALID_IDENTITY_TOKEN: ErrorKind = ErrorKind::new("InvalidIdentityToken", 400);
     /// `MalformedPolicyDocument`
     pub const MALFORMED_POLICY_DOCUMENT: ErrorKind = ErrorKind::new("MalformedPolicyDocument", 400);
     /// `PackedPolicyTooLarge`
@@ -140,6 +169,14 @@ impl platform::Service for crate::Sts {
                     ctx.admit(self, &crate::ops::assume_role::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::assume_role::assume_role(self, ctx, input).await?))
                 }
+                2 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::assume_role_with_web_identity::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::assume_role_with_web_identity::assume_role_with_web_identity(self, ctx, input)
+                            .await?,
+                    ))
+                }
                 5 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_access_key_info::access(ctx, &input)).await?;
@@ -171,109 +208,134 @@ const POS: f64 = f64::INFINITY;
 static OPERATIONS: [Operation; 11] = [
 /* 0 */ Operation::new(t(0, 10)).served().input(0).output(1).wrapper(t(10, 16)),
 /* 1 */ Operation::new(t(26, 18)),
-/* 2 */ Operation::new(t(44, 25)),
-/* 3 */ Operation::new(t(69, 10)),
-/* 4 */ Operation::new(t(79, 26)),
-/* 5 */ Operation::new(t(105, 16)).served().input(4).output(5).wrapper(t(121, 22)),
-/* 6 */ Operation::new(t(143, 17)).served().input(6).output(7).wrapper(t(160, 23)),
-/* 7 */ Operation::new(t(183, 23)),
-/* 8 */ Operation::new(t(206, 18)),
-/* 9 */ Operation::new(t(224, 15)).served().input(8).output(9).wrapper(t(239, 21)),
-/* 10 */ Operation::new(t(260, 19)),
+/* 2 */ Operation::new(t(44, 25)).served().unsigned().input(2).output(3).wrapper(t(69, 31)),
+/* 3 */ Operation::new(t(100, 10)),
+/* 4 */ Operation::new(t(110, 26)),
+/* 5 */ Operation::new(t(136, 16)).served().input(7).output(8).wrapper(t(152, 22)),
+/* 6 */ Operation::new(t(174, 17)).served().input(9).output(10).wrapper(t(191, 23)),
+/* 7 */ Operation::new(t(214, 23)),
+/* 8 */ Operation::new(t(237, 18)),
+/* 9 */ Operation::new(t(255, 15)).served().input(11).output(12).wrapper(t(270, 21)),
+/* 10 */ Operation::new(t(291, 19)),
 ];
 
 #[rustfmt::skip]
 static SCHEMA: Schema = Schema {
  text: TEXT,
  shapes: &[
-/* 0 */ Shape::rows(t(279, 17), Kind::Structure, 0, 13),
-/* 1 */ Shape::rows(t(454, 18), Kind::Structure, 13, 6),
-/* 2 */ Shape::rows(t(472, 15), Kind::Structure, 19, 2),
-/* 3 */ Shape::rows(t(487, 11), Kind::Structure, 21, 4),
-/* 4 */ Shape::rows(t(617, 23), Kind::Structure, 25, 1),
-/* 5 */ Shape::rows(t(640, 24), Kind::Structure, 26, 1),
-/* 6 */ Shape::rows(t(671, 24), Kind::Structure, 27, 0),
-/* 7 */ Shape::rows(t(695, 25), Kind::Structure, 27, 3),
-/* 8 */ Shape::rows(t(726, 22), Kind::Structure, 30, 4),
-/* 9 */ Shape::rows(t(748, 23), Kind::Structure, 34, 3),
-/* 10 */ Shape::rows(t(771, 20), Kind::Structure, 37, 1),
-/* 11 */ Shape::rows(t(794, 15), Kind::Structure, 38, 2),
-/* 12 */ Shape::rows(t(836, 24), Kind::List, 40, 1).bounds(1.0, 5.0),
-/* 13 */ Shape::rows(t(866, 3), Kind::Structure, 41, 2),
-/* 14 */ Shape::simple(t(877, 15), Kind::String).bounds(16.0, 128.0).pattern(t(892, 5)),
-/* 15 */ Shape::simple(t(897, 19), Kind::String).flags(flag::SENSITIVE),
-/* 16 */ Shape::simple(t(916, 11), Kind::String),
-/* 17 */ Shape::simple(t(927, 7), Kind::String).bounds(20.0, 2048.0).pattern(t(934, 82)),
-/* 18 */ Shape::simple(t(1016, 17), Kind::String).bounds(2.0, 193.0).pattern(t(1033, 12)),
-/* 19 */ Shape::simple(t(1045, 20), Kind::String).bounds(4.0, 2048.0),
-/* 20 */ Shape::simple(t(1065, 8), Kind::Timestamp),
-/* 21 */ Shape::simple(t(1073, 19), Kind::Integer).bounds(900.0, 129600.0),
-/* 22 */ Shape::simple(t(1092, 14), Kind::String).bounds(2.0, 1224.0).pattern(t(1106, 14)),
-/* 23 */ Shape::simple(t(1120, 27), Kind::Integer).bounds(0.0, 4096.0),
-/* 24 */ Shape::simple(t(1147, 22), Kind::Integer).bounds(0.0, POS),
-/* 25 */ Shape::rows(t(1169, 24), Kind::List, 43, 1),
-/* 26 */ Shape::simple(t(1193, 23), Kind::Integer).bounds(900.0, 43200.0),
-/* 27 */ Shape::simple(t(1216, 19), Kind::String).bounds(2.0, 64.0).pattern(t(1235, 11)),
-/* 28 */ Shape::simple(t(1246, 16), Kind::String).bounds(9.0, 256.0).pattern(t(1262, 13)),
-/* 29 */ Shape::simple(t(1275, 20), Kind::Integer).bounds(0.0, POS),
-/* 30 */ Shape::simple(t(1295, 27), Kind::Integer).bounds(0.0, POS),
-/* 31 */ Shape::simple(t(1322, 18), Kind::String).bounds(2.0, 64.0).pattern(t(1235, 11)),
-/* 32 */ Shape::rows(t(1340, 14), Kind::List, 44, 1).bounds(NEG, 50.0),
-/* 33 */ Shape::simple(t(1354, 10), Kind::String).bounds(1.0, 128.0).pattern(t(1364, 27)),
-/* 34 */ Shape::rows(t(1391, 11), Kind::List, 45, 1).bounds(NEG, 50.0),
-/* 35 */ Shape::simple(t(1402, 12), Kind::String).bounds(0.0, 256.0).pattern(t(1414, 27)),
-/* 36 */ Shape::simple(t(1441, 13), Kind::String).bounds(6.0, 6.0).pattern(t(1454, 5)),
-/* 37 */ Shape::simple(t(1459, 9), Kind::String),
-/* 38 */ Shape::simple(t(1468, 37), Kind::String).bounds(1.0, POS).pattern(t(1505, 34)),
-/* 39 */ Shape::simple(t(1539, 10), Kind::String),
+/* 0 */ Shape::rows(t(310, 17), Kind::Structure, 0, 13),
+/* 1 */ Shape::rows(t(485, 18), Kind::Structure, 13, 6),
+/* 2 */ Shape::rows(t(584, 32), Kind::Structure, 19, 8),
+/* 3 */ Shape::rows(t(642, 33), Kind::Structure, 27, 9),
+/* 4 */ Shape::rows(t(503, 15), Kind::Structure, 36, 2),
+/* 5 */ Shape::simple(t(675, 8), Kind::String),
+/* 6 */ Shape::rows(t(518, 11), Kind::Structure, 38, 4),
+/* 7 */ Shape::rows(t(782, 23), Kind::Structure, 42, 1),
+/* 8 */ Shape::rows(t(805, 24), Kind::Structure, 43, 1),
+/* 9 */ Shape::rows(t(836, 24), Kind::Structure, 44, 0),
+/* 10 */ Shape::rows(t(860, 25), Kind::Structure, 44, 3),
+/* 11 */ Shape::rows(t(891, 22), Kind::Structure, 47, 4),
+/* 12 */ Shape::rows(t(913, 23), Kind::Structure, 51, 3),
+/* 13 */ Shape::simple(t(936, 6), Kind::String),
+/* 14 */ Shape::rows(t(942, 20), Kind::Structure, 54, 1),
+/* 15 */ Shape::rows(t(965, 15), Kind::Structure, 55, 2),
+/* 16 */ Shape::rows(t(1007, 24), Kind::List, 57, 1).bounds(1.0, 5.0),
+/* 17 */ Shape::rows(t(1037, 3), Kind::Structure, 58, 2),
+/* 18 */ Shape::simple(t(1048, 15), Kind::String).bounds(16.0, 128.0).pattern(t(1063, 5)),
+/* 19 */ Shape::simple(t(1068, 19), Kind::String).flags(flag::SENSITIVE),
+/* 20 */ Shape::simple(t(1087, 11), Kind::String),
+/* 21 */ Shape::simple(t(1098, 7), Kind::String).bounds(20.0, 2048.0).pattern(t(1105, 82)),
+/* 22 */ Shape::simple(t(1187, 17), Kind::String).bounds(2.0, 193.0).pattern(t(1204, 12)),
+/* 23 */ Shape::simple(t(1216, 15), Kind::String).bounds(4.0, 20000.0).flags(flag::SENSITIVE),
+/* 24 */ Shape::simple(t(1231, 20), Kind::String).bounds(4.0, 2048.0),
+/* 25 */ Shape::simple(t(1251, 8), Kind::Timestamp),
+/* 26 */ Shape::simple(t(1259, 19), Kind::Integer).bounds(900.0, 129600.0),
+/* 27 */ Shape::simple(t(1278, 14), Kind::String).bounds(2.0, 1224.0).pattern(t(1292, 14)),
+/* 28 */ Shape::simple(t(1306, 27), Kind::Integer).bounds(0.0, 4096.0),
+/* 29 */ Shape::simple(t(1333, 22), Kind::Integer).bounds(0.0, POS),
+/* 30 */ Shape::rows(t(1355, 24), Kind::List, 60, 1),
+/* 31 */ Shape::simple(t(1379, 23), Kind::Integer).bounds(900.0, 43200.0),
+/* 32 */ Shape::simple(t(1402, 19), Kind::String).bounds(2.0, 64.0).pattern(t(1421, 11)),
+/* 33 */ Shape::simple(t(1432, 16), Kind::String).bounds(9.0, 256.0).pattern(t(1448, 13)),
+/* 34 */ Shape::simple(t(1461, 25), Kind::String).bounds(1.0, 2048.0).pattern(t(1486, 34)),
+/* 35 */ Shape::simple(t(1520, 20), Kind::Integer).bounds(0.0, POS),
+/* 36 */ Shape::simple(t(1540, 27), Kind::Integer).bounds(0.0, POS),
+/* 37 */ Shape::simple(t(1567, 18), Kind::String).bounds(2.0, 64.0).pattern(t(1421, 11)),
+/* 38 */ Shape::rows(t(1585, 14), Kind::List, 61, 1).bounds(NEG, 50.0),
+/* 39 */ Shape::simple(t(1599, 10), Kind::String).bounds(1.0, 128.0).pattern(t(1609, 27)),
+/* 40 */ Shape::rows(t(1636, 11), Kind::List, 62, 1).bounds(NEG, 50.0),
+/* 41 */ Shape::simple(t(1647, 12), Kind::String).bounds(0.0, 256.0).pattern(t(1659, 27)),
+/* 42 */ Shape::simple(t(1686, 13), Kind::String).bounds(6.0, 6.0).pattern(t(1699, 5)),
+/* 43 */ Shape::simple(t(1704, 9), Kind::String),
+/* 44 */ Shape::simple(t(1713, 37), Kind::String).bounds(1.0, POS).pattern(t(1486, 34)),
+/* 45 */ Shape::simple(t(1750, 7), Kind::String).bounds(4.0, 2048.0),
+/* 46 */ Shape::simple(t(1757, 10), Kind::String),
+/* 47 */ Shape::simple(t(1767, 22), Kind::String).bounds(6.0, 255.0),
 ],
  members: &[
-Member::new(t(296, 15), 26),
-Member::new(t(311, 10), 22),
-Member::new(t(321, 23), 23),
-Member::new(t(344, 6), 38),
-Member::new(t(350, 10), 25),
-Member::new(t(360, 16), 12),
-Member::new(t(376, 7), 17).flags(flag::REQUIRED),
-Member::new(t(383, 15), 27).flags(flag::REQUIRED),
-Member::new(t(398, 12), 28),
-Member::new(t(410, 14), 31),
-Member::new(t(424, 4), 34),
-Member::new(t(428, 9), 36),
-Member::new(t(437, 17), 32),
-Member::new(t(472, 15), 2),
-Member::new(t(487, 11), 3),
-Member::new(t(498, 16), 24),
-Member::new(t(514, 16), 29),
-Member::new(t(530, 23), 30),
-Member::new(t(410, 14), 31),
-Member::new(t(553, 3), 17).flags(flag::REQUIRED),
-Member::new(t(556, 13), 18).flags(flag::REQUIRED),
-Member::new(t(569, 11), 14).flags(flag::REQUIRED),
-Member::new(t(580, 10), 20).flags(flag::REQUIRED),
-Member::new(t(590, 15), 15).flags(flag::REQUIRED),
-Member::new(t(605, 12), 37).flags(flag::REQUIRED),
-Member::new(t(569, 11), 14).flags(flag::REQUIRED),
-Member::new(t(664, 7), 16),
-Member::new(t(664, 7), 16),
-Member::new(t(553, 3), 17),
-Member::new(t(720, 6), 39),
-Member::new(t(296, 15), 21),
-Member::new(t(321, 23), 23),
-Member::new(t(398, 12), 28),
-Member::new(t(428, 9), 36),
-Member::new(t(487, 11), 3),
-Member::new(t(514, 16), 29),
-Member::new(t(530, 23), 30),
-Member::new(t(791, 3), 17),
-Member::new(t(809, 16), 19),
-Member::new(t(825, 11), 17),
-Member::new(t(860, 6), 11),
-Member::new(t(869, 3), 33).flags(flag::REQUIRED),
-Member::new(t(872, 5), 35).flags(flag::REQUIRED),
-Member::new(t(860, 6), 10),
-Member::new(t(860, 6), 33),
-Member::new(t(860, 6), 13),
+Member::new(t(327, 15), 31),
+Member::new(t(342, 10), 27),
+Member::new(t(352, 23), 28),
+Member::new(t(375, 6), 44),
+Member::new(t(381, 10), 30),
+Member::new(t(391, 16), 16),
+Member::new(t(407, 7), 21).flags(flag::REQUIRED),
+Member::new(t(414, 15), 32).flags(flag::REQUIRED),
+Member::new(t(429, 12), 33),
+Member::new(t(441, 14), 37),
+Member::new(t(455, 4), 40),
+Member::new(t(459, 9), 42),
+Member::new(t(468, 17), 38),
+Member::new(t(503, 15), 4),
+Member::new(t(518, 11), 6),
+Member::new(t(529, 16), 29),
+Member::new(t(545, 16), 35),
+Member::new(t(561, 23), 36),
+Member::new(t(441, 14), 37),
+Member::new(t(327, 15), 31),
+Member::new(t(352, 23), 28),
+Member::new(t(375, 6), 34),
+Member::new(t(381, 10), 30),
+Member::new(t(616, 10), 45),
+Member::new(t(407, 7), 21).flags(flag::REQUIRED),
+Member::new(t(414, 15), 32).flags(flag::REQUIRED),
+Member::new(t(626, 16), 23).flags(flag::REQUIRED),
+Member::new(t(503, 15), 4),
+Member::new(t(675, 8), 5),
+Member::new(t(518, 11), 6),
+Member::new(t(529, 16), 29),
+Member::new(t(683, 8), 13),
+Member::new(t(545, 16), 35),
+Member::new(t(561, 23), 36),
+Member::new(t(441, 14), 37),
+Member::new(t(691, 27), 47),
+Member::new(t(718, 3), 21).flags(flag::REQUIRED),
+Member::new(t(721, 13), 22).flags(flag::REQUIRED),
+Member::new(t(734, 11), 18).flags(flag::REQUIRED),
+Member::new(t(745, 10), 25).flags(flag::REQUIRED),
+Member::new(t(755, 15), 19).flags(flag::REQUIRED),
+Member::new(t(770, 12), 43).flags(flag::REQUIRED),
+Member::new(t(734, 11), 18).flags(flag::REQUIRED),
+Member::new(t(829, 7), 20),
+Member::new(t(829, 7), 20),
+Member::new(t(718, 3), 21),
+Member::new(t(885, 6), 46),
+Member::new(t(327, 15), 26),
+Member::new(t(352, 23), 28),
+Member::new(t(429, 12), 33),
+Member::new(t(459, 9), 42),
+Member::new(t(518, 11), 6),
+Member::new(t(545, 16), 35),
+Member::new(t(561, 23), 36),
+Member::new(t(962, 3), 21),
+Member::new(t(980, 16), 24),
+Member::new(t(996, 11), 21),
+Member::new(t(1031, 6), 15),
+Member::new(t(1040, 3), 39).flags(flag::REQUIRED),
+Member::new(t(1043, 5), 41).flags(flag::REQUIRED),
+Member::new(t(1031, 6), 14),
+Member::new(t(1031, 6), 39),
+Member::new(t(1031, 6), 17),
 ],
  words: &[
 ],
@@ -281,21 +343,23 @@ Member::new(t(860, 6), 13),
 
 #[rustfmt::skip]
 const TEXT: &str = concat!(
-"AssumeRoleAssumeRoleResultAssumeRoleWithSAMLAssumeRoleWithWebIdentityAssumeRootDecodeAuthorizati",
-"onMessageGetAccessKeyInfoGetAccessKeyInfoResultGetCallerIdentityGetCallerIdentityResultGetDelega",
-"tedAccessTokenGetFederationTokenGetSessionTokenGetSessionTokenResultGetWebIdentityTokenAssumeRol",
-"eRequestDurationSecondsExternalIdMinimumSessionTokenSizePolicyPolicyArnsProvidedContextsRoleArnR",
-"oleSessionNameSerialNumberSourceIdentityTagsTokenCodeTransitiveTagKeysAssumeRoleResponseAssumedR",
-"oleUserCredentialsPackedPolicySizeSessionTokenSizeSessionTokenUtilizationArnAssumedRoleIdAccessK",
-"eyIdExpirationSecretAccessKeySessionTokenGetAccessKeyInfoRequestGetAccessKeyInfoResponseAccountG",
-"etCallerIdentityRequestGetCallerIdentityResponseUserIdGetSessionTokenRequestGetSessionTokenRespo",
-"nsePolicyDescriptorTypearnProvidedContextContextAssertionProviderArnProvidedContextsListTypememb",
-"erTagKeyValueaccessKeyIdType[\\w]*accessKeySecretTypeaccountTypearnType[\\u0009\\u000A\\u000D\\u0020-",
-"\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+assumedRoleIdType[\\w+=,.@:-]*contextAsse",
-"rtionTypedateTypedurationSecondsTypeexternalIdType[\\w+=,.@:\\/-]*minimumSessionTokenSizeTypenonNe",
-"gativeIntegerTypepolicyDescriptorListTyperoleDurationSecondsTyperoleSessionNameType[\\w+=,.@-]*se",
-"rialNumberType[\\w+=/:,.@-]*sessionTokenSizeTypesessionTokenUtilizationTypesourceIdentityTypetagK",
-"eyListTypetagKeyType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+tagListTypetagValueType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]",
-"*tokenCodeType[\\d]*tokenTypeunrestrictedSessionPolicyDocumentType[\\u0009\\u000A\\u000D\\u0020-\\u00F",
-"F]+userIdType",
+"AssumeRoleAssumeRoleResultAssumeRoleWithSAMLAssumeRoleWithWebIdentityAssumeRoleWithWebIdentityRe",
+"sultAssumeRootDecodeAuthorizationMessageGetAccessKeyInfoGetAccessKeyInfoResultGetCallerIdentityG",
+"etCallerIdentityResultGetDelegatedAccessTokenGetFederationTokenGetSessionTokenGetSessionTokenRes",
+"ultGetWebIdentityTokenAssumeRoleRequestDurationSecondsExternalIdMinimumSessionTokenSizePolicyPol",
+"icyArnsProvidedContextsRoleArnRoleSessionNameSerialNumberSourceIdentityTagsTokenCodeTransitiveTa",
+"gKeysAssumeRoleResponseAssumedRoleUserCredentialsPackedPolicySizeSessionTokenSizeSessionTokenUti",
+"lizationAssumeRoleWithWebIdentityRequestProviderIdWebIdentityTokenAssumeRoleWithWebIdentityRespo",
+"nseAudienceProviderSubjectFromWebIdentityTokenArnAssumedRoleIdAccessKeyIdExpirationSecretAccessK",
+"eySessionTokenGetAccessKeyInfoRequestGetAccessKeyInfoResponseAccountGetCallerIdentityRequestGetC",
+"allerIdentityResponseUserIdGetSessionTokenRequestGetSessionTokenResponseIssuerPolicyDescriptorTy",
+"pearnProvidedContextContextAssertionProviderArnProvidedContextsListTypememberTagKeyValueaccessKe",
+"yIdType[\\w]*accessKeySecretTypeaccountTypearnType[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\u",
+"D7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+assumedRoleIdType[\\w+=,.@:-]*clientTokenTypecontextAssertionT",
+"ypedateTypedurationSecondsTypeexternalIdType[\\w+=,.@:\\/-]*minimumSessionTokenSizeTypenonNegative",
+"IntegerTypepolicyDescriptorListTyperoleDurationSecondsTyperoleSessionNameType[\\w+=,.@-]*serialNu",
+"mberType[\\w+=/:,.@-]*sessionPolicyDocumentType[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+sessionTokenSize",
+"TypesessionTokenUtilizationTypesourceIdentityTypetagKeyListTypetagKeyType[\\p{L}\\p{Z}\\p{N}_.:/=+\\",
+"-@]+tagListTypetagValueType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*tokenCodeType[\\d]*tokenTypeunrestrictedSes",
+"sionPolicyDocumentTypeurlTypeuserIdTypewebIdentitySubjectType",
 );

@@ -12,6 +12,55 @@ pub enum Error {
     /// which.
     #[error("{}", .0.message)]
     Denied(wire::Error),
+    /// The role's trust policy does not let the bearer of the token, or there is no such role.
+    #[error("Not authorized to perform {action}")]
+    NotAuthorized {
+        /// `sts:AssumeRoleWithWebIdentity`, `sts:TagSession` or `sts:SetSourceIdentity`.
+        action: &'static str,
+    },
+    /// Access tokens of social networks are not served.
+    #[error("Pilvi does not serve ProviderId: only ID tokens of OpenID Connect providers are taken.")]
+    AccessTokens,
+    /// The text is not a signed token of a kind that is served.
+    #[error("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")]
+    NoJwt,
+    /// The token lacks a claim that it must have.
+    #[error("Missing a required claim: {claim}")]
+    MissingClaim {
+        /// The claim.
+        claim: &'static str,
+    },
+    /// iam has no provider of this address in the role's account.
+    #[error("No OpenIDConnect provider found in your account for {issuer}")]
+    NoProvider {
+        /// As the token says.
+        issuer: String,
+    },
+    /// The token's time is over.
+    #[error("Token expired: current date/time {now} must be before the expiration date/time {expires}")]
+    TokenExpired {
+        /// Seconds since 1970.
+        now: i64,
+        /// Seconds since 1970.
+        expires: i64,
+    },
+    /// The token's time has not come.
+    #[error("Token is not yet valid")]
+    TokenOfTheFuture,
+    /// The token is meant for somebody else.
+    #[error("Incorrect token audience")]
+    WrongAudience,
+    /// The provider's key cannot be had, or it has none of that name.
+    #[error(
+        "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"
+    )]
+    NoVerificationKey,
+    /// The provider's server is not the one that it should be.
+    #[error("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint")]
+    WrongThumbprint,
+    /// The provider has not signed the token.
+    #[error("Invalid token signature")]
+    BadTokenSignature,
     /// The source identity of a chain of sessions cannot be changed.
     #[error("User: {caller} is not authorized to perform: sts:SetSourceIdentity on resource: {role}")]
     SourceIdentityChanged {
@@ -99,7 +148,10 @@ impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         let (code, status) = match &error {
             Error::Denied(denial) => return denial.clone(),
-            Error::SourceIdentityChanged { .. } | Error::Mfa | Error::SessionCredentials => ("AccessDenied", 403),
+            Error::NotAuthorized { .. }
+            | Error::SourceIdentityChanged { .. }
+            | Error::Mfa
+            | Error::SessionCredentials => ("AccessDenied", 403),
             Error::InvalidRoleArn { .. }
             | Error::DurationOfRole
             | Error::DurationOfChain
@@ -110,11 +162,21 @@ impl From<Error> for wire::Error {
             | Error::TransitiveKey
             | Error::ReservedTag
             | Error::ProvidedContexts
+            | Error::AccessTokens
             | Error::TokenSize { .. } => ("InvalidParameterValue", 400),
             Error::InvalidJson | Error::MalformedPolicy(_) => {
                 return Self::of(errors::MALFORMED_POLICY_DOCUMENT, error.to_string());
             }
             Error::PackedTooLarge { .. } => return Self::of(errors::PACKED_POLICY_TOO_LARGE, error.to_string()),
+            Error::NoJwt
+            | Error::MissingClaim { .. }
+            | Error::NoProvider { .. }
+            | Error::TokenOfTheFuture
+            | Error::WrongAudience
+            | Error::NoVerificationKey
+            | Error::WrongThumbprint
+            | Error::BadTokenSignature => return Self::of(errors::INVALID_IDENTITY_TOKEN, error.to_string()),
+            Error::TokenExpired { .. } => return Self::of(errors::EXPIRED_TOKEN, error.to_string()),
             Error::Store(failure) => return platform::store_error(failure),
         };
         Self::new(code, status, error.to_string())

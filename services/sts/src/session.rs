@@ -14,8 +14,13 @@ use crate::{Error, Sts};
 
 /// A session of `principal` that begins with the request and carries nothing yet.
 pub(crate) fn begin(ctx: &Ctx, principal: Principal, duration: Duration) -> Session {
+    lasting(ctx.now, principal, duration)
+}
+
+/// A session that begins at an instant.
+pub(crate) fn lasting(now: Timestamp, principal: Principal, duration: Duration) -> Session {
     // AWS tells instants to the second.
-    let issued = Timestamp::from_secs(ctx.now.as_secs());
+    let issued = Timestamp::from_secs(now.as_secs());
     Session {
         principal,
         issued,

@@ -199,6 +199,9 @@ fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
         write!(out, "/* {number} */ Operation::new({name})")?;
         if operation.served {
             write!(out, ".served()")?;
+            if operation.unsigned {
+                write!(out, ".unsigned()")?;
+            }
             if let Some(input) = &operation.input {
                 write!(out, ".input({})", shape_number(model, input)?)?;
             }

@@ -28,6 +28,8 @@ pub struct Model {
 pub struct Operation {
     pub name: String,
     pub served: bool,
+    /// Whether it is taken without a signature (`authtype: none`).
+    pub unsigned: bool,
     pub input: Option<String>,
     pub output: Option<String>,
     /// The union of the events that follow the output.
@@ -44,6 +46,11 @@ impl Model {
         let mut document: Value = serde_json::from_str(&text)?;
         let mut shapes: BTreeMap<String, Value> = serde_json::from_value(document["shapes"].take())?;
         let table: BTreeMap<String, Value> = serde_json::from_value(document["operations"].take())?;
+        for (shape, words) in &served.words {
+            let shape = shapes.get_mut(shape).filter(|shape| shape["enum"].is_array());
+            let shape = shape.with_context(|| format!("models/operations.toml: {name} has no such enumeration"))?;
+            shape["enum"] = words.iter().map(String::as_str).collect();
+        }
         for wanted in &served.operations {
             ensure!(table.contains_key(wanted), "models/operations.toml: {name} has no operation {wanted}");
         }
@@ -52,6 +59,7 @@ impl Model {
             .map(|(name, row)| Operation {
                 name: name.clone(),
                 served: served.operations.contains(name),
+                unsigned: row["authtype"].as_str() == Some("none"),
                 input: row["input"]["shape"].as_str().map(str::to_owned),
                 output: row["output"]["shape"].as_str().map(str::to_owned),
                 events: None,

@@ -97,6 +97,8 @@ impl Identities {
         let own = || Some(principal.clone());
         match &principal.kind {
             PrincipalKind::Root => Ok(own()),
+            // It has no sessions.
+            PrincipalKind::Anonymous => Ok(None),
             PrincipalKind::User { .. } if self.platform.keys.has_owner(principal) => Ok(own()),
             PrincipalKind::User { .. } => self.users.user(principal.account, &principal.user_id).await,
             PrincipalKind::AssumedRole { role_arn, role_id, .. } => {

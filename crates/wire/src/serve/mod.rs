@@ -60,6 +60,10 @@ pub trait Backend: Send + Sync + 'static {
         access_key_id: &'a str,
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Self::Caller>, CredentialError>>;
+    /// Who asks for an operation that needs no signature, when there is none. Nobody: every request has to be signed.
+    fn anonymous(&self) -> Option<Self::Caller> {
+        None
+    }
     /// Authorises, decodes and handles a verified request.
     fn call(&self, call: Call<Self::Caller>) -> BoxFuture<'_, Result<Reply, Error>>;
 }

@@ -20,13 +20,17 @@ use super::log_text::LogText;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
 use super::stream::Pump;
-use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Server};
+use super::{Backend, Call, CredentialError, FoundCredential, Outcome, ServeLimits, Server};
 use crate::error::Error;
 use crate::eventstream::Events;
 use crate::model::ServiceModel;
 use crate::protocol::Encoded;
 use crate::reply::Reply;
-use crate::sigv4::{self, AuthError, ParsedSignature, PayloadHash};
+use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash};
+
+/// The largest body of a request that nobody has signed: a token of an identity provider (20,000 characters), a session
+/// policy and tags, as a form writes them.
+const UNSIGNED_BODY_BYTES_MAX: usize = 64 * 1024;
 
 impl<B: Backend> Server<B> {
     /// Answers one request. Never fails: whatever goes wrong is an answer.
@@ -82,7 +86,13 @@ struct Exchange {
 
 impl Exchange {
     async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
-        let signature = sigv4::parse(&self.parts).map_err(|error| self.refused(&error))?;
+        let signature = match sigv4::parse(&self.parts) {
+            Ok(signature) => signature,
+            Err(AuthError::MissingAuthenticationToken) if self.may_be_unsigned() => {
+                return self.run_unsigned(server, body).await;
+            }
+            Err(error) => return Err(self.refused(&error)),
+        };
         let services = server.backend.services();
         let scope = signature.scope();
         let service = self.dialect.service(services, &scope.service);
@@ -111,11 +121,53 @@ impl Exchange {
         if !model.operations[target.operation].is_served {
             return Err(Error::not_served(model, target.operation));
         }
+        self.dispatch(server, target, found.caller, region, (body, place)).await
+    }
+
+    /// Whether it has the form in which operations are asked for that need no signature.
+    fn may_be_unsigned(&self) -> bool {
+        self.dialect == Dialect::Form && (self.parts.method == Method::GET || is_form(&self.parts))
+    }
+
+    /// A request that nobody has signed: only what AWS itself leaves unsigned may be asked for so. That its operation is
+    /// in the body makes it necessary to read so much of it.
+    async fn run_unsigned<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
+        let missing = |exchange: &Self| exchange.refused(&AuthError::MissingAuthenticationToken);
+        let services = server.backend.services();
+        let takes_unsigned = |model: &&ServiceModel| model.operations.iter().any(|operation| operation.is_unsigned);
+        if !services.iter().any(takes_unsigned) {
+            return Err(missing(self));
+        }
+        let caller = server.backend.anonymous().ok_or_else(|| missing(self))?;
+        let body_bytes_max = server.limits.body_bytes_max.min(UNSIGNED_BODY_BYTES_MAX);
+        let limits = ServeLimits { body_bytes_max, ..server.limits };
+        let (body, place) = body::read(&limits, &server.bodies, body).await?;
+        let body = self.input(body);
+        let targets = (0..services.len()).filter_map(|service| self.dialect.target(services, service, &body).ok());
+        let is_open = |target: &Target| {
+            let operation = &services[target.service].operations[target.operation];
+            operation.is_served && operation.is_unsigned
+        };
+        let target = { targets }.find(is_open).ok_or_else(|| missing(self))?;
+        let model = services[target.service];
+        (self.owner, self.target) = (Some(model), Some((model, target)));
+        self.dispatch(server, target, caller, Region::default(), (body, place)).await
+    }
+
+    /// Hands a request to its handler.
+    async fn dispatch<B: Backend>(
+        &self,
+        server: &Arc<Server<B>>,
+        target: Target,
+        caller: B::Caller,
+        region: Region,
+        (body, place): (Bytes, Place),
+    ) -> Result<Reply, Error> {
         let call = Call {
             service: target.service,
             operation: target.operation,
             protocol: target.protocol,
-            caller: found.caller,
+            caller,
             region,
             request_id: self.request_id.clone(),
             now: self.now,
@@ -204,7 +256,7 @@ impl Exchange {
 
     fn refused(&self, error: &AuthError) -> Error {
         let (code, status, message) = error.aws(self.dialect.family());
-        Error::new(code, status, message)
+        Error::new(code, status, message).in_query(error.aws(ErrorFamily::Query).0)
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -243,6 +295,7 @@ impl Exchange {
             protocol,
             shape,
             room: server.answers.clone(),
+            read_timeout: server.limits.head_timeout,
             stopping: server.stopping.subscribe(),
             request_id: self.request_id.clone(),
         };

@@ -26,7 +26,7 @@ pub(crate) async fn get_access_key_last_used(
     };
     let user_name = match &key.principal.kind {
         PrincipalKind::User { name } => Some(name.clone()),
-        PrincipalKind::Root | PrincipalKind::AssumedRole { .. } => None,
+        PrincipalKind::Root | PrincipalKind::Anonymous | PrincipalKind::AssumedRole { .. } => None,
     };
     let last_use = iam.platform.keys.last_use(&iam.platform.store, &id).await?;
     let never = || AccessKeyLastUsed { region: NEVER.to_owned(), service_name: NEVER.to_owned(), last_used_date: None };

@@ -30,7 +30,7 @@ pub(crate) async fn get_session_token(
     }
     let duration = match &ctx.principal.kind {
         _ if ctx.access_key_id.starts_with(TEMPORARY_KEY) => return Err(Error::SessionCredentials),
-        PrincipalKind::AssumedRole { .. } => return Err(Error::SessionCredentials),
+        PrincipalKind::AssumedRole { .. } | PrincipalKind::Anonymous => return Err(Error::SessionCredentials),
         PrincipalKind::User { .. } => session::duration(input.duration_seconds, USER_DEFAULT),
         PrincipalKind::Root => session::duration(input.duration_seconds, ROOT_MAX).min(ROOT_MAX),
     };

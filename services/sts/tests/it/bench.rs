@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use base::{AccountId, Arn, Principal, PrincipalKind, Region};
 use platform::identity::{Caller, Identities};
-use platform::ports::{RoleDirectory, RoleView, UserDirectory};
+use platform::ports::{OidcProviderDirectory, OidcProviderView, RoleDirectory, RoleView, UserDirectory};
 use platform::{BoxFuture, Ctx, Platform, Rights, Service as _};
 use policy::{IdentityPolicies, Policy, Purpose};
 use store::StoreError;
@@ -76,6 +76,21 @@ impl RoleDirectory for Roles {
     }
 }
 
+/// The providers of [`HERE`], by address.
+#[derive(Default)]
+pub(crate) struct Providers(pub(crate) Mutex<BTreeMap<String, OidcProviderView>>);
+
+impl OidcProviderDirectory for Providers {
+    fn provider<'a>(
+        &'a self,
+        account: AccountId,
+        issuer: &'a str,
+    ) -> BoxFuture<'a, Result<Option<OidcProviderView>, StoreError>> {
+        let found = self.0.lock().unwrap().get(issuer).filter(|_| account.as_str() == HERE).cloned();
+        Box::pin(async move { Ok(found) })
+    }
+}
+
 /// The users that there are, by unique id.
 #[derive(Default)]
 pub(crate) struct Users(pub(crate) Mutex<BTreeMap<String, Principal>>);
@@ -120,7 +135,8 @@ impl Bench {
         ]);
         let platform = Platform::in_memory();
         let ctx = ctx_of(&platform, Principal::root(HERE.parse().unwrap()));
-        Self { sts: Sts { platform, roles: Arc::new(roles) }, users: Arc::default(), ctx }
+        let sts = Sts::new(platform, Arc::new(roles), Arc::new(Providers::default()));
+        Self { sts, users: Arc::default(), ctx }
     }
 
     /// Another caller of the same installation.
