@@ -8,6 +8,7 @@ use super::PatternError;
 use super::condition::Comparison;
 use super::cursor::Cursor;
 use super::message::Message;
+use super::needed::Needed;
 use super::selector::{Selector, scalar};
 use super::tree::Tree;
 
@@ -55,7 +56,7 @@ impl Json {
         if wildcards > PATTERN_WILDCARDS_MAX {
             return Err(cursor.error("there are more than 3 wildcard selectors"));
         }
-        let needed = Needed::by(&tree);
+        let needed = needed(&tree);
         Ok(Json { tree, needed })
     }
 
@@ -124,59 +125,22 @@ fn condition(cursor: &mut Cursor<'_>) -> Result<Condition, PatternError> {
     Ok(Condition { selector, test })
 }
 
-/// What a message must contain, as a text, to match: cheaper to look for than the document is to parse.
-#[derive(Debug, Clone)]
-enum Needed {
-    Nothing,
-    Text(String),
-    All(Vec<Needed>),
-    Any(Vec<Needed>),
-}
-
-impl Needed {
-    fn by(tree: &Tree<Condition>) -> Needed {
-        match tree {
-            Tree::Leaf(condition) => Needed::by_condition(condition),
-            Tree::All(branches) => Needed::All(branches.iter().map(Needed::by).collect()),
-            Tree::Any(branches) => Needed::Any(branches.iter().map(Needed::by).collect()),
-        }
-    }
-
-    fn by_condition(condition: &Condition) -> Needed {
-        let value = match &condition.test {
-            Test::NotExists => return Needed::Nothing,
-            Test::Compare(comparison) => comparison.required_text(),
-            Test::IsNull => "null",
-            Test::Is(true) => "true",
-            Test::Is(false) => "false",
-        };
-        let name = condition.selector.last_key().filter(|key| is_written_plainly(key));
-        let mut all = vec![];
-        all.extend(name.map(|key| Needed::Text(format!("\"{key}\""))));
-        if !value.is_empty() && is_written_plainly(value) {
-            all.push(Needed::Text(value.to_owned()));
-        }
-        Needed::All(all)
-    }
-
-    /// Whether the text can match. A name or word may hide behind `\u0041` or `\/`, so those decide nothing.
-    fn may_be_in(&self, text: &str) -> bool {
-        self.is_in(text) || text.contains(r"\u") || text.contains(r"\/")
-    }
-
-    fn is_in(&self, text: &str) -> bool {
-        match self {
-            Needed::Nothing => true,
-            Needed::Text(needed) => text.contains(needed.as_str()),
-            Needed::All(all) => all.iter().all(|needed| needed.is_in(text)),
-            Needed::Any(any) => any.iter().any(|needed| needed.is_in(text)),
-        }
+fn needed(tree: &Tree<Condition>) -> Needed {
+    match tree {
+        Tree::Leaf(condition) => needed_by(condition),
+        Tree::All(branches) => Needed::All(branches.iter().map(needed).collect()),
+        Tree::Any(branches) => Needed::Any(branches.iter().map(needed).collect()),
     }
 }
 
-/// Whether JSON has no shorter escape for any of these characters than `\u`, or `\/` for the slash. A number or boolean is
-/// written as its text, or (`4e2`, `1.50`) otherwise, which is why a text of a number's characters decides nothing.
-fn is_written_plainly(text: &str) -> bool {
-    text.chars().all(|c| !c.is_control() && !matches!(c, '"' | '\\'))
-        && !text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E'))
+fn needed_by(condition: &Condition) -> Needed {
+    let value = match &condition.test {
+        Test::NotExists => return Needed::Nothing,
+        Test::Compare(comparison) => comparison.required_text(),
+        Test::IsNull => "null",
+        Test::Is(true) => "true",
+        Test::Is(false) => "false",
+    };
+    let name = condition.selector.last_key().map_or(Needed::Nothing, Needed::name);
+    Needed::All(vec![name, Needed::value(value)])
 }

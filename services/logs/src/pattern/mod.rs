@@ -25,6 +25,7 @@ mod delimited;
 mod glob;
 mod json;
 mod message;
+pub(crate) mod needed;
 mod regular;
 mod selector;
 mod terms;

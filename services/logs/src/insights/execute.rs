@@ -1,0 +1,147 @@
+//! Runs a plan over events, one after the other.
+
+use std::sync::Arc;
+
+use super::ast::{Expression, Extractor};
+use super::collect::{Budget, Collected, Row};
+use super::plan::{End, Plan, Stage, Step};
+use super::scope::Scope;
+use super::value::Value;
+use super::{ExecutionError, Field, Options, Query, Record, Results, Statistics};
+
+/// A query that is running: events go in, the result comes out at the end. It may be dropped at any time.
+#[derive(Debug)]
+pub struct Execution {
+    plan: Arc<Plan>,
+    options: Options,
+    collected: Collected,
+    budget: Budget,
+    statistics: Statistics,
+}
+
+impl Execution {
+    /// A run of a query.
+    pub fn new(query: &Query, options: Options) -> Execution {
+        let plan = query.plan.clone();
+        let collected = Collected::new(&plan.stages[0].end);
+        let budget = Budget::new(options.memory_bytes_max);
+        Execution { plan, options, collected, budget, statistics: Statistics::default() }
+    }
+
+    /// Takes an event. Events outside of the run's range do not count as scanned. The order in which they come decides
+    /// between those of one instant.
+    pub fn push(&mut self, record: &Record<'_>) -> Result<(), ExecutionError> {
+        if record.timestamp_ms < self.options.start_ms || record.timestamp_ms > self.options.end_ms {
+            return Ok(());
+        }
+        self.statistics.records_scanned += 1;
+        self.statistics.bytes_scanned += record.message.len() as u64;
+        if !self.plan.needed.may_be_in(record.message) {
+            return Ok(());
+        }
+        let stage = &self.plan.stages[0];
+        let mut scope = Scope::of_record(record, self.options.now_ms);
+        if !stage.passes(&mut scope) {
+            return Ok(());
+        }
+        self.statistics.records_matched += 1;
+        self.collected.add(&stage.end, self.limit(0), &scope, &mut self.budget)
+    }
+
+    /// What it has looked at so far.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// Once it is known: the time before which no event can end in the result any more. Who pushes the newest events first
+    /// may stop there; the statistics then count what was pushed.
+    pub fn horizon_ms(&self) -> Option<i64> {
+        match (&self.collected, &self.plan.stages[0].end) {
+            (Collected::Rows(rows), End::Arrange(arrange)) => rows.horizon(arrange, self.limit(0)),
+            _ => None,
+        }
+    }
+
+    /// The result.
+    pub fn finish(self) -> Result<Results, ExecutionError> {
+        let now = self.options.now_ms;
+        let limit = self.limit(0);
+        let Execution { plan, options, collected, statistics, .. } = self;
+        let mut rows = collected.finish(&plan.stages[0].end, limit, now);
+        for (index, stage) in plan.stages.iter().enumerate().skip(1) {
+            let limit = stage_limit(&plan, &options, index);
+            let mut collected = Collected::new(&stage.end);
+            let mut budget = Budget::new(options.memory_bytes_max);
+            for row in rows {
+                let mut scope = Scope::of_fields(row, now);
+                if stage.passes(&mut scope) {
+                    collected.add(&stage.end, limit, &scope, &mut budget)?;
+                }
+            }
+            rows = collected.finish(&stage.end, limit, now);
+        }
+        Ok(Results { rows: rows.into_iter().map(|row| shown(&plan, row)).collect(), statistics })
+    }
+
+    fn limit(&self, index: usize) -> Option<usize> {
+        stage_limit(&self.plan, &self.options, index)
+    }
+}
+
+/// How many rows the last stage yields where the query names no number.
+fn stage_limit(plan: &Plan, options: &Options, index: usize) -> Option<usize> {
+    (index + 1 == plan.stages.len()).then_some(options.limit)
+}
+
+/// A row as the result shows it: what it does not have is left out.
+fn shown(plan: &Plan, row: Row) -> Vec<Field> {
+    let value = |name: &str| row.iter().find(|(field, _)| field.as_ref() == name).and_then(|(_, value)| value.shown());
+    let mut fields = Vec::with_capacity(plan.columns.len() + 1);
+    for (title, name) in &plan.columns {
+        fields.extend(value(name).map(|value| Field { field: title.clone(), value: value.into_owned() }));
+    }
+    let has_ptr = plan.columns.iter().any(|(title, _)| title == "@ptr");
+    if plan.of_events && !has_ptr {
+        fields.extend(value("@ptr").map(|value| Field { field: "@ptr".to_owned(), value: value.into_owned() }));
+    }
+    fields
+}
+
+impl Stage {
+    /// Takes a row through the steps; whether it is still there at the end.
+    fn passes(&self, scope: &mut Scope<'_>) -> bool {
+        for step in &self.steps {
+            match step {
+                Step::Filter(condition) => {
+                    if condition.truth(scope, &[]) != Some(true) {
+                        return false;
+                    }
+                }
+                Step::Make(name, expression) => {
+                    let value = expression.value(scope, &[]).into_owned();
+                    scope.make(name, value);
+                }
+                Step::Parse(source, extractor, names) => {
+                    let found = extracted(scope, source, extractor);
+                    for (index, name) in names.iter().enumerate() {
+                        match &found {
+                            Some(found) => scope.make(name, found[index].clone()),
+                            // What an earlier command found stays.
+                            None if scope.has_made(name) => {}
+                            None => scope.make(name, Value::Missing),
+                        }
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+/// What an extractor finds for each of its names; nothing if it does not match.
+fn extracted(scope: &Scope<'_>, source: &Expression, extractor: &Extractor) -> Option<Vec<Value<'static>>> {
+    let value = source.value(scope, &[]);
+    let text = value.shown()?;
+    let owned = |text: Option<&str>| text.map_or(Value::Missing, |text| Value::text(text.to_owned()));
+    Some(extractor.extract(&text)?.into_iter().map(owned).collect())
+}

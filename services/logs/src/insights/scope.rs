@@ -1,0 +1,106 @@
+//! What a name means: the fields of one row.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::Record;
+use super::lambda;
+use super::value::Value;
+
+/// A row on its way through the commands: an event, or what an earlier stage kept of one; and the fields made since.
+#[derive(Debug)]
+pub(super) struct Scope<'r> {
+    record: Option<&'r Record<'r>>,
+    json: OnceCell<Option<Json>>,
+    /// Fields made by commands. Of two with one name the later counts.
+    made: Vec<(Arc<str>, Value<'static>)>,
+    /// When the query was started, in milliseconds.
+    pub(super) now: i64,
+}
+
+impl<'r> Scope<'r> {
+    /// A row that is an event.
+    pub(super) fn of_record(record: &'r Record<'r>, now: i64) -> Scope<'r> {
+        Scope { record: Some(record), json: OnceCell::new(), made: vec![], now }
+    }
+
+    /// A row of fields alone.
+    pub(super) fn of_fields(made: Vec<(Arc<str>, Value<'static>)>, now: i64) -> Scope<'r> {
+        Scope { record: None, json: OnceCell::new(), made, now }
+    }
+
+    /// Makes a field, or another one in an earlier one's place.
+    pub(super) fn make(&mut self, name: &Arc<str>, value: Value<'static>) {
+        match self.made.iter_mut().find(|(made, _)| made == name) {
+            Some((_, old)) => *old = value,
+            None => self.made.push((name.clone(), value)),
+        }
+    }
+
+    /// Whether a command made a field of this name.
+    pub(super) fn has_made(&self, name: &str) -> bool {
+        self.made.iter().any(|(made, _)| made.as_ref() == name)
+    }
+
+    /// The fields that it was made of, and those made since.
+    pub(super) fn into_fields(self) -> Vec<(Arc<str>, Value<'static>)> {
+        self.made
+    }
+
+    /// The value of a field: one that a command made, one of the event's own, one found in its message.
+    pub(super) fn field(&self, name: &str) -> Value<'_> {
+        if let Some((_, value)) = self.made.iter().find(|(made, _)| made.as_ref() == name) {
+            return value.borrowed();
+        }
+        if let Some(value) = self.part(name) {
+            return value;
+        }
+        let Some(record) = self.record else { return Value::Missing };
+        match name {
+            "@timestamp" => Value::Time(record.timestamp_ms),
+            "@ingestionTime" => Value::Time(record.ingestion_ms),
+            "@message" => Value::text(record.message),
+            "@logStream" => Value::text(record.log_stream),
+            "@log" => Value::text(record.log),
+            "@ptr" => Value::text(record.ptr),
+            _ if name.starts_with('@') => lambda::field(record.message, name),
+            _ => self.json().and_then(|json| member(json, name)).map_or(Value::Missing, Value::of_json),
+        }
+    }
+
+    /// A part of a structure that a command made: `document.user.id`.
+    fn part(&self, name: &str) -> Option<Value<'_>> {
+        self.made.iter().find_map(|(made, value)| {
+            let rest = name.strip_prefix(made.as_ref())?.strip_prefix('.')?;
+            let Value::Structure(json) = value else { return None };
+            Some(member(json, rest).map_or(Value::Missing, Value::of_json))
+        })
+    }
+
+    fn json(&self) -> Option<&Json> {
+        let message = self.record?.message;
+        self.json.get_or_init(|| document(message)).as_ref()
+    }
+}
+
+/// The document that a message is, or the first that it contains.
+fn document(message: &str) -> Option<Json> {
+    let text = &message[message.find('{')?..];
+    let first = serde_json::Deserializer::from_str(text).into_iter().next()?;
+    first.ok().filter(Json::is_object)
+}
+
+/// The member that a path of names and array indices with points between leads to. Names may contain points themselves.
+fn member<'j>(json: &'j Json, path: &str) -> Option<&'j Json> {
+    let step = |name: &str| match json {
+        Json::Object(members) => members.get(name),
+        Json::Array(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
+    };
+    if let Some(found) = step(path) {
+        return Some(found);
+    }
+    path.match_indices('.').find_map(|(at, _)| member(step(&path[..at])?, &path[at + 1..]))
+}
