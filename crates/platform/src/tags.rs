@@ -139,6 +139,34 @@ impl TagProblem {
     }
 }
 
+/// What is wrong with a tag key, where an operation's model has checked lengths and characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyProblem {
+    /// It is AWS's own.
+    #[error("a tag key begins with {RESERVED_PREFIX}")]
+    Reserved,
+    /// It is given twice.
+    #[error("a tag key is given twice")]
+    Twice,
+}
+
+/// Checks what no model can say of the tag keys of a request: that none is AWS's own, and none is there twice.
+///
+/// # Errors
+/// What is wrong with the first wrong key.
+pub fn check_keys<'a>(keys: impl IntoIterator<Item = &'a str>, case: KeyCase) -> Result<(), KeyProblem> {
+    let mut seen = BTreeSet::new();
+    for key in keys {
+        if is_reserved(key) {
+            return Err(KeyProblem::Reserved);
+        }
+        if !seen.insert(case.compared(key)) {
+            return Err(KeyProblem::Twice);
+        }
+    }
+    Ok(())
+}
+
 /// Whether a key is AWS's own.
 pub fn is_reserved(key: &str) -> bool {
     key.get(..RESERVED_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX))
@@ -208,19 +236,20 @@ impl Tags {
     /// # Errors
     /// [`TagProblem::TooMany`], and nothing is added, if there would be too many.
     pub fn merge(&mut self, added: &Tags, rules: TagRules) -> Result<(), TagProblem> {
-        let mut merged = self.0.clone();
-        for (key, value) in &added.0 {
-            let tag = (key.clone(), value.clone());
-            match merged.iter_mut().find(|(present, _)| rules.case.are_one(present, key)) {
-                Some(old) => *old = tag,
-                None => merged.push(tag),
-            }
-        }
+        let mut merged = self.clone();
+        added.0.iter().for_each(|tag| merged.set(tag.clone(), rules.case));
         if merged.len() > rules.tags_max {
             return Err(TagProblem::TooMany { max: rules.tags_max });
         }
-        self.0 = merged;
+        *self = merged;
         Ok(())
+    }
+
+    fn set(&mut self, tag: (String, String), case: KeyCase) {
+        match self.0.iter_mut().find(|(present, _)| case.are_one(present, &tag.0)) {
+            Some(old) => *old = tag,
+            None => self.0.push(tag),
+        }
     }
 
     /// Removes the tags of these keys. Keys that are not there are passed over.
@@ -251,6 +280,15 @@ impl Tags {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Tags that have been checked. Of two with one key the later one counts.
+impl FromIterator<(String, String)> for Tags {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(tags: I) -> Self {
+        let mut all = Self::default();
+        tags.into_iter().for_each(|tag| all.set(tag, KeyCase::Kept));
+        all
     }
 }
 
@@ -320,6 +358,16 @@ mod tests {
         let many = Tags::admit((0..49).map(|n| (n.to_string(), "")), TagRules::COMMON).unwrap();
         assert_eq!(some.merge(&many, TagRules::COMMON), Err(TagProblem::TooMany { max: 50 }));
         assert_eq!(some, tags(&[("a", "1"), ("b", "2")]));
+    }
+
+    #[test]
+    fn keys_alone_are_checked_where_a_model_has_checked_the_rest() {
+        assert_eq!(check_keys(["a", "A"], KeyCase::Kept), Ok(()));
+        assert_eq!(check_keys(["a", "A"], KeyCase::Ignored), Err(KeyProblem::Twice));
+        assert_eq!(check_keys(["a", "aWs:a"], KeyCase::Kept), Err(KeyProblem::Reserved));
+        let collected: Tags =
+            [("a", "1"), ("b", ""), ("a", "2")].map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
+        assert_eq!(collected, tags(&[("a", "2"), ("b", "")]));
     }
 
     proptest! {

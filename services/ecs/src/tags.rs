@@ -1,5 +1,6 @@
 //! Tags: their rules, and how they are kept.
 
+use platform::tags::{self, KeyCase, KeyProblem, TagRules, check_keys};
 use serde::{Deserialize, Serialize};
 use wire::model::ErrorKind;
 
@@ -8,14 +9,12 @@ use crate::api;
 use crate::error::TagProblem;
 
 /// ECS's quota of tags on a resource.
-pub const TAGS_MAX: usize = 50;
-/// The prefix of AWS's own tags, in any case.
-const RESERVED_PREFIX: &str = "aws:";
+pub const TAGS_MAX: usize = tags::TAGS_MAX;
 
 /// A resource's tags: each key once, in the order in which they were first set. Keys differ by case.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tags(Vec<(String, String)>);
+pub struct Tags(tags::Tags);
 
 impl Tags {
     /// Checks the tags of a request. Lengths and characters have been checked against the model.
@@ -23,15 +22,17 @@ impl Tags {
     /// # Errors
     /// [`Error::Tag`] with `kind`: the same mistake is another error for a task definition than for a cluster.
     pub fn admit(tags: Option<Vec<api::Tag>>, kind: ErrorKind) -> Result<Self, Error> {
-        let mut admitted = Self::default();
-        for tag in tags.into_iter().flatten() {
-            let (key, value) = admit_one(tag, kind)?;
-            if admitted.get(&key).is_some() {
-                return Err(Error::Tag { problem: TagProblem::Twice, kind });
-            }
-            admitted.0.push((key, value));
-        }
-        if admitted.0.len() > TAGS_MAX { Err(Error::TagsMax(TAGS_MAX)) } else { Ok(admitted) }
+        let refuse = |problem| Error::Tag { problem, kind };
+        let whole = tags.into_iter().flatten().map(|tag| {
+            let key = tag.key.ok_or(refuse(TagProblem::KeyMissing))?;
+            Ok((key, tag.value.ok_or(refuse(TagProblem::ValueMissing))?))
+        });
+        let pairs: Vec<(String, String)> = whole.collect::<Result<_, Error>>()?;
+        check_keys(pairs.iter().map(|(key, _)| key.as_str()), KeyCase::Kept).map_err(|problem| match problem {
+            KeyProblem::Reserved => refuse(TagProblem::Reserved),
+            KeyProblem::Twice => refuse(TagProblem::Twice),
+        })?;
+        if pairs.len() > TAGS_MAX { Err(Error::TagsMax(TAGS_MAX)) } else { Ok(Self(pairs.into_iter().collect())) }
     }
 
     /// Adds tags; those of the same keys get new values.
@@ -39,47 +40,33 @@ impl Tags {
     /// # Errors
     /// [`Error::TagsMax`] if there would be more than the quota.
     pub fn merge(&mut self, added: &Tags) -> Result<(), Error> {
-        for (key, value) in &added.0 {
-            match self.0.iter_mut().find(|(present, _)| present == key) {
-                Some((_, old)) => old.clone_from(value),
-                None => self.0.push((key.clone(), value.clone())),
-            }
-        }
-        if self.0.len() > TAGS_MAX { Err(Error::TagsMax(TAGS_MAX)) } else { Ok(()) }
+        self.0.merge(&added.0, TagRules::COMMON).map_err(|_| Error::TagsMax(TAGS_MAX))
     }
 
     /// Removes the tags of these keys. Keys that are not there are passed over.
     pub fn remove(&mut self, keys: &[String]) {
-        self.0.retain(|(key, _)| !keys.contains(key));
+        self.0.remove(keys, KeyCase::Kept);
     }
 
     /// The value of a tag.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(present, _)| present == key).map(|(_, value)| value.as_str())
+        self.0.get(key)
     }
 
     /// Whether both have the same tags, in any order.
     pub fn same_as(&self, other: &Tags) -> bool {
-        self.0.len() == other.0.len() && self.0.iter().all(|(key, value)| other.get(key) == Some(value))
+        self.0.same_as(&other.0)
     }
 
     /// Keys and values.
     pub fn into_pairs(self) -> Vec<(String, String)> {
-        self.0
+        self.0.into_iter().collect()
     }
 
     /// The tags as operations answer them.
     pub fn into_api(self) -> Vec<api::Tag> {
         self.0.into_iter().map(|(key, value)| api::Tag { key: Some(key), value: Some(value) }).collect()
     }
-}
-
-fn admit_one(tag: api::Tag, kind: ErrorKind) -> Result<(String, String), Error> {
-    let refuse = |problem| Error::Tag { problem, kind };
-    let key = tag.key.ok_or(refuse(TagProblem::KeyMissing))?;
-    let value = tag.value.ok_or(refuse(TagProblem::ValueMissing))?;
-    let reserved = key.get(..RESERVED_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED_PREFIX));
-    if reserved { Err(refuse(TagProblem::Reserved)) } else { Ok((key, value)) }
 }
 
 #[cfg(test)]
@@ -124,7 +111,7 @@ mod tests {
     fn merging_replaces_values_in_place_and_keeps_to_the_quota() {
         let mut tags = admitted(vec![tag(Some("a"), Some("1")), tag(Some("b"), Some("2"))]).unwrap();
         tags.merge(&admitted(vec![tag(Some("a"), Some("3")), tag(Some("c"), Some("4"))]).unwrap()).unwrap();
-        assert_eq!(tags.0, [("a", "3"), ("b", "2"), ("c", "4")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(tags.0.iter().collect::<Vec<_>>(), [("a", "3"), ("b", "2"), ("c", "4")]);
         tags.remove(&["b".to_owned(), "missing".to_owned()]);
         assert_eq!(tags.get("b"), None);
         let many = (0..50).map(|n| tag(Some(&format!("k{n}")), Some(""))).collect();

@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 
 use platform::Ctx;
+use platform::tags::{KeyCase, KeyProblem, check_keys};
 
 use crate::api::Tag;
 use crate::entity::Entity;
 use crate::limits::TAGS_MAX;
 use crate::page::{Page, PageRequest};
 use crate::{Error, Iam};
-
-const RESERVED_PREFIX: &str = "aws:";
 
 /// How tag keys are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,15 +24,15 @@ pub(crate) enum TagKeys {
 }
 
 impl TagKeys {
-    fn compared(self, key: &str) -> String {
+    fn case(self) -> KeyCase {
         match self {
-            Self::AnyCase => key.to_lowercase(),
-            Self::Exact => key.to_owned(),
+            Self::AnyCase => KeyCase::Ignored,
+            Self::Exact => KeyCase::Kept,
         }
     }
 
     fn are_one(self, one: &str, other: &str) -> bool {
-        self.compared(one) == self.compared(other)
+        self.case().are_one(one, other)
     }
 
     /// The tags of a new entity.
@@ -45,17 +44,11 @@ impl TagKeys {
 
     /// Adds tags; one whose key is there takes its place.
     fn add(self, tags: &mut Vec<Tag>, added: &[Tag]) -> Result<(), Error> {
-        for (position, tag) in added.iter().enumerate() {
-            if tag.key.to_lowercase().starts_with(RESERVED_PREFIX) {
-                return Err(Error::ReservedTag);
-            }
-            if added[..position].iter().any(|earlier| self.are_one(&earlier.key, &tag.key)) {
-                return Err(match self {
-                    Self::AnyCase => Error::DuplicateTagsAnyCase,
-                    Self::Exact => Error::DuplicateTags,
-                });
-            }
-        }
+        check_keys(added.iter().map(|tag| tag.key.as_str()), self.case()).map_err(|problem| match (problem, self) {
+            (KeyProblem::Reserved, _) => Error::ReservedTag,
+            (KeyProblem::Twice, Self::AnyCase) => Error::DuplicateTagsAnyCase,
+            (KeyProblem::Twice, Self::Exact) => Error::DuplicateTags,
+        })?;
         tags.retain(|tag| !added.iter().any(|new| self.are_one(&new.key, &tag.key)));
         tags.extend_from_slice(added);
         if tags.len() > TAGS_MAX { Err(Error::TooManyTags) } else { Ok(()) }
