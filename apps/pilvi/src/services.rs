@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ecs::Ecs;
 use iam::Iam;
 use platform::denials::Denials;
+use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
 use platform::ports::RoleDirectory;
 use platform::{Gateway, GatewayParts, Platform, Reconcilers, Service};
@@ -30,6 +31,7 @@ pub(crate) fn gateway(platform: &Platform, denials: Denials, is_secure: bool) ->
 /// Starts what goes on by itself, and hands out where it can be seen; each loop ends when the store is closed.
 pub(crate) fn reconcile(platform: &Platform) -> Reconcilers {
     let reconcilers = Reconcilers::new(platform);
+    reconcilers.start(Arc::new(ClientTokens::new(platform)));
     reconcilers.start(ecs::reconcile::task_definition::reconciler(platform));
     reconcilers
 }
