@@ -2,14 +2,27 @@
 //!
 //! A handler answers an [`EventStream`] whose events a producer sends:
 //!
-//! ```ignore
-//! Ok(EventStream::produce(move |events| async move {
-//!     while let Some(update) = tail.next().await {
-//!         if events.send(StartLiveTailResponseStream::SessionUpdate(update)).await.is_err() {
-//!             return;
+//! ```
+//! # use wire::{eventstream::Event, value::Value};
+//! # struct Update;
+//! # impl Event for Update {
+//! #     fn into_event(self) -> (usize, Value) { (0, wire::nothing()) }
+//! # }
+//! # struct Tail;
+//! # impl Tail {
+//! #     async fn next(&mut self) -> Option<Update> { None }
+//! # }
+//! use wire::EventStream;
+//!
+//! fn watch(mut tail: Tail) -> EventStream<Update> {
+//!     EventStream::produce(|events| async move {
+//!         while let Some(update) = tail.next().await {
+//!             if events.send(update).await.is_err() {
+//!                 return;
+//!             }
 //!         }
-//!     }
-//! }))
+//!     })
+//! }
 //! ```
 //!
 //! The producer is dropped, wherever it waits, when the client has gone away or the server has waited long enough for it

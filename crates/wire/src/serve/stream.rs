@@ -1,5 +1,7 @@
 //! From a stream of events to the pieces of an answer's body.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
@@ -25,6 +27,8 @@ pub(super) struct Pump {
     pub(super) shape: ShapeRef,
     /// The room that messages share with other answers.
     pub(super) room: Room,
+    /// How long a client may take to read a message.
+    pub(super) read_timeout: Duration,
     /// Whether the server stops.
     pub(super) stopping: watch::Receiver<bool>,
     /// For the log.
@@ -39,7 +43,7 @@ struct Message {
 
 impl Pump {
     /// Begins to carry: `initial` first, then the events. One message waits for the client at most; the producer ends
-    /// when the other end is dropped.
+    /// when the other end is dropped, or its client does not read.
     pub(super) fn start(self, initial: Vec<u8>, events: Events) -> mpsc::Receiver<Frame> {
         let (frames, body) = mpsc::channel(1);
         tokio::spawn(self.run(initial, events, frames));
@@ -50,8 +54,9 @@ impl Pump {
         let mut message = Some(Message { bytes: initial, is_last: false });
         while let Some(Message { bytes, is_last }) = message {
             let (frame, fits) = self.frame(bytes);
-            if frames.send(frame).await.is_err() || is_last || !fits {
-                break;
+            match tokio::time::timeout(self.read_timeout, frames.send(frame)).await {
+                Ok(Ok(())) if !is_last && fits => {}
+                _ => break,
             }
             message = self.next(&mut events, &frames).await;
         }

@@ -14,7 +14,7 @@ use wire::{query, xml};
 
 use crate::arbitrary;
 use crate::fixture::{EVERYTHING, NESTED, Nested, SCHEMA, STRICT, shape};
-use crate::form;
+use crate::{form, loose};
 
 /// Ten violations, each with a path, a list of words and a pattern.
 const MESSAGE_MAX: usize = 40_000;
@@ -105,8 +105,15 @@ proptest! {
     }
 
     #[test]
-    fn cbor_that_almost_fits_is_read_or_refused(document in arbitrary::json_with(names())) {
-        read_cbor(&cbor::encode_json(&document));
+    fn cbor_means_the_same_in_every_form(document in arbitrary::document(), choices in any::<Vec<u8>>()) {
+        let body = loose::cbor(&document, &choices);
+        prop_assert_eq!(cbor::decode_json(&body, &Limits::REQUEST), Ok(document), "{:02x?}", body);
+        read_cbor(&body);
+    }
+
+    #[test]
+    fn cbor_that_almost_fits_is_read_or_refused(document in arbitrary::json_with(names()), choices in any::<Vec<u8>>()) {
+        read_cbor(&loose::cbor(&document, &choices));
     }
 
     #[test]

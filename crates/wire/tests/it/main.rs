@@ -8,6 +8,7 @@ mod events;
 #[path = "../../src/fixture.rs"]
 mod fixture;
 mod form;
+mod loose;
 mod patterns;
 mod serve;
 mod sigv4;

@@ -1,7 +1,7 @@
 use super::*;
-use crate::fixture::{JSON, QUERY};
+use crate::fixture::{JSON, METERS, QUERY};
 
-const SERVICES: &[&ServiceModel] = &[&JSON, &QUERY];
+const SERVICES: &[&ServiceModel] = &[&JSON, &QUERY, &METERS];
 const JSON_TYPE: &str = "application/x-amz-json-1.1";
 
 fn head(headers: &[(&str, &str)]) -> Parts {
@@ -101,4 +101,47 @@ fn a_form_names_its_operation_and_version() {
 fn a_json_service_takes_no_form() {
     let error = route(&[("content-type", FORM_TYPE)], "things", b"Action=Echo").unwrap_err();
     assert_eq!((error.code.as_ref(), error.status), ("UnknownOperationException", 404));
+}
+
+fn cbor(path: &str, content_type: Option<&str>) -> Result<Target, crate::Error> {
+    let mut request = http::Request::post(path).header("smithy-protocol", "rpc-v2-cbor");
+    if let Some(content_type) = content_type {
+        request = request.header("content-type", content_type);
+    }
+    let dialect = Dialect::of(&request.body(()).unwrap().into_parts().0);
+    assert_eq!((dialect.protocol(), dialect.family()), (Protocol::RpcV2Cbor, ErrorFamily::Json));
+    let target = dialect.service(SERVICES, "meters").and_then(|service| dialect.target(SERVICES, service, b""));
+    target.map_err(|none| none.error(dialect.protocol()))
+}
+
+#[test]
+fn a_path_names_service_and_operation_of_cbor() {
+    let expected = Ok(Target { service: 2, operation: 1, protocol: Protocol::RpcV2Cbor });
+    for content_type in [Some("application/cbor"), Some("Application/CBOR ; v=1"), None] {
+        assert_eq!(cbor("/service/Meters_2010/operation/Fails", content_type), expected);
+        assert_eq!(cbor("/a/service/b/service/Meters_2010/operation/Fails?x=/", content_type), expected);
+    }
+}
+
+#[test]
+fn a_path_that_names_none_is_an_unknown_operation() {
+    for path in [
+        "/",
+        "/service/Meters_2010/operation/Nope",
+        "/service/Meters_2010/operation/Fails/",
+        "/service/Meters_2010/operation",
+        "/service/Meters_2010/Fails",
+        "/service//operation/Fails",
+        "/service/meters_2010/operation/Fails",
+        "/operation/Fails",
+        "//////",
+    ] {
+        assert_eq!(cbor(path, None), Err(unknown_operation()), "{path}");
+    }
+}
+
+#[test]
+fn a_path_of_cbor_goes_with_no_other_content_type() {
+    let error = cbor("/service/Meters_2010/operation/Fails", Some("application/json")).unwrap_err();
+    assert_eq!((error.code.as_ref(), error.status), ("UnsupportedMediaTypeException", 415));
 }

@@ -7,7 +7,8 @@ use wire::cbor;
 use wire::json::Limits;
 use wire::serve::ServeLimits;
 
-use super::harness::{Answer, Request, Running, run};
+use super::backend::credentials;
+use super::harness::{Answer, Request, Running, run, signer};
 
 fn request(operation: &str, input: &serde_json::Value) -> Request {
     Request::cbor(operation, cbor::encode_json(input))
@@ -115,6 +116,14 @@ fn an_error_has_its_own_name_in_each_protocol_of_a_service_that_was_awsquery() {
             ("ValidationException", "ValidationError;Sender")
         );
         assert_eq!(server.send(&form("Action=Fails&Version=2010-08-01")).await.code(), "ValidationError");
+        let unsigned = server.send(&request("Fails", &input)).await;
+        assert_eq!(unsigned.header("x-amzn-query-error"), "", "nobody has said whose it is");
+        let mut unknown =
+            request("Fails", &input).signed_by(&signer("meters", &credentials("AKIDNOBODYNOBODY0001", None)));
+        unknown.parts.headers.insert("x-amzn-query-mode", "true".parse().unwrap());
+        let unknown = server.send(&unknown).await;
+        assert_eq!(body(&unknown)["__type"], "UnrecognizedClientException");
+        assert_eq!(unknown.header("x-amzn-query-error"), "InvalidClientTokenId;Sender");
         let broken = server.send(&request("Panics", &json!({})).signed("meters")).await;
         assert_eq!(broken.header("x-amzn-query-error"), "InternalFailure;Receiver");
         let other = server.send(&Request::json("Fails", &input.to_string()).signed("things")).await;

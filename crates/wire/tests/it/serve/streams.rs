@@ -8,6 +8,7 @@ use wire::cbor;
 use wire::json::Limits;
 use wire::serve::ServeLimits;
 
+use super::connections::{body_of, for_http2, http2};
 use super::harness::{Client, Request, Running, run};
 use crate::events::Message;
 
@@ -161,6 +162,24 @@ fn a_client_that_does_not_take_its_events_loses_its_connection() {
         // The client stays and does not read: it is the server that ends the producer.
         server.things.done.acquire().await.unwrap().forget();
         drop(watch);
+    });
+}
+
+#[test]
+fn a_stream_that_nobody_takes_ends_although_its_connection_is_busy() {
+    run(async {
+        let impatient = ServeLimits { head_timeout: Duration::from_secs(1), ..ServeLimits::default() };
+        let server = Running::start(impatient).await;
+        let mut client = http2(&server).await;
+        let unread = client.send_request(for_http2(&watches(&["endless"]))).await.unwrap();
+        loop {
+            let echo = Request::json("Echo", "{}").signed("things");
+            tokio::select! {
+                done = server.things.done.acquire() => break done.unwrap().forget(),
+                answer = client.send_request(for_http2(&echo)) => assert_eq!(body_of(answer.unwrap()).await, "{}"),
+            }
+        }
+        drop(unread);
     });
 }
 
