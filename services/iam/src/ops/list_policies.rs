@@ -84,7 +84,7 @@ async fn customer_policies(
 }
 
 fn aws_policies(request: &PageRequest<'_>, wanted: &Wanted) -> Vec<(String, PolicyView)> {
-    let all = AwsManagedPolicy::all().into_iter().filter(|(arn, _)| wanted.has(arn));
-    let listed = all.map(|(arn, policy)| (format!("{AWS}{}", arn.text), policy.listed(wanted.use_of(&arn))));
+    let all = AwsManagedPolicy::all().filter(|(arn, _)| wanted.has(arn));
+    let listed = all.map(|(arn, policy)| (format!("{AWS}{}", arn.text), policy.listed(wanted.use_of(arn))));
     listed.filter(|(cursor, _)| request.after().is_none_or(|after| cursor.as_str() > after)).collect()
 }
