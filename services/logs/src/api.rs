@@ -9,7 +9,7 @@ use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
 
-structure! { 5 CreateLogGroupRequest {
+structure! { 6 CreateLogGroupRequest {
     deletion_protection_enabled: Option<bool>,
     kms_key_id: Option<String>,
     log_group_class: Option<LogGroupClass>,
@@ -17,37 +17,42 @@ structure! { 5 CreateLogGroupRequest {
     tags: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 6 CreateLogStreamRequest {
+structure! { 7 CreateLogStreamRequest {
     log_group_name: String,
     log_stream_name: String,
 } }
 
-enumeration! { 7 DataProtectionStatus {
+enumeration! { 8 DataProtectionStatus {
     Activated = "ACTIVATED",
     Deleted = "DELETED",
     Archived = "ARCHIVED",
     Disabled = "DISABLED",
 } }
 
-structure! { 8 DataSourceFilter {
+structure! { 9 DataSourceFilter {
     name: String,
     r#type: Option<String>,
 } }
 
-structure! { 13 DeleteLogGroupRequest {
+structure! { 15 DeleteLogGroupRequest {
     log_group_name: String,
 } }
 
-structure! { 14 DeleteLogStreamRequest {
+structure! { 16 DeleteLogStreamRequest {
     log_group_name: String,
     log_stream_name: String,
 } }
 
-structure! { 15 DeleteRetentionPolicyRequest {
+structure! { 17 DeleteMetricFilterRequest {
+    filter_name: String,
     log_group_name: String,
 } }
 
-structure! { 20 DescribeLogGroupsRequest {
+structure! { 18 DeleteRetentionPolicyRequest {
+    log_group_name: String,
+} }
+
+structure! { 23 DescribeLogGroupsRequest {
     account_identifiers: Option<Vec<String>>,
     include_linked_accounts: Option<bool>,
     limit: Option<i32>,
@@ -58,12 +63,12 @@ structure! { 20 DescribeLogGroupsRequest {
     next_token: Option<String>,
 } }
 
-structure! { 21 DescribeLogGroupsResponse {
+structure! { 24 DescribeLogGroupsResponse {
     log_groups: Option<Vec<LogGroup>>,
     next_token: Option<String>,
 } }
 
-structure! { 22 DescribeLogStreamsRequest {
+structure! { 25 DescribeLogStreamsRequest {
     descending: Option<bool>,
     limit: Option<i32>,
     log_group_identifier: Option<String>,
@@ -73,16 +78,97 @@ structure! { 22 DescribeLogStreamsRequest {
     order_by: Option<OrderBy>,
 } }
 
-structure! { 23 DescribeLogStreamsResponse {
+structure! { 26 DescribeLogStreamsResponse {
     log_streams: Option<Vec<LogStream>>,
     next_token: Option<String>,
 } }
 
-enumeration! { 29 InheritedProperty {
+structure! { 27 DescribeMetricFiltersRequest {
+    filter_name_prefix: Option<String>,
+    limit: Option<i32>,
+    log_group_name: Option<String>,
+    metric_name: Option<String>,
+    metric_namespace: Option<String>,
+    next_token: Option<String>,
+} }
+
+structure! { 28 DescribeMetricFiltersResponse {
+    metric_filters: Option<Vec<MetricFilter>>,
+    next_token: Option<String>,
+} }
+
+structure! { 33 Entity {
+    attributes: Option<BTreeMap<String, String>>,
+    key_attributes: Option<BTreeMap<String, String>>,
+} }
+
+enumeration! { 40 EntityRejectionErrorType {
+    InvalidEntity = "InvalidEntity",
+    InvalidTypeValue = "InvalidTypeValue",
+    InvalidKeyAttributes = "InvalidKeyAttributes",
+    InvalidAttributes = "InvalidAttributes",
+    EntitySizeTooLarge = "EntitySizeTooLarge",
+    UnsupportedLogGroupType = "UnsupportedLogGroupType",
+    MissingRequiredFields = "MissingRequiredFields",
+} }
+
+structure! { 50 FilterLogEventsRequest {
+    end_time: Option<i64>,
+    filter_pattern: Option<String>,
+    interleaved: Option<bool>,
+    limit: Option<i32>,
+    log_group_identifier: Option<String>,
+    log_group_name: Option<String>,
+    log_stream_name_prefix: Option<String>,
+    log_stream_names: Option<Vec<String>>,
+    next_token: Option<String>,
+    start_from_head: Option<bool>,
+    start_time: Option<i64>,
+    unmask: Option<bool>,
+} }
+
+structure! { 51 FilterLogEventsResponse {
+    events: Option<Vec<FilteredLogEvent>>,
+    next_token: Option<String>,
+    searched_log_streams: Option<Vec<SearchedLogStream>>,
+} }
+
+structure! { 54 FilteredLogEvent {
+    event_id: Option<String>,
+    ingestion_time: Option<i64>,
+    log_stream_name: Option<String>,
+    message: Option<String>,
+    timestamp: Option<i64>,
+} }
+
+structure! { 56 GetLogEventsRequest {
+    end_time: Option<i64>,
+    limit: Option<i32>,
+    log_group_identifier: Option<String>,
+    log_group_name: Option<String>,
+    log_stream_name: String,
+    next_token: Option<String>,
+    start_from_head: Option<bool>,
+    start_time: Option<i64>,
+    unmask: Option<bool>,
+} }
+
+structure! { 57 GetLogEventsResponse {
+    events: Option<Vec<OutputLogEvent>>,
+    next_backward_token: Option<String>,
+    next_forward_token: Option<String>,
+} }
+
+enumeration! { 60 InheritedProperty {
     AccountDataProtection = "ACCOUNT_DATA_PROTECTION",
 } }
 
-structure! { 32 ListLogGroupsRequest {
+structure! { 61 InputLogEvent {
+    message: String,
+    timestamp: i64,
+} }
+
+structure! { 67 ListLogGroupsRequest {
     account_identifiers: Option<Vec<String>>,
     data_sources: Option<Vec<DataSourceFilter>>,
     field_index_names: Option<Vec<String>>,
@@ -94,28 +180,28 @@ structure! { 32 ListLogGroupsRequest {
     next_token: Option<String>,
 } }
 
-structure! { 33 ListLogGroupsResponse {
+structure! { 68 ListLogGroupsResponse {
     log_groups: Option<Vec<LogGroupSummary>>,
     next_token: Option<String>,
 } }
 
-structure! { 34 ListTagsForResourceRequest {
+structure! { 69 ListTagsForResourceRequest {
     resource_arn: String,
 } }
 
-structure! { 35 ListTagsForResourceResponse {
+structure! { 70 ListTagsForResourceResponse {
     tags: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 36 ListTagsLogGroupRequest {
+structure! { 71 ListTagsLogGroupRequest {
     log_group_name: String,
 } }
 
-structure! { 37 ListTagsLogGroupResponse {
+structure! { 72 ListTagsLogGroupResponse {
     tags: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 38 LogGroup {
+structure! { 74 LogGroup {
     arn: Option<String>,
     bearer_token_authentication_enabled: Option<bool>,
     creation_time: Option<i64>,
@@ -132,20 +218,20 @@ structure! { 38 LogGroup {
     stored_bytes: Option<i64>,
 } }
 
-enumeration! { 39 LogGroupClass {
+enumeration! { 75 LogGroupClass {
     Standard = "STANDARD",
     InfrequentAccess = "INFREQUENT_ACCESS",
     Delivery = "DELIVERY",
     Essentials = "ESSENTIALS",
 } }
 
-structure! { 45 LogGroupSummary {
+structure! { 81 LogGroupSummary {
     log_group_arn: Option<String>,
     log_group_class: Option<LogGroupClass>,
     log_group_name: Option<String>,
 } }
 
-structure! { 47 LogStream {
+structure! { 83 LogStream {
     arn: Option<String>,
     creation_time: Option<i64>,
     first_event_timestamp: Option<i64>,
@@ -156,42 +242,152 @@ structure! { 47 LogStream {
     upload_sequence_token: Option<String>,
 } }
 
-enumeration! { 51 OrderBy {
+structure! { 87 MetricFilter {
+    apply_on_transformed_logs: Option<bool>,
+    creation_time: Option<i64>,
+    emit_system_field_dimensions: Option<Vec<String>>,
+    field_selection_criteria: Option<String>,
+    filter_name: Option<String>,
+    filter_pattern: Option<String>,
+    log_group_name: Option<String>,
+    metric_transformations: Option<Vec<MetricTransformation>>,
+} }
+
+structure! { 88 MetricFilterMatchRecord {
+    event_message: Option<String>,
+    event_number: Option<i64>,
+    extracted_values: Option<BTreeMap<String, String>>,
+} }
+
+structure! { 93 MetricTransformation {
+    default_value: Option<f64>,
+    dimensions: Option<BTreeMap<String, String>>,
+    metric_name: String,
+    metric_namespace: String,
+    metric_value: String,
+    unit: Option<StandardUnit>,
+} }
+
+enumeration! { 97 OrderBy {
     LogStreamName = "LogStreamName",
     LastEventTime = "LastEventTime",
 } }
 
-structure! { 53 PutLogGroupDeletionProtectionRequest {
+structure! { 98 OutputLogEvent {
+    ingestion_time: Option<i64>,
+    message: Option<String>,
+    timestamp: Option<i64>,
+} }
+
+structure! { 101 PutLogEventsRequest {
+    entity: Option<Entity>,
+    log_events: Vec<InputLogEvent>,
+    log_group_name: String,
+    log_stream_name: String,
+    sequence_token: Option<String>,
+} }
+
+structure! { 102 PutLogEventsResponse {
+    next_sequence_token: Option<String>,
+    rejected_entity_info: Option<RejectedEntityInfo>,
+    rejected_log_events_info: Option<RejectedLogEventsInfo>,
+} }
+
+structure! { 103 PutLogGroupDeletionProtectionRequest {
     deletion_protection_enabled: bool,
     log_group_identifier: String,
 } }
 
-structure! { 54 PutRetentionPolicyRequest {
+structure! { 104 PutMetricFilterRequest {
+    apply_on_transformed_logs: Option<bool>,
+    emit_system_field_dimensions: Option<Vec<String>>,
+    field_selection_criteria: Option<String>,
+    filter_name: String,
+    filter_pattern: String,
+    log_group_name: String,
+    metric_transformations: Vec<MetricTransformation>,
+} }
+
+structure! { 105 PutRetentionPolicyRequest {
     log_group_name: String,
     retention_in_days: i32,
 } }
 
-structure! { 57 TagFilter {
+structure! { 106 RejectedEntityInfo {
+    error_type: EntityRejectionErrorType,
+} }
+
+structure! { 107 RejectedLogEventsInfo {
+    expired_log_event_end_index: Option<i32>,
+    too_new_log_event_start_index: Option<i32>,
+    too_old_log_event_end_index: Option<i32>,
+} }
+
+structure! { 108 SearchedLogStream {
+    log_stream_name: Option<String>,
+    searched_completely: Option<bool>,
+} }
+
+enumeration! { 111 StandardUnit {
+    Seconds = "Seconds",
+    Microseconds = "Microseconds",
+    Milliseconds = "Milliseconds",
+    Bytes = "Bytes",
+    Kilobytes = "Kilobytes",
+    Megabytes = "Megabytes",
+    Gigabytes = "Gigabytes",
+    Terabytes = "Terabytes",
+    Bits = "Bits",
+    Kilobits = "Kilobits",
+    Megabits = "Megabits",
+    Gigabits = "Gigabits",
+    Terabits = "Terabits",
+    Percent = "Percent",
+    Count = "Count",
+    BytesSecond = "Bytes/Second",
+    KilobytesSecond = "Kilobytes/Second",
+    MegabytesSecond = "Megabytes/Second",
+    GigabytesSecond = "Gigabytes/Second",
+    TerabytesSecond = "Terabytes/Second",
+    BitsSecond = "Bits/Second",
+    KilobitsSecond = "Kilobits/Second",
+    MegabitsSecond = "Megabits/Second",
+    GigabitsSecond = "Gigabits/Second",
+    TerabitsSecond = "Terabits/Second",
+    CountSecond = "Count/Second",
+    None = "None",
+} }
+
+structure! { 115 TagFilter {
     key: String,
     values: Option<Vec<String>>,
 } }
 
-structure! { 65 TagLogGroupRequest {
+structure! { 123 TagLogGroupRequest {
     log_group_name: String,
     tags: BTreeMap<String, String>,
 } }
 
-structure! { 66 TagResourceRequest {
+structure! { 124 TagResourceRequest {
     resource_arn: String,
     tags: BTreeMap<String, String>,
 } }
 
-structure! { 70 UntagLogGroupRequest {
+structure! { 128 TestMetricFilterRequest {
+    filter_pattern: String,
+    log_event_messages: Vec<String>,
+} }
+
+structure! { 129 TestMetricFilterResponse {
+    matches: Option<Vec<MetricFilterMatchRecord>>,
+} }
+
+structure! { 133 UntagLogGroupRequest {
     log_group_name: String,
     tags: Vec<String>,
 } }
 
-structure! { 71 UntagResourceRequest {
+structure! { 134 UntagResourceRequest {
     resource_arn: String,
     tag_keys: Vec<String>,
 } }
@@ -201,10 +397,14 @@ pub mod errors {
     use wire::model::ErrorKind;
     /// `AccessDeniedException`
     pub const ACCESS_DENIED: ErrorKind = ErrorKind::new("AccessDeniedException", 400);
+    /// `DataAlreadyAcceptedException`
+    pub const DATA_ALREADY_ACCEPTED: ErrorKind = ErrorKind::new("DataAlreadyAcceptedException", 400);
     /// `InvalidOperationException`
     pub const INVALID_OPERATION: ErrorKind = ErrorKind::new("InvalidOperationException", 400);
     /// `InvalidParameterException`
     pub const INVALID_PARAMETER: ErrorKind = ErrorKind::new("InvalidParameterException", 400);
+    /// `InvalidSequenceTokenException`
+    pub const INVALID_SEQUENCE_TOKEN: ErrorKind = ErrorKind::new("InvalidSequenceTokenException", 400);
     /// `LimitExceededException`
     pub const LIMIT_EXCEEDED: ErrorKind = ErrorKind::new("LimitExceededException", 400);
     /// `OperationAbortedException`
@@ -217,6 +417,8 @@ pub mod errors {
     pub const SERVICE_UNAVAILABLE: ErrorKind = ErrorKind::new("ServiceUnavailableException", 500);
     /// `TooManyTagsException`
     pub const TOO_MANY_TAGS: ErrorKind = ErrorKind::new("TooManyTagsException", 400);
+    /// `UnrecognizedClientException`
+    pub const UNRECOGNIZED_CLIENT: ErrorKind = ErrorKind::new("UnrecognizedClientException", 400);
     /// `ValidationException`
     pub const VALIDATION: ErrorKind = ErrorKind::new("ValidationException", 400);
 }
@@ -277,6 +479,12 @@ impl platform::Service for crate::Logs {
                     crate::ops::delete_log_stream::delete_log_stream(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                25 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_metric_filter::access(ctx, &input)).await?;
+                    crate::ops::delete_metric_filter::delete_metric_filter(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 28 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_retention_policy::access(ctx, &input)).await?;
@@ -293,6 +501,21 @@ impl platform::Service for crate::Logs {
                     ctx.admit(self, &crate::ops::describe_log_streams::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::describe_log_streams::describe_log_streams(self, ctx, input).await?))
                 }
+                47 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_metric_filters::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::describe_metric_filters::describe_metric_filters(self, ctx, input).await?))
+                }
+                54 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::filter_log_events::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::filter_log_events::filter_log_events(self, ctx, input).await?))
+                }
+                62 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_log_events::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_log_events::get_log_events(self, ctx, input).await?))
+                }
                 77 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_log_groups::access(ctx, &input)).await?;
@@ -308,11 +531,22 @@ impl platform::Service for crate::Logs {
                     ctx.admit(self, &crate::ops::list_tags_log_group::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::list_tags_log_group::list_tags_log_group(self, ctx, input).await?))
                 }
+                94 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_log_events::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_log_events::put_log_events(self, ctx, input).await?))
+                }
                 95 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_log_group_deletion_protection::access(ctx, &input)).await?;
                     crate::ops::put_log_group_deletion_protection::put_log_group_deletion_protection(self, ctx, input)
                         .await?;
+                    Ok(Reply::nothing())
+                }
+                96 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_metric_filter::access(ctx, &input)).await?;
+                    crate::ops::put_metric_filter::put_metric_filter(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 99 => {
@@ -332,6 +566,11 @@ impl platform::Service for crate::Logs {
                     ctx.admit(self, &crate::ops::tag_resource::access(ctx, &input)).await?;
                     crate::ops::tag_resource::tag_resource(self, ctx, input).await?;
                     Ok(Reply::nothing())
+                }
+                109 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::test_metric_filter::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::test_metric_filter::test_metric_filter(self, ctx, input).await?))
                 }
                 111 => {
                     let input = wire::read(input)?;
@@ -367,8 +606,8 @@ static OPERATIONS: [Operation; 118] = [
 /* 5 */ Operation::new(t(96, 16)),
 /* 6 */ Operation::new(t(112, 16)),
 /* 7 */ Operation::new(t(128, 24)),
-/* 8 */ Operation::new(t(152, 14)).served().input(5),
-/* 9 */ Operation::new(t(166, 15)).served().input(6),
+/* 8 */ Operation::new(t(152, 14)).served().input(6),
+/* 9 */ Operation::new(t(166, 15)).served().input(7),
 /* 10 */ Operation::new(t(181, 17)),
 /* 11 */ Operation::new(t(198, 20)),
 /* 12 */ Operation::new(t(218, 19)),
@@ -381,13 +620,13 @@ static OPERATIONS: [Operation; 118] = [
 /* 19 */ Operation::new(t(370, 17)),
 /* 20 */ Operation::new(t(387, 17)),
 /* 21 */ Operation::new(t(404, 24)),
-/* 22 */ Operation::new(t(428, 14)).served().input(13),
-/* 23 */ Operation::new(t(442, 15)).served().input(14),
+/* 22 */ Operation::new(t(428, 14)).served().input(15),
+/* 23 */ Operation::new(t(442, 15)).served().input(16),
 /* 24 */ Operation::new(t(457, 17)),
-/* 25 */ Operation::new(t(474, 18)),
+/* 25 */ Operation::new(t(474, 18)).served().input(17),
 /* 26 */ Operation::new(t(492, 21)),
 /* 27 */ Operation::new(t(513, 20)),
-/* 28 */ Operation::new(t(533, 21)).served().input(15),
+/* 28 */ Operation::new(t(533, 21)).served().input(18),
 /* 29 */ Operation::new(t(554, 20)),
 /* 30 */ Operation::new(t(574, 24)),
 /* 31 */ Operation::new(t(598, 25)),
@@ -403,17 +642,17 @@ static OPERATIONS: [Operation; 118] = [
 /* 41 */ Operation::new(t(821, 25)),
 /* 42 */ Operation::new(t(846, 19)),
 /* 43 */ Operation::new(t(865, 21)),
-/* 44 */ Operation::new(t(886, 17)).served().input(20).output(21),
-/* 45 */ Operation::new(t(903, 18)).served().input(22).output(23),
+/* 44 */ Operation::new(t(886, 17)).served().input(23).output(24),
+/* 45 */ Operation::new(t(903, 18)).served().input(25).output(26),
 /* 46 */ Operation::new(t(921, 20)),
-/* 47 */ Operation::new(t(941, 21)),
+/* 47 */ Operation::new(t(941, 21)).served().input(27).output(28),
 /* 48 */ Operation::new(t(962, 15)),
 /* 49 */ Operation::new(t(977, 24)),
 /* 50 */ Operation::new(t(1001, 24)),
 /* 51 */ Operation::new(t(1025, 27)),
 /* 52 */ Operation::new(t(1052, 18)),
 /* 53 */ Operation::new(t(1070, 40)),
-/* 54 */ Operation::new(t(1110, 15)),
+/* 54 */ Operation::new(t(1110, 15)).served().input(50).output(51),
 /* 55 */ Operation::new(t(1125, 23)),
 /* 56 */ Operation::new(t(1148, 11)),
 /* 57 */ Operation::new(t(1159, 22)),
@@ -421,7 +660,7 @@ static OPERATIONS: [Operation; 118] = [
 /* 59 */ Operation::new(t(1209, 17)),
 /* 60 */ Operation::new(t(1226, 14)),
 /* 61 */ Operation::new(t(1240, 21)),
-/* 62 */ Operation::new(t(1261, 12)),
+/* 62 */ Operation::new(t(1261, 12)).served().input(56).output(57),
 /* 63 */ Operation::new(t(1273, 12)),
 /* 64 */ Operation::new(t(1285, 17)),
 /* 65 */ Operation::new(t(1302, 12)),
@@ -436,13 +675,13 @@ static OPERATIONS: [Operation; 118] = [
 /* 74 */ Operation::new(t(1460, 13)),
 /* 75 */ Operation::new(t(1473, 16)),
 /* 76 */ Operation::new(t(1489, 23)),
-/* 77 */ Operation::new(t(1512, 13)).served().input(32).output(33),
+/* 77 */ Operation::new(t(1512, 13)).served().input(67).output(68),
 /* 78 */ Operation::new(t(1525, 21)),
 /* 79 */ Operation::new(t(1546, 20)),
 /* 80 */ Operation::new(t(1566, 32)),
 /* 81 */ Operation::new(t(1598, 24)),
-/* 82 */ Operation::new(t(1622, 19)).served().input(34).output(35),
-/* 83 */ Operation::new(t(1641, 16)).served().input(36).output(37),
+/* 82 */ Operation::new(t(1622, 19)).served().input(69).output(70),
+/* 83 */ Operation::new(t(1641, 16)).served().input(71).output(72),
 /* 84 */ Operation::new(t(1657, 16)),
 /* 85 */ Operation::new(t(1673, 28)),
 /* 86 */ Operation::new(t(1701, 23)),
@@ -453,12 +692,12 @@ static OPERATIONS: [Operation; 118] = [
 /* 91 */ Operation::new(t(1805, 20)),
 /* 92 */ Operation::new(t(1825, 14)),
 /* 93 */ Operation::new(t(1839, 14)),
-/* 94 */ Operation::new(t(1853, 12)),
-/* 95 */ Operation::new(t(1865, 29)).served().input(53),
-/* 96 */ Operation::new(t(1894, 15)),
+/* 94 */ Operation::new(t(1853, 12)).served().input(101).output(102),
+/* 95 */ Operation::new(t(1865, 29)).served().input(103),
+/* 96 */ Operation::new(t(1894, 15)).served().input(104),
 /* 97 */ Operation::new(t(1909, 18)),
 /* 98 */ Operation::new(t(1927, 17)),
-/* 99 */ Operation::new(t(1944, 18)).served().input(54),
+/* 99 */ Operation::new(t(1944, 18)).served().input(105),
 /* 100 */ Operation::new(t(1962, 20)),
 /* 101 */ Operation::new(t(1982, 21)),
 /* 102 */ Operation::new(t(2003, 22)),
@@ -466,12 +705,12 @@ static OPERATIONS: [Operation; 118] = [
 /* 104 */ Operation::new(t(2039, 13)),
 /* 105 */ Operation::new(t(2052, 10)),
 /* 106 */ Operation::new(t(2062, 9)),
-/* 107 */ Operation::new(t(2071, 11)).served().input(65),
-/* 108 */ Operation::new(t(2082, 11)).served().input(66),
-/* 109 */ Operation::new(t(2093, 16)),
+/* 107 */ Operation::new(t(2071, 11)).served().input(123),
+/* 108 */ Operation::new(t(2082, 11)).served().input(124),
+/* 109 */ Operation::new(t(2093, 16)).served().input(128).output(129),
 /* 110 */ Operation::new(t(2109, 15)),
-/* 111 */ Operation::new(t(2124, 13)).served().input(70),
-/* 112 */ Operation::new(t(2137, 13)).served().input(71),
+/* 111 */ Operation::new(t(2124, 13)).served().input(133),
+/* 112 */ Operation::new(t(2137, 13)).served().input(134),
 /* 113 */ Operation::new(t(2150, 13)),
 /* 114 */ Operation::new(t(2163, 27)),
 /* 115 */ Operation::new(t(2190, 24)),
@@ -486,190 +725,396 @@ static SCHEMA: Schema = Schema {
 /* 0 */ Shape::simple(t(2251, 9), Kind::String).bounds(12.0, 12.0).pattern(t(2260, 8)),
 /* 1 */ Shape::rows(t(2268, 10), Kind::List, 0, 1).bounds(0.0, 20.0),
 /* 2 */ Shape::simple(t(2284, 18), Kind::String).bounds(1.0, 1011.0).pattern(t(2302, 13)),
-/* 3 */ Shape::simple(t(2315, 3), Kind::String),
-/* 4 */ Shape::simple(t(2318, 32), Kind::Boolean),
-/* 5 */ Shape::rows(t(2350, 21), Kind::Structure, 1, 5),
-/* 6 */ Shape::rows(t(2433, 22), Kind::Structure, 6, 2),
-/* 7 */ Shape::rows(t(2468, 20), Kind::Enum, 0, 4),
-/* 8 */ Shape::rows(t(2520, 16), Kind::Structure, 8, 2),
-/* 9 */ Shape::rows(t(2544, 17), Kind::List, 10, 1).bounds(1.0, 5.0),
-/* 10 */ Shape::simple(t(2561, 14), Kind::String),
-/* 11 */ Shape::simple(t(2575, 14), Kind::String),
-/* 12 */ Shape::simple(t(2589, 4), Kind::Integer),
-/* 13 */ Shape::rows(t(2593, 21), Kind::Structure, 11, 1),
-/* 14 */ Shape::rows(t(2614, 22), Kind::Structure, 12, 2),
-/* 15 */ Shape::rows(t(2636, 28), Kind::Structure, 14, 1),
-/* 16 */ Shape::simple(t(2664, 25), Kind::Boolean),
-/* 17 */ Shape::simple(t(2689, 10), Kind::Boolean),
-/* 18 */ Shape::simple(t(2699, 13), Kind::Integer).bounds(1.0, 50.0),
-/* 19 */ Shape::rows(t(2712, 36), Kind::List, 15, 1).bounds(1.0, 50.0),
-/* 20 */ Shape::rows(t(2748, 24), Kind::Structure, 16, 8),
-/* 21 */ Shape::rows(t(2881, 25), Kind::Structure, 24, 2),
-/* 22 */ Shape::rows(t(2915, 25), Kind::Structure, 26, 7),
-/* 23 */ Shape::rows(t(2994, 26), Kind::Structure, 33, 2),
-/* 24 */ Shape::simple(t(3030, 14), Kind::String).bounds(1.0, 512.0).pattern(t(3044, 19)),
-/* 25 */ Shape::rows(t(3063, 15), Kind::List, 35, 1).bounds(1.0, 20.0),
-/* 26 */ Shape::simple(t(3078, 11), Kind::Integer),
-/* 27 */ Shape::simple(t(3089, 21), Kind::Boolean),
-/* 28 */ Shape::rows(t(3110, 19), Kind::List, 36, 1),
-/* 29 */ Shape::rows(t(3129, 17), Kind::Enum, 4, 1),
-/* 30 */ Shape::simple(t(3169, 8), Kind::String).bounds(NEG, 256.0),
-/* 31 */ Shape::simple(t(3177, 9), Kind::Integer).bounds(1.0, 1000.0),
-/* 32 */ Shape::rows(t(3186, 20), Kind::Structure, 37, 9),
-/* 33 */ Shape::rows(t(3244, 21), Kind::Structure, 46, 2),
-/* 34 */ Shape::rows(t(3265, 26), Kind::Structure, 48, 1),
-/* 35 */ Shape::rows(t(3302, 27), Kind::Structure, 49, 1),
-/* 36 */ Shape::rows(t(3329, 23), Kind::Structure, 50, 1),
-/* 37 */ Shape::rows(t(3352, 24), Kind::Structure, 51, 1),
-/* 38 */ Shape::rows(t(3376, 8), Kind::Structure, 52, 14),
-/* 39 */ Shape::rows(t(3543, 13), Kind::Enum, 5, 4),
-/* 40 */ Shape::simple(t(3599, 18), Kind::String).bounds(1.0, 2048.0).pattern(t(3617, 14)),
-/* 41 */ Shape::simple(t(3631, 12), Kind::String).bounds(1.0, 512.0).pattern(t(3044, 19)),
-/* 42 */ Shape::simple(t(3643, 19), Kind::String).bounds(0.0, 512.0).pattern(t(3662, 19)),
-/* 43 */ Shape::simple(t(3681, 24), Kind::String).bounds(3.0, 129.0).pattern(t(3705, 67)),
-/* 44 */ Shape::rows(t(3772, 17), Kind::List, 66, 1),
-/* 45 */ Shape::rows(t(3789, 15), Kind::Structure, 67, 3),
-/* 46 */ Shape::rows(t(3804, 9), Kind::List, 70, 1),
-/* 47 */ Shape::rows(t(3813, 9), Kind::Structure, 71, 8),
-/* 48 */ Shape::simple(t(3895, 13), Kind::String).bounds(1.0, 512.0).pattern(t(3908, 6)),
-/* 49 */ Shape::rows(t(3914, 10), Kind::List, 79, 1),
-/* 50 */ Shape::simple(t(3924, 9), Kind::String).bounds(1.0, POS),
-/* 51 */ Shape::rows(t(3933, 7), Kind::Enum, 9, 2),
-/* 52 */ Shape::simple(t(3953, 10), Kind::String),
-/* 53 */ Shape::rows(t(3963, 36), Kind::Structure, 80, 2),
-/* 54 */ Shape::rows(t(3999, 25), Kind::Structure, 82, 2),
-/* 55 */ Shape::simple(t(4024, 13), Kind::String).bounds(1.0, POS),
-/* 56 */ Shape::simple(t(4037, 11), Kind::Long).bounds(0.0, POS),
-/* 57 */ Shape::rows(t(4048, 9), Kind::Structure, 84, 2),
-/* 58 */ Shape::simple(t(4066, 12), Kind::String).bounds(1.0, 128.0).pattern(t(4078, 31)),
-/* 59 */ Shape::simple(t(4109, 14), Kind::String).bounds(0.0, 259.0).pattern(t(4123, 39)),
-/* 60 */ Shape::rows(t(4162, 15), Kind::List, 86, 1).bounds(0.0, 5.0),
-/* 61 */ Shape::rows(t(4177, 10), Kind::List, 87, 1).bounds(1.0, 5.0),
-/* 62 */ Shape::simple(t(4187, 6), Kind::String).bounds(1.0, 128.0).pattern(t(4078, 31)),
-/* 63 */ Shape::rows(t(4193, 10), Kind::List, 88, 1).bounds(0.0, 50.0),
-/* 64 */ Shape::rows(t(4203, 7), Kind::List, 89, 1).bounds(1.0, POS),
-/* 65 */ Shape::rows(t(4210, 18), Kind::Structure, 90, 2),
-/* 66 */ Shape::rows(t(4228, 18), Kind::Structure, 92, 2),
-/* 67 */ Shape::simple(t(4246, 8), Kind::String).bounds(NEG, 256.0).pattern(t(4254, 31)),
-/* 68 */ Shape::rows(t(4285, 4), Kind::Map, 94, 2).bounds(1.0, 50.0),
-/* 69 */ Shape::simple(t(4294, 9), Kind::Long).bounds(0.0, POS),
-/* 70 */ Shape::rows(t(4303, 20), Kind::Structure, 96, 2),
-/* 71 */ Shape::rows(t(4323, 20), Kind::Structure, 98, 2),
+/* 3 */ Shape::simple(t(2315, 22), Kind::Boolean),
+/* 4 */ Shape::simple(t(2337, 3), Kind::String),
+/* 5 */ Shape::simple(t(2340, 32), Kind::Boolean),
+/* 6 */ Shape::rows(t(2372, 21), Kind::Structure, 1, 5),
+/* 7 */ Shape::rows(t(2455, 22), Kind::Structure, 6, 2),
+/* 8 */ Shape::rows(t(2490, 20), Kind::Enum, 0, 4),
+/* 9 */ Shape::rows(t(2542, 16), Kind::Structure, 8, 2),
+/* 10 */ Shape::rows(t(2566, 17), Kind::List, 10, 1).bounds(1.0, 5.0),
+/* 11 */ Shape::simple(t(2583, 14), Kind::String),
+/* 12 */ Shape::simple(t(2597, 14), Kind::String),
+/* 13 */ Shape::simple(t(2611, 4), Kind::Integer),
+/* 14 */ Shape::simple(t(2615, 12), Kind::Double),
+/* 15 */ Shape::rows(t(2627, 21), Kind::Structure, 11, 1),
+/* 16 */ Shape::rows(t(2648, 22), Kind::Structure, 12, 2),
+/* 17 */ Shape::rows(t(2670, 25), Kind::Structure, 14, 2),
+/* 18 */ Shape::rows(t(2705, 28), Kind::Structure, 16, 1),
+/* 19 */ Shape::simple(t(2733, 25), Kind::Boolean),
+/* 20 */ Shape::simple(t(2758, 10), Kind::Boolean),
+/* 21 */ Shape::simple(t(2768, 13), Kind::Integer).bounds(1.0, 50.0),
+/* 22 */ Shape::rows(t(2781, 36), Kind::List, 17, 1).bounds(1.0, 50.0),
+/* 23 */ Shape::rows(t(2817, 24), Kind::Structure, 18, 8),
+/* 24 */ Shape::rows(t(2950, 25), Kind::Structure, 26, 2),
+/* 25 */ Shape::rows(t(2984, 25), Kind::Structure, 28, 7),
+/* 26 */ Shape::rows(t(3063, 26), Kind::Structure, 35, 2),
+/* 27 */ Shape::rows(t(3099, 28), Kind::Structure, 37, 6),
+/* 28 */ Shape::rows(t(3168, 29), Kind::Structure, 43, 2),
+/* 29 */ Shape::rows(t(3210, 10), Kind::Map, 45, 2),
+/* 30 */ Shape::simple(t(3228, 13), Kind::String).bounds(NEG, 255.0),
+/* 31 */ Shape::simple(t(3241, 15), Kind::String).bounds(NEG, 255.0),
+/* 32 */ Shape::rows(t(3256, 16), Kind::List, 47, 1),
+/* 33 */ Shape::rows(t(3272, 6), Kind::Structure, 48, 2),
+/* 34 */ Shape::rows(t(3301, 16), Kind::Map, 50, 2).bounds(0.0, 10.0),
+/* 35 */ Shape::simple(t(3317, 19), Kind::String).bounds(1.0, 256.0),
+/* 36 */ Shape::simple(t(3336, 21), Kind::String).bounds(1.0, 512.0),
+/* 37 */ Shape::rows(t(3357, 19), Kind::Map, 52, 2).bounds(2.0, 4.0),
+/* 38 */ Shape::simple(t(3376, 22), Kind::String).bounds(1.0, 32.0),
+/* 39 */ Shape::simple(t(3398, 24), Kind::String).bounds(1.0, 512.0),
+/* 40 */ Shape::rows(t(3422, 24), Kind::Enum, 4, 7),
+/* 41 */ Shape::simple(t(3574, 7), Kind::String),
+/* 42 */ Shape::simple(t(3581, 12), Kind::String).bounds(1.0, POS),
+/* 43 */ Shape::simple(t(3593, 11), Kind::Long),
+/* 44 */ Shape::simple(t(3604, 11), Kind::Integer).bounds(1.0, 10000.0),
+/* 45 */ Shape::rows(t(3615, 15), Kind::Map, 54, 2),
+/* 46 */ Shape::simple(t(3630, 14), Kind::String).bounds(1.0, 512.0).pattern(t(3644, 19)),
+/* 47 */ Shape::rows(t(3663, 15), Kind::List, 56, 1).bounds(1.0, 20.0),
+/* 48 */ Shape::simple(t(3678, 22), Kind::String).bounds(0.0, 2000.0),
+/* 49 */ Shape::simple(t(3700, 11), Kind::Integer),
+/* 50 */ Shape::rows(t(3711, 22), Kind::Structure, 57, 12),
+/* 51 */ Shape::rows(t(3806, 23), Kind::Structure, 69, 3),
+/* 52 */ Shape::simple(t(3853, 10), Kind::String).bounds(1.0, 512.0).pattern(t(3863, 6)),
+/* 53 */ Shape::simple(t(3869, 13), Kind::String).bounds(0.0, 1024.0),
+/* 54 */ Shape::rows(t(3882, 16), Kind::Structure, 72, 5),
+/* 55 */ Shape::rows(t(3934, 17), Kind::List, 77, 1),
+/* 56 */ Shape::rows(t(3951, 19), Kind::Structure, 78, 9),
+/* 57 */ Shape::rows(t(3970, 20), Kind::Structure, 87, 3),
+/* 58 */ Shape::simple(t(4023, 21), Kind::Boolean),
+/* 59 */ Shape::rows(t(4044, 19), Kind::List, 90, 1),
+/* 60 */ Shape::rows(t(4063, 17), Kind::Enum, 11, 1),
+/* 61 */ Shape::rows(t(4103, 13), Kind::Structure, 91, 2),
+/* 62 */ Shape::rows(t(4116, 14), Kind::List, 93, 1).bounds(1.0, 10000.0),
+/* 63 */ Shape::rows(t(4130, 19), Kind::List, 94, 1).bounds(1.0, 100.0),
+/* 64 */ Shape::simple(t(4149, 11), Kind::Boolean),
+/* 65 */ Shape::simple(t(4160, 8), Kind::String).bounds(NEG, 256.0),
+/* 66 */ Shape::simple(t(4168, 9), Kind::Integer).bounds(1.0, 1000.0),
+/* 67 */ Shape::rows(t(4177, 20), Kind::Structure, 95, 9),
+/* 68 */ Shape::rows(t(4235, 21), Kind::Structure, 104, 2),
+/* 69 */ Shape::rows(t(4256, 26), Kind::Structure, 106, 1),
+/* 70 */ Shape::rows(t(4293, 27), Kind::Structure, 107, 1),
+/* 71 */ Shape::rows(t(4320, 23), Kind::Structure, 108, 1),
+/* 72 */ Shape::rows(t(4343, 24), Kind::Structure, 109, 1),
+/* 73 */ Shape::simple(t(4367, 13), Kind::Integer),
+/* 74 */ Shape::rows(t(4380, 8), Kind::Structure, 110, 14),
+/* 75 */ Shape::rows(t(4547, 13), Kind::Enum, 12, 4),
+/* 76 */ Shape::simple(t(4603, 18), Kind::String).bounds(1.0, 2048.0).pattern(t(4621, 14)),
+/* 77 */ Shape::simple(t(4635, 12), Kind::String).bounds(1.0, 512.0).pattern(t(3644, 19)),
+/* 78 */ Shape::simple(t(4647, 19), Kind::String).bounds(0.0, 512.0).pattern(t(4666, 19)),
+/* 79 */ Shape::simple(t(4685, 24), Kind::String).bounds(3.0, 129.0).pattern(t(4709, 67)),
+/* 80 */ Shape::rows(t(4776, 17), Kind::List, 124, 1),
+/* 81 */ Shape::rows(t(4793, 15), Kind::Structure, 125, 3),
+/* 82 */ Shape::rows(t(4808, 9), Kind::List, 128, 1),
+/* 83 */ Shape::rows(t(4817, 9), Kind::Structure, 129, 8),
+/* 84 */ Shape::simple(t(4899, 13), Kind::String).bounds(1.0, 512.0).pattern(t(3863, 6)),
+/* 85 */ Shape::simple(t(4912, 27), Kind::Boolean),
+/* 86 */ Shape::rows(t(4939, 10), Kind::List, 137, 1),
+/* 87 */ Shape::rows(t(4949, 12), Kind::Structure, 138, 8),
+/* 88 */ Shape::rows(t(5051, 23), Kind::Structure, 146, 3),
+/* 89 */ Shape::rows(t(5112, 19), Kind::List, 149, 1),
+/* 90 */ Shape::rows(t(5131, 13), Kind::List, 150, 1),
+/* 91 */ Shape::simple(t(5144, 10), Kind::String).bounds(NEG, 255.0).pattern(t(5154, 7)),
+/* 92 */ Shape::simple(t(5161, 15), Kind::String).bounds(NEG, 255.0).pattern(t(5154, 7)),
+/* 93 */ Shape::rows(t(5176, 20), Kind::Structure, 151, 6),
+/* 94 */ Shape::rows(t(5233, 21), Kind::List, 157, 1).bounds(1.0, 1.0),
+/* 95 */ Shape::simple(t(5254, 11), Kind::String).bounds(NEG, 100.0),
+/* 96 */ Shape::simple(t(5265, 9), Kind::String).bounds(1.0, POS),
+/* 97 */ Shape::rows(t(5274, 7), Kind::Enum, 16, 2),
+/* 98 */ Shape::rows(t(5294, 14), Kind::Structure, 158, 3),
+/* 99 */ Shape::rows(t(5308, 15), Kind::List, 161, 1),
+/* 100 */ Shape::simple(t(5323, 10), Kind::String),
+/* 101 */ Shape::rows(t(5333, 19), Kind::Structure, 162, 5),
+/* 102 */ Shape::rows(t(5380, 20), Kind::Structure, 167, 3),
+/* 103 */ Shape::rows(t(5456, 36), Kind::Structure, 170, 2),
+/* 104 */ Shape::rows(t(5492, 22), Kind::Structure, 172, 7),
+/* 105 */ Shape::rows(t(5514, 25), Kind::Structure, 179, 2),
+/* 106 */ Shape::rows(t(5539, 18), Kind::Structure, 181, 1),
+/* 107 */ Shape::rows(t(5566, 21), Kind::Structure, 182, 3),
+/* 108 */ Shape::rows(t(5656, 17), Kind::Structure, 185, 2),
+/* 109 */ Shape::rows(t(5691, 18), Kind::List, 187, 1),
+/* 110 */ Shape::simple(t(5709, 13), Kind::String).bounds(1.0, POS),
+/* 111 */ Shape::rows(t(5722, 12), Kind::Enum, 18, 27),
+/* 112 */ Shape::simple(t(6017, 13), Kind::Boolean),
+/* 113 */ Shape::simple(t(6030, 11), Kind::Long).bounds(0.0, POS),
+/* 114 */ Shape::simple(t(6041, 11), Kind::String),
+/* 115 */ Shape::rows(t(6052, 9), Kind::Structure, 188, 2),
+/* 116 */ Shape::simple(t(6067, 12), Kind::String).bounds(1.0, 128.0).pattern(t(6079, 31)),
+/* 117 */ Shape::simple(t(6110, 14), Kind::String).bounds(0.0, 259.0).pattern(t(6124, 39)),
+/* 118 */ Shape::rows(t(6163, 15), Kind::List, 190, 1).bounds(0.0, 5.0),
+/* 119 */ Shape::rows(t(6178, 10), Kind::List, 191, 1).bounds(1.0, 5.0),
+/* 120 */ Shape::simple(t(6188, 6), Kind::String).bounds(1.0, 128.0).pattern(t(6079, 31)),
+/* 121 */ Shape::rows(t(6194, 10), Kind::List, 192, 1).bounds(0.0, 50.0),
+/* 122 */ Shape::rows(t(6204, 7), Kind::List, 193, 1).bounds(1.0, POS),
+/* 123 */ Shape::rows(t(6211, 18), Kind::Structure, 194, 2),
+/* 124 */ Shape::rows(t(6229, 18), Kind::Structure, 196, 2),
+/* 125 */ Shape::simple(t(6247, 8), Kind::String).bounds(NEG, 256.0).pattern(t(6255, 31)),
+/* 126 */ Shape::rows(t(6286, 4), Kind::Map, 198, 2).bounds(1.0, 50.0),
+/* 127 */ Shape::rows(t(6290, 17), Kind::List, 200, 1).bounds(1.0, 50.0),
+/* 128 */ Shape::rows(t(6307, 23), Kind::Structure, 201, 2),
+/* 129 */ Shape::rows(t(6346, 24), Kind::Structure, 203, 1),
+/* 130 */ Shape::simple(t(6377, 9), Kind::Long).bounds(0.0, POS),
+/* 131 */ Shape::simple(t(6386, 5), Kind::String),
+/* 132 */ Shape::simple(t(6391, 6), Kind::Boolean),
+/* 133 */ Shape::rows(t(6397, 20), Kind::Structure, 204, 2),
+/* 134 */ Shape::rows(t(6417, 20), Kind::Structure, 206, 2),
+/* 135 */ Shape::simple(t(6444, 5), Kind::String),
 ],
  members: &[
 Member::new(t(2278, 6), 0),
-Member::new(t(2371, 25), 16),
-Member::new(t(2396, 8), 30),
-Member::new(t(2404, 13), 39),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2429, 4), 68),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2455, 13), 48).flags(flag::REQUIRED),
-Member::new(t(2536, 4), 10).flags(flag::REQUIRED),
-Member::new(t(2540, 4), 11),
-Member::new(t(2278, 6), 8),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2455, 13), 48).flags(flag::REQUIRED),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2278, 6), 40),
-Member::new(t(2772, 18), 1),
-Member::new(t(2790, 21), 27),
-Member::new(t(2811, 5), 18),
-Member::new(t(2404, 13), 39),
-Member::new(t(2816, 19), 19),
-Member::new(t(2835, 19), 42),
-Member::new(t(2854, 18), 41),
-Member::new(t(2872, 9), 50),
-Member::new(t(2906, 9), 46),
-Member::new(t(2872, 9), 50),
-Member::new(t(2940, 10), 17),
-Member::new(t(2811, 5), 18),
-Member::new(t(2950, 18), 40),
-Member::new(t(2417, 12), 41),
-Member::new(t(2968, 19), 48),
-Member::new(t(2872, 9), 50),
-Member::new(t(2987, 7), 51),
-Member::new(t(3020, 10), 49),
-Member::new(t(2872, 9), 50),
-Member::new(t(2278, 6), 24),
-Member::new(t(2278, 6), 29),
-Member::new(t(2772, 18), 1),
-Member::new(t(3206, 11), 9),
-Member::new(t(3217, 15), 25),
-Member::new(t(2790, 21), 27),
-Member::new(t(2811, 5), 31),
-Member::new(t(2404, 13), 39),
-Member::new(t(2835, 19), 43),
-Member::new(t(3232, 12), 61),
-Member::new(t(2872, 9), 50),
-Member::new(t(2906, 9), 44),
-Member::new(t(2872, 9), 50),
-Member::new(t(3291, 11), 2).flags(flag::REQUIRED),
-Member::new(t(2429, 4), 68),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2429, 4), 68),
-Member::new(t(3384, 3), 3),
-Member::new(t(3387, 32), 4),
-Member::new(t(3419, 12), 69),
-Member::new(t(3431, 20), 7),
-Member::new(t(2371, 25), 16),
-Member::new(t(3451, 19), 28),
-Member::new(t(2396, 8), 30),
-Member::new(t(3470, 11), 3),
-Member::new(t(2404, 13), 39),
-Member::new(t(2417, 12), 41),
-Member::new(t(3481, 17), 26),
-Member::new(t(3498, 15), 12),
-Member::new(t(3513, 19), 52),
-Member::new(t(3532, 11), 56),
-Member::new(t(2278, 6), 45),
-Member::new(t(3470, 11), 3),
-Member::new(t(2404, 13), 39),
-Member::new(t(2417, 12), 41),
-Member::new(t(2278, 6), 38),
-Member::new(t(3384, 3), 3),
-Member::new(t(3419, 12), 69),
-Member::new(t(3822, 19), 69),
-Member::new(t(3841, 18), 69),
-Member::new(t(3859, 17), 69),
-Member::new(t(2455, 13), 48),
-Member::new(t(3532, 11), 56),
-Member::new(t(3876, 19), 55),
-Member::new(t(2278, 6), 47),
-Member::new(t(2371, 25), 16).flags(flag::REQUIRED),
-Member::new(t(2950, 18), 40).flags(flag::REQUIRED),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(3498, 15), 12).flags(flag::REQUIRED),
-Member::new(t(4057, 3), 58).flags(flag::REQUIRED),
-Member::new(t(4060, 6), 60),
-Member::new(t(2278, 6), 59),
-Member::new(t(2278, 6), 57),
-Member::new(t(2278, 6), 62),
-Member::new(t(2278, 6), 62),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2429, 4), 68).flags(flag::REQUIRED),
-Member::new(t(3291, 11), 2).flags(flag::REQUIRED),
-Member::new(t(2429, 4), 68).flags(flag::REQUIRED),
-Member::new(t(4057, 3), 62),
-Member::new(t(4289, 5), 67),
-Member::new(t(2417, 12), 41).flags(flag::REQUIRED),
-Member::new(t(2429, 4), 64).flags(flag::REQUIRED),
-Member::new(t(3291, 11), 2).flags(flag::REQUIRED),
-Member::new(t(4343, 7), 63).flags(flag::REQUIRED),
+Member::new(t(2393, 25), 19),
+Member::new(t(2418, 8), 65),
+Member::new(t(2426, 13), 75),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2451, 4), 126),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
+Member::new(t(2558, 4), 11).flags(flag::REQUIRED),
+Member::new(t(2562, 4), 12),
+Member::new(t(2278, 6), 9),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
+Member::new(t(2695, 10), 52).flags(flag::REQUIRED),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2278, 6), 76),
+Member::new(t(2841, 18), 1),
+Member::new(t(2859, 21), 58),
+Member::new(t(2880, 5), 21),
+Member::new(t(2426, 13), 75),
+Member::new(t(2885, 19), 22),
+Member::new(t(2904, 19), 78),
+Member::new(t(2923, 18), 77),
+Member::new(t(2941, 9), 96),
+Member::new(t(2975, 9), 82),
+Member::new(t(2941, 9), 96),
+Member::new(t(3009, 10), 20),
+Member::new(t(2880, 5), 21),
+Member::new(t(3019, 18), 76),
+Member::new(t(2439, 12), 77),
+Member::new(t(3037, 19), 84),
+Member::new(t(2941, 9), 96),
+Member::new(t(3056, 7), 97),
+Member::new(t(3089, 10), 86),
+Member::new(t(2941, 9), 96),
+Member::new(t(3127, 16), 52),
+Member::new(t(2880, 5), 21),
+Member::new(t(2439, 12), 77),
+Member::new(t(3143, 10), 91),
+Member::new(t(3153, 15), 92),
+Member::new(t(2941, 9), 96),
+Member::new(t(3197, 13), 90),
+Member::new(t(2941, 9), 96),
+Member::new(t(3220, 3), 30),
+Member::new(t(3223, 5), 31),
+Member::new(t(2278, 6), 114),
+Member::new(t(3278, 10), 34),
+Member::new(t(3288, 13), 37),
+Member::new(t(3220, 3), 35),
+Member::new(t(3223, 5), 36),
+Member::new(t(3220, 3), 38),
+Member::new(t(3223, 5), 39),
+Member::new(t(3220, 3), 131),
+Member::new(t(3223, 5), 135),
+Member::new(t(2278, 6), 46),
+Member::new(t(3733, 7), 130),
+Member::new(t(3740, 13), 53),
+Member::new(t(3753, 11), 64),
+Member::new(t(2880, 5), 44),
+Member::new(t(3019, 18), 76),
+Member::new(t(2439, 12), 77),
+Member::new(t(3037, 19), 84),
+Member::new(t(3764, 14), 63),
+Member::new(t(2941, 9), 96),
+Member::new(t(3778, 13), 112),
+Member::new(t(3791, 9), 130),
+Member::new(t(3800, 6), 132),
+Member::new(t(3829, 6), 55),
+Member::new(t(2941, 9), 96),
+Member::new(t(3835, 18), 109),
+Member::new(t(3898, 7), 41),
+Member::new(t(3905, 13), 130),
+Member::new(t(2477, 13), 84),
+Member::new(t(3918, 7), 42),
+Member::new(t(3925, 9), 130),
+Member::new(t(2278, 6), 54),
+Member::new(t(3733, 7), 130),
+Member::new(t(2880, 5), 44),
+Member::new(t(3019, 18), 76),
+Member::new(t(2439, 12), 77),
+Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
+Member::new(t(2941, 9), 96),
+Member::new(t(3778, 13), 112),
+Member::new(t(3791, 9), 130),
+Member::new(t(3800, 6), 132),
+Member::new(t(3829, 6), 99),
+Member::new(t(3990, 17), 96),
+Member::new(t(4007, 16), 96),
+Member::new(t(2278, 6), 60),
+Member::new(t(3918, 7), 42).flags(flag::REQUIRED),
+Member::new(t(3925, 9), 130).flags(flag::REQUIRED),
+Member::new(t(2278, 6), 61),
+Member::new(t(2278, 6), 84),
+Member::new(t(2841, 18), 1),
+Member::new(t(4197, 11), 10),
+Member::new(t(4208, 15), 47),
+Member::new(t(2859, 21), 58),
+Member::new(t(2880, 5), 66),
+Member::new(t(2426, 13), 75),
+Member::new(t(2904, 19), 79),
+Member::new(t(4223, 12), 119),
+Member::new(t(2941, 9), 96),
+Member::new(t(2975, 9), 80),
+Member::new(t(2941, 9), 96),
+Member::new(t(4282, 11), 2).flags(flag::REQUIRED),
+Member::new(t(2451, 4), 126),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2451, 4), 126),
+Member::new(t(4388, 3), 4),
+Member::new(t(4391, 32), 5),
+Member::new(t(4423, 12), 130),
+Member::new(t(4435, 20), 8),
+Member::new(t(2393, 25), 19),
+Member::new(t(4455, 19), 59),
+Member::new(t(2418, 8), 65),
+Member::new(t(4474, 11), 4),
+Member::new(t(2426, 13), 75),
+Member::new(t(2439, 12), 77),
+Member::new(t(4485, 17), 49),
+Member::new(t(4502, 15), 13),
+Member::new(t(4517, 19), 100),
+Member::new(t(4536, 11), 113),
+Member::new(t(2278, 6), 81),
+Member::new(t(4474, 11), 4),
+Member::new(t(2426, 13), 75),
+Member::new(t(2439, 12), 77),
+Member::new(t(2278, 6), 74),
+Member::new(t(4388, 3), 4),
+Member::new(t(4423, 12), 130),
+Member::new(t(4826, 19), 130),
+Member::new(t(4845, 18), 130),
+Member::new(t(4863, 17), 130),
+Member::new(t(2477, 13), 84),
+Member::new(t(4536, 11), 113),
+Member::new(t(4880, 19), 110),
+Member::new(t(2278, 6), 83),
+Member::new(t(4961, 22), 3),
+Member::new(t(4423, 12), 130),
+Member::new(t(4983, 25), 32),
+Member::new(t(5008, 22), 48),
+Member::new(t(2695, 10), 52),
+Member::new(t(3740, 13), 53),
+Member::new(t(2439, 12), 77),
+Member::new(t(5030, 21), 94),
+Member::new(t(5074, 12), 42),
+Member::new(t(5086, 11), 43),
+Member::new(t(5097, 15), 45),
+Member::new(t(2278, 6), 88),
+Member::new(t(2278, 6), 87),
+Member::new(t(5196, 12), 14),
+Member::new(t(5208, 10), 29),
+Member::new(t(3143, 10), 91).flags(flag::REQUIRED),
+Member::new(t(3153, 15), 92).flags(flag::REQUIRED),
+Member::new(t(5218, 11), 95).flags(flag::REQUIRED),
+Member::new(t(5229, 4), 111),
+Member::new(t(2278, 6), 93),
+Member::new(t(3905, 13), 130),
+Member::new(t(3918, 7), 42),
+Member::new(t(3925, 9), 130),
+Member::new(t(2278, 6), 98),
+Member::new(t(5352, 6), 33),
+Member::new(t(5358, 9), 62).flags(flag::REQUIRED),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
+Member::new(t(5367, 13), 110),
+Member::new(t(5400, 17), 110),
+Member::new(t(5417, 18), 106),
+Member::new(t(5435, 21), 107),
+Member::new(t(2393, 25), 19).flags(flag::REQUIRED),
+Member::new(t(3019, 18), 76).flags(flag::REQUIRED),
+Member::new(t(4961, 22), 3),
+Member::new(t(4983, 25), 32),
+Member::new(t(5008, 22), 48),
+Member::new(t(2695, 10), 52).flags(flag::REQUIRED),
+Member::new(t(3740, 13), 53).flags(flag::REQUIRED),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(5030, 21), 94).flags(flag::REQUIRED),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(4502, 15), 13).flags(flag::REQUIRED),
+Member::new(t(5557, 9), 40).flags(flag::REQUIRED),
+Member::new(t(5587, 23), 73),
+Member::new(t(5610, 24), 73),
+Member::new(t(5634, 22), 73),
+Member::new(t(2477, 13), 84),
+Member::new(t(5673, 18), 85),
+Member::new(t(2278, 6), 108),
+Member::new(t(3220, 3), 116).flags(flag::REQUIRED),
+Member::new(t(6061, 6), 118),
+Member::new(t(2278, 6), 117),
+Member::new(t(2278, 6), 115),
+Member::new(t(2278, 6), 120),
+Member::new(t(2278, 6), 120),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2451, 4), 126).flags(flag::REQUIRED),
+Member::new(t(4282, 11), 2).flags(flag::REQUIRED),
+Member::new(t(2451, 4), 126).flags(flag::REQUIRED),
+Member::new(t(3220, 3), 120),
+Member::new(t(3223, 5), 125),
+Member::new(t(2278, 6), 42),
+Member::new(t(3740, 13), 53).flags(flag::REQUIRED),
+Member::new(t(6330, 16), 127).flags(flag::REQUIRED),
+Member::new(t(6370, 7), 89),
+Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
+Member::new(t(2451, 4), 122).flags(flag::REQUIRED),
+Member::new(t(4282, 11), 2).flags(flag::REQUIRED),
+Member::new(t(6437, 7), 121).flags(flag::REQUIRED),
 ],
  words: &[
-t(2488, 9),
-t(2497, 7),
-t(2504, 8),
-t(2512, 8),
-t(3146, 23),
-t(3556, 8),
-t(3564, 17),
-t(3581, 8),
-t(3589, 10),
-t(3895, 13),
-t(3940, 13),
+t(2510, 9),
+t(2519, 7),
+t(2526, 8),
+t(2534, 8),
+t(3446, 13),
+t(3459, 16),
+t(3475, 20),
+t(3495, 17),
+t(3512, 18),
+t(3530, 23),
+t(3553, 21),
+t(4080, 23),
+t(4560, 8),
+t(4568, 17),
+t(4585, 8),
+t(4593, 10),
+t(4899, 13),
+t(5281, 13),
+t(5734, 7),
+t(5741, 12),
+t(5753, 12),
+t(5765, 5),
+t(5770, 9),
+t(5779, 9),
+t(5788, 9),
+t(5797, 9),
+t(5806, 4),
+t(5810, 8),
+t(5818, 8),
+t(5826, 8),
+t(5834, 8),
+t(5842, 7),
+t(5849, 5),
+t(5854, 12),
+t(5866, 16),
+t(5882, 16),
+t(5898, 16),
+t(5914, 16),
+t(5930, 11),
+t(5941, 15),
+t(5956, 15),
+t(5971, 15),
+t(5986, 15),
+t(6001, 12),
+t(6013, 4),
 ],
 };
 
@@ -699,26 +1144,48 @@ const TEXT: &str = concat!(
 "igurationPutTransformerStartLiveTailStartQueryStopQueryTagLogGroupTagResourceTestMetricFilterTes",
 "tTransformerUntagLogGroupUntagResourceUpdateAnomalyUpdateDeliveryConfigurationUpdateLogAnomalyDe",
 "tectorUpdateLookupTableUpdateScheduledQueryAccountId^\\d{12}$AccountIdsmemberAmazonResourceName[\\",
-"w+=/:,.@-]*ArnBearerTokenAuthenticationEnabledCreateLogGroupRequestdeletionProtectionEnabledkmsK",
-"eyIdlogGroupClasslogGroupNametagsCreateLogStreamRequestlogStreamNameDataProtectionStatusACTIVATE",
-"DDELETEDARCHIVEDDISABLEDDataSourceFilternametypeDataSourceFiltersDataSourceNameDataSourceTypeDay",
-"sDeleteLogGroupRequestDeleteLogStreamRequestDeleteRetentionPolicyRequestDeletionProtectionEnable",
-"dDescendingDescribeLimitDescribeLogGroupsLogGroupIdentifiersDescribeLogGroupsRequestaccountIdent",
-"ifiersincludeLinkedAccountslimitlogGroupIdentifierslogGroupNamePatternlogGroupNamePrefixnextToke",
-"nDescribeLogGroupsResponselogGroupsDescribeLogStreamsRequestdescendinglogGroupIdentifierlogStrea",
-"mNamePrefixorderByDescribeLogStreamsResponselogStreamsFieldIndexName[\\.\\-_/#A-Za-z0-9]+FieldInde",
-"xNamesFilterCountIncludeLinkedAccountsInheritedPropertiesInheritedPropertyACCOUNT_DATA_PROTECTIO",
-"NKmsKeyIdListLimitListLogGroupsRequestdataSourcesfieldIndexNameslogGroupTagsListLogGroupsRespons",
-"eListTagsForResourceRequestresourceArnListTagsForResourceResponseListTagsLogGroupRequestListTags",
-"LogGroupResponseLogGrouparnbearerTokenAuthenticationEnabledcreationTimedataProtectionStatusinher",
-"itedPropertieslogGroupArnmetricFilterCountretentionInDaysretentionPolicyNamestoredBytesLogGroupC",
-"lassSTANDARDINFREQUENT_ACCESSDELIVERYESSENTIALSLogGroupIdentifier[\\w#+=/:,.@-]*LogGroupNameLogGr",
-"oupNamePattern[\\.\\-_/#A-Za-z0-9]*LogGroupNameRegexPattern(\\^?[\\.\\-_\\/#A-Za-z0-9]{3,24})(\\|\\^?[\\.",
-"\\-_\\/#A-Za-z0-9]{3,24}){0,4}LogGroupSummariesLogGroupSummaryLogGroupsLogStreamfirstEventTimestam",
-"plastEventTimestamplastIngestionTimeuploadSequenceTokenLogStreamName[^:*]*LogStreamsNextTokenOrd",
-"erByLastEventTimePolicyNamePutLogGroupDeletionProtectionRequestPutRetentionPolicyRequestSequence",
-"TokenStoredBytesTagFilterkeyvaluesTagFilterKey^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$TagFilterValue^!?\\*",
-"?([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)\\*?$TagFilterValuesTagFiltersTagKeyTagKeyListTagListTagLogGroupReq",
-"uestTagResourceRequestTagValue^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$TagsvalueTimestampUntagLogGroupRequ",
-"estUntagResourceRequesttagKeys",
+"w+=/:,.@-]*ApplyOnTransformedLogsArnBearerTokenAuthenticationEnabledCreateLogGroupRequestdeletio",
+"nProtectionEnabledkmsKeyIdlogGroupClasslogGroupNametagsCreateLogStreamRequestlogStreamNameDataPr",
+"otectionStatusACTIVATEDDELETEDARCHIVEDDISABLEDDataSourceFilternametypeDataSourceFiltersDataSourc",
+"eNameDataSourceTypeDaysDefaultValueDeleteLogGroupRequestDeleteLogStreamRequestDeleteMetricFilter",
+"RequestfilterNameDeleteRetentionPolicyRequestDeletionProtectionEnabledDescendingDescribeLimitDes",
+"cribeLogGroupsLogGroupIdentifiersDescribeLogGroupsRequestaccountIdentifiersincludeLinkedAccounts",
+"limitlogGroupIdentifierslogGroupNamePatternlogGroupNamePrefixnextTokenDescribeLogGroupsResponsel",
+"ogGroupsDescribeLogStreamsRequestdescendinglogGroupIdentifierlogStreamNamePrefixorderByDescribeL",
+"ogStreamsResponselogStreamsDescribeMetricFiltersRequestfilterNamePrefixmetricNamemetricNamespace",
+"DescribeMetricFiltersResponsemetricFiltersDimensionskeyvalueDimensionsKeyDimensionsValueEmitSyst",
+"emFieldsEntityattributeskeyAttributesEntityAttributesEntityAttributesKeyEntityAttributesValueEnt",
+"ityKeyAttributesEntityKeyAttributesKeyEntityKeyAttributesValueEntityRejectionErrorTypeInvalidEnt",
+"ityInvalidTypeValueInvalidKeyAttributesInvalidAttributesEntitySizeTooLargeUnsupportedLogGroupTyp",
+"eMissingRequiredFieldsEventIdEventMessageEventNumberEventsLimitExtractedValuesFieldIndexName[\\.\\",
+"-_/#A-Za-z0-9]+FieldIndexNamesFieldSelectionCriteriaFilterCountFilterLogEventsRequestendTimefilt",
+"erPatterninterleavedlogStreamNamesstartFromHeadstartTimeunmaskFilterLogEventsResponseeventssearc",
+"hedLogStreamsFilterName[^:*]*FilterPatternFilteredLogEventeventIdingestionTimemessagetimestampFi",
+"lteredLogEventsGetLogEventsRequestGetLogEventsResponsenextBackwardTokennextForwardTokenIncludeLi",
+"nkedAccountsInheritedPropertiesInheritedPropertyACCOUNT_DATA_PROTECTIONInputLogEventInputLogEven",
+"tsInputLogStreamNamesInterleavedKmsKeyIdListLimitListLogGroupsRequestdataSourcesfieldIndexNamesl",
+"ogGroupTagsListLogGroupsResponseListTagsForResourceRequestresourceArnListTagsForResourceResponse",
+"ListTagsLogGroupRequestListTagsLogGroupResponseLogEventIndexLogGrouparnbearerTokenAuthentication",
+"EnabledcreationTimedataProtectionStatusinheritedPropertieslogGroupArnmetricFilterCountretentionI",
+"nDaysretentionPolicyNamestoredBytesLogGroupClassSTANDARDINFREQUENT_ACCESSDELIVERYESSENTIALSLogGr",
+"oupIdentifier[\\w#+=/:,.@-]*LogGroupNameLogGroupNamePattern[\\.\\-_/#A-Za-z0-9]*LogGroupNameRegexPa",
+"ttern(\\^?[\\.\\-_\\/#A-Za-z0-9]{3,24})(\\|\\^?[\\.\\-_\\/#A-Za-z0-9]{3,24}){0,4}LogGroupSummariesLogGrou",
+"pSummaryLogGroupsLogStreamfirstEventTimestamplastEventTimestamplastIngestionTimeuploadSequenceTo",
+"kenLogStreamNameLogStreamSearchedCompletelyLogStreamsMetricFilterapplyOnTransformedLogsemitSyste",
+"mFieldDimensionsfieldSelectionCriteriametricTransformationsMetricFilterMatchRecordeventMessageev",
+"entNumberextractedValuesMetricFilterMatchesMetricFiltersMetricName[^:*$]*MetricNamespaceMetricTr",
+"ansformationdefaultValuedimensionsmetricValueunitMetricTransformationsMetricValueNextTokenOrderB",
+"yLastEventTimeOutputLogEventOutputLogEventsPolicyNamePutLogEventsRequestentitylogEventssequenceT",
+"okenPutLogEventsResponsenextSequenceTokenrejectedEntityInforejectedLogEventsInfoPutLogGroupDelet",
+"ionProtectionRequestPutMetricFilterRequestPutRetentionPolicyRequestRejectedEntityInfoerrorTypeRe",
+"jectedLogEventsInfoexpiredLogEventEndIndextooNewLogEventStartIndextooOldLogEventEndIndexSearched",
+"LogStreamsearchedCompletelySearchedLogStreamsSequenceTokenStandardUnitSecondsMicrosecondsMillise",
+"condsBytesKilobytesMegabytesGigabytesTerabytesBitsKilobitsMegabitsGigabitsTerabitsPercentCountBy",
+"tes/SecondKilobytes/SecondMegabytes/SecondGigabytes/SecondTerabytes/SecondBits/SecondKilobits/Se",
+"condMegabits/SecondGigabits/SecondTerabits/SecondCount/SecondNoneStartFromHeadStoredBytesSystemF",
+"ieldTagFiltervaluesTagFilterKey^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$TagFilterValue^!?\\*?([\\p{L}\\p{Z}\\p",
+"{N}_.:/=+\\-@]*)\\*?$TagFilterValuesTagFiltersTagKeyTagKeyListTagListTagLogGroupRequestTagResource",
+"RequestTagValue^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$TagsTestEventMessagesTestMetricFilterRequestlogEve",
+"ntMessagesTestMetricFilterResponsematchesTimestampTokenUnmaskUntagLogGroupRequestUntagResourceRe",
+"questtagKeysValue",
 );

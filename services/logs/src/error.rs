@@ -4,6 +4,7 @@ use store::StoreError;
 use wire::model::ErrorKind;
 
 use crate::api::errors;
+use crate::pattern::PatternError;
 
 /// An error of an operation. Its text is what the client gets: CloudWatch Logs' own wherever that is known.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -108,11 +109,23 @@ pub enum Error {
     #[error("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")]
     BatchSpan,
     /// The end of a range of time lies before its beginning.
-    #[error("{0}")]
-    TimeRange(&'static str),
+    #[error("End time should be greater than or equal to start time.")]
+    TimeRange,
     /// A pattern that cannot be read.
-    #[error("Invalid filter pattern: {0}")]
-    Pattern(String),
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A metric transformation that cannot be kept.
+    #[error("{0}")]
+    Transformation(&'static str),
+    /// There is no such metric filter.
+    #[error("The specified metric filter does not exist.")]
+    MetricFilterNotFound,
+    /// A metric is named by its name and its namespace.
+    #[error("metricName and metricNamespace must be specified together.")]
+    MetricNameAlone,
+    /// Events of a group of this class cannot be asked for so.
+    #[error("The operation is not supported for log groups of class {0}.")]
+    ClassUnreadable(&'static str),
     /// A pointer that was not given out, or whose event is gone.
     #[error("The specified log record does not exist.")]
     RecordNotFound,
@@ -136,9 +149,11 @@ pub enum Error {
 impl Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::GroupNotFound | Self::StreamNotFound | Self::ResourceNotFound | Self::RecordNotFound => {
-                errors::RESOURCE_NOT_FOUND
-            }
+            Self::GroupNotFound
+            | Self::StreamNotFound
+            | Self::ResourceNotFound
+            | Self::RecordNotFound
+            | Self::MetricFilterNotFound => errors::RESOURCE_NOT_FOUND,
             Self::GroupExists | Self::StreamExists => errors::RESOURCE_ALREADY_EXISTS,
             Self::LimitExceeded => errors::LIMIT_EXCEEDED,
             Self::DeletionProtected => errors::VALIDATION,

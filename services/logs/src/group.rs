@@ -105,6 +105,17 @@ pub(crate) async fn create(store: &Store, name: &GroupName, group: &LogGroup) ->
     }
 }
 
+/// Whether the events of a group can be read by time, which those of class STANDARD can.
+///
+/// # Errors
+/// [`Error::ClassUnreadable`]
+pub(crate) fn check_readable(group: &LogGroup) -> Result<(), Error> {
+    match group.class {
+        api::LogGroupClass::Standard => Ok(()),
+        class => Err(Error::ClassUnreadable(class.as_str())),
+    }
+}
+
 /// Changes a group that exists.
 ///
 /// # Errors

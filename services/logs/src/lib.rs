@@ -13,21 +13,26 @@ mod contention;
 mod error;
 mod facts;
 pub mod group;
+pub mod ingest;
+pub mod insights;
+pub mod metric_filter;
 mod names;
 mod ops;
 mod page;
-pub mod insights;
 pub mod pattern;
+mod reading;
 pub mod reconcile;
+mod sink;
 pub mod stream;
 mod tags;
 
 use std::sync::Arc;
 
+use metric_filter::Filters;
 use platform::Platform;
 use platform::ports::MetricSink;
 use segments::Segments;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 
 pub use error::Error;
 pub use tags::{TAGS_MAX, Tags};
@@ -44,12 +49,22 @@ pub struct Logs {
     /// Held shared by whoever writes events, and alone by whoever deletes a stream: so none of the stream's events comes
     /// after its end.
     writing: Arc<RwLock<()>>,
+    filters: Arc<Filters>,
+    /// Called when a retention has changed.
+    pub(crate) retention_changed: Arc<Notify>,
 }
 
 impl Logs {
     /// The service.
     pub fn new(platform: Platform, segments: Arc<Segments>, metrics: Arc<dyn MetricSink>) -> Self {
-        Self { platform, segments, metrics, writing: Arc::default() }
+        Self {
+            platform,
+            segments,
+            metrics,
+            writing: Arc::default(),
+            filters: Arc::default(),
+            retention_changed: Arc::default(),
+        }
     }
 
     /// Does what blocks on the disk.

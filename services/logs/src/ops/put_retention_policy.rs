@@ -34,6 +34,7 @@ pub(crate) async fn set(logs: &Logs, name: &GroupName, days: Option<i32>) -> Res
         group.retention_days = days;
         Ok(())
     })
-    .await
-    .map(drop)
+    .await?;
+    logs.retention_changed.notify_one();
+    Ok(())
 }

@@ -9,15 +9,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use base::{AccountId, Region, Timestamp};
+use base::Timestamp;
 use platform::{BoxFuture, Cause, Plan, Planned, Wake};
 use segments::GroupKey;
 use serde::{Deserialize, Serialize};
 use store::limits::PREFIX_DELETIONS_MAX;
-use store::{Op, Range, Record, Scope, Tx, Txn, Versioned};
+use store::{Op, Range, Record, Tx, Txn, Versioned};
 
 use crate::group::LogGroup;
 use crate::names::GroupName;
+use crate::reconcile::key_of;
 use crate::{Error, Logs};
 
 /// How many deletions one round takes up.
@@ -117,11 +118,6 @@ impl Deletions {
             _ => Ok(()),
         }
     }
-}
-
-fn key_of(scope: &Scope, id: &str) -> Option<GroupKey> {
-    let (account, region): (AccountId, &Region) = (scope.account()?, scope.region()?);
-    GroupKey::new(account, region, id).ok()
 }
 
 /// What is there to be removed.

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
 
+mod events;
 mod groups;
+mod metric_filters;
+mod sink;
 mod streams;
 mod tags;
 

@@ -1,0 +1,45 @@
+//! DeleteMetricFilter.
+
+use platform::{Access, Ctx};
+use store::Tx;
+
+use crate::api::DeleteMetricFilterRequest;
+use crate::children;
+use crate::contention::Attempts;
+use crate::metric_filter::MetricFilter;
+use crate::names::{GroupName, on_own_group};
+use crate::{Error, Logs, group};
+
+pub(crate) fn access(ctx: &Ctx, input: &DeleteMetricFilterRequest) -> Access {
+    on_own_group(ctx, "logs:DeleteMetricFilter", &input.log_group_name)
+}
+
+/// Deletes a metric filter.
+pub(crate) async fn delete_metric_filter(
+    logs: &Logs,
+    ctx: &Ctx,
+    input: DeleteMetricFilterRequest,
+) -> Result<(), Error> {
+    let name = GroupName::own(ctx, &input.log_group_name);
+    let mut attempts = Attempts::new();
+    loop {
+        let outcome = delete(logs, &name, &input.filter_name).await;
+        if !attempts.again(&outcome) {
+            return outcome;
+        }
+    }
+}
+
+async fn delete(logs: &Logs, name: &GroupName, filter: &str) -> Result<(), Error> {
+    let store = &logs.platform.store;
+    let group = group::find(store, name).await?;
+    let found = children::read::<MetricFilter>(store, &name.scope(), &group.storage_id, filter).await?;
+    let found = found.ok_or(Error::MetricFilterNotFound)?;
+    let mut changed = group.value.clone();
+    changed.metric_filters = changed.metric_filters.saturating_sub(1);
+    changed.metric_filters_changed += 1;
+    let mut tx = Tx::new();
+    tx.replace(&group, &changed).remove(&found);
+    store.commit(tx).await?;
+    Ok(())
+}
