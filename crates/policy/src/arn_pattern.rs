@@ -27,16 +27,20 @@ impl<'a> ArnParts<'a> {
 pub(crate) struct ArnPattern([Pattern; PARTS]);
 
 impl ArnPattern {
-    /// Of an ARN's six parts; none when there are fewer.
-    pub(crate) fn whole(text: &str, variables: bool) -> Option<Self> {
-        (split_at_colons(text, PARTS, variables).len() == PARTS).then(|| Self::completed(text, variables))
+    /// Of a condition: all six parts, with variables in any of them; none when there are fewer.
+    pub(crate) fn of_condition(text: &str, variables: bool) -> Option<Self> {
+        let parts: [&str; PARTS] = split_at_colons(text, PARTS, variables).try_into().ok()?;
+        Some(Self(parts.map(|part| Pattern::new(part, Reading { wildcards: true, variables }))))
     }
 
-    /// The same, with `*` for the parts that are missing.
-    pub(crate) fn completed(text: &str, variables: bool) -> Self {
-        let mut parts = split_at_colons(text, PARTS, variables).into_iter();
-        let reading = Reading { wildcards: true, variables };
-        Self(std::array::from_fn(|_| parts.next().map_or_else(Pattern::anything, |part| Pattern::new(part, reading))))
+    /// Of a resource: `*` for the parts that are missing, and variables in the sixth alone. (IAM User Guide, "Where you
+    /// can use policy variables".)
+    pub(crate) fn of_resource(text: &str, variables: bool) -> Self {
+        let parts = split_at_colons(text, PARTS, variables);
+        Self(std::array::from_fn(|at| match parts.get(at) {
+            Some(part) => Pattern::new(part, Reading { wildcards: true, variables: variables && at + 1 == PARTS }),
+            None => Pattern::anything(),
+        }))
     }
 
     /// Whether an ARN is like it.
@@ -57,7 +61,7 @@ mod tests {
     fn is_match(pattern: &str, arn: &str) -> bool {
         let mut context = Context::new();
         context.set("aws:userid", "AROA:session");
-        ArnPattern::completed(pattern, true).matches(&ArnParts::new(arn).unwrap(), &context)
+        ArnPattern::of_resource(pattern, true).matches(&ArnParts::new(arn).unwrap(), &context)
     }
 
     #[test]
@@ -72,6 +76,7 @@ mod tests {
             ("arn:aws:sqs:us-*", "arn:aws:sqs:us-east-1:123456789012:jobs", true),
             ("arn:aws:logs:*:*:log-group:*", "arn:aws:logs:r:1:log-group:a:log-stream:b", true),
             ("arn:aws:s3:::homes/${aws:userid}/*", "arn:aws:s3:::homes/AROA:session/x", true),
+            ("arn:aws:sqs:${aws:userid}:123456789012:jobs", "arn:aws:sqs:AROA:123456789012:jobs", false),
         ];
         for (pattern, arn, expected) in rows {
             assert_eq!(is_match(pattern, arn), expected, "{pattern} {arn}");
@@ -79,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pattern_of_six_parts_is_a_whole_one() {
-        assert!(ArnPattern::whole("arn:aws:s3:::*", true).is_some());
+    fn a_condition_takes_only_patterns_of_six_parts() {
+        assert!(ArnPattern::of_condition("arn:aws:s3:::*", true).is_some());
         for text in ["*", "arn:aws:s3:*", "${aws:PrincipalArn}"] {
-            assert!(ArnPattern::whole(text, true).is_none(), "{text}");
+            assert!(ArnPattern::of_condition(text, true).is_none(), "{text}");
         }
     }
 }

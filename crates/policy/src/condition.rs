@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::arn_pattern::{ArnParts, ArnPattern};
 use crate::document::date::instant;
 use crate::pattern::{Pattern, Reading};
-use crate::{Comparison, Condition, Context, Quantifier};
+use crate::{Comparison, Condition, Context, Effect, Quantifier};
 use decimal::Decimal;
 use network::Network;
 
@@ -24,6 +24,7 @@ pub(crate) struct Test {
     name: Box<str>,
     lower_case: Box<str>,
     quantifier: Option<Quantifier>,
+    effect: Effect,
     if_exists: bool,
     /// Whether the comparison is the denial of [`Expected`].
     negated: bool,
@@ -76,12 +77,13 @@ enum ArnLike {
 
 impl Test {
     /// Variables have a meaning only in the newer version of the language, and there in texts and ARNs.
-    pub(crate) fn new(condition: &Condition, variables: bool) -> Self {
+    pub(crate) fn new(condition: &Condition, variables: bool, effect: Effect) -> Self {
         let (expected, negated) = expected(condition.operator.comparison, &condition.values, variables);
         Self {
             name: condition.key.as_str().into(),
             lower_case: condition.key.to_ascii_lowercase().into(),
             quantifier: condition.operator.quantifier,
+            effect,
             if_exists: condition.operator.if_exists,
             negated,
             expected,
@@ -95,13 +97,20 @@ impl Test {
             return expected.contains(&values.is_none());
         }
         let Some(values) = values else { return self.holds_without_the_key() };
-        let is_like = |value: &String| self.expected.is_like(value, context);
-        match (self.quantifier, self.negated) {
-            (None | Some(Quantifier::ForAnyValue), false) => values.iter().any(is_like),
-            (None | Some(Quantifier::ForAllValues), true) => !values.iter().any(is_like),
-            (Some(Quantifier::ForAllValues), false) => values.iter().all(is_like),
-            (Some(Quantifier::ForAnyValue), true) => !values.iter().all(is_like),
+        let passes = |value: &String| self.expected.is_like(value, context) != self.negated;
+        match self.quantifier_of_several() {
+            Quantifier::ForAllValues => values.iter().all(passes),
+            Quantifier::ForAnyValue => values.iter().any(passes),
         }
+    }
+
+    /// A key that has several values asks for a quantifier. Where a policy gives none, an allowance needs all of them to
+    /// pass and a denial any.
+    fn quantifier_of_several(&self) -> Quantifier {
+        self.quantifier.unwrap_or(match self.effect {
+            Effect::Allow => Quantifier::ForAllValues,
+            Effect::Deny => Quantifier::ForAnyValue,
+        })
     }
 
     fn holds_without_the_key(&self) -> bool {
@@ -208,7 +217,7 @@ impl ArnLike {
         if variable.is_variable() {
             return Some(Self::Variable(variable));
         }
-        ArnPattern::whole(text, variables).map(|pattern| Self::Parts(Box::new(pattern)))
+        ArnPattern::of_condition(text, variables).map(|pattern| Self::Parts(Box::new(pattern)))
     }
 }
 

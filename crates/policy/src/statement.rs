@@ -43,7 +43,7 @@ impl Statement {
             whom: statement.principals.as_ref().map(Whom::new),
             actions: statement.actions.map(|texts| Actions::new(texts)),
             resources: statement.resources.as_ref().map(|resources| resources.map(patterns)),
-            conditions: statement.conditions.iter().map(|condition| Test::new(condition, variables)).collect(),
+            conditions: statement.conditions.iter().map(|it| Test::new(it, variables, statement.effect)).collect(),
         }
     }
 

@@ -15,7 +15,7 @@ fn holds(block: &Value, context: &Value) -> bool {
             value => keys.set(name, value.as_str().unwrap()),
         }
     }
-    document.statements[0].conditions.iter().all(|condition| Test::new(condition, true).holds(&keys))
+    document.statements[0].conditions.iter().all(|condition| Test::new(condition, true, Effect::Allow).holds(&keys))
 }
 
 /// One operator, its values, a value of the key (null: the key is absent), whether it holds.
@@ -99,6 +99,31 @@ fn sets_are_compared_by_all_or_by_any_of_their_values() {
         ("ForAnyValue:StringNotEquals", json!(["a"]), json!(null), false),
         ("ForAnyValue:StringLike", json!("a*"), json!(["x", "ab"]), true),
     ]);
+}
+
+#[test]
+fn without_a_quantifier_an_allowance_needs_all_values_and_a_denial_any() {
+    let rows = [
+        ("StringEquals", ["a", "a"], true, true),
+        ("StringEquals", ["a", "b"], false, true),
+        ("StringEquals", ["b", "c"], false, false),
+        ("StringNotEquals", ["b", "c"], true, true),
+        ("StringNotEquals", ["a", "b"], false, true),
+        ("StringNotEquals", ["a", "a"], false, false),
+    ];
+    for (operator, values, allows, denies) in rows {
+        let operator = operator.parse().unwrap();
+        let condition = Condition { operator, key: "k".to_owned(), values: vec!["a".to_owned()] };
+        let mut context = Context::new();
+        context.set_all("k", values);
+        for (effect, expected) in [(Effect::Allow, allows), (Effect::Deny, denies)] {
+            assert_eq!(
+                Test::new(&condition, true, effect).holds(&context),
+                expected,
+                "{operator} {values:?} {effect:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) enum ResourcePattern {
 impl ResourcePattern {
     /// Of a text that the parser let pass: `*` or an ARN that may be cut short.
     pub(crate) fn new(text: &str, variables: bool) -> Self {
-        if text == "*" { Self::Everything } else { Self::Arn(Box::new(ArnPattern::completed(text, variables))) }
+        if text == "*" { Self::Everything } else { Self::Arn(Box::new(ArnPattern::of_resource(text, variables))) }
     }
 
     pub(crate) fn matches(&self, resource: &Resource<'_>, context: &Context) -> bool {

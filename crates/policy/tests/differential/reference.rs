@@ -181,7 +181,10 @@ fn applies(statement: &Value, policy: &Value, asked: &Asked) -> bool {
     let Some(block) = statement["Condition"].as_object() else { return true };
     block.iter().all(|(operator, keys)| {
         let lines = keys.as_object().unwrap();
-        lines.iter().all(|(key, values)| condition_holds(operator, key, &texts(values), asked, variables))
+        lines.iter().all(|(key, values)| {
+            let set = if statement["Effect"] == "Allow" { "ForAllValues" } else { "ForAnyValue" };
+            condition_holds(operator, key, &texts(values), asked, variables, set)
+        })
     })
 }
 
@@ -269,15 +272,16 @@ fn is_resource(pattern: &str, asked: &Asked, variables: bool) -> bool {
     if pattern == "*" {
         return true;
     }
-    let mut parts = arn_parts(pattern, asked, variables);
+    let mut parts = arn_parts(pattern, asked, variables, 5);
     while parts.len() < 6 {
         parts.push(vec![Token::AnyRun]);
     }
     is_arn_like(&parts, &asked.resource)
 }
 
-/// The parts of an ARN's pattern. Variables are put in afterwards, so a colon of theirs separates nothing.
-fn arn_parts(pattern: &str, asked: &Asked, variables: bool) -> Vec<Vec<Token>> {
+/// The parts of an ARN's pattern. Variables are put in afterwards, so a colon of theirs separates nothing, and in no part
+/// before the one that is named.
+fn arn_parts(pattern: &str, asked: &Asked, variables: bool, first: usize) -> Vec<Vec<Token>> {
     let mut parts = vec![String::new()];
     let mut inside = false;
     let characters: Vec<char> = pattern.chars().collect();
@@ -294,7 +298,7 @@ fn arn_parts(pattern: &str, asked: &Asked, variables: bool) -> Vec<Vec<Token>> {
             parts.last_mut().unwrap().push(*character);
         }
     }
-    parts.iter().map(|part| tokens(part, true, variables, asked)).collect()
+    parts.iter().enumerate().map(|(at, part)| tokens(part, true, variables && at >= first, asked)).collect()
 }
 
 fn is_arn_like(parts: &[Vec<Token>], arn: &str) -> bool {
@@ -302,7 +306,15 @@ fn is_arn_like(parts: &[Vec<Token>], arn: &str) -> bool {
     given.len() == 6 && given[0] == "arn" && parts.iter().zip(given).all(|(part, text)| is_text_like(part, text))
 }
 
-fn condition_holds(operator: &str, key: &str, expected: &[String], asked: &Asked, variables: bool) -> bool {
+/// `presumed` is the quantifier of a key with several values that has none.
+fn condition_holds(
+    operator: &str,
+    key: &str,
+    expected: &[String],
+    asked: &Asked,
+    variables: bool,
+    presumed: &str,
+) -> bool {
     let (set, operator) = operator.split_once(':').unwrap_or(("", operator));
     let (operator, if_exists) = match operator.strip_suffix("IfExists") {
         Some(operator) => (operator, true),
@@ -320,8 +332,8 @@ fn condition_holds(operator: &str, key: &str, expected: &[String], asked: &Asked
         let alike = expected.iter().any(|it| is_alike(operator, value, it, asked, variables));
         alike != negated
     };
-    match (set, negated) {
-        ("ForAllValues", _) | ("", true) => values.iter().all(passes),
+    match if set.is_empty() { presumed } else { set } {
+        "ForAllValues" => values.iter().all(passes),
         _ => values.iter().any(passes),
     }
 }
@@ -360,7 +372,7 @@ fn is_alike(operator: &str, value: &str, expected: &str, asked: &Asked, variable
             if is_variable {
                 return is_arn_like(&vec![vec![Token::AnyRun]; 6], value) && is_text_like(&exact(), value);
             }
-            let parts = arn_parts(expected, asked, variables);
+            let parts = arn_parts(expected, asked, variables, 0);
             parts.len() == 6 && is_arn_like(&parts, value)
         }
         other => panic!("{other} is no comparison"),
