@@ -210,7 +210,7 @@ impl<P: Serialize + DeserializeOwned + Send + Sync + 'static> Outbox<P> {
     }
 
     /// Removes the group's message, unless an event has come. Answers whether it did.
-    async fn rest(&self, group: &str) -> Result<bool, StoreError> {
+    pub(super) async fn rest(&self, group: &str) -> Result<bool, StoreError> {
         let txn = Txn {
             guards: vec![Guard::NoneBelow(self.group_key(group))],
             then: vec![Op::Remove { queue: self.queue.clone(), id: group.to_owned() }],

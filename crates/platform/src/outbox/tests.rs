@@ -29,12 +29,13 @@ type MoodOf = dyn Fn(&Event<u32>) -> Mood + Send + Sync;
 /// A destination that keeps what it got. It can be interrupted before and after it takes an event.
 struct Destination {
     got: Mutex<Vec<Event<u32>>>,
+    calls: AtomicU64,
     mood: Box<MoodOf>,
 }
 
 impl Destination {
     fn new(mood: impl Fn(&Event<u32>) -> Mood + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { got: Mutex::default(), mood: Box::new(mood) })
+        Arc::new(Self { got: Mutex::default(), calls: AtomicU64::new(0), mood: Box::new(mood) })
     }
 
     fn payloads(&self, key: &str) -> Vec<u32> {
@@ -45,6 +46,7 @@ impl Destination {
 impl Deliver<u32> for Destination {
     fn deliver<'a>(&'a self, event: &'a Event<u32>) -> BoxFuture<'a, Result<(), DeliveryError>> {
         Box::pin(async {
+            self.calls.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             let mood = (self.mood)(event);
             match mood {
@@ -131,14 +133,28 @@ async fn a_key_that_fails_holds_up_nobody_else_and_keeps_its_order() {
     }
     run(&mut runner).await;
     assert_eq!((to.payloads("a"), to.payloads("b")), (vec![], vec![3]));
+    // The message says when to come back, rather than that somebody is at it.
+    assert_eq!(outbox.depth().await.unwrap().groups.delayed, 1);
     // A further event does not shorten the wait of the first one.
+    let calls = to.calls.load(Ordering::SeqCst);
     put(&platform, &outbox, "a", 4).await;
     run(&mut runner).await;
-    assert_eq!(to.payloads("a"), vec![0; 0]);
+    assert_eq!((to.payloads("a"), to.calls.load(Ordering::SeqCst)), (vec![], calls));
     assert_eq!(outbox.depth().await.unwrap().groups.delayed, 1);
     drain(&outbox, &mut runner, &clock).await;
     assert_eq!(to.payloads("a"), [1, 2, 4]);
     assert_eq!(to.got.lock().unwrap().iter().map(|event| event.attempt).max(), Some(5));
+}
+
+#[tokio::test]
+async fn a_key_is_not_put_to_rest_while_it_has_an_event() {
+    let (platform, _) = platform();
+    let outbox = Outbox::new(&platform, "test", DeliveryOptions::default());
+    put(&platform, &outbox, "a", 1).await;
+    let group = platform.store.receive(&outbox.queue, 1, Duration::from_secs(1)).await.unwrap().remove(0).id;
+    // As if the event had been put between the reading of the group and this.
+    assert!(!outbox.rest(&group).await.unwrap());
+    assert_eq!(outbox.depth().await.unwrap().groups.held, 1);
 }
 
 #[tokio::test]

@@ -106,3 +106,81 @@ impl Crew {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Counts how often it was begun, and ends when it is let go.
+    #[derive(Default, Clone)]
+    struct Work {
+        begun: Arc<AtomicUsize>,
+        go: Arc<Notify>,
+    }
+
+    impl Work {
+        fn start(&self, crew: &Crew, subject: &str) -> bool {
+            let work = self.clone();
+            crew.start(subject, move || {
+                let work = work.clone();
+                async move {
+                    work.begun.fetch_add(1, Ordering::SeqCst);
+                    work.go.notified().await;
+                    Ok(())
+                }
+            })
+        }
+
+        async fn begun(&self, times: usize) {
+            while self.begun.load(Ordering::SeqCst) < times {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn ended(crew: &Crew) {
+        crew.shared.ended.notified().await;
+    }
+
+    #[tokio::test]
+    async fn a_subject_that_is_wanted_while_it_is_at_work_is_looked_at_once_more() {
+        let (crew, work) = (Crew::new(2), Work::default());
+        assert!(work.start(&crew, "a"));
+        work.begun(1).await;
+        assert!(!work.start(&crew, "a") && !work.start(&crew, "a"));
+        assert_eq!(crew.places_left(), 1);
+        work.go.notify_one();
+        work.begun(2).await;
+        work.go.notify_one();
+        ended(&crew).await;
+        assert_eq!((work.begun.load(Ordering::SeqCst), crew.places_left()), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_fails_or_panics_gives_its_place_back_and_is_told_once() {
+        let crew = Crew::new(1);
+        for panics in [false, true] {
+            assert!(crew.start("a", move || async move {
+                if panics { std::panic::resume_unwind(Box::new("it breaks")) } else { Err("it fails".into()) }
+            }));
+            ended(&crew).await;
+            let told = if panics { "it panicked: it breaks" } else { "it fails" };
+            assert_eq!(crew.check().unwrap_err().to_string(), told);
+            assert!(crew.check().is_ok());
+            assert_eq!(crew.places_left(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn tasks_end_with_their_crew() {
+        let (crew, work) = (Crew::new(1), Work::default());
+        work.start(&crew, "a");
+        work.begun(1).await;
+        drop(crew);
+        while Arc::strong_count(&work.begun) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
