@@ -130,6 +130,3 @@ fn session_tags(token: &jwt::Token) -> (Vec<(String, String)>, Vec<String>) {
     let tags = named.filter_map(|(key, values)| Some((key.clone(), jwt::texts(values).into_iter().next()?))).collect();
     (tags, claim.get("transitive_tag_keys").map(jwt::texts).unwrap_or_default())
 }
-
-#[cfg(test)]
-mod tests;

@@ -156,3 +156,52 @@ fn point(x: &[u8], y: &[u8], bytes: usize) -> Option<Vec<u8>> {
 fn decode(text: String) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::jwt::Token;
+    use super::*;
+
+    /// RFC 7515, appendix A.2.
+    const RSA: &str = r#"{"kty":"RSA","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ","e":"AQAB"}"#;
+    const RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+    /// RFC 7515, appendix A.3.
+    const EC: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    const ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+
+    fn key(json: &str) -> Key {
+        read_set(format!(r#"{{"keys":[{json}]}}"#).as_bytes()).unwrap().pop().unwrap()
+    }
+
+    fn verifies(key: &Key, token: &str) -> bool {
+        let token = Token::parse(token).unwrap();
+        key.verifies(token.algorithm(), token.signed(), token.signature())
+    }
+
+    #[test]
+    fn the_standards_examples_verify_with_their_own_keys_alone() {
+        let (rsa, ec) = (key(RSA), key(EC));
+        assert!(verifies(&rsa, RS256) && verifies(&ec, ES256));
+        assert!(!verifies(&rsa, ES256) && !verifies(&ec, RS256));
+        let other = ES256.replace("eyJpc3MiOiJqb2Ui", "eyJpc3MiOiJqb2Yi");
+        assert!(!verifies(&ec, &other));
+    }
+
+    #[test]
+    fn a_key_for_another_purpose_or_algorithm_verifies_nothing() {
+        let with = |member: &str| RSA.replacen('{', &format!("{{{member},"), 1);
+        assert!(verifies(&key(&with(r#""alg":"RS256""#)), RS256));
+        assert!(!verifies(&key(&with(r#""alg":"RS512""#)), RS256));
+        let set = |json: String| read_set(format!(r#"{{"keys":[{json}]}}"#).as_bytes()).unwrap();
+        assert!(set(with(r#""use":"enc""#)).is_empty());
+        assert!(set(r#"{"kty":"oct","k":"c2VjcmV0"}"#.to_owned()).is_empty());
+        assert!(set(r#"{"kty":"EC","crv":"P-256","x":"f83O","y":"x_FE"}"#.to_owned()).is_empty());
+    }
+
+    #[test]
+    fn algorithms_that_prove_nothing_are_not_read() {
+        for name in ["none", "None", "HS256", "HS512", "PS256", ""] {
+            assert_eq!(Algorithm::named(name), None, "{name}");
+        }
+    }
+}

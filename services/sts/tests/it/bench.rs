@@ -21,6 +21,7 @@ pub(crate) const ELSEWHERE: &str = "222222222222";
 pub(crate) struct Bench {
     pub(crate) sts: Sts,
     pub(crate) users: Arc<Users>,
+    pub(crate) providers: Arc<Providers>,
     pub(crate) ctx: Ctx,
 }
 
@@ -133,15 +134,30 @@ impl Bench {
             ("external", trusting(&own, all, external), 3600),
             ("service", trusting(r#"{"Service":"ecs-tasks.amazonaws.com"}"#, all, "{}"), 3600),
         ]);
+        Self::over(roles)
+    }
+
+    /// The same with this role alone.
+    pub(crate) fn with_role(name: &'static str, trust: &str) -> Self {
+        Self::over(Roles(vec![(name, trust.to_owned(), 3600)]))
+    }
+
+    fn over(roles: Roles) -> Self {
         let platform = Platform::in_memory();
         let ctx = ctx_of(&platform, Principal::root(HERE.parse().unwrap()));
-        let sts = Sts::new(platform, Arc::new(roles), Arc::new(Providers::default()));
-        Self { sts, users: Arc::default(), ctx }
+        let providers = Arc::<Providers>::default();
+        let sts = Sts::new(platform, Arc::new(roles), providers.clone());
+        Self { sts, users: Arc::default(), providers, ctx }
     }
 
     /// Another caller of the same installation.
     pub(crate) fn as_caller(&self, principal: Principal) -> Self {
-        Self { sts: self.sts.clone(), users: self.users.clone(), ctx: ctx_of(&self.sts.platform, principal) }
+        Self {
+            sts: self.sts.clone(),
+            users: self.users.clone(),
+            providers: self.providers.clone(),
+            ctx: ctx_of(&self.sts.platform, principal),
+        }
     }
 
     pub(crate) fn as_root_of(&self, account: &str) -> Self {

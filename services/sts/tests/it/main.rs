@@ -5,4 +5,7 @@
 mod assume_role;
 mod bench;
 mod caller;
+mod issuer;
+mod services;
 mod session_token;
+mod web_identity;
