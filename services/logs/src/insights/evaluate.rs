@@ -43,7 +43,8 @@ impl Expression {
             }
             Expression::Call(function, arguments) => {
                 let arguments: Vec<Value<'s>> = arguments.iter().map(value).collect();
-                function.call(&arguments, scope.now)
+                let result = function.call(&arguments, scope.now);
+                if scope.spend(result.own_weight()) { result } else { Value::Missing }
             }
             Expression::Round { instant, period, up } => {
                 let instant = value(instant).number().and_then(super::function::whole);

@@ -41,11 +41,12 @@ impl Execution {
         }
         let stage = &self.plan.stages[0];
         let mut scope = Scope::of_record(record, self.options.now_ms);
-        if !stage.passes(&mut scope) {
-            return Ok(());
+        let limit = self.limit(0);
+        if stage.passes(&mut scope) {
+            self.statistics.records_matched += 1;
+            self.collected.add(&stage.end, limit, &scope, &mut self.budget)?;
         }
-        self.statistics.records_matched += 1;
-        self.collected.add(&stage.end, self.limit(0), &scope, &mut self.budget)
+        scope.check()
     }
 
     /// What it has looked at so far.
@@ -77,6 +78,7 @@ impl Execution {
                 if stage.passes(&mut scope) {
                     collected.add(&stage.end, limit, &scope, &mut budget)?;
                 }
+                scope.check()?;
             }
             rows = collected.finish(&stage.end, limit, now);
         }

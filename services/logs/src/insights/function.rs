@@ -8,8 +8,11 @@ use serde_json::Value as Json;
 use super::subnet::{self, Subnet};
 use super::value::{Number, Value};
 
-/// How long a text a function may make, in bytes: `replace` and `concat` can make a long one of short ones.
+/// How long a text a function may make, in bytes: `replace` and `concat` can make a long one of short ones. What would be
+/// longer is missing.
 pub(super) const TEXT_BYTES_MAX: usize = 1 << 20;
+/// How long a text `jsonParse` takes, in bytes: a document takes many times the memory of its text.
+const DOCUMENT_BYTES_MAX: usize = 256 << 10;
 
 macro_rules! functions {
     ($($variant:ident, $name:literal, $least:literal ..= $most:expr;)*) => {
@@ -100,7 +103,7 @@ impl Function {
             Function::Coalesce => arguments.iter().find(|value| !value.is_missing())?.clone(),
             Function::JsonParse => match arguments.first()? {
                 Value::Structure(json) => Value::Structure(json.clone()),
-                value => match serde_json::from_str(&value.shown()?).ok()? {
+                value => match document(&value.shown()?)? {
                     json @ (Json::Array(_) | Json::Object(_)) => Value::Structure(Cow::Owned(json)),
                     json => Value::of_json(&json).into_owned(),
                 },
@@ -117,7 +120,7 @@ impl Function {
             Function::IsIpv6InSubnet => Value::Bool(in_subnet(&text(0)?, &text(1)?, |subnet| !subnet.is_v4())),
             Function::IsEmpty => Value::Bool(text(0).is_none_or(|text| text.is_empty())),
             Function::IsBlank => Value::Bool(text(0).is_none_or(|text| text.trim().is_empty())),
-            Function::Concat => bounded(arguments.iter().filter_map(Value::shown).collect()),
+            Function::Concat => concatenated(arguments)?,
             Function::LTrim => trimmed(&text(0)?, text(1), true, false),
             Function::RTrim => trimmed(&text(0)?, text(1), false, true),
             Function::Trim => trimmed(&text(0)?, text(1), true, true),
@@ -164,6 +167,21 @@ fn in_subnet(address: &str, subnet: &str, version: fn(Subnet) -> bool) -> bool {
 
 fn bounded<'a>(text: String) -> Value<'a> {
     if text.len() <= TEXT_BYTES_MAX { Value::text(text) } else { Value::Missing }
+}
+
+fn concatenated<'a>(arguments: &[Value<'a>]) -> Option<Value<'a>> {
+    let mut text = String::new();
+    for part in arguments.iter().filter_map(Value::shown) {
+        if text.len() + part.len() > TEXT_BYTES_MAX {
+            return None;
+        }
+        text.push_str(&part);
+    }
+    Some(Value::text(text))
+}
+
+fn document(text: &str) -> Option<Json> {
+    if text.len() <= DOCUMENT_BYTES_MAX { serde_json::from_str(text).ok() } else { None }
 }
 
 /// Without white space, or without the given characters, at one end or both.

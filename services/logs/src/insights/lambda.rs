@@ -6,6 +6,19 @@
 
 use super::value::{Number, Value};
 
+/// The names of all of them.
+pub(super) const FIELDS: [&str; 9] = [
+    "@type",
+    "@requestId",
+    "@duration",
+    "@billedDuration",
+    "@initDuration",
+    "@memorySize",
+    "@maxMemoryUsed",
+    "@xrayTraceId",
+    "@xraySegmentId",
+];
+
 const TYPES: [&str; 4] = ["START", "END", "REPORT", "INIT_START"];
 const BYTES_PER_MB: f64 = 1_000_000.0;
 

@@ -34,6 +34,7 @@ mod lambda;
 mod order;
 mod parser;
 mod plan;
+mod record;
 mod scanner;
 mod scope;
 mod sketch;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 
 pub use execute::Execution;
 pub use hint::TimeBounds;
+pub use record::{DISCOVERED_FIELDS_MAX, Record};
 
 use plan::Plan;
 
@@ -63,6 +65,9 @@ pub const STATS_MAX: usize = 2;
 pub const GROUPS_MAX: usize = 100_000;
 /// How much memory a run may take for what it keeps, in bytes, unless told otherwise.
 pub const MEMORY_BYTES_MAX: usize = 64 << 20;
+
+/// How much memory functions and `parse` may take for one row, in bytes.
+pub const ROW_BYTES_MAX: usize = 16 << 20;
 
 /// Why a text is no query: StartQuery's MalformedQueryException, with its `queryCompileError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +92,9 @@ pub enum ExecutionError {
         /// The limit.
         bytes_max: usize,
     },
+    /// What it makes of one event is too much.
+    #[error("The query would make more than {ROW_BYTES_MAX} bytes of one event. Use fewer functions that make texts.")]
+    Row,
     /// There are too many groups.
     #[error("The stats command makes more than {GROUPS_MAX} groups. Filter more, or group by fewer fields.")]
     Groups,
@@ -136,23 +144,6 @@ impl Options {
     pub fn new(now_ms: i64, start_ms: i64, end_ms: i64) -> Options {
         Options { now_ms, start_ms, end_ms, limit: LIMIT_MAX, memory_bytes_max: MEMORY_BYTES_MAX }
     }
-}
-
-/// An event as a query sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'r> {
-    /// `@timestamp`, in milliseconds since 1970.
-    pub timestamp_ms: i64,
-    /// `@ingestionTime`, in milliseconds since 1970.
-    pub ingestion_ms: i64,
-    /// `@message`.
-    pub message: &'r str,
-    /// `@logStream`.
-    pub log_stream: &'r str,
-    /// `@log`: `<account>:<group>`.
-    pub log: &'r str,
-    /// `@ptr`: what GetLogRecord takes.
-    pub ptr: &'r str,
 }
 
 /// A query's answer.

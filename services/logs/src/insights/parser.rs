@@ -144,6 +144,9 @@ impl Parser<'_> {
             let names = if self.scanner.eat_word("as") { self.names()? } else { vec![] };
             let named: Vec<(usize, String)> =
                 regex.capture_names().enumerate().filter_map(|(i, name)| Some((i, name?.to_owned()))).collect();
+            if !named.is_empty() && !names.is_empty() {
+                return Err(self.scanner.error_since("the regular expression's groups have names already", start));
+            }
             let groups = if named.is_empty() { (1..).zip(names).collect() } else { named };
             if groups.is_empty() || groups.last().is_some_and(|(last, _)| *last >= regex.captures_len()) {
                 let message = "the regular expression needs a group (?<name>…) for each field";

@@ -1,13 +1,13 @@
 //! What a name means: the fields of one row.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::Record;
 use super::lambda;
 use super::value::Value;
+use super::{ExecutionError, ROW_BYTES_MAX, Record};
 
 /// A row on its way through the commands: an event, or what an earlier stage kept of one; and the fields made since.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Scope<'r> {
     json: OnceCell<Option<Json>>,
     /// Fields made by commands. Of two with one name the later counts.
     made: Vec<(Arc<str>, Value<'static>)>,
+    /// How much memory was taken for this row, in bytes.
+    spent: Cell<usize>,
     /// When the query was started, in milliseconds.
     pub(super) now: i64,
 }
@@ -23,20 +25,32 @@ pub(super) struct Scope<'r> {
 impl<'r> Scope<'r> {
     /// A row that is an event.
     pub(super) fn of_record(record: &'r Record<'r>, now: i64) -> Scope<'r> {
-        Scope { record: Some(record), json: OnceCell::new(), made: vec![], now }
+        Scope { record: Some(record), json: OnceCell::new(), made: vec![], spent: Cell::new(0), now }
     }
 
     /// A row of fields alone.
     pub(super) fn of_fields(made: Vec<(Arc<str>, Value<'static>)>, now: i64) -> Scope<'r> {
-        Scope { record: None, json: OnceCell::new(), made, now }
+        Scope { record: None, json: OnceCell::new(), made, spent: Cell::new(0), now }
     }
 
     /// Makes a field, or another one in an earlier one's place.
     pub(super) fn make(&mut self, name: &Arc<str>, value: Value<'static>) {
+        let value = if self.spend(value.weight()) { value } else { Value::Missing };
         match self.made.iter_mut().find(|(made, _)| made == name) {
             Some((_, old)) => *old = value,
             None => self.made.push((name.clone(), value)),
         }
+    }
+
+    /// Counts what was made for this row. Whether that is still within the limit; else it must not be kept.
+    pub(super) fn spend(&self, bytes: usize) -> bool {
+        self.spent.set(self.spent.get().saturating_add(bytes));
+        self.spent.get() <= ROW_BYTES_MAX
+    }
+
+    /// An error if the row took more than it may.
+    pub(super) fn check(&self) -> Result<(), ExecutionError> {
+        if self.spent.get() <= ROW_BYTES_MAX { Ok(()) } else { Err(ExecutionError::Row) }
     }
 
     /// Whether a command made a field of this name.
@@ -86,7 +100,7 @@ impl<'r> Scope<'r> {
 }
 
 /// The document that a message is, or the first that it contains.
-fn document(message: &str) -> Option<Json> {
+pub(super) fn document(message: &str) -> Option<Json> {
     let text = &message[message.find('{')?..];
     let first = serde_json::Deserializer::from_str(text).into_iter().next()?;
     first.ok().filter(Json::is_object)

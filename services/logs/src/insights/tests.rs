@@ -1,5 +1,7 @@
 //! The examples of the user guide, and what it leaves open.
 
+mod refusals;
+
 use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
@@ -67,6 +69,16 @@ fn fields_are_the_events_own_and_those_of_its_document() {
     assert_eq!(value("a.b", message), r#"[{"c":7}]"#);
     assert_eq!(value("level", "2026-01-01 INFO {\"level\":\"info\"} more"), "info");
     assert_eq!(value("`foo-bar` - 1", r#"{"foo-bar":3}"#), "2");
+}
+
+#[test]
+fn all_fields_of_an_event_are_listed() {
+    let message = r#"START {"a":{"b":[1,{"c":null}]},"d":true}"#;
+    let record = Record { timestamp_ms: NOW, ingestion_ms: NOW, message, log_stream: "s", log: "l", ptr: "p" };
+    let listed = record.fields();
+    assert_eq!(shown(&listed[6..]), "@type=START a.b.0=1 d=1");
+    let wide = format!("{{{}}}", (0..2000).map(|i| format!("\"k{i}\":{i}")).collect::<Vec<_>>().join(","));
+    assert_eq!(Record { message: &wide, ..record }.fields().len(), 6 + DISCOVERED_FIELDS_MAX);
 }
 
 #[test]
@@ -433,121 +445,11 @@ fn the_sample_queries_of_the_guide_are_read() {
 }
 
 #[test]
-fn an_error_says_where_it_is() {
-    let error = malformed("fields ä, b |\n filtr x = 1");
-    assert_eq!(error.message, "unexpected symbol found filtr at line 2 and position 1");
-    assert_eq!((error.start, error.end), (15, 20));
-    let error = malformed("fields a | ");
-    assert_eq!((error.message.as_str(), error.start, error.end), ("unexpected end of the query", 11, 11));
-}
-
-#[test]
-fn what_is_no_query_is_refused() {
-    for query in [
-        "",
-        "  ",
-        "|",
-        "fields",
-        "fields a,",
-        "fields a b",
-        "filter",
-        "filter a =",
-        "filter a = b = c",
-        "filter (a = 1",
-        "filter a like b",
-        "filter a in 1",
-        "filter a in [1",
-        "filter a =~ /(/",
-        "filter a =~ /x",
-        "filter \"x",
-        "filter nosuch(1)",
-        "filter abs()",
-        "filter abs(1, 2)",
-        "filter count(*) > 1",
-        "stats a",
-        "stats count(*) by",
-        "stats count(*) by sum(x)",
-        "stats sum(max(x))",
-        "stats pct(a)",
-        "stats pct(a, 101)",
-        "stats count(* as x",
-        "fields bin(5)",
-        "fields bin(0m)",
-        "fields bin(5 parsecs)",
-        "limit 0",
-        "limit 10001",
-        "limit x",
-        "limit -1",
-        "sort",
-        "parse @message 'x' as y",
-        "parse @message '*' as y, z",
-        "parse @message '**' as y, z",
-        "parse @message '* *' as y, y",
-        "parse @message /x/",
-        "parse @message /(x)/ as a, b",
-        "pattern @message",
-        "diff",
-        "unnest a into b",
-        "SOURCE x",
-        "fields `a",
-        "fields ``",
-        "dedup",
-        "fields 1e999",
-        "fields and",
-    ] {
-        let error = malformed(query);
-        assert!(error.start <= error.end && error.end <= query.chars().count(), "{query}: {error:?}");
-    }
-    assert!(malformed(&"x".repeat(10_001)).message.contains("10000 characters"));
-}
-
-#[test]
-fn expressions_that_are_too_deep_are_refused() {
-    let parenthesised = |n: usize| format!("filter {}a{}", "(".repeat(n), ")".repeat(n));
-    assert!(Query::parse(&parenthesised(48)).is_ok());
-    for query in [
-        parenthesised(4000),
-        format!("filter {}a", "not ".repeat(2000)),
-        format!("filter {}a", "-".repeat(5000)),
-        format!("filter a{}", " + a".repeat(2000)),
-        format!("filter a{}", " ^ a".repeat(2000)),
-        format!("filter {}a{}", "abs(".repeat(2000), ")".repeat(2000)),
-        format!("stats {}a{}", "sum(".repeat(2000), ")".repeat(2000)),
-    ] {
-        assert!(!malformed(&query).message.is_empty());
-    }
-    assert!(Query::parse(&format!("filter a = 1{}", " or a = 1".repeat(1000))).is_ok());
-}
-
-#[test]
-fn memory_is_bounded_and_said_so() {
-    let long = "x".repeat(1000);
-    let messages = vec![long.as_str(); 100];
-    let options = Options { memory_bytes_max: 50_000, ..Options::new(NOW, 0, i64::MAX) };
-    assert_eq!(run_with("fields @message", &messages, options), Err(ExecutionError::Memory { bytes_max: 50_000 }));
-    assert_eq!(run_with("fields @message | limit 20", &messages, options).map(|results| results.rows.len()), Ok(20));
-    assert_eq!(
-        run_with("fields @message | sort strlen(@message) | limit 20", &messages, options)
-            .map(|results| results.rows.len()),
-        Ok(20)
-    );
-    assert_eq!(
-        run_with("stats count(*) by @timestamp, @message", &messages, options),
-        Err(ExecutionError::Memory { bytes_max: 50_000 })
-    );
-    assert!(run_with("dedup @message", &messages, options).is_ok());
-}
-
-#[test]
-fn only_so_many_groups_are_made() {
-    let query = Query::parse("stats count(*) by @timestamp").unwrap();
-    let mut execution = Execution::new(&query, Options::new(0, 0, i64::MAX));
-    let mut push = |ms: i64| {
-        execution.push(&Record { timestamp_ms: ms, ingestion_ms: ms, message: "", log_stream: "", log: "", ptr: "" })
-    };
-    assert!((0..100_000).all(|ms| push(ms).is_ok()));
-    assert_eq!(push(5), Ok(()));
-    assert_eq!(push(100_000), Err(ExecutionError::Groups));
+fn a_run_can_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Execution>();
+    is_send::<Query>();
+    is_send::<crate::pattern::Pattern>();
 }
 
 #[test]

@@ -192,7 +192,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// About how much memory it holds beside itself, in bytes.
+    /// About how much memory of its own it holds beside itself, in bytes: what it borrows does not count.
+    pub(super) fn own_weight(&self) -> usize {
+        match self {
+            Value::Text(Cow::Borrowed(_)) | Value::Structure(Cow::Borrowed(_)) => 0,
+            _ => self.weight(),
+        }
+    }
+
+    /// About how much memory it holds beside itself, in bytes, once it borrows nothing.
     pub(super) fn weight(&self) -> usize {
         match self {
             Value::Text(text) => text.len(),
