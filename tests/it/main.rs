@@ -10,6 +10,7 @@ mod ecs_flow;
 mod first_minutes;
 mod iam_flow;
 mod javascript;
+mod policies;
 mod security;
 mod tls;
 mod unserved;
