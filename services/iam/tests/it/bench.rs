@@ -26,7 +26,10 @@ pub(crate) fn refusal(code: &str, status: u16, message: &str) -> Refusal {
 impl Bench {
     /// An empty account and its root.
     pub(crate) fn new() -> Self {
-        let platform = Platform::in_memory();
+        Self::over(Platform::in_memory())
+    }
+
+    pub(crate) fn over(platform: Platform) -> Self {
         let ctx = ctx_of(&platform, Principal::root(ACCOUNT.parse().unwrap()));
         Self { iam: Iam::new(platform), ctx }
     }

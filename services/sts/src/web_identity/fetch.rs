@@ -81,7 +81,8 @@ impl Fetch {
         let wrong = |url: &str| FetchError::Address { url: url.to_owned() };
         let address = Address::parse(url).ok_or_else(|| wrong(url))?;
         let is_inward = Address::parse(issuer).ok_or_else(|| wrong(issuer))?.is_loopback();
-        if !address.is_encrypted && !(is_inward && address.is_loopback()) {
+        let may_be_plain = is_inward && address.is_loopback();
+        if !address.is_encrypted && !may_be_plain {
             return Err(wrong(url));
         }
         let exchange = self.exchange(&address, is_inward, thumbprints);
@@ -138,11 +139,9 @@ where
     };
     // The connection is driven here and ends with the answer.
     tokio::pin!(answer, connection);
-    loop {
-        tokio::select! {
-            answer = &mut answer => return answer,
-            Err(error) = &mut connection => return Err(error.into()),
-        }
+    tokio::select! {
+        answer = &mut answer => answer,
+        Err(error) = &mut connection => Err(error.into()),
     }
 }
 
