@@ -1,0 +1,35 @@
+//! Metrics of other services.
+
+use base::{AccountId, Region};
+use platform::BoxFuture;
+use platform::ports::{MetricSample, MetricSink};
+use store::{Scope, StoreError};
+
+use crate::CloudWatch;
+use crate::metric::MetricId;
+use crate::metric::aggregate::Aggregate;
+use crate::metric::ingest::Sample;
+use crate::metric::resolution::Resolution;
+use crate::metric::unit::Unit;
+
+impl MetricSink for CloudWatch {
+    /// Namespaces of AWS are allowed here. What is no finite number is left out, since nothing can be computed with it.
+    fn put<'a>(
+        &'a self,
+        account: AccountId,
+        region: &'a Region,
+        namespace: &'a str,
+        samples: Vec<MetricSample>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let sample = |it: MetricSample| Sample {
+            metric: MetricId::new(namespace, it.name, it.dimensions),
+            at: it.timestamp,
+            resolution: Resolution::Minute,
+            unit: Unit::named(&it.unit).unwrap_or(Unit::NONE),
+            values: Aggregate::of(it.value, 1.0),
+        };
+        let samples = samples.into_iter().filter(|it| it.value.is_finite()).map(sample).collect();
+        let (scope, now) = (Scope::new(account, region.clone()), self.platform.clock.now());
+        Box::pin(self.ingest.put(scope, now, samples))
+    }
+}
