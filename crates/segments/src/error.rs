@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::GroupKey;
 
 /// Why events were not stored or not read.
@@ -44,4 +46,41 @@ pub enum Error {
     /// The store has been closed.
     #[error("the store of events is closed")]
     Closed,
+}
+
+impl Error {
+    /// What an error of the operating system means.
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| if is_full(&source) { Self::Full { source } } else { Self::Io { doing, source } }
+    }
+
+    /// The same for rustix's errors.
+    pub(crate) fn os(doing: &'static str) -> impl FnOnce(Errno) -> Self {
+        move |error| Self::io(doing)(error.into())
+    }
+
+    /// The same error for each of those whom it concerns.
+    pub(crate) fn again(&self) -> Self {
+        let copy = |source: &io::Error| match source.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => source.kind().into(),
+        };
+        match self {
+            Self::Full { source } => Self::Full { source: copy(source) },
+            Self::Io { doing, source } => Self::Io { doing, source: copy(source) },
+            Self::Locked(path) => Self::Locked(path.clone()),
+            Self::InvalidGroup(id) => Self::InvalidGroup(id.clone()),
+            Self::InvalidStream => Self::InvalidStream,
+            Self::TooLarge => Self::TooLarge,
+            Self::InvalidCursor => Self::InvalidCursor,
+            Self::Deleted(group) => Self::Deleted(group.clone()),
+            Self::Closed => Self::Closed,
+        }
+    }
+}
+
+/// A disk without room, or one that does not write any more.
+fn is_full(error: &io::Error) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+    full.contains(&error.kind()) || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }

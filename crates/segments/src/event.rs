@@ -33,6 +33,11 @@ impl EventId {
         Self(number)
     }
 
+    /// The time of its event, in milliseconds since 1970.
+    pub(crate) fn timestamp(self) -> i64 {
+        ((self.0 >> 64) as u64 ^ (1 << 63)).cast_signed()
+    }
+
     /// The next possible id.
     pub(crate) fn successor(self) -> Self {
         Self(self.0.saturating_add(1))

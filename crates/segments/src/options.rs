@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use base::{Clock, SystemClock};
 
+use crate::{Disk, SystemDisk};
+
 /// The longest name of a stream, in bytes; CreateLogStream allows 512 characters.
 pub const STREAM_NAME_LENGTH_MAX: usize = 2048;
 /// The most events of a batch; PutLogEvents allows 10,000.
@@ -25,6 +27,8 @@ pub struct Options {
     pub active_bytes_max: u64,
     /// How long an acknowledged batch may be without being on the disk; 1 s at most.
     pub sync_interval: Duration,
+    /// How bytes reach the disk.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
@@ -35,6 +39,7 @@ impl Default for Options {
             total_bytes_max: 32 << 30,
             active_bytes_max: 8 << 20,
             sync_interval: Duration::from_millis(500),
+            disk: Arc::new(SystemDisk),
         }
     }
 }

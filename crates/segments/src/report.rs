@@ -1,8 +1,11 @@
 //! What is told about what is stored.
 
+use std::sync::Mutex;
+
 use base::Timestamp;
 
-use crate::GroupKey;
+use crate::files::StoredFile;
+use crate::{CORRUPTIONS_MAX, GroupKey, lock};
 
 /// What a stream holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,4 +60,29 @@ pub enum Damage {
     Index,
     /// The list of what has been deleted and has expired.
     Marks,
+}
+
+/// The damage that has been found.
+#[derive(Debug, Default)]
+pub(crate) struct Reports(Mutex<Vec<Corruption>>);
+
+impl Reports {
+    /// Takes note of damage, once for each place.
+    pub(crate) fn add(&self, group: &GroupKey, file: &StoredFile, offset: u64, length: u64, what: Damage) {
+        let corruption = Corruption { group: group.clone(), file: file.path().to_owned(), offset, length, what };
+        let mut known = lock(&self.0);
+        let is_known =
+            |other: &Corruption| other.offset == offset && other.what == what && other.file == corruption.file;
+        if known.iter().any(is_known) {
+            return;
+        }
+        tracing::warn!(%group, file = file.path(), offset, length, ?what, "a file of events is damaged");
+        if known.len() < CORRUPTIONS_MAX {
+            known.push(corruption);
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Corruption> {
+        lock(&self.0).clone()
+    }
 }
