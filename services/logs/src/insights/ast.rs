@@ -21,6 +21,8 @@ pub(super) enum Expression {
     Arithmetic(Arithmetic, Box<Expression>, Box<Expression>),
     Like(Box<Expression>, Matcher),
     In(Box<Expression>, Vec<Expression>),
+    /// Whether an array, such as a field holds, has an element.
+    InArray(Box<Expression>, Box<Expression>),
     Call(Function, Vec<Expression>),
     /// `bin(5m)`, `datefloor(t, 1h)`, `dateceil(t, 1h)`.
     Round {
@@ -115,6 +117,13 @@ pub(super) enum Command {
     Sort(Vec<Key>),
     /// The first rows.
     Limit(usize),
+    /// Any rows, so many, in no order (`limit any`).
+    LimitAny(usize),
+    /// One row for each element of an array, under a name.
+    Unnest {
+        source: Expression,
+        name: String,
+    },
     /// The last rows (`tail`).
     Tail(usize),
     Dedup(Vec<String>),

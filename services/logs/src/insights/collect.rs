@@ -271,6 +271,12 @@ impl Rows {
         }
     }
 
+    /// Whether any rows would do, and there are enough.
+    pub(super) fn is_done(&self, arrange: &Arrange) -> bool {
+        let enough = matches!(arrange.take, Some(Take::First(count)) if self.heap.len() >= count);
+        enough && arrange.dedup.is_none() && matches!(arrange.order, Order::Arrival)
+    }
+
     fn finish(self, arrange: &Arrange, limit: Option<usize>) -> Vec<Row> {
         let mut ranked = self.heap.into_vec();
         ranked.extend(self.distinct.into_values());

@@ -41,6 +41,7 @@ impl Expression {
                 }
                 Value::Bool(list.iter().any(|item| subject.compare(&value(item)).is_some_and(|order| order.is_eq())))
             }
+            Expression::InArray(subject, array) => among(&value(subject), &value(array)),
             Expression::Call(function, arguments) => {
                 let arguments: Vec<Value<'s>> = arguments.iter().map(value).collect();
                 let result = function.call(&arguments, scope.now);
@@ -62,6 +63,19 @@ impl Expression {
             _ => self.value(scope, aggregates).truth(),
         }
     }
+}
+
+/// Whether an array has an element. What is no array is as an array of one.
+fn among<'a>(subject: &Value<'_>, array: &Value<'_>) -> Value<'a> {
+    let equal = |item: &Value<'_>| subject.compare(item).map(|order| order.is_eq());
+    let found = match array {
+        Value::Structure(json) if !subject.is_missing() => match json.as_array() {
+            Some(items) => Some(items.iter().any(|item| equal(&Value::of_json(item)) == Some(true))),
+            None => equal(array),
+        },
+        _ => equal(array),
+    };
+    found.map_or(Value::Missing, Value::Bool)
 }
 
 /// The deciding truth if a part has it; else the other one, unless a part has none.

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::ast::{Expression, Extractor};
 use super::collect::{Budget, Collected, Row};
-use super::plan::{End, Plan, Stage, Step};
+use super::plan::{End, Plan, Step};
 use super::scope::Scope;
 use super::value::Value;
 use super::{ExecutionError, Field, Options, Query, Record, Results, Statistics};
+
+/// What each row that `unnest` makes counts for in the memory that one event may take, beside its element.
+const UNNESTED_ROW_BYTES: usize = 64;
 
 /// A query that is running: events go in, the result comes out at the end. It may be dropped at any time.
 #[derive(Debug)]
@@ -42,10 +47,12 @@ impl Execution {
         let stage = &self.plan.stages[0];
         let mut scope = Scope::of_record(record, self.options.now_ms);
         let limit = self.limit(0);
-        if stage.passes(&mut scope) {
-            self.statistics.records_matched += 1;
-            self.collected.add(&stage.end, limit, &scope, &mut self.budget)?;
-        }
+        let mut matched = false;
+        walk(&stage.steps, &mut scope, &mut |scope| {
+            matched = true;
+            self.collected.add(&stage.end, limit, scope, &mut self.budget)
+        })?;
+        self.statistics.records_matched += u64::from(matched);
         scope.check()
     }
 
@@ -63,6 +70,14 @@ impl Execution {
         }
     }
 
+    /// Whether nothing that is pushed now can end in the result: a query with `limit any` has enough.
+    pub fn is_done(&self) -> bool {
+        match (&self.collected, &self.plan.stages[0].end) {
+            (Collected::Rows(rows), End::Arrange(arrange)) => rows.is_done(arrange),
+            _ => false,
+        }
+    }
+
     /// The result.
     pub fn finish(self) -> Result<Results, ExecutionError> {
         let now = self.options.now_ms;
@@ -75,9 +90,8 @@ impl Execution {
             let mut budget = Budget::new(options.memory_bytes_max);
             for row in rows {
                 let mut scope = Scope::of_fields(row, now);
-                if stage.passes(&mut scope) {
-                    collected.add(&stage.end, limit, &scope, &mut budget)?;
-                }
+                let end = &mut |scope: &Scope<'_>| collected.add(&stage.end, limit, scope, &mut budget);
+                walk(&stage.steps, &mut scope, end)?;
                 scope.check()?;
             }
             rows = collected.finish(&stage.end, limit, now);
@@ -109,34 +123,61 @@ fn shown(plan: &Plan, row: Row) -> Vec<Field> {
     fields
 }
 
-impl Stage {
-    /// Takes a row through the steps; whether it is still there at the end.
-    fn passes(&self, scope: &mut Scope<'_>) -> bool {
-        for step in &self.steps {
-            match step {
-                Step::Filter(condition) => {
-                    if condition.truth(scope, &[]) != Some(true) {
-                        return false;
-                    }
-                }
-                Step::Make(name, expression) => {
-                    let value = expression.value(scope, &[]).into_owned();
-                    scope.make(name, value);
-                }
-                Step::Parse(source, extractor, names) => {
-                    let found = extracted(scope, source, extractor);
-                    for (index, name) in names.iter().enumerate() {
-                        match &found {
-                            Some(found) => scope.make(name, found[index].clone()),
-                            // What an earlier command found stays.
-                            None if scope.has_made(name) => {}
-                            None => scope.make(name, Value::Missing),
-                        }
-                    }
+/// Takes a row through steps to the end, which it may reach several times or never.
+fn walk(
+    steps: &[Step],
+    scope: &mut Scope<'_>,
+    end: &mut dyn FnMut(&Scope<'_>) -> Result<(), ExecutionError>,
+) -> Result<(), ExecutionError> {
+    for (index, step) in steps.iter().enumerate() {
+        match step {
+            Step::Filter(condition) => {
+                if condition.truth(scope, &[]) != Some(true) {
+                    return Ok(());
                 }
             }
+            Step::Make(name, expression) => {
+                let value = expression.value(scope, &[]).into_owned();
+                scope.make(name, value);
+            }
+            Step::Unnest(source, name) => {
+                let items = elements(source.value(scope, &[]));
+                let mark = scope.mark();
+                for item in items {
+                    scope.spend(UNNESTED_ROW_BYTES);
+                    scope.make(name, item);
+                    scope.check()?;
+                    walk(&steps[index + 1..], scope, end)?;
+                    scope.rewind(mark);
+                }
+                return Ok(());
+            }
+            Step::Parse(source, extractor, names) => parse(scope, source, extractor, names),
         }
-        true
+    }
+    end(scope)
+}
+
+/// The elements of an array. Anything else is as an array of one.
+fn elements(value: Value<'_>) -> Vec<Value<'static>> {
+    match value.into_owned() {
+        Value::Structure(json) => match json.into_owned() {
+            Json::Array(items) => items.into_iter().map(Value::from_json).collect(),
+            other => vec![Value::from_json(other)],
+        },
+        other => vec![other],
+    }
+}
+
+fn parse(scope: &mut Scope<'_>, source: &Expression, extractor: &Extractor, names: &[Arc<str>]) {
+    let found = extracted(scope, source, extractor);
+    for (index, name) in names.iter().enumerate() {
+        match &found {
+            Some(found) => scope.make(name, found[index].clone()),
+            // What an earlier command found stays.
+            None if scope.has_made(name) => {}
+            None => scope.make(name, Value::Missing),
+        }
     }
 }
 

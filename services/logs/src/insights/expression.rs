@@ -110,8 +110,14 @@ impl<'q> Parser<'q> {
             return self.negated(like, negated, left.depth);
         }
         if self.scanner.eat_word("in") {
-            let (list, depth) = self.list()?;
-            let among = Expression::In(Box::new(left.expression), list);
+            let subject = Box::new(left.expression);
+            let (among, depth) = if self.scanner.peek() == Some('[') {
+                let (list, depth) = self.list()?;
+                (Expression::In(subject, list), depth)
+            } else {
+                let array = self.sum()?;
+                (Expression::InArray(subject, Box::new(array.expression)), array.depth)
+            };
             return self.negated(among, negated, left.depth.max(depth));
         }
         if negated {

@@ -103,10 +103,7 @@ impl Function {
             Function::Coalesce => arguments.iter().find(|value| !value.is_missing())?.clone(),
             Function::JsonParse => match arguments.first()? {
                 Value::Structure(json) => Value::Structure(json.clone()),
-                value => match document(&value.shown()?)? {
-                    json @ (Json::Array(_) | Json::Object(_)) => Value::Structure(Cow::Owned(json)),
-                    json => Value::of_json(&json).into_owned(),
-                },
+                value => Value::from_json(document(&value.shown()?)?),
             },
             Function::JsonStringify => match arguments.first()? {
                 Value::Text(text) => Value::text(serde_json::to_string(text).ok()?),

@@ -37,7 +37,7 @@ fn filters(stages: &[Stage]) -> impl Iterator<Item = (&Expression, Vec<&str>)> {
     let mut made: Vec<&str> = vec![];
     steps.iter().filter_map(move |step| match step {
         Step::Filter(filter) => Some((filter, made.clone())),
-        Step::Make(name, _) => {
+        Step::Make(name, _) | Step::Unnest(_, name) => {
             made.push(name);
             None
         }

@@ -4,8 +4,8 @@
 //! filter level = "ERROR" | stats count(*) as errors by bin(5m), service | sort errors desc | limit 20
 //! ```
 //!
-//! A query is a row of commands: `fields`, `filter`, `parse`, `stats` (two at most), `sort`, `limit` (also `head` and
-//! `tail`, as CloudWatch Logs keeps them), `dedup` and `display`. [`Query::parse`] compiles it to stages; an
+//! A query is a row of commands: `fields`, `filter` (or `where`), `parse`, `unnest`, `stats` (two at most), `sort`, `limit`
+//! (`limit any` too, and `head` and `tail`, as CloudWatch Logs keeps them), `dedup` and `display`. [`Query::parse`] compiles it to stages; an
 //! [`Execution`] takes events one by one, keeps no more of them than can end in the result, and tells when the memory that
 //! it may take is too little.
 //!
@@ -13,8 +13,8 @@
 //! it (the members of a JSON document, as `user.id` and `items.0.name`; AWS Lambda's `@requestId`, `@duration` …), and what
 //! commands make. They have no type: what looks like a number is one.
 //!
-//! Not supported, and refused by name: `pattern`, `diff`, `anomaly`, `unmask`, `unnest`, `filterIndex`, `SOURCE`, `lookup`,
-//! `join`. Regular expressions are the `regex` crate's: no look-around, no references back.
+//! Not supported, and refused: `parse`'s modes logfmt and CSV, and all other commands, of which `pattern`, `diff`,
+//! `anomaly`, `unmask`, `filterIndex`, `SOURCE`, `lookup` and `join` by name. Regular expressions are the `regex` crate's: no look-around, no references back.
 //!
 //! Source: CloudWatch Logs User Guide, "CloudWatch Logs Insights language query syntax". Where it is silent: a comparison
 //! with a missing field does not hold, nor does its opposite; booleans of JSON are 1 and 0 and also compare with `true`
@@ -57,8 +57,12 @@ use plan::Plan;
 
 /// How long a query may be, in characters (StartQuery's `queryString`).
 pub const QUERY_LENGTH_MAX: usize = 10_000;
-/// How many rows a query yields at most, and if it does not say (CloudWatch Logs' quota).
-pub const LIMIT_MAX: usize = 10_000;
+/// How many rows a query can ask for (CloudWatch Logs' quota).
+pub const LIMIT_MAX: usize = 100_000;
+/// How many rows a query yields at most if it does not say (CloudWatch Logs' default).
+pub const LIMIT_DEFAULT: usize = 10_000;
+/// How many regular expressions a query may have.
+pub const REGEXES_MAX: usize = 32;
 /// How many `stats` commands a query may have (CloudWatch Logs' quota).
 pub const STATS_MAX: usize = 2;
 /// How many groups `stats` may make.
@@ -142,7 +146,7 @@ pub struct Options {
 impl Options {
     /// A run over events of a range of time, with the usual limits.
     pub fn new(now_ms: i64, start_ms: i64, end_ms: i64) -> Options {
-        Options { now_ms, start_ms, end_ms, limit: LIMIT_MAX, memory_bytes_max: MEMORY_BYTES_MAX }
+        Options { now_ms, start_ms, end_ms, limit: LIMIT_DEFAULT, memory_bytes_max: MEMORY_BYTES_MAX }
     }
 }
 

@@ -8,8 +8,7 @@ use super::glob::Glob;
 use super::{LIMIT_MAX, MalformedQuery, QUERY_LENGTH_MAX, STATS_MAX};
 
 /// What the language has further, in CloudWatch Logs, and this engine does not.
-const UNSUPPORTED: [&str; 9] =
-    ["pattern", "diff", "anomaly", "unmask", "unnest", "filterindex", "source", "lookup", "join"];
+const UNSUPPORTED: [&str; 8] = ["pattern", "diff", "anomaly", "unmask", "filterindex", "source", "lookup", "join"];
 
 /// Reads a whole query.
 pub(super) fn parse(text: &str) -> Result<Vec<Command>, MalformedQuery> {
@@ -38,7 +37,7 @@ fn check_place(parser: &Parser<'_>, before: &[Command], command: &Command, start
         return Err(parser.scanner.error_since(&format!("a query has at most {STATS_MAX} stats commands"), start));
     }
     let behind_dedup = before.iter().any(|command| matches!(command, Command::Dedup(_)));
-    if behind_dedup && !matches!(command, Command::Limit(_) | Command::Tail(_)) {
+    if behind_dedup && !matches!(command, Command::Limit(_) | Command::LimitAny(_) | Command::Tail(_)) {
         return Err(parser.scanner.error_since("only limit can follow dedup", start));
     }
     Ok(())
@@ -51,12 +50,20 @@ impl Parser<'_> {
         match name.to_ascii_lowercase().as_str() {
             "fields" => Ok(Command::Fields(self.items()?)),
             "display" => Ok(Command::Display(self.items()?)),
-            "filter" => Ok(Command::Filter(self.expression()?)),
+            "filter" | "where" => Ok(Command::Filter(self.expression()?)),
             "parse" => self.extraction(),
             "stats" => self.stats(),
             "sort" => self.sort(),
+            "limit" if self.scanner.eat_word("any") => Ok(Command::LimitAny(self.count()?)),
             "limit" | "head" => Ok(Command::Limit(self.count()?)),
             "tail" => Ok(Command::Tail(self.count()?)),
+            "unnest" => {
+                let source = self.expression()?;
+                if !self.scanner.eat_word("into") {
+                    return Err(self.scanner.unexpected());
+                }
+                Ok(Command::Unnest { source, name: self.field_name()? })
+            }
             "dedup" => Ok(Command::Dedup(self.names()?)),
             other if UNSUPPORTED.contains(&other) => {
                 Err(self.scanner.error_since(&format!("the command {name} is not supported"), start))

@@ -35,6 +35,8 @@ pub(super) enum Step {
     Make(Arc<str>, Expression),
     /// Drops the row unless this holds.
     Filter(Expression),
+    /// One row becomes one for each element of an array, which it has in this field.
+    Unnest(Expression, Arc<str>),
     /// Makes the fields that the extractor names, if it matches.
     Parse(Expression, Extractor, Vec<Arc<str>>),
 }
@@ -127,6 +129,11 @@ impl Builder {
             Command::Stats(stats) => self.group(stats),
             Command::Sort(keys) => self.arrange(Order::Keys(keys)),
             Command::Limit(count) => self.take(Take::First(count)),
+            Command::LimitAny(count) => {
+                let take = Some(Take::First(count));
+                self.close(End::Arrange(Arrange { order: Order::Arrival, dedup: None, take, keep: vec![] }));
+            }
+            Command::Unnest { source, name } => self.steps.push(Step::Unnest(source, name.as_str().into())),
             Command::Tail(count) => self.take(Take::Last(count)),
             Command::Dedup(fields) => self.dedup(fields),
         }
@@ -168,9 +175,9 @@ impl Builder {
         if self.stages.is_empty() { Order::Latest } else { Order::Arrival }
     }
 
-    /// The last stage, if nothing that drops rows came after it: what is to be taken may be taken there at once.
+    /// The last stage, if nothing that drops or adds rows came after it: what is to be taken may be taken there at once.
     fn open_arrangement(&mut self) -> Option<&mut Arrange> {
-        if self.steps.iter().any(|step| matches!(step, Step::Filter(_))) {
+        if self.steps.iter().any(|step| matches!(step, Step::Filter(_) | Step::Unnest(..))) {
             return None;
         }
         match &mut self.stages.last_mut()?.end {
@@ -253,9 +260,10 @@ impl Plan {
             }
             for step in &stage.steps {
                 match step {
-                    Step::Make(_, expression) | Step::Filter(expression) | Step::Parse(expression, ..) => {
-                        fields_of(expression, &mut read);
-                    }
+                    Step::Make(_, expression)
+                    | Step::Filter(expression)
+                    | Step::Unnest(expression, _)
+                    | Step::Parse(expression, ..) => fields_of(expression, &mut read),
                 }
             }
         }
@@ -274,7 +282,9 @@ fn fields_of(expression: &Expression, into: &mut BTreeSet<Arc<str>>) {
         Expression::And(parts) | Expression::Or(parts) | Expression::Call(_, parts) => {
             parts.iter().for_each(|part| fields_of(part, into));
         }
-        Expression::Compare(_, left, right) | Expression::Arithmetic(_, left, right) => {
+        Expression::Compare(_, left, right)
+        | Expression::Arithmetic(_, left, right)
+        | Expression::InArray(left, right) => {
             fields_of(left, into);
             fields_of(right, into);
         }

@@ -128,7 +128,7 @@ fn condition() -> impl Strategy<Value = Condition> {
 
 /// Words and signs of the language, in any order.
 fn soup() -> impl Strategy<Value = String> {
-    const WORDS: [&str; 60] = [
+    const WORDS: [&str; 65] = [
         "fields",
         "filter",
         "stats",
@@ -189,6 +189,11 @@ fn soup() -> impl Strategy<Value = String> {
         "desc",
         "true",
         "é",
+        "unnest",
+        "into",
+        "where",
+        "any",
+        "jsonParse(a)",
     ];
     prop::collection::vec((0..WORDS.len()).prop_map(|i| WORDS[i]), 0..24).prop_map(|words| words.join(" "))
 }

@@ -2,7 +2,7 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::MalformedQuery;
+use super::{MalformedQuery, REGEXES_MAX};
 
 /// How large one compiled regular expression may be, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -14,11 +14,12 @@ const REGEX_NESTING_MAX: u32 = 50;
 pub(super) struct Scanner<'q> {
     text: &'q str,
     at: usize,
+    regexes: usize,
 }
 
 impl<'q> Scanner<'q> {
     pub(super) fn new(text: &'q str) -> Scanner<'q> {
-        Scanner { text, at: 0 }
+        Scanner { text, at: 0, regexes: 0 }
     }
 
     /// The place, in bytes, before the next thing to read.
@@ -188,7 +189,11 @@ impl<'q> Scanner<'q> {
         Err(self.error("the slash that ends a regular expression is missing", start, self.text.len()))
     }
 
-    fn compile(&self, source: &str, start: usize) -> Result<Regex, MalformedQuery> {
+    fn compile(&mut self, source: &str, start: usize) -> Result<Regex, MalformedQuery> {
+        self.regexes += 1;
+        if self.regexes > REGEXES_MAX {
+            return Err(self.error_since(&format!("a query has at most {REGEXES_MAX} regular expressions"), start));
+        }
         RegexBuilder::new(source)
             .size_limit(REGEX_BYTES_MAX)
             .dfa_size_limit(REGEX_BYTES_MAX)

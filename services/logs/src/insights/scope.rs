@@ -14,7 +14,7 @@ use super::{ExecutionError, ROW_BYTES_MAX, Record};
 pub(super) struct Scope<'r> {
     record: Option<&'r Record<'r>>,
     json: OnceCell<Option<Json>>,
-    /// Fields made by commands. Of two with one name the later counts.
+    /// Fields made by commands. Of several with one name the last counts.
     made: Vec<(Arc<str>, Value<'static>)>,
     /// How much memory was taken for this row, in bytes.
     spent: Cell<usize>,
@@ -33,13 +33,20 @@ impl<'r> Scope<'r> {
         Scope { record: None, json: OnceCell::new(), made, spent: Cell::new(0), now }
     }
 
-    /// Makes a field, or another one in an earlier one's place.
+    /// Makes a field, which hides an earlier one of its name.
     pub(super) fn make(&mut self, name: &Arc<str>, value: Value<'static>) {
         let value = if self.spend(value.weight()) { value } else { Value::Missing };
-        match self.made.iter_mut().find(|(made, _)| made == name) {
-            Some((_, old)) => *old = value,
-            None => self.made.push((name.clone(), value)),
-        }
+        self.made.push((name.clone(), value));
+    }
+
+    /// How many fields were made so far, to come back to.
+    pub(super) fn mark(&self) -> usize {
+        self.made.len()
+    }
+
+    /// Forgets the fields that were made since [`Scope::mark`] told this.
+    pub(super) fn rewind(&mut self, mark: usize) {
+        self.made.truncate(mark);
     }
 
     /// Counts what was made for this row. Whether that is still within the limit; else it must not be kept.
@@ -65,10 +72,7 @@ impl<'r> Scope<'r> {
 
     /// The value of a field: one that a command made, one of the event's own, one found in its message.
     pub(super) fn field(&self, name: &str) -> Value<'_> {
-        if let Some((_, value)) = self.made.iter().find(|(made, _)| made.as_ref() == name) {
-            return value.borrowed();
-        }
-        if let Some(value) = self.part(name) {
+        if let Some(value) = self.made(name) {
             return value;
         }
         let Some(record) = self.record else { return Value::Missing };
@@ -79,17 +83,24 @@ impl<'r> Scope<'r> {
             "@logStream" => Value::text(record.log_stream),
             "@log" => Value::text(record.log),
             "@ptr" => Value::text(record.ptr),
-            _ if name.starts_with('@') => lambda::field(record.message, name),
+            // The guide calls what `(?<user>…)` makes `@user` as well as `user`.
+            _ if name.starts_with('@') => match lambda::field(record.message, name) {
+                Value::Missing => self.made(&name[1..]).unwrap_or(Value::Missing),
+                found => found,
+            },
             _ => self.json().and_then(|json| member(json, name)).map_or(Value::Missing, Value::of_json),
         }
     }
 
-    /// A part of a structure that a command made: `document.user.id`.
-    fn part(&self, name: &str) -> Option<Value<'_>> {
-        self.made.iter().find_map(|(made, value)| {
-            let rest = name.strip_prefix(made.as_ref())?.strip_prefix('.')?;
+    /// A field that a command made, or a part of a structure that one made: `document.user.id`.
+    fn made(&self, name: &str) -> Option<Value<'_>> {
+        self.made.iter().rev().find_map(|(made, value)| {
+            let rest = name.strip_prefix(made.as_ref())?;
+            if rest.is_empty() {
+                return Some(value.borrowed());
+            }
             let Value::Structure(json) = value else { return None };
-            Some(member(json, rest).map_or(Value::Missing, Value::of_json))
+            Some(member(json, rest.strip_prefix('.')?).map_or(Value::Missing, Value::of_json))
         })
     }
 

@@ -40,16 +40,19 @@ impl Period {
         let fixed = |length: i64, cap: i64| Some(Period::Fixed { length: length * count.min(cap), origin: 0 });
         // Longer ones than the calendar itself would have one boundary only.
         let count = count.min(9999 * 12);
-        match unit.to_ascii_lowercase().as_str() {
-            "ms" | "msec" | "msecs" => fixed(1, 1000),
-            "s" | "sec" | "secs" | "second" | "seconds" => fixed(SECOND, 60),
-            "m" | "min" | "mins" | "minute" | "minutes" => fixed(MINUTE, 60),
-            "h" | "hr" | "hrs" | "hour" | "hours" => fixed(HOUR, 24),
-            "d" | "day" | "days" => fixed(DAY, count),
-            "w" | "wk" | "wks" | "week" | "weeks" => Some(Period::Fixed { length: WEEK * count, origin: FIRST_MONDAY }),
-            "mo" | "mon" | "mons" | "month" | "months" => Some(Period::Months(count)),
-            "q" | "qtr" | "qtrs" | "quarter" | "quarters" => Some(Period::Months(3 * count)),
-            "y" | "yr" | "yrs" | "year" | "years" => Some(Period::Months(12 * count)),
+        let unit = unit.to_ascii_lowercase();
+        // Units and abbreviations of several characters can be plurals.
+        let singular = unit.strip_suffix('s').filter(|singular| singular.len() > 1).unwrap_or(&unit);
+        match singular {
+            "ms" | "msec" | "millisecond" => fixed(1, 1000),
+            "s" | "sec" | "second" => fixed(SECOND, 60),
+            "m" | "min" | "minute" => fixed(MINUTE, 60),
+            "h" | "hr" | "hour" => fixed(HOUR, 24),
+            "d" | "day" => fixed(DAY, count),
+            "w" | "week" => Some(Period::Fixed { length: WEEK * count, origin: FIRST_MONDAY }),
+            "mo" | "mon" | "month" => Some(Period::Months(count)),
+            "q" | "qtr" | "quarter" => Some(Period::Months(3 * count)),
+            "y" | "yr" | "year" => Some(Period::Months(12 * count)),
             _ => None,
         }
     }

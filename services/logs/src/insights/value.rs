@@ -113,6 +113,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// As [`Value::of_json`], of a node of one's own.
+    pub(super) fn from_json(node: Json) -> Value<'static> {
+        match node {
+            Json::Array(_) | Json::Object(_) => Value::Structure(Cow::Owned(node)),
+            Json::String(text) => Value::text(text),
+            scalar => Value::of_json(&scalar).into_owned(),
+        }
+    }
+
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Value::Missing)
     }

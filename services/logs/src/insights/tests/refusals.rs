@@ -25,7 +25,7 @@ fn what_is_no_query_is_refused() {
         "filter a = b = c",
         "filter (a = 1",
         "filter a like b",
-        "filter a in 1",
+        "filter a in",
         "filter a in [1",
         "filter a =~ /(/",
         "filter a =~ /x",
@@ -45,7 +45,10 @@ fn what_is_no_query_is_refused() {
         "fields bin(0m)",
         "fields bin(5 parsecs)",
         "limit 0",
-        "limit 10001",
+        "limit 100001",
+        "limit any",
+        "unnest a",
+        "unnest a into",
         "limit x",
         "limit -1",
         "sort",
@@ -58,7 +61,6 @@ fn what_is_no_query_is_refused() {
         "parse @message /(?<a>x)/ as b",
         "pattern @message",
         "diff",
-        "unnest a into b",
         "SOURCE x",
         "fields `a",
         "fields ``",
@@ -70,6 +72,13 @@ fn what_is_no_query_is_refused() {
         assert!(error.start <= error.end && error.end <= query.chars().count(), "{query}: {error:?}");
     }
     assert!(malformed(&"x".repeat(10_001)).message.contains("10000 characters"));
+}
+
+#[test]
+fn a_query_has_only_so_many_regular_expressions() {
+    let query = |n: usize| format!("filter @message like /a/{}", " or @message like /b/".repeat(n - 1));
+    assert!(Query::parse(&query(32)).is_ok());
+    assert!(malformed(&query(33)).message.contains("at most 32 regular expressions"));
 }
 
 #[test]
