@@ -13,20 +13,21 @@ use platform::identity::{FixedKey, Keys};
 use platform::{Keyring, Platform};
 use prometheus_client::registry::Registry;
 use rustix::process::{Resource, getrlimit};
+use segments::Segments;
 use store::{Store, StoreOptions};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 use wire::serve::{ServeLimits, Server};
 use wire::sigv4::SecretAccessKey;
 
-use crate::config::{ConfiguredPrincipal, Limits, reachable_locally};
+use crate::config::{CloudWatchLogs, ConfiguredPrincipal, Limits, reachable_locally};
 use crate::data_dir::{DataDir, make_private_dir};
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
 use crate::request_metrics::RequestMetrics;
 use crate::root_key::RootKey;
 use crate::sealing_key;
-use crate::services;
+use crate::services::{self, Foundation};
 use crate::settings::{Settings, Tls};
 use crate::stop::Stop;
 use crate::tls::ServerTls;
@@ -71,6 +72,14 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     };
     make_private_dir(&dir.audit())?;
     let denials = Denials::in_folder(&dir.audit()).context("denials cannot be written down")?;
+    make_private_dir(&dir.logs())?;
+    let segments = Segments::open(&dir.logs(), log_files(&settings.cloudwatch_logs)).context("cannot open the logs")?;
+    let (gateway, background) = services::build(Foundation {
+        platform: platform.clone(),
+        segments: segments.clone(),
+        denials,
+        is_secure: tls.is_some(),
+    });
     let mut registry = Registry::default();
     let metrics = RequestMetrics::register(&mut registry);
     let own = Arc::new(OwnRoutes::new(clock.now(), registry));
@@ -84,7 +93,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         }));
     }
     let server = Server::new(
-        Arc::new(services::gateway(&platform, denials, tls.is_some())),
+        Arc::new(gateway),
         limits(&settings.limits),
         Arc::new({
             let own = own.clone();
@@ -92,7 +101,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         }),
         Arc::new(move |outcome| metrics.observe(outcome)),
     );
-    services::reconcile(&platform);
+    let reconcilers = background.start();
     let uses = tokio::spawn(keep_uses(platform, stop.clone()));
     own.set_ready(true);
     ready()?;
@@ -110,6 +119,9 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     }
     uses.await.context("the watch over access keys broke off")?;
     store.close().await.context("cannot close the state")?;
+    reconcilers.ended().await;
+    // It waits for the disk, and nothing else is left to be done.
+    tokio::task::block_in_place(|| segments.close());
     records::remove(&dir.server_record());
     Ok(())
 }
@@ -130,6 +142,15 @@ fn record(settings: &Settings, local: SocketAddr, tls: Option<&ServerTls>, start
         started_at,
         ca_bundle: tls.and_then(ServerTls::ca_bundle),
         certificate_sha256: tls.map(ServerTls::certificate_sha256),
+    }
+}
+
+/// How the events of log groups are kept.
+fn log_files(configured: &CloudWatchLogs) -> segments::Options {
+    segments::Options {
+        total_bytes_max: configured.max_bytes.get(),
+        group_bytes_max: configured.max_group_bytes.get(),
+        ..segments::Options::default()
     }
 }
 

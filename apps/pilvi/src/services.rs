@@ -2,36 +2,67 @@
 
 use std::sync::Arc;
 
+use cloudwatch::CloudWatch;
 use ecs::Ecs;
 use iam::Iam;
+use logs::Logs;
 use platform::denials::Denials;
 use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
 use platform::ports::RoleDirectory;
 use platform::{Gateway, GatewayParts, Platform, Reconcilers, Service};
+use segments::Segments;
 use sts::Sts;
 
-/// Every service behind one door.
-pub(crate) fn gateway(platform: &Platform, denials: Denials, is_secure: bool) -> Gateway {
+/// What the services are made of.
+pub(crate) struct Foundation {
+    pub(crate) platform: Platform,
+    /// The events of log groups.
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) denials: Denials,
+    /// Whether connections are encrypted.
+    pub(crate) is_secure: bool,
+}
+
+/// Every service behind one door, and what goes on by itself, which is not started yet.
+pub(crate) fn build(foundation: Foundation) -> (Gateway, Background) {
+    let Foundation { platform, segments, denials, is_secure } = foundation;
     let iam = Arc::new(Iam::new(platform.clone()));
     let roles: Arc<dyn RoleDirectory> = iam.clone();
-    let identities = Identities::new(platform.clone(), roles.clone(), iam.clone());
+    let cloudwatch = Arc::new(CloudWatch::new(platform.clone()));
+    let logs = Arc::new(Logs::new(platform.clone(), segments, cloudwatch.clone()));
     let parts = GatewayParts {
         platform: platform.clone(),
-        identities: Arc::new(identities),
+        identities: Arc::new(Identities::new(platform.clone(), roles.clone(), iam.clone())),
         policies: iam.clone(),
         denials: Arc::new(denials),
         is_secure,
     };
-    let sts = Arc::new(Sts::new(platform.clone(), roles, iam.clone()));
-    let services: Vec<Arc<dyn Service>> = vec![Arc::new(Ecs { platform: platform.clone() }), iam, sts];
-    Gateway::new(parts, services)
+    let services: Vec<Arc<dyn Service>> = vec![
+        cloudwatch.clone(),
+        Arc::new(Ecs { platform: platform.clone() }),
+        iam.clone(),
+        logs.clone(),
+        Arc::new(Sts::new(platform.clone(), roles, iam)),
+    ];
+    (Gateway::new(parts, services), Background { platform, cloudwatch, logs })
 }
 
-/// Starts what goes on by itself, and hands out where it can be seen; each loop ends when the store is closed.
-pub(crate) fn reconcile(platform: &Platform) -> Reconcilers {
-    let reconcilers = Reconcilers::new(platform);
-    reconcilers.start(Arc::new(ClientTokens::new(platform)));
-    reconcilers.start(ecs::reconcile::task_definition::reconciler(platform));
-    reconcilers
+/// What goes on without a request.
+pub(crate) struct Background {
+    platform: Platform,
+    cloudwatch: Arc<CloudWatch>,
+    logs: Arc<Logs>,
+}
+
+impl Background {
+    /// Starts it, and hands out where it can be seen; each loop ends when the store is closed.
+    pub(crate) fn start(self) -> Reconcilers {
+        let reconcilers = Reconcilers::new(&self.platform);
+        reconcilers.start(Arc::new(ClientTokens::new(&self.platform)));
+        reconcilers.start(ecs::reconcile::task_definition::reconciler(&self.platform));
+        self.cloudwatch.reconcilers().into_iter().for_each(|one| reconcilers.start(one));
+        logs::reconcile::all(&self.logs).into_iter().for_each(|one| reconcilers.start(one));
+        reconcilers
+    }
 }

@@ -100,7 +100,7 @@ impl Ctx {
             Protocol::AwsQuery => ("AccessDenied", 403),
             _ => ("AccessDeniedException", 400),
         };
-        wire::Error::new(code, status, message)
+        wire::Error::new(code, status, message).in_query("AccessDenied")
     }
 
     /// The condition keys that every request has.

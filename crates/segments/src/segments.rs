@@ -133,6 +133,15 @@ impl Segments {
         self.shared.known(group).map(|group| group.dropped()).unwrap_or_default()
     }
 
+    /// The events of all groups that were lost since the store was opened.
+    pub fn dropped_in_all(&self) -> Dropped {
+        let of_groups = self.shared.known_groups();
+        of_groups.iter().map(|group| group.dropped()).fold(Dropped::default(), |sum, one| Dropped {
+            refused: sum.refused + one.refused,
+            capped: sum.capped + one.capped,
+        })
+    }
+
     /// Damage that was found since the store was opened, the first [`crate::CORRUPTIONS_MAX`] places of it.
     pub fn corruptions(&self) -> Vec<Corruption> {
         self.shared.reports.all()
@@ -145,7 +154,7 @@ impl Segments {
 
     /// Everything that has been appended is on the disk when this returns, unless the log says otherwise. Blocks.
     pub fn sync(&self) {
-        sync_round(&self.shared, None);
+        sync_round(&self.shared);
     }
 
     /// Seals what a group has, and waits until it has been done or has failed. Blocks.
