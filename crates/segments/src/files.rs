@@ -27,7 +27,7 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 pub(crate) struct Root {
     directory: OwnedFd,
     /// Held as long as the directory is open.
-    _lock: OwnedFd,
+    lock: OwnedFd,
     open: Mutex<Lru<u64, Arc<File>>>,
     next_file: AtomicU64,
     holds: Mutex<Holds>,
@@ -55,7 +55,7 @@ impl Root {
             Err(error) => return Err(Error::os(doing)(error)),
         }
         let (open, next_file) = (Mutex::new(Lru::new(OPEN_FILES_MAX)), AtomicU64::new(0));
-        Ok(Self { directory, _lock: lock, open, next_file, holds: Mutex::default(), disk })
+        Ok(Self { directory, lock, open, next_file, holds: Mutex::default(), disk })
     }
 
     /// Makes a folder and those above it, if need be. Answers whether any was made.
@@ -240,6 +240,13 @@ impl Root {
 
     fn open_file(&self, path: &str) -> Result<File, Errno> {
         open_beneath(&self.directory, path, OFlags::RDWR).map(File::from)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        // Closing alone would leave it to a child that another thread has just forked.
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

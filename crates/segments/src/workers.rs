@@ -144,16 +144,16 @@ fn write_all(shared: &Shared) {
 }
 
 fn sync_all(shared: &Shared, interval: Duration) {
-    while let Some(group) = shared.work.dirty.pop() {
+    while shared.work.dirty.wait_for_any() {
         shared.work.dirty.wait_closed(interval);
-        sync_round(shared, Some(group));
+        sync_round(shared);
     }
 }
 
 /// Syncs the groups that have been written to.
-pub(crate) fn sync_round(shared: &Shared, first: Option<Arc<Group>>) {
+pub(crate) fn sync_round(shared: &Shared) {
     let _syncing = lock(&shared.work.syncing);
-    let groups: Vec<Arc<Group>> = first.into_iter().chain(shared.work.dirty.drain()).collect();
+    let groups = shared.work.dirty.drain();
     // From now on a write makes it dirty again.
     groups.iter().for_each(|group| group.is_dirty.store(false, Ordering::Release));
     if groups.len() <= GROUPS_SYNCED_MAX {
@@ -329,6 +329,13 @@ impl<T> Tasks<T> {
                 return Popped::Nothing;
             }
         }
+    }
+
+    /// Waits until there is a task; answers false once it is closed and empty.
+    fn wait_for_any(&self) -> bool {
+        let is_idle = |waiting: &mut (VecDeque<T>, IsClosed)| waiting.0.is_empty() && !waiting.1;
+        let waiting = self.changed.wait_while(lock(&self.waiting), is_idle).unwrap_or_else(PoisonError::into_inner);
+        !waiting.0.is_empty()
     }
 
     fn drain(&self) -> VecDeque<T> {

@@ -12,12 +12,23 @@ use crate::{Error, GroupKey, StreamStats, lock};
 impl Group {
     /// Deletes what a stream has now.
     pub(crate) fn delete_stream(self: &Arc<Self>, shared: &Shared, stream: &str) -> Result<(), Error> {
-        self.with(shared, |open| open.delete_stream(shared, &self.key, stream))
+        let has_changed = self.with(shared, |open| open.delete_stream(shared, &self.key, stream))?;
+        self.free(shared, has_changed);
+        Ok(())
     }
 
     /// Retention: of what there is now, nothing before that time is answered any more.
     pub(crate) fn expire(self: &Arc<Self>, shared: &Shared, before: i64) -> Result<(), Error> {
-        self.with(shared, |open| open.expire(shared, &self.key, before))
+        let has_changed = self.with(shared, |open| open.expire(shared, &self.key, before))?;
+        self.free(shared, has_changed);
+        Ok(())
+    }
+
+    /// Has the space freed of what is hidden now.
+    fn free(self: &Arc<Self>, shared: &Shared, has_changed: bool) {
+        if has_changed {
+            shared.work.maintain(self);
+        }
     }
 
     /// What a stream has.
@@ -64,9 +75,10 @@ impl Group {
 }
 
 impl Open {
-    fn delete_stream(&mut self, shared: &Shared, key: &GroupKey, stream: &str) -> Result<(), Error> {
+    /// Answers whether anything has changed.
+    fn delete_stream(&mut self, shared: &Shared, key: &GroupKey, stream: &str) -> Result<bool, Error> {
         if self.marks.hidden().boundary(stream) >= self.next_sequence || self.first_sequence() == u64::MAX {
-            return Ok(());
+            return Ok(false);
         }
         let mark = Mark::Stream { name: stream.into(), boundary: self.next_sequence };
         self.marks.store(&shared.root, key, &mark)?;
@@ -74,11 +86,12 @@ impl Open {
         if let Some(active) = &mut self.active {
             active.forget(stream);
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Files go as a whole once all in them has expired; what else has expired is marked.
-    fn expire(&mut self, shared: &Shared, key: &GroupKey, before: i64) -> Result<(), Error> {
+    /// Files go as a whole once all in them has expired; what else has expired is marked. Answers whether anything has
+    /// changed.
+    fn expire(&mut self, shared: &Shared, key: &GroupKey, before: i64) -> Result<bool, Error> {
         let hidden = Arc::clone(self.marks.hidden());
         let is_new = |totals: &Summary| {
             totals.events > 0 && totals.first_timestamp < before && !hidden.covers(before, totals.last_sequence)
@@ -100,6 +113,6 @@ impl Open {
         if self.active.as_ref().is_some_and(|active| active.totals.events > 0 && is_over(&active.totals)) {
             self.active.take().into_iter().for_each(|active| active.file.doom());
         }
-        stored
+        stored.map(|()| has_new)
     }
 }

@@ -110,3 +110,13 @@ pub(crate) fn files_of(directory: &Path, group: &GroupKey) -> Vec<String> {
     names.sort();
     names
 }
+
+/// A line that does not compress.
+pub(crate) fn noise(number: i64) -> String {
+    let mut state = (number as u64).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 16
+    };
+    (0..20).map(|_| format!("{:x}", next())).collect()
+}
