@@ -30,86 +30,117 @@ structure! { 2 AccessKeyMetadata {
     user_name: Option<String>,
 } }
 
-structure! { 3 AddClientIDToOpenIDConnectProviderRequest {
+structure! { 5 AddClientIDToOpenIDConnectProviderRequest {
     client_id: String,
     open_id_connect_provider_arn: String,
 } }
 
-structure! { 4 AddRoleToInstanceProfileRequest {
+structure! { 6 AddRoleToInstanceProfileRequest {
     instance_profile_name: String,
     role_name: String,
 } }
 
-structure! { 5 AddUserToGroupRequest {
+structure! { 7 AddUserToGroupRequest {
     group_name: String,
     user_name: String,
 } }
 
-structure! { 6 AttachGroupPolicyRequest {
+structure! { 9 AttachGroupPolicyRequest {
     group_name: String,
     policy_arn: String,
 } }
 
-structure! { 7 AttachRolePolicyRequest {
+structure! { 10 AttachRolePolicyRequest {
     policy_arn: String,
     role_name: String,
 } }
 
-structure! { 8 AttachUserPolicyRequest {
+structure! { 11 AttachUserPolicyRequest {
     policy_arn: String,
     user_name: String,
 } }
 
-structure! { 9 AttachedPermissionsBoundary {
+structure! { 12 AttachedPermissionsBoundary {
     permissions_boundary_arn: Option<String>,
     permissions_boundary_type: Option<PermissionsBoundaryAttachmentType>,
 } }
 
-structure! { 10 AttachedPolicy {
+structure! { 13 AttachedPolicy {
     policy_arn: Option<String>,
     policy_name: Option<String>,
 } }
 
-structure! { 11 CreateAccessKeyRequest {
+enumeration! { 15 AttachmentType {
+    User = "user",
+    Group = "group",
+    Role = "role",
+} }
+
+structure! { 17 ContextEntry {
+    context_key_name: Option<String>,
+    context_key_type: Option<ContextKeyTypeEnum>,
+    context_key_values: Option<Vec<String>>,
+} }
+
+enumeration! { 21 ContextKeyTypeEnum {
+    String = "string",
+    StringList = "stringList",
+    Numeric = "numeric",
+    NumericList = "numericList",
+    Boolean = "boolean",
+    BooleanList = "booleanList",
+    Ip = "ip",
+    IpList = "ipList",
+    Binary = "binary",
+    BinaryList = "binaryList",
+    Date = "date",
+    DateList = "dateList",
+} }
+
+structure! { 24 CreateAccessKeyRequest {
     user_name: Option<String>,
 } }
 
-structure! { 12 CreateAccessKeyResponse {
+structure! { 25 CreateAccessKeyResponse {
     access_key: AccessKey,
 } }
 
-structure! { 13 CreateGroupRequest {
+structure! { 26 CreateAccountAliasRequest {
+    account_alias: String,
+} }
+
+structure! { 27 CreateGroupRequest {
     group_name: String,
     path: Option<String>,
 } }
 
-structure! { 14 CreateGroupResponse {
+structure! { 28 CreateGroupResponse {
     group: Group,
 } }
 
-structure! { 15 CreateInstanceProfileRequest {
+structure! { 29 CreateInstanceProfileRequest {
     instance_profile_name: String,
     path: Option<String>,
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 16 CreateInstanceProfileResponse {
+structure! { 30 CreateInstanceProfileResponse {
     instance_profile: InstanceProfile,
 } }
 
-structure! { 17 CreateOpenIDConnectProviderRequest {
+structure! { 31 CreateOpenIDConnectProviderRequest {
     client_id_list: Option<Vec<String>>,
     tags: Option<Vec<Tag>>,
     thumbprint_list: Option<Vec<String>>,
     url: String,
 } }
 
-structure! { 18 CreateOpenIDConnectProviderResponse {
+structure! { 32 CreateOpenIDConnectProviderResponse {
     open_id_connect_provider_arn: Option<String>,
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 19 CreatePolicyRequest {
+structure! { 33 CreatePolicyRequest {
     description: Option<String>,
     path: Option<String>,
     policy_document: String,
@@ -117,21 +148,21 @@ structure! { 19 CreatePolicyRequest {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 20 CreatePolicyResponse {
+structure! { 34 CreatePolicyResponse {
     policy: Option<Policy>,
 } }
 
-structure! { 21 CreatePolicyVersionRequest {
+structure! { 35 CreatePolicyVersionRequest {
     policy_arn: String,
     policy_document: String,
     set_as_default: Option<bool>,
 } }
 
-structure! { 22 CreatePolicyVersionResponse {
+structure! { 36 CreatePolicyVersionResponse {
     policy_version: Option<PolicyVersion>,
 } }
 
-structure! { 23 CreateRoleRequest {
+structure! { 37 CreateRoleRequest {
     assume_role_policy_document: String,
     description: Option<String>,
     max_session_duration: Option<i32>,
@@ -141,94 +172,128 @@ structure! { 23 CreateRoleRequest {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 24 CreateRoleResponse {
+structure! { 38 CreateRoleResponse {
     role: Role,
 } }
 
-structure! { 25 CreateUserRequest {
+structure! { 39 CreateServiceLinkedRoleRequest {
+    aws_service_name: String,
+    custom_suffix: Option<String>,
+    description: Option<String>,
+} }
+
+structure! { 40 CreateServiceLinkedRoleResponse {
+    role: Option<Role>,
+} }
+
+structure! { 41 CreateUserRequest {
     path: Option<String>,
     permissions_boundary: Option<String>,
     tags: Option<Vec<Tag>>,
     user_name: String,
 } }
 
-structure! { 26 CreateUserResponse {
+structure! { 42 CreateUserResponse {
     user: Option<User>,
 } }
 
-structure! { 27 DeleteAccessKeyRequest {
+structure! { 43 DeleteAccessKeyRequest {
     access_key_id: String,
     user_name: Option<String>,
 } }
 
-structure! { 28 DeleteGroupPolicyRequest {
+structure! { 44 DeleteAccountAliasRequest {
+    account_alias: String,
+} }
+
+structure! { 45 DeleteGroupPolicyRequest {
     group_name: String,
     policy_name: String,
 } }
 
-structure! { 29 DeleteGroupRequest {
+structure! { 46 DeleteGroupRequest {
     group_name: String,
 } }
 
-structure! { 30 DeleteInstanceProfileRequest {
+structure! { 47 DeleteInstanceProfileRequest {
     instance_profile_name: String,
 } }
 
-structure! { 31 DeleteOpenIDConnectProviderRequest {
+structure! { 48 DeleteOpenIDConnectProviderRequest {
     open_id_connect_provider_arn: String,
 } }
 
-structure! { 32 DeletePolicyRequest {
+structure! { 49 DeletePolicyRequest {
     policy_arn: String,
 } }
 
-structure! { 33 DeletePolicyVersionRequest {
+structure! { 50 DeletePolicyVersionRequest {
     policy_arn: String,
     version_id: String,
 } }
 
-structure! { 34 DeleteRolePermissionsBoundaryRequest {
+structure! { 51 DeleteRolePermissionsBoundaryRequest {
     role_name: String,
 } }
 
-structure! { 35 DeleteRolePolicyRequest {
+structure! { 52 DeleteRolePolicyRequest {
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 36 DeleteRoleRequest {
+structure! { 53 DeleteRoleRequest {
     role_name: String,
 } }
 
-structure! { 37 DeleteUserPermissionsBoundaryRequest {
+structure! { 54 DeleteServiceLinkedRoleRequest {
+    role_name: String,
+} }
+
+structure! { 55 DeleteServiceLinkedRoleResponse {
+    deletion_task_id: String,
+} }
+
+structure! { 56 DeleteUserPermissionsBoundaryRequest {
     user_name: String,
 } }
 
-structure! { 38 DeleteUserPolicyRequest {
+structure! { 57 DeleteUserPolicyRequest {
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 39 DeleteUserRequest {
+structure! { 58 DeleteUserRequest {
     user_name: String,
 } }
 
-structure! { 40 DetachGroupPolicyRequest {
+structure! { 59 DeletionTaskFailureReasonType {
+    reason: Option<String>,
+    role_usage_list: Option<Vec<RoleUsageType>>,
+} }
+
+enumeration! { 61 DeletionTaskStatusType {
+    Succeeded = "SUCCEEDED",
+    InProgress = "IN_PROGRESS",
+    Failed = "FAILED",
+    NotStarted = "NOT_STARTED",
+} }
+
+structure! { 62 DetachGroupPolicyRequest {
     group_name: String,
     policy_arn: String,
 } }
 
-structure! { 41 DetachRolePolicyRequest {
+structure! { 63 DetachRolePolicyRequest {
     policy_arn: String,
     role_name: String,
 } }
 
-structure! { 42 DetachUserPolicyRequest {
+structure! { 64 DetachUserPolicyRequest {
     policy_arn: String,
     user_name: String,
 } }
 
-enumeration! { 43 EntityType {
+enumeration! { 65 EntityType {
     User = "User",
     Role = "Role",
     Group = "Group",
@@ -236,52 +301,96 @@ enumeration! { 43 EntityType {
     AWSManagedPolicy = "AWSManagedPolicy",
 } }
 
-structure! { 44 GetAccessKeyLastUsedRequest {
+structure! { 68 EvaluationResult {
+    eval_action_name: String,
+    eval_decision: PolicyEvaluationDecisionType,
+    eval_decision_details: Option<BTreeMap<String, PolicyEvaluationDecisionType>>,
+    eval_resource_name: Option<String>,
+    matched_statements: Option<Vec<Statement>>,
+    missing_context_values: Option<Vec<String>>,
+    organizations_decision_detail: Option<OrganizationsDecisionDetail>,
+    permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+    resource_specific_results: Option<Vec<ResourceSpecificResult>>,
+} }
+
+structure! { 70 GetAccessKeyLastUsedRequest {
     access_key_id: String,
 } }
 
-structure! { 45 GetAccessKeyLastUsedResponse {
+structure! { 71 GetAccessKeyLastUsedResponse {
     access_key_last_used: Option<AccessKeyLastUsed>,
     user_name: Option<String>,
 } }
 
-structure! { 46 GetGroupPolicyRequest {
+structure! { 72 GetAccountAuthorizationDetailsRequest {
+    filter: Option<Vec<EntityType>>,
+    marker: Option<String>,
+    max_items: Option<i32>,
+} }
+
+structure! { 73 GetAccountAuthorizationDetailsResponse {
+    group_detail_list: Option<Vec<GroupDetail>>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+    policies: Option<Vec<ManagedPolicyDetail>>,
+    role_detail_list: Option<Vec<RoleDetail>>,
+    user_detail_list: Option<Vec<UserDetail>>,
+} }
+
+structure! { 74 GetAccountSummaryResponse {
+    summary_map: Option<BTreeMap<String, i32>>,
+} }
+
+structure! { 75 GetContextKeysForCustomPolicyRequest {
+    policy_input_list: Vec<String>,
+} }
+
+structure! { 76 GetContextKeysForPolicyResponse {
+    context_key_names: Option<Vec<String>>,
+} }
+
+structure! { 77 GetContextKeysForPrincipalPolicyRequest {
+    policy_input_list: Option<Vec<String>>,
+    policy_source_arn: String,
+} }
+
+structure! { 78 GetGroupPolicyRequest {
     group_name: String,
     policy_name: String,
 } }
 
-structure! { 47 GetGroupPolicyResponse {
+structure! { 79 GetGroupPolicyResponse {
     group_name: String,
     policy_document: String,
     policy_name: String,
 } }
 
-structure! { 48 GetGroupRequest {
+structure! { 80 GetGroupRequest {
     group_name: String,
     marker: Option<String>,
     max_items: Option<i32>,
 } }
 
-structure! { 49 GetGroupResponse {
+structure! { 81 GetGroupResponse {
     group: Group,
     is_truncated: Option<bool>,
     marker: Option<String>,
     users: Vec<User>,
 } }
 
-structure! { 50 GetInstanceProfileRequest {
+structure! { 82 GetInstanceProfileRequest {
     instance_profile_name: String,
 } }
 
-structure! { 51 GetInstanceProfileResponse {
+structure! { 83 GetInstanceProfileResponse {
     instance_profile: InstanceProfile,
 } }
 
-structure! { 52 GetOpenIDConnectProviderRequest {
+structure! { 84 GetOpenIDConnectProviderRequest {
     open_id_connect_provider_arn: String,
 } }
 
-structure! { 53 GetOpenIDConnectProviderResponse {
+structure! { 85 GetOpenIDConnectProviderResponse {
     client_id_list: Option<Vec<String>>,
     create_date: Option<Timestamp>,
     tags: Option<Vec<Tag>>,
@@ -289,62 +398,71 @@ structure! { 53 GetOpenIDConnectProviderResponse {
     url: Option<String>,
 } }
 
-structure! { 54 GetPolicyRequest {
+structure! { 86 GetPolicyRequest {
     policy_arn: String,
 } }
 
-structure! { 55 GetPolicyResponse {
+structure! { 87 GetPolicyResponse {
     policy: Option<Policy>,
 } }
 
-structure! { 56 GetPolicyVersionRequest {
+structure! { 88 GetPolicyVersionRequest {
     policy_arn: String,
     version_id: String,
 } }
 
-structure! { 57 GetPolicyVersionResponse {
+structure! { 89 GetPolicyVersionResponse {
     policy_version: Option<PolicyVersion>,
 } }
 
-structure! { 58 GetRolePolicyRequest {
+structure! { 90 GetRolePolicyRequest {
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 59 GetRolePolicyResponse {
+structure! { 91 GetRolePolicyResponse {
     policy_document: String,
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 60 GetRoleRequest {
+structure! { 92 GetRoleRequest {
     role_name: String,
 } }
 
-structure! { 61 GetRoleResponse {
+structure! { 93 GetRoleResponse {
     role: Role,
 } }
 
-structure! { 62 GetUserPolicyRequest {
+structure! { 94 GetServiceLinkedRoleDeletionStatusRequest {
+    deletion_task_id: String,
+} }
+
+structure! { 95 GetServiceLinkedRoleDeletionStatusResponse {
+    reason: Option<DeletionTaskFailureReasonType>,
+    status: DeletionTaskStatusType,
+} }
+
+structure! { 96 GetUserPolicyRequest {
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 63 GetUserPolicyResponse {
+structure! { 97 GetUserPolicyResponse {
     policy_document: String,
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 64 GetUserRequest {
+structure! { 98 GetUserRequest {
     user_name: Option<String>,
 } }
 
-structure! { 65 GetUserResponse {
+structure! { 99 GetUserResponse {
     user: User,
 } }
 
-structure! { 66 Group {
+structure! { 100 Group {
     arn: String,
     create_date: Timestamp,
     group_id: String,
@@ -352,7 +470,23 @@ structure! { 66 Group {
     path: String,
 } }
 
-structure! { 67 InstanceProfile {
+structure! { 101 GroupDetail {
+    arn: Option<String>,
+    attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    create_date: Option<Timestamp>,
+    group_id: Option<String>,
+    group_name: Option<String>,
+    group_policy_list: Option<Vec<PolicyDetail>>,
+    path: Option<String>,
+} }
+
+structure! { 102 InlinePolicyIdentifierType {
+    attachment_name: String,
+    attachment_type: AttachmentType,
+    policy_name: String,
+} }
+
+structure! { 103 InstanceProfile {
     arn: String,
     create_date: Timestamp,
     instance_profile_id: String,
@@ -362,58 +496,69 @@ structure! { 67 InstanceProfile {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 68 ListAccessKeysRequest {
+structure! { 105 ListAccessKeysRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: Option<String>,
 } }
 
-structure! { 69 ListAccessKeysResponse {
+structure! { 106 ListAccessKeysResponse {
     access_key_metadata: Vec<AccessKeyMetadata>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 70 ListAttachedGroupPoliciesRequest {
+structure! { 107 ListAccountAliasesRequest {
+    marker: Option<String>,
+    max_items: Option<i32>,
+} }
+
+structure! { 108 ListAccountAliasesResponse {
+    account_aliases: Vec<String>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+} }
+
+structure! { 109 ListAttachedGroupPoliciesRequest {
     group_name: String,
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 71 ListAttachedGroupPoliciesResponse {
+structure! { 110 ListAttachedGroupPoliciesResponse {
     attached_policies: Option<Vec<AttachedPolicy>>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 72 ListAttachedRolePoliciesRequest {
+structure! { 111 ListAttachedRolePoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
     role_name: String,
 } }
 
-structure! { 73 ListAttachedRolePoliciesResponse {
+structure! { 112 ListAttachedRolePoliciesResponse {
     attached_policies: Option<Vec<AttachedPolicy>>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 74 ListAttachedUserPoliciesRequest {
+structure! { 113 ListAttachedUserPoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
     user_name: String,
 } }
 
-structure! { 75 ListAttachedUserPoliciesResponse {
+structure! { 114 ListAttachedUserPoliciesResponse {
     attached_policies: Option<Vec<AttachedPolicy>>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 76 ListEntitiesForPolicyRequest {
+structure! { 115 ListEntitiesForPolicyRequest {
     entity_filter: Option<EntityType>,
     marker: Option<String>,
     max_items: Option<i32>,
@@ -422,7 +567,7 @@ structure! { 76 ListEntitiesForPolicyRequest {
     policy_usage_filter: Option<PolicyUsageType>,
 } }
 
-structure! { 77 ListEntitiesForPolicyResponse {
+structure! { 116 ListEntitiesForPolicyResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_groups: Option<Vec<PolicyGroup>>,
@@ -430,98 +575,98 @@ structure! { 77 ListEntitiesForPolicyResponse {
     policy_users: Option<Vec<PolicyUser>>,
 } }
 
-structure! { 78 ListGroupPoliciesRequest {
+structure! { 117 ListGroupPoliciesRequest {
     group_name: String,
     marker: Option<String>,
     max_items: Option<i32>,
 } }
 
-structure! { 79 ListGroupPoliciesResponse {
+structure! { 118 ListGroupPoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_names: Vec<String>,
 } }
 
-structure! { 80 ListGroupsForUserRequest {
+structure! { 119 ListGroupsForUserRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: String,
 } }
 
-structure! { 81 ListGroupsForUserResponse {
+structure! { 120 ListGroupsForUserResponse {
     groups: Vec<Group>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 82 ListGroupsRequest {
+structure! { 121 ListGroupsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 83 ListGroupsResponse {
+structure! { 122 ListGroupsResponse {
     groups: Vec<Group>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 84 ListInstanceProfileTagsRequest {
+structure! { 123 ListInstanceProfileTagsRequest {
     instance_profile_name: String,
     marker: Option<String>,
     max_items: Option<i32>,
 } }
 
-structure! { 85 ListInstanceProfileTagsResponse {
+structure! { 124 ListInstanceProfileTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 86 ListInstanceProfilesForRoleRequest {
+structure! { 125 ListInstanceProfilesForRoleRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     role_name: String,
 } }
 
-structure! { 87 ListInstanceProfilesForRoleResponse {
+structure! { 126 ListInstanceProfilesForRoleResponse {
     instance_profiles: Vec<InstanceProfile>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 88 ListInstanceProfilesRequest {
+structure! { 127 ListInstanceProfilesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 89 ListInstanceProfilesResponse {
+structure! { 128 ListInstanceProfilesResponse {
     instance_profiles: Vec<InstanceProfile>,
     is_truncated: Option<bool>,
     marker: Option<String>,
 } }
 
-structure! { 90 ListOpenIDConnectProviderTagsRequest {
+structure! { 129 ListOpenIDConnectProviderTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     open_id_connect_provider_arn: String,
 } }
 
-structure! { 91 ListOpenIDConnectProviderTagsResponse {
+structure! { 130 ListOpenIDConnectProviderTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 92 ListOpenIDConnectProvidersRequest {
+structure! { 131 ListOpenIDConnectProvidersRequest {
 } }
 
-structure! { 93 ListOpenIDConnectProvidersResponse {
+structure! { 132 ListOpenIDConnectProvidersResponse {
     open_id_connect_provider_list: Option<Vec<OpenIDConnectProviderListEntry>>,
 } }
 
-structure! { 94 ListPoliciesRequest {
+structure! { 133 ListPoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     only_attached: Option<bool>,
@@ -530,117 +675,144 @@ structure! { 94 ListPoliciesRequest {
     scope: Option<PolicyScopeType>,
 } }
 
-structure! { 95 ListPoliciesResponse {
+structure! { 134 ListPoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policies: Option<Vec<Policy>>,
 } }
 
-structure! { 96 ListPolicyTagsRequest {
+structure! { 135 ListPolicyTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     policy_arn: String,
 } }
 
-structure! { 97 ListPolicyTagsResponse {
+structure! { 136 ListPolicyTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 98 ListPolicyVersionsRequest {
+structure! { 137 ListPolicyVersionsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     policy_arn: String,
 } }
 
-structure! { 99 ListPolicyVersionsResponse {
+structure! { 138 ListPolicyVersionsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     versions: Option<Vec<PolicyVersion>>,
 } }
 
-structure! { 100 ListRolePoliciesRequest {
+structure! { 139 ListRolePoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     role_name: String,
 } }
 
-structure! { 101 ListRolePoliciesResponse {
+structure! { 140 ListRolePoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_names: Vec<String>,
 } }
 
-structure! { 102 ListRoleTagsRequest {
+structure! { 141 ListRoleTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     role_name: String,
 } }
 
-structure! { 103 ListRoleTagsResponse {
+structure! { 142 ListRoleTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 104 ListRolesRequest {
+structure! { 143 ListRolesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 105 ListRolesResponse {
+structure! { 144 ListRolesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     roles: Vec<Role>,
 } }
 
-structure! { 106 ListUserPoliciesRequest {
+structure! { 145 ListUserPoliciesRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: String,
 } }
 
-structure! { 107 ListUserPoliciesResponse {
+structure! { 146 ListUserPoliciesResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     policy_names: Vec<String>,
 } }
 
-structure! { 108 ListUserTagsRequest {
+structure! { 147 ListUserTagsRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     user_name: String,
 } }
 
-structure! { 109 ListUserTagsResponse {
+structure! { 148 ListUserTagsResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     tags: Vec<Tag>,
 } }
 
-structure! { 110 ListUsersRequest {
+structure! { 149 ListUsersRequest {
     marker: Option<String>,
     max_items: Option<i32>,
     path_prefix: Option<String>,
 } }
 
-structure! { 111 ListUsersResponse {
+structure! { 150 ListUsersResponse {
     is_truncated: Option<bool>,
     marker: Option<String>,
     users: Vec<User>,
 } }
 
-structure! { 112 OpenIDConnectProviderListEntry {
+structure! { 151 ManagedPolicyDetail {
+    arn: Option<String>,
+    attachment_count: Option<i32>,
+    create_date: Option<Timestamp>,
+    default_version_id: Option<String>,
+    description: Option<String>,
+    is_attachable: Option<bool>,
+    path: Option<String>,
+    permissions_boundary_usage_count: Option<i32>,
+    policy_id: Option<String>,
+    policy_name: Option<String>,
+    policy_version_list: Option<Vec<PolicyVersion>>,
+    update_date: Option<Timestamp>,
+} }
+
+structure! { 153 OpenIDConnectProviderListEntry {
     arn: Option<String>,
 } }
 
-enumeration! { 115 PermissionsBoundaryAttachmentType {
+structure! { 156 OrderedOrganizationPolicyType {
+    service_control_policy_input_list: Option<Vec<String>>,
+} }
+
+structure! { 158 OrganizationsDecisionDetail {
+    allowed_by_organizations: Option<bool>,
+} }
+
+enumeration! { 159 PermissionsBoundaryAttachmentType {
     Policy = "Policy",
 } }
 
-structure! { 116 Policy {
+structure! { 160 PermissionsBoundaryDecisionDetail {
+    allowed_by_permissions_boundary: Option<bool>,
+} }
+
+structure! { 161 Policy {
     arn: Option<String>,
     attachment_count: Option<i32>,
     create_date: Option<Timestamp>,
@@ -655,77 +827,122 @@ structure! { 116 Policy {
     update_date: Option<Timestamp>,
 } }
 
-structure! { 117 PolicyGroup {
+structure! { 162 PolicyDetail {
+    policy_document: Option<String>,
+    policy_name: Option<String>,
+} }
+
+enumeration! { 163 PolicyEvaluationDecisionType {
+    Allowed = "allowed",
+    ExplicitDeny = "explicitDeny",
+    ImplicitDeny = "implicitDeny",
+} }
+
+structure! { 165 PolicyGroup {
     group_id: Option<String>,
     group_name: Option<String>,
 } }
 
-structure! { 119 PolicyRole {
+structure! { 167 PolicyIdentifier {
+    inline_policy_identifier: Option<InlinePolicyIdentifierType>,
+    policy_arn: Option<String>,
+    policy_type: Option<PolicyIdentifierPolicyType>,
+} }
+
+enumeration! { 168 PolicyIdentifierPolicyType {
+    Inline = "inline",
+    AwsManaged = "aws-managed",
+    UserManaged = "user-managed",
+    PermissionBoundary = "permission-boundary",
+    Scp = "scp",
+    Rcp = "rcp",
+} }
+
+structure! { 170 PolicyRole {
     role_id: Option<String>,
     role_name: Option<String>,
 } }
 
-enumeration! { 121 PolicyUsageType {
+enumeration! { 172 PolicySourceType {
+    IamPolicy = "IAM Policy",
+    ResourcePolicy = "Resource Policy",
+} }
+
+enumeration! { 173 PolicyUsageType {
     PermissionsPolicy = "PermissionsPolicy",
     PermissionsBoundary = "PermissionsBoundary",
 } }
 
-structure! { 122 PolicyUser {
+structure! { 174 PolicyUser {
     user_id: Option<String>,
     user_name: Option<String>,
 } }
 
-structure! { 124 PolicyVersion {
+structure! { 176 PolicyVersion {
     create_date: Option<Timestamp>,
     document: Option<String>,
     is_default_version: Option<bool>,
     version_id: Option<String>,
 } }
 
-structure! { 125 PutGroupPolicyRequest {
+structure! { 177 Position {
+    column: Option<i32>,
+    line: Option<i32>,
+} }
+
+structure! { 178 PutGroupPolicyRequest {
     group_name: String,
     policy_document: String,
     policy_name: String,
 } }
 
-structure! { 126 PutRolePermissionsBoundaryRequest {
+structure! { 179 PutRolePermissionsBoundaryRequest {
     permissions_boundary: String,
     role_name: String,
 } }
 
-structure! { 127 PutRolePolicyRequest {
+structure! { 180 PutRolePolicyRequest {
     policy_document: String,
     policy_name: String,
     role_name: String,
 } }
 
-structure! { 128 PutUserPermissionsBoundaryRequest {
+structure! { 181 PutUserPermissionsBoundaryRequest {
     permissions_boundary: String,
     user_name: String,
 } }
 
-structure! { 129 PutUserPolicyRequest {
+structure! { 182 PutUserPolicyRequest {
     policy_document: String,
     policy_name: String,
     user_name: String,
 } }
 
-structure! { 130 RemoveClientIDFromOpenIDConnectProviderRequest {
+structure! { 185 RemoveClientIDFromOpenIDConnectProviderRequest {
     client_id: String,
     open_id_connect_provider_arn: String,
 } }
 
-structure! { 131 RemoveRoleFromInstanceProfileRequest {
+structure! { 186 RemoveRoleFromInstanceProfileRequest {
     instance_profile_name: String,
     role_name: String,
 } }
 
-structure! { 132 RemoveUserFromGroupRequest {
+structure! { 187 RemoveUserFromGroupRequest {
     group_name: String,
     user_name: String,
 } }
 
-structure! { 133 Role {
+structure! { 191 ResourceSpecificResult {
+    eval_decision_details: Option<BTreeMap<String, PolicyEvaluationDecisionType>>,
+    eval_resource_decision: PolicyEvaluationDecisionType,
+    eval_resource_name: String,
+    matched_statements: Option<Vec<Statement>>,
+    missing_context_values: Option<Vec<String>>,
+    permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+} }
+
+structure! { 193 Role {
     arn: String,
     assume_role_policy_document: Option<String>,
     create_date: Timestamp,
@@ -740,123 +957,187 @@ structure! { 133 Role {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 134 RoleLastUsed {
+structure! { 194 RoleDetail {
+    arn: Option<String>,
+    assume_role_policy_document: Option<String>,
+    attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    create_date: Option<Timestamp>,
+    instance_profile_list: Option<Vec<InstanceProfile>>,
+    path: Option<String>,
+    permissions_boundary: Option<AttachedPermissionsBoundary>,
+    role_id: Option<String>,
+    role_last_used: Option<RoleLastUsed>,
+    role_name: Option<String>,
+    role_policy_list: Option<Vec<PolicyDetail>>,
+    tags: Option<Vec<Tag>>,
+} }
+
+structure! { 195 RoleLastUsed {
     last_used_date: Option<Timestamp>,
     region: Option<String>,
 } }
 
-structure! { 135 SetDefaultPolicyVersionRequest {
+structure! { 197 RoleUsageType {
+    region: Option<String>,
+    resources: Option<Vec<String>>,
+} }
+
+structure! { 198 SetDefaultPolicyVersionRequest {
     policy_arn: String,
     version_id: String,
 } }
 
-structure! { 136 SourceRoleTemplate {
+structure! { 199 SimulateCustomPolicyRequest {
+    action_names: Vec<String>,
+    caller_arn: Option<String>,
+    context_entries: Option<Vec<ContextEntry>>,
+    marker: Option<String>,
+    max_items: Option<i32>,
+    ordered_organization_policy_input_list: Option<Vec<OrderedOrganizationPolicyType>>,
+    permissions_boundary_policy_input_list: Option<Vec<String>>,
+    policy_input_list: Vec<String>,
+    resource_arns: Option<Vec<String>>,
+    resource_handling_option: Option<String>,
+    resource_owner: Option<String>,
+    resource_policy: Option<String>,
+} }
+
+structure! { 200 SimulatePolicyResponse {
+    evaluation_results: Option<Vec<EvaluationResult>>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+} }
+
+structure! { 201 SimulatePrincipalPolicyRequest {
+    action_names: Vec<String>,
+    caller_arn: Option<String>,
+    context_entries: Option<Vec<ContextEntry>>,
+    marker: Option<String>,
+    max_items: Option<i32>,
+    permissions_boundary_policy_input_list: Option<Vec<String>>,
+    policy_exclusion_list: Option<Vec<PolicyIdentifier>>,
+    policy_input_list: Option<Vec<String>>,
+    policy_source_arn: String,
+    resource_arns: Option<Vec<String>>,
+    resource_handling_option: Option<String>,
+    resource_owner: Option<String>,
+    resource_policy: Option<String>,
+} }
+
+structure! { 203 SourceRoleTemplate {
     template_arn: String,
     template_minor_version: i32,
 } }
 
-structure! { 137 Tag {
+structure! { 204 Statement {
+    end_position: Option<Position>,
+    source_policy_id: Option<String>,
+    source_policy_type: Option<PolicySourceType>,
+    start_position: Option<Position>,
+} }
+
+structure! { 206 Tag {
     key: String,
     value: String,
 } }
 
-structure! { 138 TagInstanceProfileRequest {
+structure! { 207 TagInstanceProfileRequest {
     instance_profile_name: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 139 TagOpenIDConnectProviderRequest {
+structure! { 208 TagOpenIDConnectProviderRequest {
     open_id_connect_provider_arn: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 140 TagPolicyRequest {
+structure! { 209 TagPolicyRequest {
     policy_arn: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 141 TagRoleRequest {
+structure! { 210 TagRoleRequest {
     role_name: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 142 TagUserRequest {
+structure! { 211 TagUserRequest {
     tags: Vec<Tag>,
     user_name: String,
 } }
 
-structure! { 143 UntagInstanceProfileRequest {
+structure! { 212 UntagInstanceProfileRequest {
     instance_profile_name: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 144 UntagOpenIDConnectProviderRequest {
+structure! { 213 UntagOpenIDConnectProviderRequest {
     open_id_connect_provider_arn: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 145 UntagPolicyRequest {
+structure! { 214 UntagPolicyRequest {
     policy_arn: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 146 UntagRoleRequest {
+structure! { 215 UntagRoleRequest {
     role_name: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 147 UntagUserRequest {
+structure! { 216 UntagUserRequest {
     tag_keys: Vec<String>,
     user_name: String,
 } }
 
-structure! { 148 UpdateAccessKeyRequest {
+structure! { 217 UpdateAccessKeyRequest {
     access_key_id: String,
     status: StatusType,
     user_name: Option<String>,
 } }
 
-structure! { 149 UpdateAssumeRolePolicyRequest {
+structure! { 218 UpdateAssumeRolePolicyRequest {
     policy_document: String,
     role_name: String,
 } }
 
-structure! { 150 UpdateGroupRequest {
+structure! { 219 UpdateGroupRequest {
     group_name: String,
     new_group_name: Option<String>,
     new_path: Option<String>,
 } }
 
-structure! { 151 UpdateOpenIDConnectProviderThumbprintRequest {
+structure! { 220 UpdateOpenIDConnectProviderThumbprintRequest {
     open_id_connect_provider_arn: String,
     thumbprint_list: Vec<String>,
 } }
 
-structure! { 152 UpdateRoleDescriptionRequest {
+structure! { 221 UpdateRoleDescriptionRequest {
     description: String,
     role_name: String,
 } }
 
-structure! { 153 UpdateRoleDescriptionResponse {
+structure! { 222 UpdateRoleDescriptionResponse {
     role: Option<Role>,
 } }
 
-structure! { 154 UpdateRoleRequest {
+structure! { 223 UpdateRoleRequest {
     description: Option<String>,
     max_session_duration: Option<i32>,
     role_name: String,
 } }
 
-structure! { 155 UpdateRoleResponse {
+structure! { 224 UpdateRoleResponse {
 } }
 
-structure! { 156 UpdateUserRequest {
+structure! { 225 UpdateUserRequest {
     new_path: Option<String>,
     new_user_name: Option<String>,
     user_name: String,
 } }
 
-structure! { 157 User {
+structure! { 226 User {
     arn: String,
     create_date: Timestamp,
     password_last_used: Option<Timestamp>,
@@ -867,16 +1148,66 @@ structure! { 157 User {
     user_name: String,
 } }
 
-enumeration! { 186 PolicyScopeType {
+structure! { 227 UserDetail {
+    arn: Option<String>,
+    attached_managed_policies: Option<Vec<AttachedPolicy>>,
+    create_date: Option<Timestamp>,
+    group_list: Option<Vec<String>>,
+    path: Option<String>,
+    permissions_boundary: Option<AttachedPermissionsBoundary>,
+    tags: Option<Vec<Tag>>,
+    user_id: Option<String>,
+    user_name: Option<String>,
+    user_policy_list: Option<Vec<PolicyDetail>>,
+} }
+
+enumeration! { 263 PolicyScopeType {
     All = "All",
     Aws = "AWS",
     Local = "Local",
 } }
 
-enumeration! { 193 StatusType {
+enumeration! { 271 StatusType {
     Active = "Active",
     Inactive = "Inactive",
     Expired = "Expired",
+} }
+
+enumeration! { 273 SummaryKeyType {
+    Users = "Users",
+    UsersQuota = "UsersQuota",
+    Groups = "Groups",
+    GroupsQuota = "GroupsQuota",
+    ServerCertificates = "ServerCertificates",
+    ServerCertificatesQuota = "ServerCertificatesQuota",
+    UserPolicySizeQuota = "UserPolicySizeQuota",
+    GroupPolicySizeQuota = "GroupPolicySizeQuota",
+    GroupsPerUserQuota = "GroupsPerUserQuota",
+    SigningCertificatesPerUserQuota = "SigningCertificatesPerUserQuota",
+    AccessKeysPerUserQuota = "AccessKeysPerUserQuota",
+    MFADevices = "MFADevices",
+    MFADevicesInUse = "MFADevicesInUse",
+    AccountMFAEnabled = "AccountMFAEnabled",
+    AccountAccessKeysPresent = "AccountAccessKeysPresent",
+    AccountPasswordPresent = "AccountPasswordPresent",
+    AccountSigningCertificatesPresent = "AccountSigningCertificatesPresent",
+    AttachedPoliciesPerGroupQuota = "AttachedPoliciesPerGroupQuota",
+    AttachedPoliciesPerRoleQuota = "AttachedPoliciesPerRoleQuota",
+    AttachedPoliciesPerUserQuota = "AttachedPoliciesPerUserQuota",
+    Policies = "Policies",
+    PoliciesQuota = "PoliciesQuota",
+    PolicySizeQuota = "PolicySizeQuota",
+    PolicyVersionsInUse = "PolicyVersionsInUse",
+    PolicyVersionsInUseQuota = "PolicyVersionsInUseQuota",
+    VersionsPerPolicyQuota = "VersionsPerPolicyQuota",
+    GlobalEndpointTokenVersion = "GlobalEndpointTokenVersion",
+    AssumeRolePolicySizeQuota = "AssumeRolePolicySizeQuota",
+    InstanceProfiles = "InstanceProfiles",
+    InstanceProfilesQuota = "InstanceProfilesQuota",
+    Providers = "Providers",
+    RolePolicySizeQuota = "RolePolicySizeQuota",
+    Roles = "Roles",
+    RolesQuota = "RolesQuota",
 } }
 
 /// The errors of the served operations.
@@ -900,6 +1231,8 @@ pub mod errors {
     pub const NO_SUCH_ENTITY: ErrorKind = ErrorKind::new("NoSuchEntity", 404);
     /// `OpenIdIdpCommunicationError`
     pub const OPEN_ID_IDP_COMMUNICATION_ERROR: ErrorKind = ErrorKind::new("OpenIdIdpCommunicationError", 400);
+    /// `PolicyEvaluation`
+    pub const POLICY_EVALUATION: ErrorKind = ErrorKind::new("PolicyEvaluation", 500);
     /// `PolicyNotAttachable`
     pub const POLICY_NOT_ATTACHABLE: ErrorKind = ErrorKind::new("PolicyNotAttachable", 400);
     /// `ServiceFailure`
@@ -985,6 +1318,12 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::create_access_key::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::create_access_key::create_access_key(self, ctx, input).await?))
                 }
+                11 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::create_account_alias::access(ctx, &input)).await?;
+                    crate::ops::create_account_alias::create_account_alias(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 13 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_group::access(ctx, &input)).await?;
@@ -1018,6 +1357,13 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::create_role::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::create_role::create_role(self, ctx, input).await?))
                 }
+                21 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::create_service_linked_role::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::create_service_linked_role::create_service_linked_role(self, ctx, input).await?,
+                    ))
+                }
                 23 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_user::access(ctx, &input)).await?;
@@ -1027,6 +1373,12 @@ impl platform::Service for crate::Iam {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_access_key::access(ctx, &input)).await?;
                     crate::ops::delete_access_key::delete_access_key(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                27 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_account_alias::access(ctx, &input)).await?;
+                    crate::ops::delete_account_alias::delete_account_alias(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 29 => {
@@ -1085,6 +1437,13 @@ impl platform::Service for crate::Iam {
                     crate::ops::delete_role_policy::delete_role_policy(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                42 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_service_linked_role::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::delete_service_linked_role::delete_service_linked_role(self, ctx, input).await?,
+                    ))
+                }
                 45 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_user::access(ctx, &input)).await?;
@@ -1127,6 +1486,40 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::get_access_key_last_used::access(ctx, &input)).await?;
                     Ok(Reply::of(
                         crate::ops::get_access_key_last_used::get_access_key_last_used(self, ctx, input).await?,
+                    ))
+                }
+                63 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_account_authorization_details::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_account_authorization_details::get_account_authorization_details(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                66 => {
+                    ctx.admit(self, &crate::ops::get_account_summary::access(ctx)).await?;
+                    Ok(Reply::of(crate::ops::get_account_summary::get_account_summary(self, ctx).await?))
+                }
+                67 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_context_keys_for_custom_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_context_keys_for_custom_policy::get_context_keys_for_custom_policy(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                68 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_context_keys_for_principal_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_context_keys_for_principal_policy::get_context_keys_for_principal_policy(
+                            self, ctx, input,
+                        )
+                        .await?,
                     ))
                 }
                 71 => {
@@ -1172,6 +1565,16 @@ impl platform::Service for crate::Iam {
                     ctx.admit(self, &crate::ops::get_role_policy::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_role_policy::get_role_policy(self, ctx, input).await?))
                 }
+                90 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_service_linked_role_deletion_status::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_service_linked_role_deletion_status::get_service_linked_role_deletion_status(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
                 91 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_user::access(ctx, &input)).await?;
@@ -1186,6 +1589,11 @@ impl platform::Service for crate::Iam {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_access_keys::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::list_access_keys::list_access_keys(self, ctx, input).await?))
+                }
+                94 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_account_aliases::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_account_aliases::list_account_aliases(self, ctx, input).await?))
                 }
                 95 => {
                     let input = wire::read(input)?;
@@ -1370,6 +1778,18 @@ impl platform::Service for crate::Iam {
                     crate::ops::set_default_policy_version::set_default_policy_version(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                144 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::simulate_custom_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::simulate_custom_policy::simulate_custom_policy(self, ctx, input).await?))
+                }
+                145 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::simulate_principal_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::simulate_principal_policy::simulate_principal_policy(self, ctx, input).await?,
+                    ))
+                }
                 146 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_instance_profile::access(ctx, &input)).await?;
@@ -1491,819 +1911,1128 @@ const POS: f64 = f64::INFINITY;
 static OPERATIONS: [Operation; 180] = [
 /* 0 */ Operation::new(t(0, 23)),
 /* 1 */ Operation::new(t(23, 11)),
-/* 2 */ Operation::new(t(34, 34)).served().input(3),
-/* 3 */ Operation::new(t(68, 24)).served().input(4),
-/* 4 */ Operation::new(t(92, 14)).served().input(5),
+/* 2 */ Operation::new(t(34, 34)).served().input(5),
+/* 3 */ Operation::new(t(68, 24)).served().input(6),
+/* 4 */ Operation::new(t(92, 14)).served().input(7),
 /* 5 */ Operation::new(t(106, 26)),
-/* 6 */ Operation::new(t(132, 17)).served().input(6),
-/* 7 */ Operation::new(t(149, 16)).served().input(7),
-/* 8 */ Operation::new(t(165, 16)).served().input(8),
+/* 6 */ Operation::new(t(132, 17)).served().input(9),
+/* 7 */ Operation::new(t(149, 16)).served().input(10),
+/* 8 */ Operation::new(t(165, 16)).served().input(11),
 /* 9 */ Operation::new(t(181, 14)),
-/* 10 */ Operation::new(t(195, 15)).served().input(11).output(12).wrapper(t(210, 21)),
-/* 11 */ Operation::new(t(231, 18)),
+/* 10 */ Operation::new(t(195, 15)).served().input(24).output(25).wrapper(t(210, 21)),
+/* 11 */ Operation::new(t(231, 18)).served().input(26),
 /* 12 */ Operation::new(t(249, 23)),
-/* 13 */ Operation::new(t(272, 11)).served().input(13).output(14).wrapper(t(283, 17)),
-/* 14 */ Operation::new(t(300, 21)).served().input(15).output(16).wrapper(t(321, 27)),
+/* 13 */ Operation::new(t(272, 11)).served().input(27).output(28).wrapper(t(283, 17)),
+/* 14 */ Operation::new(t(300, 21)).served().input(29).output(30).wrapper(t(321, 27)),
 /* 15 */ Operation::new(t(348, 18)),
-/* 16 */ Operation::new(t(366, 27)).served().input(17).output(18).wrapper(t(393, 33)),
-/* 17 */ Operation::new(t(426, 12)).served().input(19).output(20).wrapper(t(438, 18)),
-/* 18 */ Operation::new(t(456, 19)).served().input(21).output(22).wrapper(t(475, 25)),
-/* 19 */ Operation::new(t(500, 10)).served().input(23).output(24).wrapper(t(510, 16)),
+/* 16 */ Operation::new(t(366, 27)).served().input(31).output(32).wrapper(t(393, 33)),
+/* 17 */ Operation::new(t(426, 12)).served().input(33).output(34).wrapper(t(438, 18)),
+/* 18 */ Operation::new(t(456, 19)).served().input(35).output(36).wrapper(t(475, 25)),
+/* 19 */ Operation::new(t(500, 10)).served().input(37).output(38).wrapper(t(510, 16)),
 /* 20 */ Operation::new(t(526, 18)),
-/* 21 */ Operation::new(t(544, 23)),
-/* 22 */ Operation::new(t(567, 31)),
-/* 23 */ Operation::new(t(598, 10)).served().input(25).output(26).wrapper(t(608, 16)),
-/* 24 */ Operation::new(t(624, 22)),
-/* 25 */ Operation::new(t(646, 19)),
-/* 26 */ Operation::new(t(665, 15)).served().input(27),
-/* 27 */ Operation::new(t(680, 18)),
-/* 28 */ Operation::new(t(698, 27)),
-/* 29 */ Operation::new(t(725, 11)).served().input(29),
-/* 30 */ Operation::new(t(736, 17)).served().input(28),
-/* 31 */ Operation::new(t(753, 21)).served().input(30),
-/* 32 */ Operation::new(t(774, 18)),
-/* 33 */ Operation::new(t(792, 27)).served().input(31),
-/* 34 */ Operation::new(t(819, 12)).served().input(32),
-/* 35 */ Operation::new(t(831, 19)).served().input(33),
-/* 36 */ Operation::new(t(850, 10)).served().input(36),
-/* 37 */ Operation::new(t(860, 29)).served().input(34),
-/* 38 */ Operation::new(t(889, 16)).served().input(35),
-/* 39 */ Operation::new(t(905, 18)),
-/* 40 */ Operation::new(t(923, 18)),
-/* 41 */ Operation::new(t(941, 23)),
-/* 42 */ Operation::new(t(964, 23)),
-/* 43 */ Operation::new(t(987, 31)),
-/* 44 */ Operation::new(t(1018, 24)),
-/* 45 */ Operation::new(t(1042, 10)).served().input(39),
-/* 46 */ Operation::new(t(1052, 29)).served().input(37),
-/* 47 */ Operation::new(t(1081, 16)).served().input(38),
-/* 48 */ Operation::new(t(1097, 22)),
-/* 49 */ Operation::new(t(1119, 17)).served().input(40),
-/* 50 */ Operation::new(t(1136, 16)).served().input(41),
-/* 51 */ Operation::new(t(1152, 16)).served().input(42),
-/* 52 */ Operation::new(t(1168, 45)),
-/* 53 */ Operation::new(t(1213, 32)),
-/* 54 */ Operation::new(t(1245, 36)),
-/* 55 */ Operation::new(t(1281, 15)),
-/* 56 */ Operation::new(t(1296, 44)),
-/* 57 */ Operation::new(t(1340, 31)),
-/* 58 */ Operation::new(t(1371, 35)),
-/* 59 */ Operation::new(t(1406, 24)),
-/* 60 */ Operation::new(t(1430, 33)),
-/* 61 */ Operation::new(t(1463, 34)),
-/* 62 */ Operation::new(t(1497, 20)).served().input(44).output(45).wrapper(t(1517, 26)),
-/* 63 */ Operation::new(t(1543, 30)),
-/* 64 */ Operation::new(t(1573, 24)),
-/* 65 */ Operation::new(t(1597, 20)),
-/* 66 */ Operation::new(t(1617, 17)),
-/* 67 */ Operation::new(t(1634, 29)),
-/* 68 */ Operation::new(t(1663, 32)),
-/* 69 */ Operation::new(t(1695, 19)),
-/* 70 */ Operation::new(t(1714, 20)),
-/* 71 */ Operation::new(t(1734, 8)).served().input(48).output(49).wrapper(t(1742, 14)),
-/* 72 */ Operation::new(t(1756, 14)).served().input(46).output(47).wrapper(t(1770, 20)),
-/* 73 */ Operation::new(t(1790, 23)),
-/* 74 */ Operation::new(t(1813, 18)).served().input(50).output(51).wrapper(t(1831, 24)),
-/* 75 */ Operation::new(t(1855, 15)),
-/* 76 */ Operation::new(t(1870, 12)),
-/* 77 */ Operation::new(t(1882, 24)).served().input(52).output(53).wrapper(t(1906, 30)),
-/* 78 */ Operation::new(t(1936, 28)),
-/* 79 */ Operation::new(t(1964, 36)),
-/* 80 */ Operation::new(t(2000, 9)).served().input(54).output(55).wrapper(t(2009, 15)),
-/* 81 */ Operation::new(t(2024, 16)).served().input(56).output(57).wrapper(t(2040, 22)),
-/* 82 */ Operation::new(t(2062, 7)).served().input(60).output(61).wrapper(t(2069, 13)),
-/* 83 */ Operation::new(t(2082, 13)).served().input(58).output(59).wrapper(t(2095, 19)),
-/* 84 */ Operation::new(t(2114, 22)),
-/* 85 */ Operation::new(t(2136, 15)),
-/* 86 */ Operation::new(t(2151, 15)),
-/* 87 */ Operation::new(t(2166, 20)),
-/* 88 */ Operation::new(t(2186, 29)),
-/* 89 */ Operation::new(t(2215, 41)),
-/* 90 */ Operation::new(t(2256, 34)),
-/* 91 */ Operation::new(t(2290, 7)).served().input(64).output(65).wrapper(t(2297, 13)),
-/* 92 */ Operation::new(t(2310, 13)).served().input(62).output(63).wrapper(t(2323, 19)),
-/* 93 */ Operation::new(t(2342, 14)).served().input(68).output(69).wrapper(t(2356, 20)),
-/* 94 */ Operation::new(t(2376, 18)),
-/* 95 */ Operation::new(t(2394, 25)).served().input(70).output(71).wrapper(t(2419, 31)),
-/* 96 */ Operation::new(t(2450, 24)).served().input(72).output(73).wrapper(t(2474, 30)),
-/* 97 */ Operation::new(t(2504, 24)).served().input(74).output(75).wrapper(t(2528, 30)),
-/* 98 */ Operation::new(t(2558, 22)),
-/* 99 */ Operation::new(t(2580, 21)).served().input(76).output(77).wrapper(t(2601, 27)),
-/* 100 */ Operation::new(t(2628, 17)).served().input(78).output(79).wrapper(t(2645, 23)),
-/* 101 */ Operation::new(t(2668, 10)).served().input(82).output(83).wrapper(t(2678, 16)),
-/* 102 */ Operation::new(t(2694, 17)).served().input(80).output(81).wrapper(t(2711, 23)),
-/* 103 */ Operation::new(t(2734, 23)).served().input(84).output(85).wrapper(t(2757, 29)),
-/* 104 */ Operation::new(t(2786, 20)).served().input(88).output(89).wrapper(t(2806, 26)),
-/* 105 */ Operation::new(t(2832, 27)).served().input(86).output(87).wrapper(t(2859, 33)),
-/* 106 */ Operation::new(t(2892, 17)),
-/* 107 */ Operation::new(t(2909, 14)),
-/* 108 */ Operation::new(t(2923, 29)).served().input(90).output(91).wrapper(t(2952, 35)),
-/* 109 */ Operation::new(t(2987, 26)).served().input(92).output(93).wrapper(t(3013, 32)),
-/* 110 */ Operation::new(t(3045, 25)),
-/* 111 */ Operation::new(t(3070, 12)).served().input(94).output(95).wrapper(t(3082, 18)),
-/* 112 */ Operation::new(t(3100, 33)),
-/* 113 */ Operation::new(t(3133, 14)).served().input(96).output(97).wrapper(t(3147, 20)),
-/* 114 */ Operation::new(t(3167, 18)).served().input(98).output(99).wrapper(t(3185, 24)),
-/* 115 */ Operation::new(t(3209, 16)).served().input(100).output(101).wrapper(t(3225, 22)),
-/* 116 */ Operation::new(t(3247, 12)).served().input(102).output(103).wrapper(t(3259, 18)),
-/* 117 */ Operation::new(t(3277, 9)).served().input(104).output(105).wrapper(t(3286, 15)),
-/* 118 */ Operation::new(t(3301, 20)),
-/* 119 */ Operation::new(t(3321, 17)),
-/* 120 */ Operation::new(t(3338, 17)),
-/* 121 */ Operation::new(t(3355, 25)),
-/* 122 */ Operation::new(t(3380, 22)),
-/* 123 */ Operation::new(t(3402, 30)),
-/* 124 */ Operation::new(t(3432, 23)),
-/* 125 */ Operation::new(t(3455, 16)).served().input(106).output(107).wrapper(t(3471, 22)),
-/* 126 */ Operation::new(t(3493, 12)).served().input(108).output(109).wrapper(t(3505, 18)),
-/* 127 */ Operation::new(t(3523, 9)).served().input(110).output(111).wrapper(t(3532, 15)),
-/* 128 */ Operation::new(t(3547, 21)),
-/* 129 */ Operation::new(t(3568, 20)),
-/* 130 */ Operation::new(t(3588, 14)).served().input(125),
-/* 131 */ Operation::new(t(3602, 26)).served().input(126),
-/* 132 */ Operation::new(t(3628, 13)).served().input(127),
-/* 133 */ Operation::new(t(3641, 26)).served().input(128),
-/* 134 */ Operation::new(t(3667, 13)).served().input(129),
-/* 135 */ Operation::new(t(3680, 23)),
-/* 136 */ Operation::new(t(3703, 39)).served().input(130),
-/* 137 */ Operation::new(t(3742, 29)).served().input(131),
-/* 138 */ Operation::new(t(3771, 19)).served().input(132),
-/* 139 */ Operation::new(t(3790, 30)),
-/* 140 */ Operation::new(t(3820, 15)),
-/* 141 */ Operation::new(t(3835, 19)),
-/* 142 */ Operation::new(t(3854, 23)).served().input(135),
-/* 143 */ Operation::new(t(3877, 34)),
-/* 144 */ Operation::new(t(3911, 20)),
-/* 145 */ Operation::new(t(3931, 23)),
-/* 146 */ Operation::new(t(3954, 18)).served().input(138),
-/* 147 */ Operation::new(t(3972, 12)),
-/* 148 */ Operation::new(t(3984, 24)).served().input(139),
-/* 149 */ Operation::new(t(4008, 9)).served().input(140),
-/* 150 */ Operation::new(t(4017, 7)).served().input(141),
-/* 151 */ Operation::new(t(4024, 15)),
-/* 152 */ Operation::new(t(4039, 20)),
-/* 153 */ Operation::new(t(4059, 7)).served().input(142),
-/* 154 */ Operation::new(t(4066, 20)).served().input(143),
-/* 155 */ Operation::new(t(4086, 14)),
-/* 156 */ Operation::new(t(4100, 26)).served().input(144),
-/* 157 */ Operation::new(t(4126, 11)).served().input(145),
-/* 158 */ Operation::new(t(4137, 9)).served().input(146),
-/* 159 */ Operation::new(t(4146, 17)),
-/* 160 */ Operation::new(t(4163, 22)),
-/* 161 */ Operation::new(t(4185, 9)).served().input(147),
-/* 162 */ Operation::new(t(4194, 15)).served().input(148),
-/* 163 */ Operation::new(t(4209, 27)),
-/* 164 */ Operation::new(t(4236, 22)).served().input(149),
-/* 165 */ Operation::new(t(4258, 23)),
-/* 166 */ Operation::new(t(4281, 11)).served().input(150),
-/* 167 */ Operation::new(t(4292, 18)),
-/* 168 */ Operation::new(t(4310, 37)).served().input(151),
-/* 169 */ Operation::new(t(4347, 10)).served().input(154).output(155).wrapper(t(4357, 16)),
-/* 170 */ Operation::new(t(4373, 21)).served().input(152).output(153).wrapper(t(4394, 27)),
-/* 171 */ Operation::new(t(4421, 18)),
-/* 172 */ Operation::new(t(4439, 18)),
-/* 173 */ Operation::new(t(4457, 23)),
-/* 174 */ Operation::new(t(4480, 31)),
-/* 175 */ Operation::new(t(4511, 24)),
-/* 176 */ Operation::new(t(4535, 10)).served().input(156),
-/* 177 */ Operation::new(t(4545, 18)),
-/* 178 */ Operation::new(t(4563, 23)),
-/* 179 */ Operation::new(t(4586, 24)),
+/* 21 */ Operation::new(t(544, 23)).served().input(39).output(40).wrapper(t(567, 29)),
+/* 22 */ Operation::new(t(596, 31)),
+/* 23 */ Operation::new(t(627, 10)).served().input(41).output(42).wrapper(t(637, 16)),
+/* 24 */ Operation::new(t(653, 22)),
+/* 25 */ Operation::new(t(675, 19)),
+/* 26 */ Operation::new(t(694, 15)).served().input(43),
+/* 27 */ Operation::new(t(709, 18)).served().input(44),
+/* 28 */ Operation::new(t(727, 27)),
+/* 29 */ Operation::new(t(754, 11)).served().input(46),
+/* 30 */ Operation::new(t(765, 17)).served().input(45),
+/* 31 */ Operation::new(t(782, 21)).served().input(47),
+/* 32 */ Operation::new(t(803, 18)),
+/* 33 */ Operation::new(t(821, 27)).served().input(48),
+/* 34 */ Operation::new(t(848, 12)).served().input(49),
+/* 35 */ Operation::new(t(860, 19)).served().input(50),
+/* 36 */ Operation::new(t(879, 10)).served().input(53),
+/* 37 */ Operation::new(t(889, 29)).served().input(51),
+/* 38 */ Operation::new(t(918, 16)).served().input(52),
+/* 39 */ Operation::new(t(934, 18)),
+/* 40 */ Operation::new(t(952, 18)),
+/* 41 */ Operation::new(t(970, 23)),
+/* 42 */ Operation::new(t(993, 23)).served().input(54).output(55).wrapper(t(1016, 29)),
+/* 43 */ Operation::new(t(1045, 31)),
+/* 44 */ Operation::new(t(1076, 24)),
+/* 45 */ Operation::new(t(1100, 10)).served().input(58),
+/* 46 */ Operation::new(t(1110, 29)).served().input(56),
+/* 47 */ Operation::new(t(1139, 16)).served().input(57),
+/* 48 */ Operation::new(t(1155, 22)),
+/* 49 */ Operation::new(t(1177, 17)).served().input(62),
+/* 50 */ Operation::new(t(1194, 16)).served().input(63),
+/* 51 */ Operation::new(t(1210, 16)).served().input(64),
+/* 52 */ Operation::new(t(1226, 45)),
+/* 53 */ Operation::new(t(1271, 32)),
+/* 54 */ Operation::new(t(1303, 36)),
+/* 55 */ Operation::new(t(1339, 15)),
+/* 56 */ Operation::new(t(1354, 44)),
+/* 57 */ Operation::new(t(1398, 31)),
+/* 58 */ Operation::new(t(1429, 35)),
+/* 59 */ Operation::new(t(1464, 24)),
+/* 60 */ Operation::new(t(1488, 33)),
+/* 61 */ Operation::new(t(1521, 34)),
+/* 62 */ Operation::new(t(1555, 20)).served().input(70).output(71).wrapper(t(1575, 26)),
+/* 63 */ Operation::new(t(1601, 30)).served().input(72).output(73).wrapper(t(1631, 36)),
+/* 64 */ Operation::new(t(1667, 24)),
+/* 65 */ Operation::new(t(1691, 20)),
+/* 66 */ Operation::new(t(1711, 17)).served().output(74).wrapper(t(1728, 23)),
+/* 67 */ Operation::new(t(1751, 29)).served().input(75).output(76).wrapper(t(1780, 35)),
+/* 68 */ Operation::new(t(1815, 32)).served().input(77).output(76).wrapper(t(1847, 38)),
+/* 69 */ Operation::new(t(1885, 19)),
+/* 70 */ Operation::new(t(1904, 20)),
+/* 71 */ Operation::new(t(1924, 8)).served().input(80).output(81).wrapper(t(1932, 14)),
+/* 72 */ Operation::new(t(1946, 14)).served().input(78).output(79).wrapper(t(1960, 20)),
+/* 73 */ Operation::new(t(1980, 23)),
+/* 74 */ Operation::new(t(2003, 18)).served().input(82).output(83).wrapper(t(2021, 24)),
+/* 75 */ Operation::new(t(2045, 15)),
+/* 76 */ Operation::new(t(2060, 12)),
+/* 77 */ Operation::new(t(2072, 24)).served().input(84).output(85).wrapper(t(2096, 30)),
+/* 78 */ Operation::new(t(2126, 28)),
+/* 79 */ Operation::new(t(2154, 36)),
+/* 80 */ Operation::new(t(2190, 9)).served().input(86).output(87).wrapper(t(2199, 15)),
+/* 81 */ Operation::new(t(2214, 16)).served().input(88).output(89).wrapper(t(2230, 22)),
+/* 82 */ Operation::new(t(2252, 7)).served().input(92).output(93).wrapper(t(2259, 13)),
+/* 83 */ Operation::new(t(2272, 13)).served().input(90).output(91).wrapper(t(2285, 19)),
+/* 84 */ Operation::new(t(2304, 22)),
+/* 85 */ Operation::new(t(2326, 15)),
+/* 86 */ Operation::new(t(2341, 15)),
+/* 87 */ Operation::new(t(2356, 20)),
+/* 88 */ Operation::new(t(2376, 29)),
+/* 89 */ Operation::new(t(2405, 41)),
+/* 90 */ Operation::new(t(2446, 34)).served().input(94).output(95).wrapper(t(2480, 40)),
+/* 91 */ Operation::new(t(2520, 7)).served().input(98).output(99).wrapper(t(2527, 13)),
+/* 92 */ Operation::new(t(2540, 13)).served().input(96).output(97).wrapper(t(2553, 19)),
+/* 93 */ Operation::new(t(2572, 14)).served().input(105).output(106).wrapper(t(2586, 20)),
+/* 94 */ Operation::new(t(2606, 18)).served().input(107).output(108).wrapper(t(2624, 24)),
+/* 95 */ Operation::new(t(2648, 25)).served().input(109).output(110).wrapper(t(2673, 31)),
+/* 96 */ Operation::new(t(2704, 24)).served().input(111).output(112).wrapper(t(2728, 30)),
+/* 97 */ Operation::new(t(2758, 24)).served().input(113).output(114).wrapper(t(2782, 30)),
+/* 98 */ Operation::new(t(2812, 22)),
+/* 99 */ Operation::new(t(2834, 21)).served().input(115).output(116).wrapper(t(2855, 27)),
+/* 100 */ Operation::new(t(2882, 17)).served().input(117).output(118).wrapper(t(2899, 23)),
+/* 101 */ Operation::new(t(2922, 10)).served().input(121).output(122).wrapper(t(2932, 16)),
+/* 102 */ Operation::new(t(2948, 17)).served().input(119).output(120).wrapper(t(2965, 23)),
+/* 103 */ Operation::new(t(2988, 23)).served().input(123).output(124).wrapper(t(3011, 29)),
+/* 104 */ Operation::new(t(3040, 20)).served().input(127).output(128).wrapper(t(3060, 26)),
+/* 105 */ Operation::new(t(3086, 27)).served().input(125).output(126).wrapper(t(3113, 33)),
+/* 106 */ Operation::new(t(3146, 17)),
+/* 107 */ Operation::new(t(3163, 14)),
+/* 108 */ Operation::new(t(3177, 29)).served().input(129).output(130).wrapper(t(3206, 35)),
+/* 109 */ Operation::new(t(3241, 26)).served().input(131).output(132).wrapper(t(3267, 32)),
+/* 110 */ Operation::new(t(3299, 25)),
+/* 111 */ Operation::new(t(3324, 12)).served().input(133).output(134).wrapper(t(3336, 18)),
+/* 112 */ Operation::new(t(3354, 33)),
+/* 113 */ Operation::new(t(3387, 14)).served().input(135).output(136).wrapper(t(3401, 20)),
+/* 114 */ Operation::new(t(3421, 18)).served().input(137).output(138).wrapper(t(3439, 24)),
+/* 115 */ Operation::new(t(3463, 16)).served().input(139).output(140).wrapper(t(3479, 22)),
+/* 116 */ Operation::new(t(3501, 12)).served().input(141).output(142).wrapper(t(3513, 18)),
+/* 117 */ Operation::new(t(3531, 9)).served().input(143).output(144).wrapper(t(3540, 15)),
+/* 118 */ Operation::new(t(3555, 20)),
+/* 119 */ Operation::new(t(3575, 17)),
+/* 120 */ Operation::new(t(3592, 17)),
+/* 121 */ Operation::new(t(3609, 25)),
+/* 122 */ Operation::new(t(3634, 22)),
+/* 123 */ Operation::new(t(3656, 30)),
+/* 124 */ Operation::new(t(3686, 23)),
+/* 125 */ Operation::new(t(3709, 16)).served().input(145).output(146).wrapper(t(3725, 22)),
+/* 126 */ Operation::new(t(3747, 12)).served().input(147).output(148).wrapper(t(3759, 18)),
+/* 127 */ Operation::new(t(3777, 9)).served().input(149).output(150).wrapper(t(3786, 15)),
+/* 128 */ Operation::new(t(3801, 21)),
+/* 129 */ Operation::new(t(3822, 20)),
+/* 130 */ Operation::new(t(3842, 14)).served().input(178),
+/* 131 */ Operation::new(t(3856, 26)).served().input(179),
+/* 132 */ Operation::new(t(3882, 13)).served().input(180),
+/* 133 */ Operation::new(t(3895, 26)).served().input(181),
+/* 134 */ Operation::new(t(3921, 13)).served().input(182),
+/* 135 */ Operation::new(t(3934, 23)),
+/* 136 */ Operation::new(t(3957, 39)).served().input(185),
+/* 137 */ Operation::new(t(3996, 29)).served().input(186),
+/* 138 */ Operation::new(t(4025, 19)).served().input(187),
+/* 139 */ Operation::new(t(4044, 30)),
+/* 140 */ Operation::new(t(4074, 15)),
+/* 141 */ Operation::new(t(4089, 19)),
+/* 142 */ Operation::new(t(4108, 23)).served().input(198),
+/* 143 */ Operation::new(t(4131, 34)),
+/* 144 */ Operation::new(t(4165, 20)).served().input(199).output(200).wrapper(t(4185, 26)),
+/* 145 */ Operation::new(t(4211, 23)).served().input(201).output(200).wrapper(t(4234, 29)),
+/* 146 */ Operation::new(t(4263, 18)).served().input(207),
+/* 147 */ Operation::new(t(4281, 12)),
+/* 148 */ Operation::new(t(4293, 24)).served().input(208),
+/* 149 */ Operation::new(t(4317, 9)).served().input(209),
+/* 150 */ Operation::new(t(4326, 7)).served().input(210),
+/* 151 */ Operation::new(t(4333, 15)),
+/* 152 */ Operation::new(t(4348, 20)),
+/* 153 */ Operation::new(t(4368, 7)).served().input(211),
+/* 154 */ Operation::new(t(4375, 20)).served().input(212),
+/* 155 */ Operation::new(t(4395, 14)),
+/* 156 */ Operation::new(t(4409, 26)).served().input(213),
+/* 157 */ Operation::new(t(4435, 11)).served().input(214),
+/* 158 */ Operation::new(t(4446, 9)).served().input(215),
+/* 159 */ Operation::new(t(4455, 17)),
+/* 160 */ Operation::new(t(4472, 22)),
+/* 161 */ Operation::new(t(4494, 9)).served().input(216),
+/* 162 */ Operation::new(t(4503, 15)).served().input(217),
+/* 163 */ Operation::new(t(4518, 27)),
+/* 164 */ Operation::new(t(4545, 22)).served().input(218),
+/* 165 */ Operation::new(t(4567, 23)),
+/* 166 */ Operation::new(t(4590, 11)).served().input(219),
+/* 167 */ Operation::new(t(4601, 18)),
+/* 168 */ Operation::new(t(4619, 37)).served().input(220),
+/* 169 */ Operation::new(t(4656, 10)).served().input(223).output(224).wrapper(t(4666, 16)),
+/* 170 */ Operation::new(t(4682, 21)).served().input(221).output(222).wrapper(t(4703, 27)),
+/* 171 */ Operation::new(t(4730, 18)),
+/* 172 */ Operation::new(t(4748, 18)),
+/* 173 */ Operation::new(t(4766, 23)),
+/* 174 */ Operation::new(t(4789, 31)),
+/* 175 */ Operation::new(t(4820, 24)),
+/* 176 */ Operation::new(t(4844, 10)).served().input(225),
+/* 177 */ Operation::new(t(4854, 18)),
+/* 178 */ Operation::new(t(4872, 23)),
+/* 179 */ Operation::new(t(4895, 24)),
 ];
 
 #[rustfmt::skip]
 static SCHEMA: Schema = Schema {
  text: TEXT,
  shapes: &[
-/* 0 */ Shape::rows(t(4610, 9), Kind::Structure, 0, 5),
-/* 1 */ Shape::rows(t(4669, 17), Kind::Structure, 5, 3),
-/* 2 */ Shape::rows(t(4715, 17), Kind::Structure, 8, 4),
-/* 3 */ Shape::rows(t(4732, 41), Kind::Structure, 12, 2),
-/* 4 */ Shape::rows(t(4805, 31), Kind::Structure, 14, 2),
-/* 5 */ Shape::rows(t(4863, 21), Kind::Structure, 16, 2),
-/* 6 */ Shape::rows(t(4893, 24), Kind::Structure, 18, 2),
-/* 7 */ Shape::rows(t(4926, 23), Kind::Structure, 20, 2),
-/* 8 */ Shape::rows(t(4949, 23), Kind::Structure, 22, 2),
-/* 9 */ Shape::rows(t(4972, 27), Kind::Structure, 24, 2),
-/* 10 */ Shape::rows(t(5044, 14), Kind::Structure, 26, 2),
-/* 11 */ Shape::rows(t(5068, 22), Kind::Structure, 28, 1),
-/* 12 */ Shape::rows(t(5090, 23), Kind::Structure, 29, 1),
-/* 13 */ Shape::rows(t(5113, 18), Kind::Structure, 30, 2),
-/* 14 */ Shape::rows(t(5135, 19), Kind::Structure, 32, 1),
-/* 15 */ Shape::rows(t(5159, 28), Kind::Structure, 33, 3),
-/* 16 */ Shape::rows(t(5191, 29), Kind::Structure, 36, 1),
-/* 17 */ Shape::rows(t(5235, 34), Kind::Structure, 37, 4),
-/* 18 */ Shape::rows(t(5298, 35), Kind::Structure, 41, 2),
-/* 19 */ Shape::rows(t(5333, 19), Kind::Structure, 43, 5),
-/* 20 */ Shape::rows(t(5377, 20), Kind::Structure, 48, 1),
-/* 21 */ Shape::rows(t(5403, 26), Kind::Structure, 49, 3),
-/* 22 */ Shape::rows(t(5441, 27), Kind::Structure, 52, 1),
-/* 23 */ Shape::rows(t(5481, 17), Kind::Structure, 53, 7),
-/* 24 */ Shape::rows(t(5559, 18), Kind::Structure, 60, 1),
-/* 25 */ Shape::rows(t(5581, 17), Kind::Structure, 61, 4),
-/* 26 */ Shape::rows(t(5598, 18), Kind::Structure, 65, 1),
-/* 27 */ Shape::rows(t(5620, 22), Kind::Structure, 66, 2),
-/* 28 */ Shape::rows(t(5642, 24), Kind::Structure, 68, 2),
-/* 29 */ Shape::rows(t(5666, 18), Kind::Structure, 70, 1),
-/* 30 */ Shape::rows(t(5684, 28), Kind::Structure, 71, 1),
-/* 31 */ Shape::rows(t(5712, 34), Kind::Structure, 72, 1),
-/* 32 */ Shape::rows(t(5746, 19), Kind::Structure, 73, 1),
-/* 33 */ Shape::rows(t(5765, 26), Kind::Structure, 74, 2),
-/* 34 */ Shape::rows(t(5800, 36), Kind::Structure, 76, 1),
-/* 35 */ Shape::rows(t(5836, 23), Kind::Structure, 77, 2),
-/* 36 */ Shape::rows(t(5859, 17), Kind::Structure, 79, 1),
-/* 37 */ Shape::rows(t(5876, 36), Kind::Structure, 80, 1),
-/* 38 */ Shape::rows(t(5912, 23), Kind::Structure, 81, 2),
-/* 39 */ Shape::rows(t(5935, 17), Kind::Structure, 83, 1),
-/* 40 */ Shape::rows(t(5952, 24), Kind::Structure, 84, 2),
-/* 41 */ Shape::rows(t(5976, 23), Kind::Structure, 86, 2),
-/* 42 */ Shape::rows(t(5999, 23), Kind::Structure, 88, 2),
-/* 43 */ Shape::rows(t(6022, 10), Kind::Enum, 0, 5),
-/* 44 */ Shape::rows(t(6066, 27), Kind::Structure, 90, 1),
-/* 45 */ Shape::rows(t(6093, 28), Kind::Structure, 91, 2),
-/* 46 */ Shape::rows(t(6121, 21), Kind::Structure, 93, 2),
-/* 47 */ Shape::rows(t(6142, 22), Kind::Structure, 95, 3),
-/* 48 */ Shape::rows(t(6164, 15), Kind::Structure, 98, 3),
-/* 49 */ Shape::rows(t(6193, 16), Kind::Structure, 101, 4),
-/* 50 */ Shape::rows(t(6225, 25), Kind::Structure, 105, 1),
-/* 51 */ Shape::rows(t(6250, 26), Kind::Structure, 106, 1),
-/* 52 */ Shape::rows(t(6276, 31), Kind::Structure, 107, 1),
-/* 53 */ Shape::rows(t(6307, 32), Kind::Structure, 108, 5),
-/* 54 */ Shape::rows(t(6339, 16), Kind::Structure, 113, 1),
-/* 55 */ Shape::rows(t(6355, 17), Kind::Structure, 114, 1),
-/* 56 */ Shape::rows(t(6372, 23), Kind::Structure, 115, 2),
-/* 57 */ Shape::rows(t(6395, 24), Kind::Structure, 117, 1),
-/* 58 */ Shape::rows(t(6419, 20), Kind::Structure, 118, 2),
-/* 59 */ Shape::rows(t(6439, 21), Kind::Structure, 120, 3),
-/* 60 */ Shape::rows(t(6460, 14), Kind::Structure, 123, 1),
-/* 61 */ Shape::rows(t(6474, 15), Kind::Structure, 124, 1),
-/* 62 */ Shape::rows(t(6489, 20), Kind::Structure, 125, 2),
-/* 63 */ Shape::rows(t(6509, 21), Kind::Structure, 127, 3),
-/* 64 */ Shape::rows(t(6530, 14), Kind::Structure, 130, 1),
-/* 65 */ Shape::rows(t(6544, 15), Kind::Structure, 131, 1),
-/* 66 */ Shape::rows(t(5154, 5), Kind::Structure, 132, 5),
-/* 67 */ Shape::rows(t(5220, 15), Kind::Structure, 137, 7),
-/* 68 */ Shape::rows(t(6591, 21), Kind::Structure, 144, 3),
-/* 69 */ Shape::rows(t(6612, 22), Kind::Structure, 147, 3),
-/* 70 */ Shape::rows(t(6634, 32), Kind::Structure, 150, 4),
-/* 71 */ Shape::rows(t(6676, 33), Kind::Structure, 154, 3),
-/* 72 */ Shape::rows(t(6725, 31), Kind::Structure, 157, 4),
-/* 73 */ Shape::rows(t(6756, 32), Kind::Structure, 161, 3),
-/* 74 */ Shape::rows(t(6788, 31), Kind::Structure, 164, 4),
-/* 75 */ Shape::rows(t(6819, 32), Kind::Structure, 168, 3),
-/* 76 */ Shape::rows(t(6851, 28), Kind::Structure, 171, 6),
-/* 77 */ Shape::rows(t(6908, 29), Kind::Structure, 177, 5),
-/* 78 */ Shape::rows(t(6971, 24), Kind::Structure, 182, 3),
-/* 79 */ Shape::rows(t(6995, 25), Kind::Structure, 185, 3),
-/* 80 */ Shape::rows(t(7031, 24), Kind::Structure, 188, 3),
-/* 81 */ Shape::rows(t(7055, 25), Kind::Structure, 191, 3),
-/* 82 */ Shape::rows(t(7086, 17), Kind::Structure, 194, 3),
-/* 83 */ Shape::rows(t(7103, 18), Kind::Structure, 197, 3),
-/* 84 */ Shape::rows(t(7121, 30), Kind::Structure, 200, 3),
-/* 85 */ Shape::rows(t(7151, 31), Kind::Structure, 203, 3),
-/* 86 */ Shape::rows(t(7182, 34), Kind::Structure, 206, 3),
-/* 87 */ Shape::rows(t(7216, 35), Kind::Structure, 209, 3),
-/* 88 */ Shape::rows(t(7267, 27), Kind::Structure, 212, 3),
-/* 89 */ Shape::rows(t(7294, 28), Kind::Structure, 215, 3),
-/* 90 */ Shape::rows(t(7322, 36), Kind::Structure, 218, 3),
-/* 91 */ Shape::rows(t(7358, 37), Kind::Structure, 221, 3),
-/* 92 */ Shape::rows(t(7395, 33), Kind::Structure, 224, 0),
-/* 93 */ Shape::rows(t(7428, 34), Kind::Structure, 224, 1),
-/* 94 */ Shape::rows(t(7487, 19), Kind::Structure, 225, 6),
-/* 95 */ Shape::rows(t(7523, 20), Kind::Structure, 231, 3),
-/* 96 */ Shape::rows(t(7551, 21), Kind::Structure, 234, 3),
-/* 97 */ Shape::rows(t(7572, 22), Kind::Structure, 237, 3),
-/* 98 */ Shape::rows(t(7594, 25), Kind::Structure, 240, 3),
-/* 99 */ Shape::rows(t(7619, 26), Kind::Structure, 243, 3),
-/* 100 */ Shape::rows(t(7653, 23), Kind::Structure, 246, 3),
-/* 101 */ Shape::rows(t(7676, 24), Kind::Structure, 249, 3),
-/* 102 */ Shape::rows(t(7700, 19), Kind::Structure, 252, 3),
-/* 103 */ Shape::rows(t(7719, 20), Kind::Structure, 255, 3),
-/* 104 */ Shape::rows(t(7739, 16), Kind::Structure, 258, 3),
-/* 105 */ Shape::rows(t(7755, 17), Kind::Structure, 261, 3),
-/* 106 */ Shape::rows(t(7772, 23), Kind::Structure, 264, 3),
-/* 107 */ Shape::rows(t(7795, 24), Kind::Structure, 267, 3),
-/* 108 */ Shape::rows(t(7819, 19), Kind::Structure, 270, 3),
-/* 109 */ Shape::rows(t(7838, 20), Kind::Structure, 273, 3),
-/* 110 */ Shape::rows(t(7858, 16), Kind::Structure, 276, 3),
-/* 111 */ Shape::rows(t(7874, 17), Kind::Structure, 279, 3),
-/* 112 */ Shape::rows(t(7891, 30), Kind::Structure, 282, 1),
-/* 113 */ Shape::rows(t(7921, 29), Kind::List, 283, 1),
-/* 114 */ Shape::simple(t(7956, 28), Kind::String).bounds(1.0, 255.0),
-/* 115 */ Shape::rows(t(7984, 33), Kind::Enum, 5, 1),
-/* 116 */ Shape::rows(t(5397, 6), Kind::Structure, 284, 12),
-/* 117 */ Shape::rows(t(8107, 11), Kind::Structure, 296, 2),
-/* 118 */ Shape::rows(t(8118, 19), Kind::List, 298, 1),
-/* 119 */ Shape::rows(t(8137, 10), Kind::Structure, 299, 2),
-/* 120 */ Shape::rows(t(8153, 18), Kind::List, 301, 1),
-/* 121 */ Shape::rows(t(8171, 15), Kind::Enum, 6, 2),
-/* 122 */ Shape::rows(t(8203, 10), Kind::Structure, 302, 2),
-/* 123 */ Shape::rows(t(8219, 18), Kind::List, 304, 1),
-/* 124 */ Shape::rows(t(5468, 13), Kind::Structure, 305, 4),
-/* 125 */ Shape::rows(t(8261, 21), Kind::Structure, 309, 3),
-/* 126 */ Shape::rows(t(8282, 33), Kind::Structure, 312, 2),
-/* 127 */ Shape::rows(t(8315, 20), Kind::Structure, 314, 3),
-/* 128 */ Shape::rows(t(8335, 33), Kind::Structure, 317, 2),
-/* 129 */ Shape::rows(t(8368, 20), Kind::Structure, 319, 3),
-/* 130 */ Shape::rows(t(8388, 46), Kind::Structure, 322, 2),
-/* 131 */ Shape::rows(t(8434, 36), Kind::Structure, 324, 2),
-/* 132 */ Shape::rows(t(8470, 26), Kind::Structure, 326, 2),
-/* 133 */ Shape::rows(t(5577, 4), Kind::Structure, 328, 12),
-/* 134 */ Shape::rows(t(8496, 12), Kind::Structure, 340, 2),
-/* 135 */ Shape::rows(t(8526, 30), Kind::Structure, 342, 2),
-/* 136 */ Shape::rows(t(8508, 18), Kind::Structure, 344, 2),
-/* 137 */ Shape::rows(t(8587, 3), Kind::Structure, 346, 2),
-/* 138 */ Shape::rows(t(8598, 25), Kind::Structure, 348, 2),
-/* 139 */ Shape::rows(t(8623, 31), Kind::Structure, 350, 2),
-/* 140 */ Shape::rows(t(8654, 16), Kind::Structure, 352, 2),
-/* 141 */ Shape::rows(t(8670, 14), Kind::Structure, 354, 2),
-/* 142 */ Shape::rows(t(8684, 14), Kind::Structure, 356, 2),
-/* 143 */ Shape::rows(t(8698, 27), Kind::Structure, 358, 2),
-/* 144 */ Shape::rows(t(8732, 33), Kind::Structure, 360, 2),
-/* 145 */ Shape::rows(t(8765, 18), Kind::Structure, 362, 2),
-/* 146 */ Shape::rows(t(8783, 16), Kind::Structure, 364, 2),
-/* 147 */ Shape::rows(t(8799, 16), Kind::Structure, 366, 2),
-/* 148 */ Shape::rows(t(8815, 22), Kind::Structure, 368, 3),
-/* 149 */ Shape::rows(t(8837, 29), Kind::Structure, 371, 2),
-/* 150 */ Shape::rows(t(8866, 18), Kind::Structure, 373, 3),
-/* 151 */ Shape::rows(t(8903, 44), Kind::Structure, 376, 2),
-/* 152 */ Shape::rows(t(8947, 28), Kind::Structure, 378, 2),
-/* 153 */ Shape::rows(t(8975, 29), Kind::Structure, 380, 1),
-/* 154 */ Shape::rows(t(9004, 17), Kind::Structure, 381, 3),
-/* 155 */ Shape::rows(t(9021, 18), Kind::Structure, 384, 0),
-/* 156 */ Shape::rows(t(9039, 17), Kind::Structure, 384, 3),
-/* 157 */ Shape::rows(t(5616, 4), Kind::Structure, 387, 8),
-/* 158 */ Shape::simple(t(9083, 15), Kind::String).bounds(16.0, 128.0).pattern(t(9098, 5)),
-/* 159 */ Shape::rows(t(9103, 25), Kind::List, 395, 1),
-/* 160 */ Shape::simple(t(9128, 19), Kind::String).flags(flag::SENSITIVE),
-/* 161 */ Shape::simple(t(9147, 7), Kind::String).bounds(20.0, 2048.0),
-/* 162 */ Shape::rows(t(9154, 24), Kind::List, 396, 1),
-/* 163 */ Shape::simple(t(9178, 19), Kind::Integer),
-/* 164 */ Shape::simple(t(9197, 11), Kind::Boolean),
-/* 165 */ Shape::rows(t(9208, 16), Kind::List, 397, 1),
-/* 166 */ Shape::simple(t(9224, 12), Kind::String).bounds(1.0, 255.0),
-/* 167 */ Shape::simple(t(9236, 8), Kind::Timestamp),
-/* 168 */ Shape::simple(t(9244, 20), Kind::String).bounds(1.0, 128.0).pattern(t(9264, 11)),
-/* 169 */ Shape::rows(t(9275, 13), Kind::List, 398, 1),
-/* 170 */ Shape::simple(t(9288, 13), Kind::String).bounds(1.0, 128.0).pattern(t(9264, 11)),
-/* 171 */ Shape::simple(t(9301, 6), Kind::String).bounds(16.0, 128.0).pattern(t(9098, 5)),
-/* 172 */ Shape::rows(t(9307, 23), Kind::List, 399, 1),
-/* 173 */ Shape::simple(t(9330, 23), Kind::String).bounds(1.0, 128.0).pattern(t(9264, 11)),
-/* 174 */ Shape::simple(t(9353, 11), Kind::Integer),
-/* 175 */ Shape::simple(t(9364, 10), Kind::String).bounds(1.0, 320.0).pattern(t(9374, 16)),
-/* 176 */ Shape::simple(t(9390, 12), Kind::Integer).bounds(1.0, 1000.0),
-/* 177 */ Shape::simple(t(9402, 14), Kind::String).bounds(1.0, 512.0).pattern(t(9416, 22)),
-/* 178 */ Shape::simple(t(9438, 8), Kind::String).bounds(1.0, 512.0).pattern(t(9446, 39)),
-/* 179 */ Shape::simple(t(9485, 21), Kind::String).bounds(NEG, 1000.0),
-/* 180 */ Shape::simple(t(9506, 18), Kind::String).bounds(1.0, 131072.0).pattern(t(9524, 34)),
-/* 181 */ Shape::rows(t(9558, 29), Kind::List, 400, 1),
-/* 182 */ Shape::rows(t(9587, 14), Kind::List, 401, 1),
-/* 183 */ Shape::rows(t(9601, 18), Kind::List, 402, 1),
-/* 184 */ Shape::simple(t(9619, 14), Kind::String).bounds(1.0, 128.0).pattern(t(9264, 11)),
-/* 185 */ Shape::simple(t(9633, 14), Kind::String).bounds(1.0, 512.0).pattern(t(9647, 28)),
-/* 186 */ Shape::rows(t(9675, 15), Kind::Enum, 8, 3),
-/* 187 */ Shape::simple(t(9701, 19), Kind::String).pattern(t(9720, 30)),
-/* 188 */ Shape::simple(t(9750, 18), Kind::String),
-/* 189 */ Shape::simple(t(9768, 19), Kind::String).bounds(NEG, 1000.0).pattern(t(9787, 47)),
-/* 190 */ Shape::rows(t(9834, 12), Kind::List, 403, 1),
-/* 191 */ Shape::simple(t(9846, 26), Kind::Integer).bounds(3600.0, 43200.0),
-/* 192 */ Shape::simple(t(9872, 12), Kind::String).bounds(1.0, 64.0).pattern(t(9264, 11)),
-/* 193 */ Shape::rows(t(9884, 10), Kind::Enum, 11, 3),
-/* 194 */ Shape::simple(t(9915, 10), Kind::String),
-/* 195 */ Shape::rows(t(9925, 14), Kind::List, 404, 1).bounds(NEG, 50.0),
-/* 196 */ Shape::simple(t(9939, 10), Kind::String).bounds(1.0, 128.0).pattern(t(9949, 27)),
-/* 197 */ Shape::rows(t(9976, 11), Kind::List, 405, 1).bounds(NEG, 50.0),
-/* 198 */ Shape::simple(t(9987, 12), Kind::String).bounds(0.0, 256.0).pattern(t(9999, 27)),
-/* 199 */ Shape::rows(t(10026, 18), Kind::List, 406, 1),
-/* 200 */ Shape::simple(t(10044, 14), Kind::String).bounds(40.0, 40.0),
-/* 201 */ Shape::rows(t(10058, 12), Kind::List, 407, 1),
-/* 202 */ Shape::simple(t(10070, 12), Kind::String).bounds(1.0, 64.0).pattern(t(9264, 11)),
+/* 0 */ Shape::rows(t(4919, 9), Kind::Structure, 0, 5),
+/* 1 */ Shape::rows(t(4978, 17), Kind::Structure, 5, 3),
+/* 2 */ Shape::rows(t(5024, 17), Kind::Structure, 8, 4),
+/* 3 */ Shape::rows(t(5041, 18), Kind::List, 12, 1),
+/* 4 */ Shape::simple(t(5065, 14), Kind::String).bounds(3.0, 128.0),
+/* 5 */ Shape::rows(t(5079, 41), Kind::Structure, 13, 2),
+/* 6 */ Shape::rows(t(5152, 31), Kind::Structure, 15, 2),
+/* 7 */ Shape::rows(t(5210, 21), Kind::Structure, 17, 2),
+/* 8 */ Shape::rows(t(5240, 11), Kind::List, 19, 1),
+/* 9 */ Shape::rows(t(5251, 24), Kind::Structure, 20, 2),
+/* 10 */ Shape::rows(t(5284, 23), Kind::Structure, 22, 2),
+/* 11 */ Shape::rows(t(5307, 23), Kind::Structure, 24, 2),
+/* 12 */ Shape::rows(t(5330, 27), Kind::Structure, 26, 2),
+/* 13 */ Shape::rows(t(5402, 14), Kind::Structure, 28, 2),
+/* 14 */ Shape::simple(t(5426, 14), Kind::String).bounds(1.0, 128.0).pattern(t(5440, 11)),
+/* 15 */ Shape::rows(t(5451, 14), Kind::Enum, 0, 3),
+/* 16 */ Shape::simple(t(5478, 12), Kind::Integer),
+/* 17 */ Shape::rows(t(5490, 12), Kind::Structure, 30, 3),
+/* 18 */ Shape::rows(t(5546, 20), Kind::List, 33, 1),
+/* 19 */ Shape::simple(t(5566, 18), Kind::String).bounds(5.0, 256.0),
+/* 20 */ Shape::rows(t(5584, 29), Kind::List, 34, 1),
+/* 21 */ Shape::rows(t(5613, 18), Kind::Enum, 3, 12),
+/* 22 */ Shape::rows(t(5719, 23), Kind::List, 35, 1),
+/* 23 */ Shape::simple(t(5742, 19), Kind::String),
+/* 24 */ Shape::rows(t(5761, 22), Kind::Structure, 36, 1),
+/* 25 */ Shape::rows(t(5783, 23), Kind::Structure, 37, 1),
+/* 26 */ Shape::rows(t(5806, 25), Kind::Structure, 38, 1),
+/* 27 */ Shape::rows(t(5843, 18), Kind::Structure, 39, 2),
+/* 28 */ Shape::rows(t(5865, 19), Kind::Structure, 41, 1),
+/* 29 */ Shape::rows(t(5889, 28), Kind::Structure, 42, 3),
+/* 30 */ Shape::rows(t(5921, 29), Kind::Structure, 45, 1),
+/* 31 */ Shape::rows(t(5965, 34), Kind::Structure, 46, 4),
+/* 32 */ Shape::rows(t(6028, 35), Kind::Structure, 50, 2),
+/* 33 */ Shape::rows(t(6063, 19), Kind::Structure, 52, 5),
+/* 34 */ Shape::rows(t(6107, 20), Kind::Structure, 57, 1),
+/* 35 */ Shape::rows(t(6133, 26), Kind::Structure, 58, 3),
+/* 36 */ Shape::rows(t(6171, 27), Kind::Structure, 61, 1),
+/* 37 */ Shape::rows(t(6211, 17), Kind::Structure, 62, 7),
+/* 38 */ Shape::rows(t(6289, 18), Kind::Structure, 69, 1),
+/* 39 */ Shape::rows(t(6311, 30), Kind::Structure, 70, 3),
+/* 40 */ Shape::rows(t(6367, 31), Kind::Structure, 73, 1),
+/* 41 */ Shape::rows(t(6398, 17), Kind::Structure, 74, 4),
+/* 42 */ Shape::rows(t(6415, 18), Kind::Structure, 78, 1),
+/* 43 */ Shape::rows(t(6437, 22), Kind::Structure, 79, 2),
+/* 44 */ Shape::rows(t(6459, 25), Kind::Structure, 81, 1),
+/* 45 */ Shape::rows(t(6484, 24), Kind::Structure, 82, 2),
+/* 46 */ Shape::rows(t(6508, 18), Kind::Structure, 84, 1),
+/* 47 */ Shape::rows(t(6526, 28), Kind::Structure, 85, 1),
+/* 48 */ Shape::rows(t(6554, 34), Kind::Structure, 86, 1),
+/* 49 */ Shape::rows(t(6588, 19), Kind::Structure, 87, 1),
+/* 50 */ Shape::rows(t(6607, 26), Kind::Structure, 88, 2),
+/* 51 */ Shape::rows(t(6642, 36), Kind::Structure, 90, 1),
+/* 52 */ Shape::rows(t(6678, 23), Kind::Structure, 91, 2),
+/* 53 */ Shape::rows(t(6701, 17), Kind::Structure, 93, 1),
+/* 54 */ Shape::rows(t(6718, 30), Kind::Structure, 94, 1),
+/* 55 */ Shape::rows(t(6748, 31), Kind::Structure, 95, 1),
+/* 56 */ Shape::rows(t(6793, 36), Kind::Structure, 96, 1),
+/* 57 */ Shape::rows(t(6829, 23), Kind::Structure, 97, 2),
+/* 58 */ Shape::rows(t(6852, 17), Kind::Structure, 99, 1),
+/* 59 */ Shape::rows(t(6869, 29), Kind::Structure, 100, 2),
+/* 60 */ Shape::simple(t(6917, 18), Kind::String).bounds(1.0, 1000.0),
+/* 61 */ Shape::rows(t(6935, 22), Kind::Enum, 15, 4),
+/* 62 */ Shape::rows(t(6994, 24), Kind::Structure, 102, 2),
+/* 63 */ Shape::rows(t(7018, 23), Kind::Structure, 104, 2),
+/* 64 */ Shape::rows(t(7041, 23), Kind::Structure, 106, 2),
+/* 65 */ Shape::rows(t(7064, 10), Kind::Enum, 19, 5),
+/* 66 */ Shape::rows(t(7108, 23), Kind::Map, 108, 2),
+/* 67 */ Shape::simple(t(7139, 22), Kind::String).bounds(3.0, 256.0),
+/* 68 */ Shape::rows(t(7161, 16), Kind::Structure, 110, 9),
+/* 69 */ Shape::rows(t(7358, 25), Kind::List, 119, 1),
+/* 70 */ Shape::rows(t(7383, 27), Kind::Structure, 120, 1),
+/* 71 */ Shape::rows(t(7410, 28), Kind::Structure, 121, 2),
+/* 72 */ Shape::rows(t(7438, 37), Kind::Structure, 123, 3),
+/* 73 */ Shape::rows(t(7495, 38), Kind::Structure, 126, 6),
+/* 74 */ Shape::rows(t(7595, 25), Kind::Structure, 132, 1),
+/* 75 */ Shape::rows(t(7630, 36), Kind::Structure, 133, 1),
+/* 76 */ Shape::rows(t(7681, 31), Kind::Structure, 134, 1),
+/* 77 */ Shape::rows(t(7727, 39), Kind::Structure, 135, 2),
+/* 78 */ Shape::rows(t(7781, 21), Kind::Structure, 137, 2),
+/* 79 */ Shape::rows(t(7802, 22), Kind::Structure, 139, 3),
+/* 80 */ Shape::rows(t(7824, 15), Kind::Structure, 142, 3),
+/* 81 */ Shape::rows(t(7839, 16), Kind::Structure, 145, 4),
+/* 82 */ Shape::rows(t(7860, 25), Kind::Structure, 149, 1),
+/* 83 */ Shape::rows(t(7885, 26), Kind::Structure, 150, 1),
+/* 84 */ Shape::rows(t(7911, 31), Kind::Structure, 151, 1),
+/* 85 */ Shape::rows(t(7942, 32), Kind::Structure, 152, 5),
+/* 86 */ Shape::rows(t(7974, 16), Kind::Structure, 157, 1),
+/* 87 */ Shape::rows(t(7990, 17), Kind::Structure, 158, 1),
+/* 88 */ Shape::rows(t(8007, 23), Kind::Structure, 159, 2),
+/* 89 */ Shape::rows(t(8030, 24), Kind::Structure, 161, 1),
+/* 90 */ Shape::rows(t(8054, 20), Kind::Structure, 162, 2),
+/* 91 */ Shape::rows(t(8074, 21), Kind::Structure, 164, 3),
+/* 92 */ Shape::rows(t(8095, 14), Kind::Structure, 167, 1),
+/* 93 */ Shape::rows(t(8109, 15), Kind::Structure, 168, 1),
+/* 94 */ Shape::rows(t(8124, 41), Kind::Structure, 169, 1),
+/* 95 */ Shape::rows(t(8165, 42), Kind::Structure, 170, 2),
+/* 96 */ Shape::rows(t(8207, 20), Kind::Structure, 172, 2),
+/* 97 */ Shape::rows(t(8227, 21), Kind::Structure, 174, 3),
+/* 98 */ Shape::rows(t(8248, 14), Kind::Structure, 177, 1),
+/* 99 */ Shape::rows(t(8262, 15), Kind::Structure, 178, 1),
+/* 100 */ Shape::rows(t(5884, 5), Kind::Structure, 179, 5),
+/* 101 */ Shape::rows(t(8287, 11), Kind::Structure, 184, 7),
+/* 102 */ Shape::rows(t(8336, 26), Kind::Structure, 191, 3),
+/* 103 */ Shape::rows(t(5950, 15), Kind::Structure, 194, 7),
+/* 104 */ Shape::simple(t(8384, 10), Kind::Integer),
+/* 105 */ Shape::rows(t(8394, 21), Kind::Structure, 201, 3),
+/* 106 */ Shape::rows(t(8415, 22), Kind::Structure, 204, 3),
+/* 107 */ Shape::rows(t(8437, 25), Kind::Structure, 207, 2),
+/* 108 */ Shape::rows(t(8462, 26), Kind::Structure, 209, 3),
+/* 109 */ Shape::rows(t(8502, 32), Kind::Structure, 212, 4),
+/* 110 */ Shape::rows(t(8544, 33), Kind::Structure, 216, 3),
+/* 111 */ Shape::rows(t(8593, 31), Kind::Structure, 219, 4),
+/* 112 */ Shape::rows(t(8624, 32), Kind::Structure, 223, 3),
+/* 113 */ Shape::rows(t(8656, 31), Kind::Structure, 226, 4),
+/* 114 */ Shape::rows(t(8687, 32), Kind::Structure, 230, 3),
+/* 115 */ Shape::rows(t(8719, 28), Kind::Structure, 233, 6),
+/* 116 */ Shape::rows(t(8776, 29), Kind::Structure, 239, 5),
+/* 117 */ Shape::rows(t(8839, 24), Kind::Structure, 244, 3),
+/* 118 */ Shape::rows(t(8863, 25), Kind::Structure, 247, 3),
+/* 119 */ Shape::rows(t(8899, 24), Kind::Structure, 250, 3),
+/* 120 */ Shape::rows(t(8923, 25), Kind::Structure, 253, 3),
+/* 121 */ Shape::rows(t(8954, 17), Kind::Structure, 256, 3),
+/* 122 */ Shape::rows(t(8971, 18), Kind::Structure, 259, 3),
+/* 123 */ Shape::rows(t(8989, 30), Kind::Structure, 262, 3),
+/* 124 */ Shape::rows(t(9019, 31), Kind::Structure, 265, 3),
+/* 125 */ Shape::rows(t(9050, 34), Kind::Structure, 268, 3),
+/* 126 */ Shape::rows(t(9084, 35), Kind::Structure, 271, 3),
+/* 127 */ Shape::rows(t(9135, 27), Kind::Structure, 274, 3),
+/* 128 */ Shape::rows(t(9162, 28), Kind::Structure, 277, 3),
+/* 129 */ Shape::rows(t(9190, 36), Kind::Structure, 280, 3),
+/* 130 */ Shape::rows(t(9226, 37), Kind::Structure, 283, 3),
+/* 131 */ Shape::rows(t(9263, 33), Kind::Structure, 286, 0),
+/* 132 */ Shape::rows(t(9296, 34), Kind::Structure, 286, 1),
+/* 133 */ Shape::rows(t(9355, 19), Kind::Structure, 287, 6),
+/* 134 */ Shape::rows(t(9391, 20), Kind::Structure, 293, 3),
+/* 135 */ Shape::rows(t(9411, 21), Kind::Structure, 296, 3),
+/* 136 */ Shape::rows(t(9432, 22), Kind::Structure, 299, 3),
+/* 137 */ Shape::rows(t(9454, 25), Kind::Structure, 302, 3),
+/* 138 */ Shape::rows(t(9479, 26), Kind::Structure, 305, 3),
+/* 139 */ Shape::rows(t(9513, 23), Kind::Structure, 308, 3),
+/* 140 */ Shape::rows(t(9536, 24), Kind::Structure, 311, 3),
+/* 141 */ Shape::rows(t(9560, 19), Kind::Structure, 314, 3),
+/* 142 */ Shape::rows(t(9579, 20), Kind::Structure, 317, 3),
+/* 143 */ Shape::rows(t(9599, 16), Kind::Structure, 320, 3),
+/* 144 */ Shape::rows(t(9615, 17), Kind::Structure, 323, 3),
+/* 145 */ Shape::rows(t(9632, 23), Kind::Structure, 326, 3),
+/* 146 */ Shape::rows(t(9655, 24), Kind::Structure, 329, 3),
+/* 147 */ Shape::rows(t(9679, 19), Kind::Structure, 332, 3),
+/* 148 */ Shape::rows(t(9698, 20), Kind::Structure, 335, 3),
+/* 149 */ Shape::rows(t(9718, 16), Kind::Structure, 338, 3),
+/* 150 */ Shape::rows(t(9734, 17), Kind::Structure, 341, 3),
+/* 151 */ Shape::rows(t(9751, 19), Kind::Structure, 344, 12),
+/* 152 */ Shape::rows(t(9877, 27), Kind::List, 356, 1),
+/* 153 */ Shape::rows(t(9904, 30), Kind::Structure, 357, 1),
+/* 154 */ Shape::rows(t(9934, 29), Kind::List, 358, 1),
+/* 155 */ Shape::simple(t(9963, 28), Kind::String).bounds(1.0, 255.0),
+/* 156 */ Shape::rows(t(9991, 29), Kind::Structure, 359, 1),
+/* 157 */ Shape::rows(t(10049, 26), Kind::List, 360, 1).bounds(NEG, 7.0),
+/* 158 */ Shape::rows(t(7275, 27), Kind::Structure, 361, 1),
+/* 159 */ Shape::rows(t(10097, 33), Kind::Enum, 24, 1),
+/* 160 */ Shape::rows(t(7302, 33), Kind::Structure, 362, 1),
+/* 161 */ Shape::rows(t(6127, 6), Kind::Structure, 363, 12),
+/* 162 */ Shape::rows(t(10158, 12), Kind::Structure, 375, 2),
+/* 163 */ Shape::rows(t(10170, 28), Kind::Enum, 25, 3),
+/* 164 */ Shape::rows(t(10229, 24), Kind::List, 377, 1).bounds(NEG, 256.0),
+/* 165 */ Shape::rows(t(10253, 11), Kind::Structure, 378, 2),
+/* 166 */ Shape::rows(t(10264, 19), Kind::List, 380, 1),
+/* 167 */ Shape::rows(t(10283, 16), Kind::Union, 381, 3),
+/* 168 */ Shape::rows(t(10331, 26), Kind::Enum, 28, 6),
+/* 169 */ Shape::simple(t(10411, 20), Kind::String),
+/* 170 */ Shape::rows(t(10431, 10), Kind::Structure, 384, 2),
+/* 171 */ Shape::rows(t(10447, 18), Kind::List, 386, 1),
+/* 172 */ Shape::rows(t(10465, 16), Kind::Enum, 34, 2),
+/* 173 */ Shape::rows(t(10506, 15), Kind::Enum, 36, 2),
+/* 174 */ Shape::rows(t(10538, 10), Kind::Structure, 387, 2),
+/* 175 */ Shape::rows(t(10554, 18), Kind::List, 389, 1),
+/* 176 */ Shape::rows(t(6198, 13), Kind::Structure, 390, 4),
+/* 177 */ Shape::rows(t(10596, 8), Kind::Structure, 394, 2),
+/* 178 */ Shape::rows(t(10614, 21), Kind::Structure, 396, 3),
+/* 179 */ Shape::rows(t(10635, 33), Kind::Structure, 399, 2),
+/* 180 */ Shape::rows(t(10668, 20), Kind::Structure, 401, 3),
+/* 181 */ Shape::rows(t(10688, 33), Kind::Structure, 404, 2),
+/* 182 */ Shape::rows(t(10721, 20), Kind::Structure, 406, 3),
+/* 183 */ Shape::simple(t(10741, 10), Kind::String).bounds(NEG, 1000.0),
+/* 184 */ Shape::simple(t(10751, 14), Kind::String).bounds(1.0, 100.0),
+/* 185 */ Shape::rows(t(10765, 46), Kind::Structure, 409, 2),
+/* 186 */ Shape::rows(t(10811, 36), Kind::Structure, 411, 2),
+/* 187 */ Shape::rows(t(10847, 26), Kind::Structure, 413, 2),
+/* 188 */ Shape::simple(t(10873, 26), Kind::String).bounds(1.0, 64.0),
+/* 189 */ Shape::rows(t(10899, 20), Kind::List, 415, 1),
+/* 190 */ Shape::simple(t(10919, 16), Kind::String).bounds(1.0, 2048.0),
+/* 191 */ Shape::rows(t(10935, 22), Kind::Structure, 416, 6),
+/* 192 */ Shape::rows(t(10977, 30), Kind::List, 422, 1),
+/* 193 */ Shape::rows(t(6307, 4), Kind::Structure, 423, 12),
+/* 194 */ Shape::rows(t(11037, 10), Kind::Structure, 435, 12),
+/* 195 */ Shape::rows(t(11007, 12), Kind::Structure, 447, 2),
+/* 196 */ Shape::rows(t(11080, 17), Kind::List, 449, 1),
+/* 197 */ Shape::rows(t(11097, 13), Kind::Structure, 450, 2),
+/* 198 */ Shape::rows(t(11119, 30), Kind::Structure, 452, 2),
+/* 199 */ Shape::rows(t(11149, 27), Kind::Structure, 454, 12),
+/* 200 */ Shape::rows(t(11339, 22), Kind::Structure, 466, 3),
+/* 201 */ Shape::rows(t(11378, 30), Kind::Structure, 469, 13),
+/* 202 */ Shape::rows(t(11427, 24), Kind::List, 482, 1),
+/* 203 */ Shape::rows(t(11019, 18), Kind::Structure, 483, 2),
+/* 204 */ Shape::rows(t(11482, 9), Kind::Structure, 485, 4),
+/* 205 */ Shape::rows(t(11545, 17), Kind::List, 489, 1),
+/* 206 */ Shape::rows(t(11562, 3), Kind::Structure, 490, 2),
+/* 207 */ Shape::rows(t(11573, 25), Kind::Structure, 492, 2),
+/* 208 */ Shape::rows(t(11598, 31), Kind::Structure, 494, 2),
+/* 209 */ Shape::rows(t(11629, 16), Kind::Structure, 496, 2),
+/* 210 */ Shape::rows(t(11645, 14), Kind::Structure, 498, 2),
+/* 211 */ Shape::rows(t(11659, 14), Kind::Structure, 500, 2),
+/* 212 */ Shape::rows(t(11673, 27), Kind::Structure, 502, 2),
+/* 213 */ Shape::rows(t(11707, 33), Kind::Structure, 504, 2),
+/* 214 */ Shape::rows(t(11740, 18), Kind::Structure, 506, 2),
+/* 215 */ Shape::rows(t(11758, 16), Kind::Structure, 508, 2),
+/* 216 */ Shape::rows(t(11774, 16), Kind::Structure, 510, 2),
+/* 217 */ Shape::rows(t(11790, 22), Kind::Structure, 512, 3),
+/* 218 */ Shape::rows(t(11812, 29), Kind::Structure, 515, 2),
+/* 219 */ Shape::rows(t(11841, 18), Kind::Structure, 517, 3),
+/* 220 */ Shape::rows(t(11878, 44), Kind::Structure, 520, 2),
+/* 221 */ Shape::rows(t(11922, 28), Kind::Structure, 522, 2),
+/* 222 */ Shape::rows(t(11950, 29), Kind::Structure, 524, 1),
+/* 223 */ Shape::rows(t(11979, 17), Kind::Structure, 525, 3),
+/* 224 */ Shape::rows(t(11996, 18), Kind::Structure, 528, 0),
+/* 225 */ Shape::rows(t(12014, 17), Kind::Structure, 528, 3),
+/* 226 */ Shape::rows(t(6433, 4), Kind::Structure, 531, 8),
+/* 227 */ Shape::rows(t(12058, 10), Kind::Structure, 539, 10),
+/* 228 */ Shape::simple(t(12091, 15), Kind::String).bounds(16.0, 128.0).pattern(t(12106, 5)),
+/* 229 */ Shape::rows(t(12111, 25), Kind::List, 549, 1),
+/* 230 */ Shape::simple(t(12136, 19), Kind::String).flags(flag::SENSITIVE),
+/* 231 */ Shape::rows(t(12155, 20), Kind::List, 550, 1),
+/* 232 */ Shape::simple(t(12175, 16), Kind::String).bounds(3.0, 63.0).pattern(t(12191, 41)),
+/* 233 */ Shape::simple(t(12232, 7), Kind::String).bounds(20.0, 2048.0),
+/* 234 */ Shape::rows(t(12239, 24), Kind::List, 551, 1),
+/* 235 */ Shape::simple(t(12263, 19), Kind::Integer),
+/* 236 */ Shape::simple(t(12282, 11), Kind::Boolean),
+/* 237 */ Shape::rows(t(12293, 16), Kind::List, 552, 1),
+/* 238 */ Shape::simple(t(12309, 12), Kind::String).bounds(1.0, 255.0),
+/* 239 */ Shape::simple(t(12321, 16), Kind::String).bounds(1.0, 64.0).pattern(t(5440, 11)),
+/* 240 */ Shape::simple(t(12337, 8), Kind::Timestamp),
+/* 241 */ Shape::rows(t(12345, 14), Kind::List, 553, 1),
+/* 242 */ Shape::simple(t(12359, 20), Kind::String).bounds(1.0, 128.0).pattern(t(5440, 11)),
+/* 243 */ Shape::rows(t(12379, 19), Kind::List, 554, 1),
+/* 244 */ Shape::rows(t(12398, 13), Kind::List, 555, 1),
+/* 245 */ Shape::rows(t(12411, 17), Kind::List, 556, 1),
+/* 246 */ Shape::simple(t(12428, 13), Kind::String).bounds(1.0, 128.0).pattern(t(5440, 11)),
+/* 247 */ Shape::simple(t(12441, 6), Kind::String).bounds(16.0, 128.0).pattern(t(12106, 5)),
+/* 248 */ Shape::rows(t(12447, 23), Kind::List, 557, 1),
+/* 249 */ Shape::simple(t(12470, 23), Kind::String).bounds(1.0, 128.0).pattern(t(5440, 11)),
+/* 250 */ Shape::simple(t(12493, 11), Kind::Integer),
+/* 251 */ Shape::simple(t(12504, 10), Kind::String).bounds(1.0, 320.0).pattern(t(12514, 16)),
+/* 252 */ Shape::simple(t(12530, 12), Kind::Integer).bounds(1.0, 1000.0),
+/* 253 */ Shape::simple(t(12542, 14), Kind::String).bounds(1.0, 512.0).pattern(t(12556, 22)),
+/* 254 */ Shape::simple(t(12578, 8), Kind::String).bounds(1.0, 512.0).pattern(t(12586, 39)),
+/* 255 */ Shape::simple(t(12625, 21), Kind::String).bounds(NEG, 1000.0),
+/* 256 */ Shape::rows(t(12646, 20), Kind::List, 558, 1),
+/* 257 */ Shape::simple(t(12666, 18), Kind::String).bounds(1.0, 131072.0).pattern(t(12684, 34)),
+/* 258 */ Shape::rows(t(12718, 29), Kind::List, 559, 1),
+/* 259 */ Shape::rows(t(12747, 14), Kind::List, 560, 1),
+/* 260 */ Shape::rows(t(12761, 18), Kind::List, 561, 1),
+/* 261 */ Shape::simple(t(12779, 14), Kind::String).bounds(1.0, 128.0).pattern(t(5440, 11)),
+/* 262 */ Shape::simple(t(12793, 14), Kind::String).bounds(1.0, 512.0).pattern(t(12807, 28)),
+/* 263 */ Shape::rows(t(12835, 15), Kind::Enum, 38, 3),
+/* 264 */ Shape::simple(t(12861, 19), Kind::String).pattern(t(12880, 30)),
+/* 265 */ Shape::simple(t(12910, 18), Kind::String),
+/* 266 */ Shape::simple(t(12928, 19), Kind::String).bounds(NEG, 1000.0).pattern(t(12947, 47)),
+/* 267 */ Shape::rows(t(12994, 18), Kind::List, 562, 1),
+/* 268 */ Shape::rows(t(13012, 12), Kind::List, 563, 1),
+/* 269 */ Shape::simple(t(13024, 26), Kind::Integer).bounds(3600.0, 43200.0),
+/* 270 */ Shape::simple(t(13050, 12), Kind::String).bounds(1.0, 64.0).pattern(t(5440, 11)),
+/* 271 */ Shape::rows(t(13062, 10), Kind::Enum, 41, 3),
+/* 272 */ Shape::simple(t(13093, 10), Kind::String),
+/* 273 */ Shape::rows(t(13103, 14), Kind::Enum, 44, 34),
+/* 274 */ Shape::rows(t(13698, 14), Kind::Map, 564, 2),
+/* 275 */ Shape::simple(t(13712, 16), Kind::Integer),
+/* 276 */ Shape::rows(t(13728, 14), Kind::List, 566, 1).bounds(NEG, 50.0),
+/* 277 */ Shape::simple(t(13742, 10), Kind::String).bounds(1.0, 128.0).pattern(t(13752, 27)),
+/* 278 */ Shape::rows(t(13779, 11), Kind::List, 567, 1).bounds(NEG, 50.0),
+/* 279 */ Shape::simple(t(13790, 12), Kind::String).bounds(0.0, 256.0).pattern(t(13802, 27)),
+/* 280 */ Shape::rows(t(13829, 18), Kind::List, 568, 1),
+/* 281 */ Shape::simple(t(13847, 14), Kind::String).bounds(40.0, 40.0),
+/* 282 */ Shape::rows(t(13861, 18), Kind::List, 569, 1),
+/* 283 */ Shape::rows(t(13879, 12), Kind::List, 570, 1),
+/* 284 */ Shape::simple(t(13891, 12), Kind::String).bounds(1.0, 64.0).pattern(t(5440, 11)),
 ],
  members: &[
-Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
-Member::new(t(4630, 10), 167),
-Member::new(t(4640, 15), 160).flags(flag::REQUIRED),
-Member::new(t(4655, 6), 193).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(4686, 12), 167),
-Member::new(t(4698, 6), 194).flags(flag::REQUIRED),
-Member::new(t(4704, 11), 194).flags(flag::REQUIRED),
-Member::new(t(4619, 11), 158),
-Member::new(t(4630, 10), 167),
-Member::new(t(4655, 6), 193),
-Member::new(t(4661, 8), 202),
-Member::new(t(4773, 8), 166).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(4999, 22), 161),
-Member::new(t(5021, 23), 115),
-Member::new(t(4917, 9), 161),
-Member::new(t(5058, 10), 184),
-Member::new(t(4661, 8), 168),
-Member::new(t(4610, 9), 0).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(5131, 4), 178),
-Member::new(t(5154, 5), 66).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(5131, 4), 178),
-Member::new(t(5187, 4), 197),
-Member::new(t(5220, 15), 67).flags(flag::REQUIRED),
-Member::new(t(5269, 12), 165),
-Member::new(t(5187, 4), 197),
-Member::new(t(5281, 14), 199),
-Member::new(t(5295, 3), 114).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161),
-Member::new(t(5187, 4), 197),
-Member::new(t(5352, 11), 179),
-Member::new(t(5131, 4), 185),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197),
-Member::new(t(5397, 6), 116),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5429, 12), 164),
-Member::new(t(5468, 13), 124),
-Member::new(t(5498, 24), 180).flags(flag::REQUIRED),
-Member::new(t(5352, 11), 189),
-Member::new(t(5522, 18), 191),
-Member::new(t(5131, 4), 178),
-Member::new(t(5540, 19), 161),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197),
-Member::new(t(5577, 4), 133).flags(flag::REQUIRED),
-Member::new(t(5131, 4), 178),
-Member::new(t(5540, 19), 161),
-Member::new(t(5187, 4), 197),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(5616, 4), 157),
-Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(5791, 9), 187).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
-Member::new(t(4669, 17), 1),
-Member::new(t(4661, 8), 168),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(5154, 5), 66).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6220, 5), 201).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(5220, 15), 67).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(5269, 12), 165),
-Member::new(t(4630, 10), 167),
-Member::new(t(5187, 4), 197),
-Member::new(t(5281, 14), 199),
-Member::new(t(5295, 3), 114),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(5397, 6), 116),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(5791, 9), 187).flags(flag::REQUIRED),
-Member::new(t(5468, 13), 124),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5577, 4), 133).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168),
-Member::new(t(5616, 4), 157).flags(flag::REQUIRED),
-Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
-Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
-Member::new(t(6562, 7), 171).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
-Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
-Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
-Member::new(t(6569, 17), 171).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
-Member::new(t(6586, 5), 190).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4661, 8), 168),
-Member::new(t(4715, 17), 159).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 185),
-Member::new(t(6709, 16), 162),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 185),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(6709, 16), 162),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 185),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(6709, 16), 162),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6879, 12), 43),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 178),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(6891, 17), 121),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6937, 12), 118),
-Member::new(t(6949, 11), 120),
-Member::new(t(6960, 11), 123),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(7020, 11), 183).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(7080, 6), 169).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 177),
-Member::new(t(7080, 6), 169).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(7251, 16), 172).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 177),
-Member::new(t(7251, 16), 172).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(7462, 25), 113),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(7506, 12), 164),
-Member::new(t(6666, 10), 185),
-Member::new(t(6891, 17), 121),
-Member::new(t(7518, 5), 186),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(7543, 8), 182),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(7645, 8), 181),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(7020, 11), 183).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 177),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6586, 5), 190).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(7020, 11), 183).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(6179, 6), 175),
-Member::new(t(6185, 8), 176),
-Member::new(t(6666, 10), 177),
-Member::new(t(6209, 11), 164),
-Member::new(t(6179, 6), 188),
-Member::new(t(6220, 5), 201).flags(flag::REQUIRED),
-Member::new(t(6559, 3), 161),
-Member::new(t(7950, 6), 112),
-Member::new(t(6559, 3), 161),
-Member::new(t(8017, 15), 163),
-Member::new(t(4630, 10), 167),
-Member::new(t(8032, 16), 187),
-Member::new(t(5352, 11), 179),
-Member::new(t(8048, 12), 164),
-Member::new(t(5131, 4), 185),
-Member::new(t(8060, 29), 163),
-Member::new(t(8089, 8), 171),
-Member::new(t(5058, 10), 184),
-Member::new(t(5187, 4), 197),
-Member::new(t(8097, 10), 167),
-Member::new(t(6562, 7), 171),
-Member::new(t(4884, 9), 170),
-Member::new(t(7950, 6), 117),
-Member::new(t(8147, 6), 171),
-Member::new(t(4855, 8), 192),
-Member::new(t(7950, 6), 119),
-Member::new(t(8213, 6), 171),
-Member::new(t(4661, 8), 202),
-Member::new(t(7950, 6), 122),
-Member::new(t(4630, 10), 167),
-Member::new(t(8237, 8), 180),
-Member::new(t(8245, 16), 164),
-Member::new(t(5791, 9), 187),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(5540, 19), 161).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5540, 19), 161).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(5058, 10), 184).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4773, 8), 166).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
-Member::new(t(5498, 24), 180),
-Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
-Member::new(t(5352, 11), 189),
-Member::new(t(5522, 18), 191),
-Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
-Member::new(t(5540, 19), 9),
-Member::new(t(8147, 6), 171).flags(flag::REQUIRED),
-Member::new(t(8496, 12), 134),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(8508, 18), 136),
-Member::new(t(5187, 4), 197),
-Member::new(t(4686, 12), 167),
-Member::new(t(4698, 6), 194),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(5791, 9), 187).flags(flag::REQUIRED),
-Member::new(t(8556, 11), 161).flags(flag::REQUIRED),
-Member::new(t(8567, 20), 174).flags(flag::REQUIRED),
-Member::new(t(8590, 3), 196).flags(flag::REQUIRED),
-Member::new(t(8593, 5), 198).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(5187, 4), 197).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4836, 19), 173).flags(flag::REQUIRED),
-Member::new(t(8725, 7), 195).flags(flag::REQUIRED),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(8725, 7), 195).flags(flag::REQUIRED),
-Member::new(t(4917, 9), 161).flags(flag::REQUIRED),
-Member::new(t(8725, 7), 195).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(8725, 7), 195).flags(flag::REQUIRED),
-Member::new(t(8725, 7), 195).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(4619, 11), 158).flags(flag::REQUIRED),
-Member::new(t(4655, 6), 193).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 168),
-Member::new(t(5363, 14), 180).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(4884, 9), 170).flags(flag::REQUIRED),
-Member::new(t(8884, 12), 170),
-Member::new(t(8896, 7), 178),
-Member::new(t(4781, 24), 161).flags(flag::REQUIRED),
-Member::new(t(5281, 14), 199).flags(flag::REQUIRED),
-Member::new(t(5352, 11), 189).flags(flag::REQUIRED),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(5577, 4), 133),
-Member::new(t(5352, 11), 189),
-Member::new(t(5522, 18), 191),
-Member::new(t(4855, 8), 192).flags(flag::REQUIRED),
-Member::new(t(8896, 7), 178),
-Member::new(t(9056, 11), 202),
-Member::new(t(4661, 8), 168).flags(flag::REQUIRED),
-Member::new(t(6559, 3), 161).flags(flag::REQUIRED),
-Member::new(t(4630, 10), 167).flags(flag::REQUIRED),
-Member::new(t(9067, 16), 167),
-Member::new(t(5131, 4), 178).flags(flag::REQUIRED),
-Member::new(t(5540, 19), 9),
-Member::new(t(5187, 4), 197),
-Member::new(t(8213, 6), 171).flags(flag::REQUIRED),
-Member::new(t(4661, 8), 202).flags(flag::REQUIRED),
-Member::new(t(7950, 6), 2),
-Member::new(t(7950, 6), 10),
-Member::new(t(7950, 6), 166),
-Member::new(t(7950, 6), 66),
-Member::new(t(7950, 6), 67),
-Member::new(t(7950, 6), 124),
-Member::new(t(7950, 6), 116),
-Member::new(t(7950, 6), 184),
-Member::new(t(7950, 6), 133),
-Member::new(t(7950, 6), 196),
-Member::new(t(7950, 6), 137),
-Member::new(t(7950, 6), 200),
-Member::new(t(7950, 6), 157),
+Member::new(t(4928, 11), 228).flags(flag::REQUIRED),
+Member::new(t(4939, 10), 240),
+Member::new(t(4949, 15), 230).flags(flag::REQUIRED),
+Member::new(t(4964, 6), 271).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(4995, 12), 240),
+Member::new(t(5007, 6), 272).flags(flag::REQUIRED),
+Member::new(t(5013, 11), 272).flags(flag::REQUIRED),
+Member::new(t(4928, 11), 228),
+Member::new(t(4939, 10), 240),
+Member::new(t(4964, 6), 271),
+Member::new(t(4970, 8), 284),
+Member::new(t(5059, 6), 4),
+Member::new(t(5120, 8), 238).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(5059, 6), 233),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(5357, 22), 233),
+Member::new(t(5379, 23), 159),
+Member::new(t(5275, 9), 233),
+Member::new(t(5416, 10), 261),
+Member::new(t(5502, 14), 19),
+Member::new(t(5516, 14), 21),
+Member::new(t(5530, 16), 22),
+Member::new(t(5059, 6), 17),
+Member::new(t(5059, 6), 19),
+Member::new(t(5059, 6), 23),
+Member::new(t(4970, 8), 242),
+Member::new(t(4919, 9), 0).flags(flag::REQUIRED),
+Member::new(t(5831, 12), 232).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5861, 4), 254),
+Member::new(t(5884, 5), 100).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5861, 4), 254),
+Member::new(t(5917, 4), 278),
+Member::new(t(5950, 15), 103).flags(flag::REQUIRED),
+Member::new(t(5999, 12), 237),
+Member::new(t(5917, 4), 278),
+Member::new(t(6011, 14), 280),
+Member::new(t(6025, 3), 155).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233),
+Member::new(t(5917, 4), 278),
+Member::new(t(6082, 11), 255),
+Member::new(t(5861, 4), 262),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278),
+Member::new(t(6127, 6), 161),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(6159, 12), 236),
+Member::new(t(6198, 13), 176),
+Member::new(t(6228, 24), 257).flags(flag::REQUIRED),
+Member::new(t(6082, 11), 266),
+Member::new(t(6252, 18), 269),
+Member::new(t(5861, 4), 254),
+Member::new(t(6270, 19), 233),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278),
+Member::new(t(6307, 4), 193).flags(flag::REQUIRED),
+Member::new(t(6341, 14), 246).flags(flag::REQUIRED),
+Member::new(t(6355, 12), 239),
+Member::new(t(6082, 11), 266),
+Member::new(t(6307, 4), 193),
+Member::new(t(5861, 4), 254),
+Member::new(t(6270, 19), 233),
+Member::new(t(5917, 4), 278),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(6433, 4), 226),
+Member::new(t(4928, 11), 228).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242),
+Member::new(t(5831, 12), 232).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(6633, 9), 264).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(6779, 14), 60).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(6898, 6), 183),
+Member::new(t(6904, 13), 196),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(7131, 3), 67),
+Member::new(t(7134, 5), 163),
+Member::new(t(7177, 14), 4).flags(flag::REQUIRED),
+Member::new(t(7191, 12), 163).flags(flag::REQUIRED),
+Member::new(t(7203, 19), 66),
+Member::new(t(7222, 16), 190),
+Member::new(t(7238, 17), 205),
+Member::new(t(7255, 20), 20),
+Member::new(t(7275, 27), 158),
+Member::new(t(7302, 33), 160),
+Member::new(t(7335, 23), 192),
+Member::new(t(5059, 6), 68),
+Member::new(t(4928, 11), 228).flags(flag::REQUIRED),
+Member::new(t(4978, 17), 1),
+Member::new(t(4970, 8), 242),
+Member::new(t(7475, 6), 241),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(7533, 15), 243),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7559, 8), 152),
+Member::new(t(7567, 14), 267),
+Member::new(t(7581, 14), 282),
+Member::new(t(7620, 10), 274),
+Member::new(t(7666, 15), 202).flags(flag::REQUIRED),
+Member::new(t(7712, 15), 20),
+Member::new(t(7666, 15), 202),
+Member::new(t(7766, 15), 233).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5884, 5), 100).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7855, 5), 283).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5950, 15), 103).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(5999, 12), 237),
+Member::new(t(4939, 10), 240),
+Member::new(t(5917, 4), 278),
+Member::new(t(6011, 14), 280),
+Member::new(t(6025, 3), 155),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(6127, 6), 161),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(6633, 9), 264).flags(flag::REQUIRED),
+Member::new(t(6198, 13), 176),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(6307, 4), 193).flags(flag::REQUIRED),
+Member::new(t(6779, 14), 60).flags(flag::REQUIRED),
+Member::new(t(6898, 6), 59),
+Member::new(t(4964, 6), 61).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242),
+Member::new(t(6433, 4), 226).flags(flag::REQUIRED),
+Member::new(t(8277, 3), 233).flags(flag::REQUIRED),
+Member::new(t(4939, 10), 240).flags(flag::REQUIRED),
+Member::new(t(8280, 7), 247).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(5861, 4), 254).flags(flag::REQUIRED),
+Member::new(t(8277, 3), 233),
+Member::new(t(8298, 23), 234),
+Member::new(t(4939, 10), 240),
+Member::new(t(8280, 7), 247),
+Member::new(t(5231, 9), 246),
+Member::new(t(8321, 15), 256),
+Member::new(t(5861, 4), 254),
+Member::new(t(5426, 14), 14).flags(flag::REQUIRED),
+Member::new(t(5451, 14), 15).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(8277, 3), 233).flags(flag::REQUIRED),
+Member::new(t(4939, 10), 240).flags(flag::REQUIRED),
+Member::new(t(8362, 17), 247).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5861, 4), 254).flags(flag::REQUIRED),
+Member::new(t(8379, 5), 268).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(4970, 8), 242),
+Member::new(t(5024, 17), 229).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8488, 14), 231).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 262),
+Member::new(t(8577, 16), 234),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 262),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(8577, 16), 234),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 262),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(8577, 16), 234),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(8747, 12), 65),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 254),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(8759, 17), 173),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(8805, 12), 166),
+Member::new(t(8817, 11), 171),
+Member::new(t(8828, 11), 175),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(8888, 11), 260).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(8948, 6), 244).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 253),
+Member::new(t(8948, 6), 244).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(9119, 16), 248).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 253),
+Member::new(t(9119, 16), 248).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(9330, 25), 154),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(9374, 12), 236),
+Member::new(t(8534, 10), 262),
+Member::new(t(8759, 17), 173),
+Member::new(t(9386, 5), 263),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7559, 8), 259),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(9505, 8), 258),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(8888, 11), 260).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 253),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(8379, 5), 268).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(8888, 11), 260).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(8534, 10), 253),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(7855, 5), 283).flags(flag::REQUIRED),
+Member::new(t(8277, 3), 233),
+Member::new(t(9770, 15), 235),
+Member::new(t(4939, 10), 240),
+Member::new(t(9785, 16), 264),
+Member::new(t(6082, 11), 255),
+Member::new(t(9801, 12), 236),
+Member::new(t(5861, 4), 262),
+Member::new(t(9813, 29), 235),
+Member::new(t(9842, 8), 247),
+Member::new(t(5416, 10), 261),
+Member::new(t(9850, 17), 258),
+Member::new(t(9867, 10), 240),
+Member::new(t(5059, 6), 151),
+Member::new(t(8277, 3), 233),
+Member::new(t(5059, 6), 153),
+Member::new(t(10020, 29), 202),
+Member::new(t(5059, 6), 156),
+Member::new(t(10075, 22), 236),
+Member::new(t(10130, 28), 236),
+Member::new(t(8277, 3), 233),
+Member::new(t(9770, 15), 235),
+Member::new(t(4939, 10), 240),
+Member::new(t(9785, 16), 264),
+Member::new(t(6082, 11), 255),
+Member::new(t(9801, 12), 236),
+Member::new(t(5861, 4), 262),
+Member::new(t(9813, 29), 235),
+Member::new(t(9842, 8), 247),
+Member::new(t(5416, 10), 261),
+Member::new(t(5917, 4), 278),
+Member::new(t(9867, 10), 240),
+Member::new(t(6093, 14), 257),
+Member::new(t(5416, 10), 261),
+Member::new(t(5059, 6), 167),
+Member::new(t(8280, 7), 247),
+Member::new(t(5231, 9), 246),
+Member::new(t(5059, 6), 165),
+Member::new(t(10299, 22), 102),
+Member::new(t(5275, 9), 233),
+Member::new(t(10321, 10), 168),
+Member::new(t(10441, 6), 247),
+Member::new(t(5202, 8), 270),
+Member::new(t(5059, 6), 170),
+Member::new(t(10548, 6), 247),
+Member::new(t(4970, 8), 284),
+Member::new(t(5059, 6), 174),
+Member::new(t(4939, 10), 240),
+Member::new(t(10572, 8), 257),
+Member::new(t(10580, 16), 236),
+Member::new(t(6633, 9), 264),
+Member::new(t(10604, 6), 16),
+Member::new(t(10610, 4), 104),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(6270, 19), 233).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(6270, 19), 233).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5416, 10), 261).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(5120, 8), 238).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(5059, 6), 190),
+Member::new(t(7203, 19), 66),
+Member::new(t(10957, 20), 163).flags(flag::REQUIRED),
+Member::new(t(7222, 16), 190).flags(flag::REQUIRED),
+Member::new(t(7238, 17), 205),
+Member::new(t(7255, 20), 20),
+Member::new(t(7302, 33), 160),
+Member::new(t(5059, 6), 191),
+Member::new(t(8277, 3), 233).flags(flag::REQUIRED),
+Member::new(t(6228, 24), 257),
+Member::new(t(4939, 10), 240).flags(flag::REQUIRED),
+Member::new(t(6082, 11), 266),
+Member::new(t(6252, 18), 269),
+Member::new(t(5861, 4), 254).flags(flag::REQUIRED),
+Member::new(t(6270, 19), 12),
+Member::new(t(10441, 6), 247).flags(flag::REQUIRED),
+Member::new(t(11007, 12), 195),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(11019, 18), 203),
+Member::new(t(5917, 4), 278),
+Member::new(t(8277, 3), 233),
+Member::new(t(6228, 24), 257),
+Member::new(t(8298, 23), 234),
+Member::new(t(4939, 10), 240),
+Member::new(t(11047, 19), 248),
+Member::new(t(5861, 4), 254),
+Member::new(t(6270, 19), 12),
+Member::new(t(10441, 6), 247),
+Member::new(t(11007, 12), 195),
+Member::new(t(5202, 8), 270),
+Member::new(t(11066, 14), 256),
+Member::new(t(5917, 4), 278),
+Member::new(t(4995, 12), 240),
+Member::new(t(5007, 6), 272),
+Member::new(t(5059, 6), 197),
+Member::new(t(5007, 6), 184),
+Member::new(t(11110, 9), 8),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(6633, 9), 264).flags(flag::REQUIRED),
+Member::new(t(11176, 11), 3).flags(flag::REQUIRED),
+Member::new(t(11187, 9), 190),
+Member::new(t(11196, 14), 18),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(11210, 34), 157),
+Member::new(t(11244, 34), 202),
+Member::new(t(7666, 15), 202).flags(flag::REQUIRED),
+Member::new(t(11278, 12), 189),
+Member::new(t(11290, 22), 188),
+Member::new(t(11312, 13), 190),
+Member::new(t(11325, 14), 257),
+Member::new(t(11361, 17), 69),
+Member::new(t(7548, 11), 236),
+Member::new(t(7481, 6), 265),
+Member::new(t(11176, 11), 3).flags(flag::REQUIRED),
+Member::new(t(11187, 9), 190),
+Member::new(t(11196, 14), 18),
+Member::new(t(7481, 6), 251),
+Member::new(t(7487, 8), 252),
+Member::new(t(11244, 34), 202),
+Member::new(t(11408, 19), 164),
+Member::new(t(7666, 15), 202),
+Member::new(t(7766, 15), 233).flags(flag::REQUIRED),
+Member::new(t(11278, 12), 189),
+Member::new(t(11290, 22), 188),
+Member::new(t(11312, 13), 190),
+Member::new(t(11325, 14), 257),
+Member::new(t(5059, 6), 257),
+Member::new(t(11451, 11), 233).flags(flag::REQUIRED),
+Member::new(t(11462, 20), 250).flags(flag::REQUIRED),
+Member::new(t(11491, 11), 177),
+Member::new(t(11502, 14), 169),
+Member::new(t(11516, 16), 172),
+Member::new(t(11532, 13), 177),
+Member::new(t(5059, 6), 204),
+Member::new(t(11565, 3), 277).flags(flag::REQUIRED),
+Member::new(t(11568, 5), 279).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(5917, 4), 278).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(5183, 19), 249).flags(flag::REQUIRED),
+Member::new(t(11700, 7), 276).flags(flag::REQUIRED),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(11700, 7), 276).flags(flag::REQUIRED),
+Member::new(t(5275, 9), 233).flags(flag::REQUIRED),
+Member::new(t(11700, 7), 276).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(11700, 7), 276).flags(flag::REQUIRED),
+Member::new(t(11700, 7), 276).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(4928, 11), 228).flags(flag::REQUIRED),
+Member::new(t(4964, 6), 271).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 242),
+Member::new(t(6093, 14), 257).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(5231, 9), 246).flags(flag::REQUIRED),
+Member::new(t(11859, 12), 246),
+Member::new(t(11871, 7), 254),
+Member::new(t(5128, 24), 233).flags(flag::REQUIRED),
+Member::new(t(6011, 14), 280).flags(flag::REQUIRED),
+Member::new(t(6082, 11), 266).flags(flag::REQUIRED),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(6307, 4), 193),
+Member::new(t(6082, 11), 266),
+Member::new(t(6252, 18), 269),
+Member::new(t(5202, 8), 270).flags(flag::REQUIRED),
+Member::new(t(11871, 7), 254),
+Member::new(t(12031, 11), 284),
+Member::new(t(4970, 8), 242).flags(flag::REQUIRED),
+Member::new(t(8277, 3), 233).flags(flag::REQUIRED),
+Member::new(t(4939, 10), 240).flags(flag::REQUIRED),
+Member::new(t(12042, 16), 240),
+Member::new(t(5861, 4), 254).flags(flag::REQUIRED),
+Member::new(t(6270, 19), 12),
+Member::new(t(5917, 4), 278),
+Member::new(t(10548, 6), 247).flags(flag::REQUIRED),
+Member::new(t(4970, 8), 284).flags(flag::REQUIRED),
+Member::new(t(8277, 3), 233),
+Member::new(t(8298, 23), 234),
+Member::new(t(4939, 10), 240),
+Member::new(t(12068, 9), 245),
+Member::new(t(5861, 4), 254),
+Member::new(t(6270, 19), 12),
+Member::new(t(5917, 4), 278),
+Member::new(t(10548, 6), 247),
+Member::new(t(4970, 8), 284),
+Member::new(t(12077, 14), 256),
+Member::new(t(5059, 6), 2),
+Member::new(t(5059, 6), 232),
+Member::new(t(5059, 6), 13),
+Member::new(t(5059, 6), 238),
+Member::new(t(5059, 6), 65),
+Member::new(t(5059, 6), 101),
+Member::new(t(5059, 6), 100),
+Member::new(t(5059, 6), 246),
+Member::new(t(5059, 6), 103),
+Member::new(t(5059, 6), 162),
+Member::new(t(5059, 6), 176),
+Member::new(t(5059, 6), 161),
+Member::new(t(5059, 6), 261),
+Member::new(t(5059, 6), 194),
+Member::new(t(5059, 6), 193),
+Member::new(t(7131, 3), 273),
+Member::new(t(7134, 5), 275),
+Member::new(t(5059, 6), 277),
+Member::new(t(5059, 6), 206),
+Member::new(t(5059, 6), 281),
+Member::new(t(5059, 6), 227),
+Member::new(t(5059, 6), 226),
 ],
  words: &[
-t(5616, 4),
-t(5577, 4),
-t(5154, 5),
-t(6032, 18),
-t(6050, 16),
-t(5397, 6),
-t(8186, 17),
-t(5540, 19),
-t(9690, 3),
-t(9693, 3),
-t(9696, 5),
-t(9894, 6),
-t(9900, 8),
-t(9908, 7),
+t(5465, 4),
+t(5469, 5),
+t(5474, 4),
+t(5631, 6),
+t(5637, 10),
+t(5647, 7),
+t(5654, 11),
+t(5665, 7),
+t(5672, 11),
+t(5683, 2),
+t(5685, 6),
+t(5691, 6),
+t(5697, 10),
+t(5707, 4),
+t(5711, 8),
+t(6957, 9),
+t(6966, 11),
+t(6977, 6),
+t(6983, 11),
+t(6433, 4),
+t(6307, 4),
+t(5884, 5),
+t(7074, 18),
+t(7092, 16),
+t(6127, 6),
+t(10198, 7),
+t(10205, 12),
+t(10217, 12),
+t(10357, 6),
+t(10363, 11),
+t(10374, 12),
+t(10386, 19),
+t(10405, 3),
+t(10408, 3),
+t(10481, 10),
+t(10491, 15),
+t(10521, 17),
+t(6270, 19),
+t(12850, 3),
+t(12853, 3),
+t(12856, 5),
+t(13072, 6),
+t(13078, 8),
+t(13086, 7),
+t(7855, 5),
+t(13117, 10),
+t(8948, 6),
+t(13127, 11),
+t(13138, 18),
+t(13156, 23),
+t(13179, 19),
+t(13198, 20),
+t(13218, 18),
+t(13236, 31),
+t(13267, 22),
+t(13289, 10),
+t(13299, 15),
+t(13314, 17),
+t(13331, 24),
+t(13355, 22),
+t(13377, 33),
+t(13410, 29),
+t(13439, 28),
+t(13467, 28),
+t(7559, 8),
+t(13495, 13),
+t(13508, 15),
+t(13523, 19),
+t(13542, 24),
+t(13566, 22),
+t(13588, 26),
+t(13614, 25),
+t(9119, 16),
+t(13639, 21),
+t(13660, 9),
+t(13669, 19),
+t(8379, 5),
+t(13688, 10),
 ],
 };
 
@@ -2315,104 +3044,143 @@ const TEXT: &str = concat!(
 "eGroupResultCreateInstanceProfileCreateInstanceProfileResultCreateLoginProfileCreateOpenIDConnec",
 "tProviderCreateOpenIDConnectProviderResultCreatePolicyCreatePolicyResultCreatePolicyVersionCreat",
 "ePolicyVersionResultCreateRoleCreateRoleResultCreateSAMLProviderCreateServiceLinkedRoleCreateSer",
-"viceSpecificCredentialCreateUserCreateUserResultCreateVirtualMFADeviceDeactivateMFADeviceDeleteA",
-"ccessKeyDeleteAccountAliasDeleteAccountPasswordPolicyDeleteGroupDeleteGroupPolicyDeleteInstanceP",
-"rofileDeleteLoginProfileDeleteOpenIDConnectProviderDeletePolicyDeletePolicyVersionDeleteRoleDele",
-"teRolePermissionsBoundaryDeleteRolePolicyDeleteSAMLProviderDeleteSSHPublicKeyDeleteServerCertifi",
-"cateDeleteServiceLinkedRoleDeleteServiceSpecificCredentialDeleteSigningCertificateDeleteUserDele",
-"teUserPermissionsBoundaryDeleteUserPolicyDeleteVirtualMFADeviceDetachGroupPolicyDetachRolePolicy",
-"DetachUserPolicyDisableOrganizationsRootCredentialsManagementDisableOrganizationsRootSessionsDis",
-"ableOutboundWebIdentityFederationEnableMFADeviceEnableOrganizationsRootCredentialsManagementEnab",
-"leOrganizationsRootSessionsEnableOutboundWebIdentityFederationGenerateCredentialReportGenerateOr",
-"ganizationsAccessReportGenerateServiceLastAccessedDetailsGetAccessKeyLastUsedGetAccessKeyLastUse",
-"dResultGetAccountAuthorizationDetailsGetAccountPasswordPolicyGetAccountPropertiesGetAccountSumma",
-"ryGetContextKeysForCustomPolicyGetContextKeysForPrincipalPolicyGetCredentialReportGetDelegationR",
-"equestGetGroupGetGroupResultGetGroupPolicyGetGroupPolicyResultGetHumanReadableSummaryGetInstance",
-"ProfileGetInstanceProfileResultGetLoginProfileGetMFADeviceGetOpenIDConnectProviderGetOpenIDConne",
-"ctProviderResultGetOrganizationsAccessReportGetOutboundWebIdentityFederationInfoGetPolicyGetPoli",
-"cyResultGetPolicyVersionGetPolicyVersionResultGetRoleGetRoleResultGetRolePolicyGetRolePolicyResu",
-"ltGetRoleTemplateVersionGetSAMLProviderGetSSHPublicKeyGetServerCertificateGetServiceLastAccessed",
-"DetailsGetServiceLastAccessedDetailsWithEntitiesGetServiceLinkedRoleDeletionStatusGetUserGetUser",
-"ResultGetUserPolicyGetUserPolicyResultListAccessKeysListAccessKeysResultListAccountAliasesListAt",
-"tachedGroupPoliciesListAttachedGroupPoliciesResultListAttachedRolePoliciesListAttachedRolePolici",
-"esResultListAttachedUserPoliciesListAttachedUserPoliciesResultListDelegationRequestsListEntities",
-"ForPolicyListEntitiesForPolicyResultListGroupPoliciesListGroupPoliciesResultListGroupsListGroups",
-"ResultListGroupsForUserListGroupsForUserResultListInstanceProfileTagsListInstanceProfileTagsResu",
-"ltListInstanceProfilesListInstanceProfilesResultListInstanceProfilesForRoleListInstanceProfilesF",
-"orRoleResultListMFADeviceTagsListMFADevicesListOpenIDConnectProviderTagsListOpenIDConnectProvide",
-"rTagsResultListOpenIDConnectProvidersListOpenIDConnectProvidersResultListOrganizationsFeaturesLi",
-"stPoliciesListPoliciesResultListPoliciesGrantingServiceAccessListPolicyTagsListPolicyTagsResultL",
-"istPolicyVersionsListPolicyVersionsResultListRolePoliciesListRolePoliciesResultListRoleTagsListR",
-"oleTagsResultListRolesListRolesResultListSAMLProviderTagsListSAMLProvidersListSSHPublicKeysListS",
-"erverCertificateTagsListServerCertificatesListServiceSpecificCredentialsListSigningCertificatesL",
-"istUserPoliciesListUserPoliciesResultListUserTagsListUserTagsResultListUsersListUsersResultListV",
-"irtualMFADevicesPutAccountPropertiesPutGroupPolicyPutRolePermissionsBoundaryPutRolePolicyPutUser",
-"PermissionsBoundaryPutUserPolicyRejectDelegationRequestRemoveClientIDFromOpenIDConnectProviderRe",
-"moveRoleFromInstanceProfileRemoveUserFromGroupResetServiceSpecificCredentialResyncMFADeviceSendD",
-"elegationTokenSetDefaultPolicyVersionSetSecurityTokenServicePreferencesSimulateCustomPolicySimul",
-"atePrincipalPolicyTagInstanceProfileTagMFADeviceTagOpenIDConnectProviderTagPolicyTagRoleTagSAMLP",
-"roviderTagServerCertificateTagUserUntagInstanceProfileUntagMFADeviceUntagOpenIDConnectProviderUn",
-"tagPolicyUntagRoleUntagSAMLProviderUntagServerCertificateUntagUserUpdateAccessKeyUpdateAccountPa",
-"sswordPolicyUpdateAssumeRolePolicyUpdateDelegationRequestUpdateGroupUpdateLoginProfileUpdateOpen",
-"IDConnectProviderThumbprintUpdateRoleUpdateRoleResultUpdateRoleDescriptionUpdateRoleDescriptionR",
-"esultUpdateSAMLProviderUpdateSSHPublicKeyUpdateServerCertificateUpdateServiceSpecificCredentialU",
-"pdateSigningCertificateUpdateUserUploadSSHPublicKeyUploadServerCertificateUploadSigningCertifica",
-"teAccessKeyAccessKeyIdCreateDateSecretAccessKeyStatusUserNameAccessKeyLastUsedLastUsedDateRegion",
-"ServiceNameAccessKeyMetadataAddClientIDToOpenIDConnectProviderRequestClientIDOpenIDConnectProvid",
-"erArnAddRoleToInstanceProfileRequestInstanceProfileNameRoleNameAddUserToGroupRequestGroupNameAtt",
-"achGroupPolicyRequestPolicyArnAttachRolePolicyRequestAttachUserPolicyRequestAttachedPermissionsB",
-"oundaryPermissionsBoundaryArnPermissionsBoundaryTypeAttachedPolicyPolicyNameCreateAccessKeyReque",
-"stCreateAccessKeyResponseCreateGroupRequestPathCreateGroupResponseGroupCreateInstanceProfileRequ",
-"estTagsCreateInstanceProfileResponseInstanceProfileCreateOpenIDConnectProviderRequestClientIDLis",
-"tThumbprintListUrlCreateOpenIDConnectProviderResponseCreatePolicyRequestDescriptionPolicyDocumen",
-"tCreatePolicyResponsePolicyCreatePolicyVersionRequestSetAsDefaultCreatePolicyVersionResponsePoli",
-"cyVersionCreateRoleRequestAssumeRolePolicyDocumentMaxSessionDurationPermissionsBoundaryCreateRol",
-"eResponseRoleCreateUserRequestCreateUserResponseUserDeleteAccessKeyRequestDeleteGroupPolicyReque",
-"stDeleteGroupRequestDeleteInstanceProfileRequestDeleteOpenIDConnectProviderRequestDeletePolicyRe",
-"questDeletePolicyVersionRequestVersionIdDeleteRolePermissionsBoundaryRequestDeleteRolePolicyRequ",
-"estDeleteRoleRequestDeleteUserPermissionsBoundaryRequestDeleteUserPolicyRequestDeleteUserRequest",
-"DetachGroupPolicyRequestDetachRolePolicyRequestDetachUserPolicyRequestEntityTypeLocalManagedPoli",
-"cyAWSManagedPolicyGetAccessKeyLastUsedRequestGetAccessKeyLastUsedResponseGetGroupPolicyRequestGe",
-"tGroupPolicyResponseGetGroupRequestMarkerMaxItemsGetGroupResponseIsTruncatedUsersGetInstanceProf",
-"ileRequestGetInstanceProfileResponseGetOpenIDConnectProviderRequestGetOpenIDConnectProviderRespo",
-"nseGetPolicyRequestGetPolicyResponseGetPolicyVersionRequestGetPolicyVersionResponseGetRolePolicy",
-"RequestGetRolePolicyResponseGetRoleRequestGetRoleResponseGetUserPolicyRequestGetUserPolicyRespon",
-"seGetUserRequestGetUserResponseArnGroupIdInstanceProfileIdRolesListAccessKeysRequestListAccessKe",
-"ysResponseListAttachedGroupPoliciesRequestPathPrefixListAttachedGroupPoliciesResponseAttachedPol",
-"iciesListAttachedRolePoliciesRequestListAttachedRolePoliciesResponseListAttachedUserPoliciesRequ",
-"estListAttachedUserPoliciesResponseListEntitiesForPolicyRequestEntityFilterPolicyUsageFilterList",
-"EntitiesForPolicyResponsePolicyGroupsPolicyRolesPolicyUsersListGroupPoliciesRequestListGroupPoli",
-"ciesResponsePolicyNamesListGroupsForUserRequestListGroupsForUserResponseGroupsListGroupsRequestL",
-"istGroupsResponseListInstanceProfileTagsRequestListInstanceProfileTagsResponseListInstanceProfil",
-"esForRoleRequestListInstanceProfilesForRoleResponseInstanceProfilesListInstanceProfilesRequestLi",
-"stInstanceProfilesResponseListOpenIDConnectProviderTagsRequestListOpenIDConnectProviderTagsRespo",
-"nseListOpenIDConnectProvidersRequestListOpenIDConnectProvidersResponseOpenIDConnectProviderListL",
-"istPoliciesRequestOnlyAttachedScopeListPoliciesResponsePoliciesListPolicyTagsRequestListPolicyTa",
-"gsResponseListPolicyVersionsRequestListPolicyVersionsResponseVersionsListRolePoliciesRequestList",
-"RolePoliciesResponseListRoleTagsRequestListRoleTagsResponseListRolesRequestListRolesResponseList",
-"UserPoliciesRequestListUserPoliciesResponseListUserTagsRequestListUserTagsResponseListUsersReque",
-"stListUsersResponseOpenIDConnectProviderListEntryOpenIDConnectProviderListTypememberOpenIDConnec",
-"tProviderUrlTypePermissionsBoundaryAttachmentTypeAttachmentCountDefaultVersionIdIsAttachablePerm",
-"issionsBoundaryUsageCountPolicyIdUpdateDatePolicyGroupPolicyGroupListTypePolicyRoleRoleIdPolicyR",
-"oleListTypePolicyUsageTypePermissionsPolicyPolicyUserUserIdPolicyUserListTypeDocumentIsDefaultVe",
-"rsionPutGroupPolicyRequestPutRolePermissionsBoundaryRequestPutRolePolicyRequestPutUserPermission",
-"sBoundaryRequestPutUserPolicyRequestRemoveClientIDFromOpenIDConnectProviderRequestRemoveRoleFrom",
-"InstanceProfileRequestRemoveUserFromGroupRequestRoleLastUsedSourceRoleTemplateSetDefaultPolicyVe",
-"rsionRequestTemplateArnTemplateMinorVersionTagKeyValueTagInstanceProfileRequestTagOpenIDConnectP",
-"roviderRequestTagPolicyRequestTagRoleRequestTagUserRequestUntagInstanceProfileRequestTagKeysUnta",
-"gOpenIDConnectProviderRequestUntagPolicyRequestUntagRoleRequestUntagUserRequestUpdateAccessKeyRe",
-"questUpdateAssumeRolePolicyRequestUpdateGroupRequestNewGroupNameNewPathUpdateOpenIDConnectProvid",
-"erThumbprintRequestUpdateRoleDescriptionRequestUpdateRoleDescriptionResponseUpdateRoleRequestUpd",
-"ateRoleResponseUpdateUserRequestNewUserNamePasswordLastUsedaccessKeyIdType[\\w]+accessKeyMetadata",
-"ListTypeaccessKeySecretTypearnTypeattachedPoliciesListTypeattachmentCountTypebooleanTypeclientID",
-"ListTypeclientIDTypedateTypeexistingUserNameType[\\w+=,.@-]+groupListTypegroupNameTypeidTypeinsta",
-"nceProfileListTypeinstanceProfileNameTypeintegerTypemarkerType[\\u0020-\\u00FF]+maxItemsTypepathPr",
-"efixType\\u002F[\\u0021-\\u007F]*pathType(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)policyDescriptionTy",
-"pepolicyDocumentType[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+policyDocumentVersionListTypepolicyListTyp",
-"epolicyNameListTypepolicyNameTypepolicyPathType((/[A-Za-z0-9\\.,\\+@=_-]+)*)/policyScopeTypeAllAWS",
-"LocalpolicyVersionIdTypev[1-9][0-9]*(\\.[A-Za-z0-9-]*)?responseMarkerTyperoleDescriptionType[\\u00",
-"09\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*roleListTyperoleMaxSessionDurationTyperoleNameTypestat",
-"usTypeActiveInactiveExpiredstringTypetagKeyListTypetagKeyType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+tagListT",
-"ypetagValueType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*thumbprintListTypethumbprintTypeuserListTypeuserNameTy",
-"pe",
+"viceLinkedRoleResultCreateServiceSpecificCredentialCreateUserCreateUserResultCreateVirtualMFADev",
+"iceDeactivateMFADeviceDeleteAccessKeyDeleteAccountAliasDeleteAccountPasswordPolicyDeleteGroupDel",
+"eteGroupPolicyDeleteInstanceProfileDeleteLoginProfileDeleteOpenIDConnectProviderDeletePolicyDele",
+"tePolicyVersionDeleteRoleDeleteRolePermissionsBoundaryDeleteRolePolicyDeleteSAMLProviderDeleteSS",
+"HPublicKeyDeleteServerCertificateDeleteServiceLinkedRoleDeleteServiceLinkedRoleResultDeleteServi",
+"ceSpecificCredentialDeleteSigningCertificateDeleteUserDeleteUserPermissionsBoundaryDeleteUserPol",
+"icyDeleteVirtualMFADeviceDetachGroupPolicyDetachRolePolicyDetachUserPolicyDisableOrganizationsRo",
+"otCredentialsManagementDisableOrganizationsRootSessionsDisableOutboundWebIdentityFederationEnabl",
+"eMFADeviceEnableOrganizationsRootCredentialsManagementEnableOrganizationsRootSessionsEnableOutbo",
+"undWebIdentityFederationGenerateCredentialReportGenerateOrganizationsAccessReportGenerateService",
+"LastAccessedDetailsGetAccessKeyLastUsedGetAccessKeyLastUsedResultGetAccountAuthorizationDetailsG",
+"etAccountAuthorizationDetailsResultGetAccountPasswordPolicyGetAccountPropertiesGetAccountSummary",
+"GetAccountSummaryResultGetContextKeysForCustomPolicyGetContextKeysForCustomPolicyResultGetContex",
+"tKeysForPrincipalPolicyGetContextKeysForPrincipalPolicyResultGetCredentialReportGetDelegationReq",
+"uestGetGroupGetGroupResultGetGroupPolicyGetGroupPolicyResultGetHumanReadableSummaryGetInstancePr",
+"ofileGetInstanceProfileResultGetLoginProfileGetMFADeviceGetOpenIDConnectProviderGetOpenIDConnect",
+"ProviderResultGetOrganizationsAccessReportGetOutboundWebIdentityFederationInfoGetPolicyGetPolicy",
+"ResultGetPolicyVersionGetPolicyVersionResultGetRoleGetRoleResultGetRolePolicyGetRolePolicyResult",
+"GetRoleTemplateVersionGetSAMLProviderGetSSHPublicKeyGetServerCertificateGetServiceLastAccessedDe",
+"tailsGetServiceLastAccessedDetailsWithEntitiesGetServiceLinkedRoleDeletionStatusGetServiceLinked",
+"RoleDeletionStatusResultGetUserGetUserResultGetUserPolicyGetUserPolicyResultListAccessKeysListAc",
+"cessKeysResultListAccountAliasesListAccountAliasesResultListAttachedGroupPoliciesListAttachedGro",
+"upPoliciesResultListAttachedRolePoliciesListAttachedRolePoliciesResultListAttachedUserPoliciesLi",
+"stAttachedUserPoliciesResultListDelegationRequestsListEntitiesForPolicyListEntitiesForPolicyResu",
+"ltListGroupPoliciesListGroupPoliciesResultListGroupsListGroupsResultListGroupsForUserListGroupsF",
+"orUserResultListInstanceProfileTagsListInstanceProfileTagsResultListInstanceProfilesListInstance",
+"ProfilesResultListInstanceProfilesForRoleListInstanceProfilesForRoleResultListMFADeviceTagsListM",
+"FADevicesListOpenIDConnectProviderTagsListOpenIDConnectProviderTagsResultListOpenIDConnectProvid",
+"ersListOpenIDConnectProvidersResultListOrganizationsFeaturesListPoliciesListPoliciesResultListPo",
+"liciesGrantingServiceAccessListPolicyTagsListPolicyTagsResultListPolicyVersionsListPolicyVersion",
+"sResultListRolePoliciesListRolePoliciesResultListRoleTagsListRoleTagsResultListRolesListRolesRes",
+"ultListSAMLProviderTagsListSAMLProvidersListSSHPublicKeysListServerCertificateTagsListServerCert",
+"ificatesListServiceSpecificCredentialsListSigningCertificatesListUserPoliciesListUserPoliciesRes",
+"ultListUserTagsListUserTagsResultListUsersListUsersResultListVirtualMFADevicesPutAccountProperti",
+"esPutGroupPolicyPutRolePermissionsBoundaryPutRolePolicyPutUserPermissionsBoundaryPutUserPolicyRe",
+"jectDelegationRequestRemoveClientIDFromOpenIDConnectProviderRemoveRoleFromInstanceProfileRemoveU",
+"serFromGroupResetServiceSpecificCredentialResyncMFADeviceSendDelegationTokenSetDefaultPolicyVers",
+"ionSetSecurityTokenServicePreferencesSimulateCustomPolicySimulateCustomPolicyResultSimulatePrinc",
+"ipalPolicySimulatePrincipalPolicyResultTagInstanceProfileTagMFADeviceTagOpenIDConnectProviderTag",
+"PolicyTagRoleTagSAMLProviderTagServerCertificateTagUserUntagInstanceProfileUntagMFADeviceUntagOp",
+"enIDConnectProviderUntagPolicyUntagRoleUntagSAMLProviderUntagServerCertificateUntagUserUpdateAcc",
+"essKeyUpdateAccountPasswordPolicyUpdateAssumeRolePolicyUpdateDelegationRequestUpdateGroupUpdateL",
+"oginProfileUpdateOpenIDConnectProviderThumbprintUpdateRoleUpdateRoleResultUpdateRoleDescriptionU",
+"pdateRoleDescriptionResultUpdateSAMLProviderUpdateSSHPublicKeyUpdateServerCertificateUpdateServi",
+"ceSpecificCredentialUpdateSigningCertificateUpdateUserUploadSSHPublicKeyUploadServerCertificateU",
+"ploadSigningCertificateAccessKeyAccessKeyIdCreateDateSecretAccessKeyStatusUserNameAccessKeyLastU",
+"sedLastUsedDateRegionServiceNameAccessKeyMetadataActionNameListTypememberActionNameTypeAddClient",
+"IDToOpenIDConnectProviderRequestClientIDOpenIDConnectProviderArnAddRoleToInstanceProfileRequestI",
+"nstanceProfileNameRoleNameAddUserToGroupRequestGroupNameArnListTypeAttachGroupPolicyRequestPolic",
+"yArnAttachRolePolicyRequestAttachUserPolicyRequestAttachedPermissionsBoundaryPermissionsBoundary",
+"ArnPermissionsBoundaryTypeAttachedPolicyPolicyNameAttachmentName[\\w+=,.@-]+AttachmentTypeusergro",
+"uproleColumnNumberContextEntryContextKeyNameContextKeyTypeContextKeyValuesContextEntryListTypeCo",
+"ntextKeyNameTypeContextKeyNamesResultListTypeContextKeyTypeEnumstringstringListnumericnumericLis",
+"tbooleanbooleanListipipListbinarybinaryListdatedateListContextKeyValueListTypeContextKeyValueTyp",
+"eCreateAccessKeyRequestCreateAccessKeyResponseCreateAccountAliasRequestAccountAliasCreateGroupRe",
+"questPathCreateGroupResponseGroupCreateInstanceProfileRequestTagsCreateInstanceProfileResponseIn",
+"stanceProfileCreateOpenIDConnectProviderRequestClientIDListThumbprintListUrlCreateOpenIDConnectP",
+"roviderResponseCreatePolicyRequestDescriptionPolicyDocumentCreatePolicyResponsePolicyCreatePolic",
+"yVersionRequestSetAsDefaultCreatePolicyVersionResponsePolicyVersionCreateRoleRequestAssumeRolePo",
+"licyDocumentMaxSessionDurationPermissionsBoundaryCreateRoleResponseRoleCreateServiceLinkedRoleRe",
+"questAWSServiceNameCustomSuffixCreateServiceLinkedRoleResponseCreateUserRequestCreateUserRespons",
+"eUserDeleteAccessKeyRequestDeleteAccountAliasRequestDeleteGroupPolicyRequestDeleteGroupRequestDe",
+"leteInstanceProfileRequestDeleteOpenIDConnectProviderRequestDeletePolicyRequestDeletePolicyVersi",
+"onRequestVersionIdDeleteRolePermissionsBoundaryRequestDeleteRolePolicyRequestDeleteRoleRequestDe",
+"leteServiceLinkedRoleRequestDeleteServiceLinkedRoleResponseDeletionTaskIdDeleteUserPermissionsBo",
+"undaryRequestDeleteUserPolicyRequestDeleteUserRequestDeletionTaskFailureReasonTypeReasonRoleUsag",
+"eListDeletionTaskIdTypeDeletionTaskStatusTypeSUCCEEDEDIN_PROGRESSFAILEDNOT_STARTEDDetachGroupPol",
+"icyRequestDetachRolePolicyRequestDetachUserPolicyRequestEntityTypeLocalManagedPolicyAWSManagedPo",
+"licyEvalDecisionDetailsTypekeyvalueEvalDecisionSourceTypeEvaluationResultEvalActionNameEvalDecis",
+"ionEvalDecisionDetailsEvalResourceNameMatchedStatementsMissingContextValuesOrganizationsDecision",
+"DetailPermissionsBoundaryDecisionDetailResourceSpecificResultsEvaluationResultsListTypeGetAccess",
+"KeyLastUsedRequestGetAccessKeyLastUsedResponseGetAccountAuthorizationDetailsRequestFilterMarkerM",
+"axItemsGetAccountAuthorizationDetailsResponseGroupDetailListIsTruncatedPoliciesRoleDetailListUse",
+"rDetailListGetAccountSummaryResponseSummaryMapGetContextKeysForCustomPolicyRequestPolicyInputLis",
+"tGetContextKeysForPolicyResponseContextKeyNamesGetContextKeysForPrincipalPolicyRequestPolicySour",
+"ceArnGetGroupPolicyRequestGetGroupPolicyResponseGetGroupRequestGetGroupResponseUsersGetInstanceP",
+"rofileRequestGetInstanceProfileResponseGetOpenIDConnectProviderRequestGetOpenIDConnectProviderRe",
+"sponseGetPolicyRequestGetPolicyResponseGetPolicyVersionRequestGetPolicyVersionResponseGetRolePol",
+"icyRequestGetRolePolicyResponseGetRoleRequestGetRoleResponseGetServiceLinkedRoleDeletionStatusRe",
+"questGetServiceLinkedRoleDeletionStatusResponseGetUserPolicyRequestGetUserPolicyResponseGetUserR",
+"equestGetUserResponseArnGroupIdGroupDetailAttachedManagedPoliciesGroupPolicyListInlinePolicyIden",
+"tifierTypeInstanceProfileIdRolesLineNumberListAccessKeysRequestListAccessKeysResponseListAccount",
+"AliasesRequestListAccountAliasesResponseAccountAliasesListAttachedGroupPoliciesRequestPathPrefix",
+"ListAttachedGroupPoliciesResponseAttachedPoliciesListAttachedRolePoliciesRequestListAttachedRole",
+"PoliciesResponseListAttachedUserPoliciesRequestListAttachedUserPoliciesResponseListEntitiesForPo",
+"licyRequestEntityFilterPolicyUsageFilterListEntitiesForPolicyResponsePolicyGroupsPolicyRolesPoli",
+"cyUsersListGroupPoliciesRequestListGroupPoliciesResponsePolicyNamesListGroupsForUserRequestListG",
+"roupsForUserResponseGroupsListGroupsRequestListGroupsResponseListInstanceProfileTagsRequestListI",
+"nstanceProfileTagsResponseListInstanceProfilesForRoleRequestListInstanceProfilesForRoleResponseI",
+"nstanceProfilesListInstanceProfilesRequestListInstanceProfilesResponseListOpenIDConnectProviderT",
+"agsRequestListOpenIDConnectProviderTagsResponseListOpenIDConnectProvidersRequestListOpenIDConnec",
+"tProvidersResponseOpenIDConnectProviderListListPoliciesRequestOnlyAttachedScopeListPoliciesRespo",
+"nseListPolicyTagsRequestListPolicyTagsResponseListPolicyVersionsRequestListPolicyVersionsRespons",
+"eVersionsListRolePoliciesRequestListRolePoliciesResponseListRoleTagsRequestListRoleTagsResponseL",
+"istRolesRequestListRolesResponseListUserPoliciesRequestListUserPoliciesResponseListUserTagsReque",
+"stListUserTagsResponseListUsersRequestListUsersResponseManagedPolicyDetailAttachmentCountDefault",
+"VersionIdIsAttachablePermissionsBoundaryUsageCountPolicyIdPolicyVersionListUpdateDateManagedPoli",
+"cyDetailListTypeOpenIDConnectProviderListEntryOpenIDConnectProviderListTypeOpenIDConnectProvider",
+"UrlTypeOrderedOrganizationPolicyTypeServiceControlPolicyInputListOrganizationPolicyListTypeAllow",
+"edByOrganizationsPermissionsBoundaryAttachmentTypeAllowedByPermissionsBoundaryPolicyDetailPolicy",
+"EvaluationDecisionTypeallowedexplicitDenyimplicitDenyPolicyExclusionsListTypePolicyGroupPolicyGr",
+"oupListTypePolicyIdentifierInlinePolicyIdentifierPolicyTypePolicyIdentifierPolicyTypeinlineaws-m",
+"anageduser-managedpermission-boundaryscprcpPolicyIdentifierTypePolicyRoleRoleIdPolicyRoleListTyp",
+"ePolicySourceTypeIAM PolicyResource PolicyPolicyUsageTypePermissionsPolicyPolicyUserUserIdPolicy",
+"UserListTypeDocumentIsDefaultVersionPositionColumnLinePutGroupPolicyRequestPutRolePermissionsBou",
+"ndaryRequestPutRolePolicyRequestPutUserPermissionsBoundaryRequestPutUserPolicyRequestReasonTypeR",
+"egionNameTypeRemoveClientIDFromOpenIDConnectProviderRequestRemoveRoleFromInstanceProfileRequestR",
+"emoveUserFromGroupRequestResourceHandlingOptionTypeResourceNameListTypeResourceNameTypeResourceS",
+"pecificResultEvalResourceDecisionResourceSpecificResultListTypeRoleLastUsedSourceRoleTemplateRol",
+"eDetailInstanceProfileListRolePolicyListRoleUsageListTypeRoleUsageTypeResourcesSetDefaultPolicyV",
+"ersionRequestSimulateCustomPolicyRequestActionNamesCallerArnContextEntriesOrderedOrganizationPol",
+"icyInputListPermissionsBoundaryPolicyInputListResourceArnsResourceHandlingOptionResourceOwnerRes",
+"ourcePolicySimulatePolicyResponseEvaluationResultsSimulatePrincipalPolicyRequestPolicyExclusionL",
+"istSimulationPolicyListTypeTemplateArnTemplateMinorVersionStatementEndPositionSourcePolicyIdSour",
+"cePolicyTypeStartPositionStatementListTypeTagKeyValueTagInstanceProfileRequestTagOpenIDConnectPr",
+"oviderRequestTagPolicyRequestTagRoleRequestTagUserRequestUntagInstanceProfileRequestTagKeysUntag",
+"OpenIDConnectProviderRequestUntagPolicyRequestUntagRoleRequestUntagUserRequestUpdateAccessKeyReq",
+"uestUpdateAssumeRolePolicyRequestUpdateGroupRequestNewGroupNameNewPathUpdateOpenIDConnectProvide",
+"rThumbprintRequestUpdateRoleDescriptionRequestUpdateRoleDescriptionResponseUpdateRoleRequestUpda",
+"teRoleResponseUpdateUserRequestNewUserNamePasswordLastUsedUserDetailGroupListUserPolicyListacces",
+"sKeyIdType[\\w]+accessKeyMetadataListTypeaccessKeySecretTypeaccountAliasListTypeaccountAliasType^",
+"[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$arnTypeattachedPoliciesListTypeattachmentCountTypeboolea",
+"nTypeclientIDListTypeclientIDTypecustomSuffixTypedateTypeentityListTypeexistingUserNameTypegroup",
+"DetailListTypegroupListTypegroupNameListTypegroupNameTypeidTypeinstanceProfileListTypeinstancePr",
+"ofileNameTypeintegerTypemarkerType[\\u0020-\\u00FF]+maxItemsTypepathPrefixType\\u002F[\\u0021-\\u007F",
+"]*pathType(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)policyDescriptionTypepolicyDetailListTypepolicy",
+"DocumentType[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+policyDocumentVersionListTypepolicyListTypepolicyN",
+"ameListTypepolicyNameTypepolicyPathType((/[A-Za-z0-9\\.,\\+@=_-]+)*)/policyScopeTypeAllAWSLocalpol",
+"icyVersionIdTypev[1-9][0-9]*(\\.[A-Za-z0-9-]*)?responseMarkerTyperoleDescriptionType[\\u0009\\u000A",
+"\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*roleDetailListTyperoleListTyperoleMaxSessionDurationTyperoleNa",
+"meTypestatusTypeActiveInactiveExpiredstringTypesummaryKeyTypeUsersQuotaGroupsQuotaServerCertific",
+"atesServerCertificatesQuotaUserPolicySizeQuotaGroupPolicySizeQuotaGroupsPerUserQuotaSigningCerti",
+"ficatesPerUserQuotaAccessKeysPerUserQuotaMFADevicesMFADevicesInUseAccountMFAEnabledAccountAccess",
+"KeysPresentAccountPasswordPresentAccountSigningCertificatesPresentAttachedPoliciesPerGroupQuotaA",
+"ttachedPoliciesPerRoleQuotaAttachedPoliciesPerUserQuotaPoliciesQuotaPolicySizeQuotaPolicyVersion",
+"sInUsePolicyVersionsInUseQuotaVersionsPerPolicyQuotaGlobalEndpointTokenVersionAssumeRolePolicySi",
+"zeQuotaInstanceProfilesQuotaProvidersRolePolicySizeQuotaRolesQuotasummaryMapTypesummaryValueType",
+"tagKeyListTypetagKeyType[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+tagListTypetagValueType[\\p{L}\\p{Z}\\p{N}_.:/=+",
+"\\-@]*thumbprintListTypethumbprintTypeuserDetailListTypeuserListTypeuserNameType",
 );

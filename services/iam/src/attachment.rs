@@ -15,7 +15,7 @@ use crate::entity::Entity;
 use crate::error::DeleteConflict;
 use crate::limits::ATTACHED_POLICIES_MAX;
 use crate::managed_policy::KnownPolicy;
-use crate::names::{PolicyArn, is_under};
+use crate::names::{PolicyArn, SERVICE_LINKED_PATH, is_under};
 use crate::page::{Page, PageRequest};
 use crate::{Error, Iam};
 
@@ -113,8 +113,12 @@ impl Iam {
     /// Attaches a policy; one that is attached stays so.
     pub(crate) async fn attach<H: PolicyHolder>(&self, ctx: &Ctx, holder: &str, arn: &str) -> Result<(), Error> {
         let arn = parsed(arn)?;
+        if arn.path.starts_with(SERVICE_LINKED_PATH) {
+            return Err(Error::ServiceRolePolicy);
+        }
         self.transact(|| async {
             let old = self.find::<H>(ctx, holder).await?;
+            old.check_modifiable()?;
             let known = self.known_policy(ctx, &arn).await?;
             let policy = known.ok_or_else(|| Error::NotAttachable { arn: arn.text.clone() })?;
             let mut tx = Tx::new();
@@ -139,6 +143,7 @@ impl Iam {
         let arn = parsed(arn)?;
         self.transact(|| async {
             let old = self.find::<H>(ctx, holder).await?;
+            old.check_modifiable()?;
             let position = old.held().attached.iter().position(|attached| *attached == arn.text);
             let position = position.ok_or_else(|| Error::NoSuchPolicy { arn: arn.text.clone() })?;
             let mut new = old.value.clone();
@@ -184,6 +189,7 @@ impl Iam {
     ) -> Result<(), Error> {
         self.transact(|| async {
             let old = self.find::<H>(ctx, holder).await?;
+            old.check_modifiable()?;
             let mut tx = Tx::new();
             if boundary.is_none() && old.held().boundary.is_none() {
                 return Err(Error::NoBoundary { owner: H::NOUN.kind(), name: holder.to_owned() });
@@ -229,7 +235,13 @@ impl Iam {
         }
     }
 
-    async fn note_use(&self, ctx: &Ctx, tx: &mut Tx, arn: &PolicyArn, change: UseChange) -> Result<(), Error> {
+    pub(crate) async fn note_use(
+        &self,
+        ctx: &Ctx,
+        tx: &mut Tx,
+        arn: &PolicyArn,
+        change: UseChange,
+    ) -> Result<(), Error> {
         let old = self.read_policy_use(ctx, arn).await?;
         let new = old.as_deref().copied().unwrap_or_default().after(change);
         match old {

@@ -107,6 +107,16 @@ impl AwsManagedPolicy {
         self.compiled.get_or_init(ready).clone()
     }
 
+    /// Its ARN.
+    pub(crate) fn arn(&self) -> &PolicyArn {
+        &self.arn
+    }
+
+    /// The text of its default version.
+    pub(crate) fn document(&self) -> &str {
+        &self.document
+    }
+
     /// As ListPolicies answers it.
     pub(crate) fn listed(&self, policy_use: PolicyUse) -> api::Policy {
         api::Policy {

@@ -49,6 +49,11 @@ pub(crate) trait Entity: Record + Clone {
 
     fn identity(&self) -> &Identity;
     fn identity_mut(&mut self) -> &mut Identity;
+
+    /// Refuses what only a service may do with an entity of its own.
+    fn check_modifiable(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl Noun {

@@ -146,12 +146,66 @@ pub enum Error {
     /// A tag key that is AWS's own.
     #[error("Tag keys that begin with aws: are reserved for AWS use.")]
     ReservedTag,
-    /// A path or name that is kept for service-linked roles, which Pilvi does not have.
-    #[error("Roles under {reserved} are service-linked roles, which Pilvi does not make.")]
+    /// A path or name that is kept for service-linked roles, which CreateServiceLinkedRole makes.
+    #[error("Roles under {reserved} are service-linked roles: use CreateServiceLinkedRole.")]
     ReservedRole {
         /// The path or prefix.
         reserved: &'static str,
     },
+    /// The role is a service's own.
+    #[error("Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS")]
+    ProtectedRole {
+        /// The role's name.
+        name: String,
+    },
+    /// The policy is for a service's own roles.
+    #[error("Cannot attach a Service Role Policy to a Customer Role.")]
+    ServiceRolePolicy,
+    /// The service has its role already.
+    #[error("Service role name {name} has been taken in this account, please try a different suffix.")]
+    LinkedRoleExists {
+        /// The role's name.
+        name: String,
+    },
+    /// The service has no role of its own, as far as Pilvi knows.
+    #[error("Service-linked roles of {service} are not known to Pilvi.")]
+    NoLinkedService {
+        /// As the request names it.
+        service: String,
+    },
+    /// The service has one role in an account.
+    #[error("Custom suffix is not allowed for {service}")]
+    NoSuffix {
+        /// The service.
+        service: &'static str,
+    },
+    /// No deletion of that id was begun, or it was long ago.
+    #[error("The deletion task {task_id} cannot be found.")]
+    NoSuchDeletion {
+        /// As the request names it.
+        task_id: String,
+    },
+    /// Another account has the alias.
+    #[error("The account alias {alias} already exists.")]
+    AliasExists {
+        /// As the request names it.
+        alias: String,
+    },
+    /// The account does not have the alias.
+    #[error("The account alias with name {alias} cannot be found.")]
+    NoSuchAlias {
+        /// As the request names it.
+        alias: String,
+    },
+    /// What is to be simulated does not fit.
+    #[error("{message}")]
+    InvalidSimulation {
+        /// What does not.
+        message: String,
+    },
+    /// There are no organizations.
+    #[error("Pilvi does not simulate policies of organizations.")]
+    OrganizationPolicies,
     /// The document is not a policy, or not one for this place.
     #[error("{0}")]
     MalformedPolicyDocument(#[from] Malformed),
@@ -263,8 +317,12 @@ impl From<Error> for wire::Error {
             | Error::NoSuchInlinePolicy { .. }
             | Error::NoSuchAccessKey { .. }
             | Error::NoBoundary { .. }
+            | Error::NoSuchDeletion { .. }
+            | Error::NoSuchAlias { .. }
             | Error::RoleNotInInstanceProfile { .. } => errors::NO_SUCH_ENTITY,
-            Error::Exists { .. } | Error::PolicyExists { .. } => errors::ENTITY_ALREADY_EXISTS,
+            Error::Exists { .. } | Error::PolicyExists { .. } | Error::AliasExists { .. } => {
+                errors::ENTITY_ALREADY_EXISTS
+            }
             Error::DeleteConflict(_) => errors::DELETE_CONFLICT,
             Error::Quota { .. } | Error::InlineSize { .. } | Error::TooManyVersions | Error::TooManyTags => {
                 errors::LIMIT_EXCEEDED
@@ -273,9 +331,16 @@ impl From<Error> for wire::Error {
             | Error::DuplicateTags
             | Error::ReservedTag
             | Error::ReservedRole { .. }
+            | Error::LinkedRoleExists { .. }
+            | Error::NoLinkedService { .. }
+            | Error::NoSuffix { .. }
+            | Error::InvalidSimulation { .. }
+            | Error::OrganizationPolicies
             | Error::TooManyThumbprints
             | Error::InvalidThumbprint
             | Error::InvalidBoundaryArn { .. } => errors::INVALID_INPUT,
+            Error::ProtectedRole { .. } => errors::UNMODIFIABLE_ENTITY,
+            Error::ServiceRolePolicy => errors::POLICY_NOT_ATTACHABLE,
             Error::MalformedPolicyDocument(_) => errors::MALFORMED_POLICY_DOCUMENT,
             Error::ConcurrentModification => errors::CONCURRENT_MODIFICATION,
             Error::InvalidPolicyArn { .. }

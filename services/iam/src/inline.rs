@@ -38,6 +38,7 @@ impl Iam {
         let text = PolicyText { document: document.to_owned() };
         self.transact(|| async {
             let old = self.find::<H>(ctx, holder).await?;
+            old.check_modifiable()?;
             let mut new = old.value.clone();
             let inline = &mut new.held_mut().inline;
             inline.insert(name.to_owned(), size);
@@ -78,6 +79,7 @@ impl Iam {
     ) -> Result<(), Error> {
         self.transact(|| async {
             let old = self.find::<H>(ctx, holder).await?;
+            old.check_modifiable()?;
             let mut new = old.value.clone();
             new.held_mut().inline.remove(name).ok_or_else(|| missing::<H>(name))?;
             let mut tx = Tx::new();

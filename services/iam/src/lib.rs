@@ -16,6 +16,7 @@
 //! - [`Iam`] is also the [`platform::ports::RoleDirectory`] and the [`platform::ports::UserDirectory`].
 
 mod access_key;
+mod account_alias;
 pub mod api;
 mod attachment;
 mod aws_managed;
@@ -33,8 +34,11 @@ mod oidc_provider;
 mod ops;
 mod page;
 mod policy_directory;
+mod policy_source;
 mod quota;
 mod role;
+mod service_linked;
+mod simulation;
 mod tag;
 mod trust;
 mod url_encoding;

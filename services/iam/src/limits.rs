@@ -34,6 +34,10 @@ pub(crate) const OIDC_PROVIDERS_PER_ACCOUNT: usize = 100;
 pub(crate) const CLIENT_IDS_PER_PROVIDER: usize = 100;
 /// Thumbprints of an OpenID Connect provider.
 pub(crate) const THUMBPRINTS_PER_PROVIDER: usize = 5;
+/// Pairs of action and resource of one simulation.
+pub(crate) const SIMULATED_PAIRS_MAX: usize = 10_000;
+/// Policies of one simulation: more than can be attached to a user and its groups, and as many of the request's.
+pub(crate) const SIMULATED_POLICIES_MAX: usize = 500;
 /// Tags of an entity.
 pub(crate) const TAGS_MAX: usize = 50;
 /// Roles of an instance profile.

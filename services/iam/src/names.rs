@@ -8,7 +8,7 @@ use crate::Error;
 /// The path of an entity that was made without one.
 pub(crate) const ROOT_PATH: &str = "/";
 /// Where service-linked roles are at AWS.
-const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
+pub(crate) const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
 /// How the names of service-linked roles begin at AWS.
 const SERVICE_LINKED_NAME: &str = "AWSServiceRoleFor";
 /// The account that AWS's own managed policies have in their ARNs.

@@ -51,6 +51,11 @@ impl<'a> PageRequest<'a> {
         Ok(Self { iam, ctx, operation, after, limit })
     }
 
+    /// How many items a page has at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// The cursor of the last item of the page before, if there was one.
     pub(crate) fn after(&self) -> Option<&str> {
         self.after.as_deref()

@@ -144,7 +144,7 @@ impl Iam {
     }
 
     /// The text of the default version of an account's policy.
-    async fn default_text(&self, account: AccountId, arn: &PolicyArn) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn default_text(&self, account: AccountId, arn: &PolicyArn) -> Result<Option<String>, StoreError> {
         let scope = Scope::global(account);
         let found = self.platform.store.read::<managed_policy::Policy>(&scope, &[&folded(&arn.name)]).await?;
         let Some(found) = found.filter(|found| found.arn(account).text == arn.text) else { return Ok(None) };
@@ -217,6 +217,11 @@ impl Iam {
         }
         Ok(text_bytes)
     }
+}
+
+/// The text of one of AWS's policies.
+pub(crate) fn text_of_aws(arn: &PolicyArn) -> Option<String> {
+    AwsManagedPolicy::find(arn).map(|policy| policy.document().to_owned())
 }
 
 /// A stored policy, ready. It was checked when it was written; should it not be readable any more, everything is denied:

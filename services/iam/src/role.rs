@@ -6,10 +6,12 @@ use base::AccountId;
 use serde::{Deserialize, Serialize};
 use store::{Record, SecondaryKey};
 
+use crate::Error;
 use crate::api;
 use crate::attachment::{HeldPolicies, PolicyHolder};
 use crate::entity::{Entity, Identity, Noun};
 use crate::limits::ROLE_INLINE_SIZE_MAX;
+use crate::names::SERVICE_LINKED_PATH;
 use crate::tag::present;
 use crate::trust::TrustPolicy;
 use crate::url_encoding::url_encoded;
@@ -47,6 +49,13 @@ impl Entity for Role {
     fn identity_mut(&mut self) -> &mut Identity {
         &mut self.identity
     }
+
+    fn check_modifiable(&self) -> Result<(), Error> {
+        if self.is_service_linked() {
+            return Err(Error::ProtectedRole { name: self.identity.name.clone() });
+        }
+        Ok(())
+    }
 }
 
 impl PolicyHolder for Role {
@@ -63,6 +72,11 @@ impl PolicyHolder for Role {
 }
 
 impl Role {
+    /// Whether it is a service's own.
+    pub(crate) fn is_service_linked(&self) -> bool {
+        self.identity.path.starts_with(SERVICE_LINKED_PATH)
+    }
+
     /// As an instance profile shows it: what was there from the beginning.
     pub(crate) fn embedded(&self, account: AccountId) -> api::Role {
         api::Role {

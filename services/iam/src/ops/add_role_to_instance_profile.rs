@@ -4,7 +4,7 @@ use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::AddRoleToInstanceProfileRequest;
-use crate::entity::Noun;
+use crate::entity::{Entity, Noun};
 use crate::instance_profile::InstanceProfile;
 use crate::limits::ROLES_PER_INSTANCE_PROFILE;
 use crate::names::folded;
@@ -25,6 +25,7 @@ pub(crate) async fn add_role_to_instance_profile(
     iam.transact(|| async {
         let profile = iam.find::<InstanceProfile>(ctx, &input.instance_profile_name).await?;
         let role = iam.find::<Role>(ctx, &input.role_name).await?;
+        role.check_modifiable()?;
         if profile.role.is_some() {
             return Err(Error::Quota { quota: "InstanceSessionsPerInstanceProfile", max: ROLES_PER_INSTANCE_PROFILE });
         }

@@ -4,7 +4,7 @@ use platform::{Access, Ctx};
 use store::Tx;
 
 use crate::api::DeleteRoleRequest;
-use crate::entity::Noun;
+use crate::entity::{Entity, Noun};
 use crate::error::DeleteConflict;
 use crate::role::Role;
 use crate::{Error, Iam};
@@ -16,6 +16,7 @@ pub(crate) fn access(ctx: &Ctx, input: &DeleteRoleRequest) -> Access {
 pub(crate) async fn delete_role(iam: &Iam, ctx: &Ctx, input: DeleteRoleRequest) -> Result<(), Error> {
     iam.transact(|| async {
         let role = iam.find::<Role>(ctx, &input.role_name).await?;
+        role.check_modifiable()?;
         if !role.instance_profiles.is_empty() {
             return Err(DeleteConflict::InstanceProfile.into());
         }

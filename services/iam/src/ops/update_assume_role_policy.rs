@@ -3,7 +3,7 @@
 use platform::{Access, Ctx};
 
 use crate::api::UpdateAssumeRolePolicyRequest;
-use crate::entity::Noun;
+use crate::entity::{Entity, Noun};
 use crate::role::Role;
 use crate::{Error, Iam};
 
@@ -16,7 +16,7 @@ pub(crate) async fn update_assume_role_policy(
     ctx: &Ctx,
     input: UpdateAssumeRolePolicyRequest,
 ) -> Result<(), Error> {
-    iam.find::<Role>(ctx, &input.role_name).await?;
+    iam.find::<Role>(ctx, &input.role_name).await?.check_modifiable()?;
     let trust = iam.trust_policy(input.policy_document).await?;
     iam.change::<Role>(ctx, &input.role_name, |role| {
         role.trust = trust.clone();
