@@ -82,8 +82,8 @@ fn composite_target<'a>(alarm: &Alarm, child: &impl Fn(&str) -> Option<&'a Versi
     let value = if holds { StateValue::Alarm } else { StateValue::Ok };
     // What a person has set lasts until an alarm of the rule changes.
     let last = last_change(&rule, child);
-    let is_overruled =
-        alarm.state.is_set_by_hand && last.as_ref().is_none_or(|(_, state)| state.transitioned_at <= alarm.state.updated_at);
+    let is_overruled = alarm.state.is_set_by_hand
+        && last.as_ref().is_none_or(|(_, state)| state.transitioned_at <= alarm.state.updated_at);
     if value == alarm.state.value || is_overruled {
         return None;
     }
