@@ -144,6 +144,16 @@ impl<T: Modeled> Shaped for Vec<T> {
     }
 }
 
+impl<T: Modeled> Shaped for Vec<Vec<T>> {
+    fn into_value(self) -> Value {
+        Value::List(self.into_iter().map(Vec::into_value).collect())
+    }
+
+    fn from_value(value: Value) -> Result<Self, Mismatch> {
+        list(value)
+    }
+}
+
 macro_rules! list_of {
     ($type:ty) => {
         impl Shaped for Vec<$type> {
