@@ -9,7 +9,7 @@ use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
 
-structure! { 6 CreateLogGroupRequest {
+structure! { 8 CreateLogGroupRequest {
     deletion_protection_enabled: Option<bool>,
     kms_key_id: Option<String>,
     log_group_class: Option<LogGroupClass>,
@@ -17,42 +17,61 @@ structure! { 6 CreateLogGroupRequest {
     tags: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 7 CreateLogStreamRequest {
+structure! { 9 CreateLogStreamRequest {
     log_group_name: String,
     log_stream_name: String,
 } }
 
-enumeration! { 8 DataProtectionStatus {
+enumeration! { 10 DataProtectionStatus {
     Activated = "ACTIVATED",
     Deleted = "DELETED",
     Archived = "ARCHIVED",
     Disabled = "DISABLED",
 } }
 
-structure! { 9 DataSourceFilter {
+structure! { 11 DataSourceFilter {
     name: String,
     r#type: Option<String>,
 } }
 
-structure! { 15 DeleteLogGroupRequest {
+structure! { 17 DeleteLogGroupRequest {
     log_group_name: String,
 } }
 
-structure! { 16 DeleteLogStreamRequest {
+structure! { 18 DeleteLogStreamRequest {
     log_group_name: String,
     log_stream_name: String,
 } }
 
-structure! { 17 DeleteMetricFilterRequest {
+structure! { 19 DeleteMetricFilterRequest {
     filter_name: String,
     log_group_name: String,
 } }
 
-structure! { 18 DeleteRetentionPolicyRequest {
+structure! { 20 DeleteQueryDefinitionRequest {
+    query_definition_id: String,
+} }
+
+structure! { 21 DeleteQueryDefinitionResponse {
+    success: Option<bool>,
+} }
+
+structure! { 22 DeleteResourcePolicyRequest {
+    expected_revision_id: Option<String>,
+    policy_name: Option<String>,
+    resource_arn: Option<String>,
+} }
+
+structure! { 23 DeleteRetentionPolicyRequest {
     log_group_name: String,
 } }
 
-structure! { 23 DescribeLogGroupsRequest {
+structure! { 24 DeleteSubscriptionFilterRequest {
+    filter_name: String,
+    log_group_name: String,
+} }
+
+structure! { 29 DescribeLogGroupsRequest {
     account_identifiers: Option<Vec<String>>,
     include_linked_accounts: Option<bool>,
     limit: Option<i32>,
@@ -63,12 +82,12 @@ structure! { 23 DescribeLogGroupsRequest {
     next_token: Option<String>,
 } }
 
-structure! { 24 DescribeLogGroupsResponse {
+structure! { 30 DescribeLogGroupsResponse {
     log_groups: Option<Vec<LogGroup>>,
     next_token: Option<String>,
 } }
 
-structure! { 25 DescribeLogStreamsRequest {
+structure! { 31 DescribeLogStreamsRequest {
     descending: Option<bool>,
     limit: Option<i32>,
     log_group_identifier: Option<String>,
@@ -78,12 +97,12 @@ structure! { 25 DescribeLogStreamsRequest {
     order_by: Option<OrderBy>,
 } }
 
-structure! { 26 DescribeLogStreamsResponse {
+structure! { 32 DescribeLogStreamsResponse {
     log_streams: Option<Vec<LogStream>>,
     next_token: Option<String>,
 } }
 
-structure! { 27 DescribeMetricFiltersRequest {
+structure! { 33 DescribeMetricFiltersRequest {
     filter_name_prefix: Option<String>,
     limit: Option<i32>,
     log_group_name: Option<String>,
@@ -92,17 +111,71 @@ structure! { 27 DescribeMetricFiltersRequest {
     next_token: Option<String>,
 } }
 
-structure! { 28 DescribeMetricFiltersResponse {
+structure! { 34 DescribeMetricFiltersResponse {
     metric_filters: Option<Vec<MetricFilter>>,
     next_token: Option<String>,
 } }
 
-structure! { 33 Entity {
+structure! { 36 DescribeQueriesRequest {
+    log_group_name: Option<String>,
+    max_results: Option<i32>,
+    next_token: Option<String>,
+    query_language: Option<QueryLanguage>,
+    status: Option<QueryStatus>,
+} }
+
+structure! { 37 DescribeQueriesResponse {
+    next_token: Option<String>,
+    queries: Option<Vec<QueryInfo>>,
+} }
+
+structure! { 38 DescribeQueryDefinitionsRequest {
+    max_results: Option<i32>,
+    next_token: Option<String>,
+    query_definition_name_prefix: Option<String>,
+    query_language: Option<QueryLanguage>,
+} }
+
+structure! { 39 DescribeQueryDefinitionsResponse {
+    next_token: Option<String>,
+    query_definitions: Option<Vec<QueryDefinition>>,
+} }
+
+structure! { 40 DescribeResourcePoliciesRequest {
+    limit: Option<i32>,
+    next_token: Option<String>,
+    policy_scope: Option<PolicyScope>,
+    resource_arn: Option<String>,
+} }
+
+structure! { 41 DescribeResourcePoliciesResponse {
+    next_token: Option<String>,
+    resource_policies: Option<Vec<ResourcePolicy>>,
+} }
+
+structure! { 42 DescribeSubscriptionFiltersRequest {
+    filter_name_prefix: Option<String>,
+    limit: Option<i32>,
+    log_group_name: String,
+    next_token: Option<String>,
+} }
+
+structure! { 43 DescribeSubscriptionFiltersResponse {
+    next_token: Option<String>,
+    subscription_filters: Option<Vec<SubscriptionFilter>>,
+} }
+
+enumeration! { 48 Distribution {
+    Random = "Random",
+    ByLogStream = "ByLogStream",
+} }
+
+structure! { 51 Entity {
     attributes: Option<BTreeMap<String, String>>,
     key_attributes: Option<BTreeMap<String, String>>,
 } }
 
-enumeration! { 40 EntityRejectionErrorType {
+enumeration! { 58 EntityRejectionErrorType {
     InvalidEntity = "InvalidEntity",
     InvalidTypeValue = "InvalidTypeValue",
     InvalidKeyAttributes = "InvalidKeyAttributes",
@@ -112,7 +185,7 @@ enumeration! { 40 EntityRejectionErrorType {
     MissingRequiredFields = "MissingRequiredFields",
 } }
 
-structure! { 50 FilterLogEventsRequest {
+structure! { 71 FilterLogEventsRequest {
     end_time: Option<i64>,
     filter_pattern: Option<String>,
     interleaved: Option<bool>,
@@ -127,13 +200,13 @@ structure! { 50 FilterLogEventsRequest {
     unmask: Option<bool>,
 } }
 
-structure! { 51 FilterLogEventsResponse {
+structure! { 72 FilterLogEventsResponse {
     events: Option<Vec<FilteredLogEvent>>,
     next_token: Option<String>,
     searched_log_streams: Option<Vec<SearchedLogStream>>,
 } }
 
-structure! { 54 FilteredLogEvent {
+structure! { 75 FilteredLogEvent {
     event_id: Option<String>,
     ingestion_time: Option<i64>,
     log_stream_name: Option<String>,
@@ -141,7 +214,7 @@ structure! { 54 FilteredLogEvent {
     timestamp: Option<i64>,
 } }
 
-structure! { 56 GetLogEventsRequest {
+structure! { 77 GetLogEventsRequest {
     end_time: Option<i64>,
     limit: Option<i32>,
     log_group_identifier: Option<String>,
@@ -153,22 +226,56 @@ structure! { 56 GetLogEventsRequest {
     unmask: Option<bool>,
 } }
 
-structure! { 57 GetLogEventsResponse {
+structure! { 78 GetLogEventsResponse {
     events: Option<Vec<OutputLogEvent>>,
     next_backward_token: Option<String>,
     next_forward_token: Option<String>,
 } }
 
-enumeration! { 60 InheritedProperty {
+structure! { 79 GetLogGroupFieldsRequest {
+    log_group_identifier: Option<String>,
+    log_group_name: Option<String>,
+    time: Option<i64>,
+} }
+
+structure! { 80 GetLogGroupFieldsResponse {
+    log_group_fields: Option<Vec<LogGroupField>>,
+} }
+
+structure! { 81 GetLogRecordRequest {
+    log_record_pointer: String,
+    unmask: Option<bool>,
+} }
+
+structure! { 82 GetLogRecordResponse {
+    log_record: Option<BTreeMap<String, String>>,
+} }
+
+structure! { 85 GetQueryResultsRequest {
+    max_items: Option<i32>,
+    next_token: Option<String>,
+    query_id: String,
+} }
+
+structure! { 86 GetQueryResultsResponse {
+    encryption_key: Option<String>,
+    next_token: Option<String>,
+    query_language: Option<QueryLanguage>,
+    results: Option<Vec<Vec<ResultField>>>,
+    statistics: Option<QueryStatistics>,
+    status: Option<QueryStatus>,
+} }
+
+enumeration! { 89 InheritedProperty {
     AccountDataProtection = "ACCOUNT_DATA_PROTECTION",
 } }
 
-structure! { 61 InputLogEvent {
+structure! { 90 InputLogEvent {
     message: String,
     timestamp: i64,
 } }
 
-structure! { 67 ListLogGroupsRequest {
+structure! { 97 ListLogGroupsRequest {
     account_identifiers: Option<Vec<String>>,
     data_sources: Option<Vec<DataSourceFilter>>,
     field_index_names: Option<Vec<String>>,
@@ -180,28 +287,54 @@ structure! { 67 ListLogGroupsRequest {
     next_token: Option<String>,
 } }
 
-structure! { 68 ListLogGroupsResponse {
+structure! { 98 ListLogGroupsResponse {
     log_groups: Option<Vec<LogGroupSummary>>,
     next_token: Option<String>,
 } }
 
-structure! { 69 ListTagsForResourceRequest {
+structure! { 99 ListTagsForResourceRequest {
     resource_arn: String,
 } }
 
-structure! { 70 ListTagsForResourceResponse {
+structure! { 100 ListTagsForResourceResponse {
     tags: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 71 ListTagsLogGroupRequest {
+structure! { 101 ListTagsLogGroupRequest {
     log_group_name: String,
 } }
 
-structure! { 72 ListTagsLogGroupResponse {
+structure! { 102 ListTagsLogGroupResponse {
     tags: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 74 LogGroup {
+structure! { 103 LiveTailSessionLogEvent {
+    ingestion_time: Option<i64>,
+    log_group_identifier: Option<String>,
+    log_stream_name: Option<String>,
+    message: Option<String>,
+    timestamp: Option<i64>,
+} }
+
+structure! { 104 LiveTailSessionMetadata {
+    sampled: Option<bool>,
+} }
+
+structure! { 106 LiveTailSessionStart {
+    log_event_filter_pattern: Option<String>,
+    log_group_identifiers: Option<Vec<String>>,
+    log_stream_name_prefixes: Option<Vec<String>>,
+    log_stream_names: Option<Vec<String>>,
+    request_id: Option<String>,
+    session_id: Option<String>,
+} }
+
+structure! { 107 LiveTailSessionUpdate {
+    session_metadata: Option<LiveTailSessionMetadata>,
+    session_results: Option<Vec<LiveTailSessionLogEvent>>,
+} }
+
+structure! { 109 LogGroup {
     arn: Option<String>,
     bearer_token_authentication_enabled: Option<bool>,
     creation_time: Option<i64>,
@@ -218,20 +351,25 @@ structure! { 74 LogGroup {
     stored_bytes: Option<i64>,
 } }
 
-enumeration! { 75 LogGroupClass {
+enumeration! { 110 LogGroupClass {
     Standard = "STANDARD",
     InfrequentAccess = "INFREQUENT_ACCESS",
     Delivery = "DELIVERY",
     Essentials = "ESSENTIALS",
 } }
 
-structure! { 81 LogGroupSummary {
+structure! { 111 LogGroupField {
+    name: Option<String>,
+    percent: Option<i32>,
+} }
+
+structure! { 120 LogGroupSummary {
     log_group_arn: Option<String>,
     log_group_class: Option<LogGroupClass>,
     log_group_name: Option<String>,
 } }
 
-structure! { 83 LogStream {
+structure! { 124 LogStream {
     arn: Option<String>,
     creation_time: Option<i64>,
     first_event_timestamp: Option<i64>,
@@ -242,7 +380,7 @@ structure! { 83 LogStream {
     upload_sequence_token: Option<String>,
 } }
 
-structure! { 87 MetricFilter {
+structure! { 129 MetricFilter {
     apply_on_transformed_logs: Option<bool>,
     creation_time: Option<i64>,
     emit_system_field_dimensions: Option<Vec<String>>,
@@ -253,13 +391,13 @@ structure! { 87 MetricFilter {
     metric_transformations: Option<Vec<MetricTransformation>>,
 } }
 
-structure! { 88 MetricFilterMatchRecord {
+structure! { 130 MetricFilterMatchRecord {
     event_message: Option<String>,
     event_number: Option<i64>,
     extracted_values: Option<BTreeMap<String, String>>,
 } }
 
-structure! { 93 MetricTransformation {
+structure! { 135 MetricTransformation {
     default_value: Option<f64>,
     dimensions: Option<BTreeMap<String, String>>,
     metric_name: String,
@@ -268,18 +406,23 @@ structure! { 93 MetricTransformation {
     unit: Option<StandardUnit>,
 } }
 
-enumeration! { 97 OrderBy {
+enumeration! { 139 OrderBy {
     LogStreamName = "LogStreamName",
     LastEventTime = "LastEventTime",
 } }
 
-structure! { 98 OutputLogEvent {
+structure! { 140 OutputLogEvent {
     ingestion_time: Option<i64>,
     message: Option<String>,
     timestamp: Option<i64>,
 } }
 
-structure! { 101 PutLogEventsRequest {
+enumeration! { 145 PolicyScope {
+    Account = "ACCOUNT",
+    Resource = "RESOURCE",
+} }
+
+structure! { 146 PutLogEventsRequest {
     entity: Option<Entity>,
     log_events: Vec<InputLogEvent>,
     log_group_name: String,
@@ -287,18 +430,18 @@ structure! { 101 PutLogEventsRequest {
     sequence_token: Option<String>,
 } }
 
-structure! { 102 PutLogEventsResponse {
+structure! { 147 PutLogEventsResponse {
     next_sequence_token: Option<String>,
     rejected_entity_info: Option<RejectedEntityInfo>,
     rejected_log_events_info: Option<RejectedLogEventsInfo>,
 } }
 
-structure! { 103 PutLogGroupDeletionProtectionRequest {
+structure! { 148 PutLogGroupDeletionProtectionRequest {
     deletion_protection_enabled: bool,
     log_group_identifier: String,
 } }
 
-structure! { 104 PutMetricFilterRequest {
+structure! { 149 PutMetricFilterRequest {
     apply_on_transformed_logs: Option<bool>,
     emit_system_field_dimensions: Option<Vec<String>>,
     field_selection_criteria: Option<String>,
@@ -308,27 +451,141 @@ structure! { 104 PutMetricFilterRequest {
     metric_transformations: Vec<MetricTransformation>,
 } }
 
-structure! { 105 PutRetentionPolicyRequest {
+structure! { 150 PutQueryDefinitionRequest {
+    client_token: Option<String>,
+    log_group_names: Option<Vec<String>>,
+    name: String,
+    parameters: Option<Vec<QueryParameter>>,
+    query_definition_id: Option<String>,
+    query_language: Option<QueryLanguage>,
+    query_string: String,
+} }
+
+structure! { 151 PutQueryDefinitionResponse {
+    query_definition_id: Option<String>,
+} }
+
+structure! { 152 PutResourcePolicyRequest {
+    expected_revision_id: Option<String>,
+    policy_document: Option<String>,
+    policy_name: Option<String>,
+    resource_arn: Option<String>,
+} }
+
+structure! { 153 PutResourcePolicyResponse {
+    resource_policy: Option<ResourcePolicy>,
+    revision_id: Option<String>,
+} }
+
+structure! { 154 PutRetentionPolicyRequest {
     log_group_name: String,
     retention_in_days: i32,
 } }
 
-structure! { 106 RejectedEntityInfo {
+structure! { 155 PutSubscriptionFilterRequest {
+    apply_on_transformed_logs: Option<bool>,
+    destination_arn: String,
+    distribution: Option<Distribution>,
+    emit_system_fields: Option<Vec<String>>,
+    field_selection_criteria: Option<String>,
+    filter_name: String,
+    filter_pattern: String,
+    log_group_name: String,
+    role_arn: Option<String>,
+} }
+
+structure! { 156 QueryDefinition {
+    last_modified: Option<i64>,
+    log_group_names: Option<Vec<String>>,
+    name: Option<String>,
+    parameters: Option<Vec<QueryParameter>>,
+    query_definition_id: Option<String>,
+    query_language: Option<QueryLanguage>,
+    query_string: Option<String>,
+} }
+
+structure! { 162 QueryInfo {
+    bytes_scanned: Option<f64>,
+    create_time: Option<i64>,
+    log_group_name: Option<String>,
+    query_duration: Option<i64>,
+    query_id: Option<String>,
+    query_language: Option<QueryLanguage>,
+    query_string: Option<String>,
+    status: Option<QueryStatus>,
+    user_identity: Option<String>,
+} }
+
+enumeration! { 164 QueryLanguage {
+    Cwli = "CWLI",
+    Sql = "SQL",
+    Ppl = "PPL",
+} }
+
+structure! { 166 QueryParameter {
+    default_value: Option<String>,
+    description: Option<String>,
+    name: String,
+} }
+
+structure! { 172 QueryStatistics {
+    bytes_scanned: Option<f64>,
+    estimated_bytes_skipped: Option<f64>,
+    estimated_records_skipped: Option<f64>,
+    log_groups_scanned: Option<f64>,
+    records_matched: Option<f64>,
+    records_scanned: Option<f64>,
+    result_count: Option<f64>,
+} }
+
+enumeration! { 173 QueryStatus {
+    Scheduled = "Scheduled",
+    Running = "Running",
+    Complete = "Complete",
+    Failed = "Failed",
+    Cancelled = "Cancelled",
+    Timeout = "Timeout",
+    Unknown = "Unknown",
+} }
+
+structure! { 175 RejectedEntityInfo {
     error_type: EntityRejectionErrorType,
 } }
 
-structure! { 107 RejectedLogEventsInfo {
+structure! { 176 RejectedLogEventsInfo {
     expired_log_event_end_index: Option<i32>,
     too_new_log_event_start_index: Option<i32>,
     too_old_log_event_end_index: Option<i32>,
 } }
 
-structure! { 108 SearchedLogStream {
+structure! { 179 ResourcePolicy {
+    last_updated_time: Option<i64>,
+    policy_document: Option<String>,
+    policy_name: Option<String>,
+    policy_scope: Option<PolicyScope>,
+    resource_arn: Option<String>,
+    revision_id: Option<String>,
+} }
+
+structure! { 180 ResultField {
+    field: Option<String>,
+    value: Option<String>,
+} }
+
+structure! { 183 SearchedLogStream {
     log_stream_name: Option<String>,
     searched_completely: Option<bool>,
 } }
 
-enumeration! { 111 StandardUnit {
+structure! { 187 SessionStreamingException {
+    message: Option<String>,
+} }
+
+structure! { 188 SessionTimeoutException {
+    message: Option<String>,
+} }
+
+enumeration! { 189 StandardUnit {
     Seconds = "Seconds",
     Microseconds = "Microseconds",
     Milliseconds = "Milliseconds",
@@ -358,36 +615,89 @@ enumeration! { 111 StandardUnit {
     None = "None",
 } }
 
-structure! { 115 TagFilter {
+structure! { 192 StartLiveTailRequest {
+    log_event_filter_pattern: Option<String>,
+    log_group_identifiers: Vec<String>,
+    log_stream_name_prefixes: Option<Vec<String>>,
+    log_stream_names: Option<Vec<String>>,
+} }
+
+structure! { 193 StartLiveTailResponse {
+} }
+
+events! { StartLiveTailResponseStream {
+    SessionStreamingException(SessionStreamingException) = 0,
+    SessionTimeoutException(SessionTimeoutException) = 1,
+    SessionStart(LiveTailSessionStart) = 2,
+    SessionUpdate(LiveTailSessionUpdate) = 3,
+} }
+
+structure! { 195 StartQueryRequest {
+    end_time: i64,
+    limit: Option<i32>,
+    log_group_identifiers: Option<Vec<String>>,
+    log_group_name: Option<String>,
+    log_group_names: Option<Vec<String>>,
+    query_language: Option<QueryLanguage>,
+    query_string: String,
+    start_time: i64,
+} }
+
+structure! { 196 StartQueryResponse {
+    query_id: Option<String>,
+} }
+
+structure! { 198 StopQueryRequest {
+    query_id: String,
+} }
+
+structure! { 199 StopQueryResponse {
+    success: Option<bool>,
+} }
+
+structure! { 201 SubscriptionFilter {
+    apply_on_transformed_logs: Option<bool>,
+    creation_time: Option<i64>,
+    destination_arn: Option<String>,
+    distribution: Option<Distribution>,
+    emit_system_fields: Option<Vec<String>>,
+    field_selection_criteria: Option<String>,
+    filter_name: Option<String>,
+    filter_pattern: Option<String>,
+    log_group_name: Option<String>,
+    role_arn: Option<String>,
+} }
+
+structure! { 205 TagFilter {
     key: String,
     values: Option<Vec<String>>,
 } }
 
-structure! { 123 TagLogGroupRequest {
+structure! { 213 TagLogGroupRequest {
     log_group_name: String,
     tags: BTreeMap<String, String>,
 } }
 
-structure! { 124 TagResourceRequest {
+structure! { 214 TagResourceRequest {
     resource_arn: String,
     tags: BTreeMap<String, String>,
 } }
 
-structure! { 128 TestMetricFilterRequest {
+structure! { 218 TestMetricFilterRequest {
     filter_pattern: String,
     log_event_messages: Vec<String>,
 } }
 
-structure! { 129 TestMetricFilterResponse {
+structure! { 219 TestMetricFilterResponse {
     matches: Option<Vec<MetricFilterMatchRecord>>,
 } }
 
-structure! { 133 UntagLogGroupRequest {
+structure! { 223 UntagLogGroupRequest {
     log_group_name: String,
     tags: Vec<String>,
 } }
 
-structure! { 134 UntagResourceRequest {
+structure! { 224 UntagResourceRequest {
     resource_arn: String,
     tag_keys: Vec<String>,
 } }
@@ -407,6 +717,8 @@ pub mod errors {
     pub const INVALID_SEQUENCE_TOKEN: ErrorKind = ErrorKind::new("InvalidSequenceTokenException", 400);
     /// `LimitExceededException`
     pub const LIMIT_EXCEEDED: ErrorKind = ErrorKind::new("LimitExceededException", 400);
+    /// `MalformedQueryException`
+    pub const MALFORMED_QUERY: ErrorKind = ErrorKind::new("MalformedQueryException", 400);
     /// `OperationAbortedException`
     pub const OPERATION_ABORTED: ErrorKind = ErrorKind::new("OperationAbortedException", 400);
     /// `ResourceAlreadyExistsException`
@@ -485,10 +797,27 @@ impl platform::Service for crate::Logs {
                     crate::ops::delete_metric_filter::delete_metric_filter(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                26 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_query_definition::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::delete_query_definition::delete_query_definition(self, ctx, input).await?))
+                }
+                27 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_resource_policy::access(ctx, &input)).await?;
+                    crate::ops::delete_resource_policy::delete_resource_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 28 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_retention_policy::access(ctx, &input)).await?;
                     crate::ops::delete_retention_policy::delete_retention_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                30 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_subscription_filter::access(ctx, &input)).await?;
+                    crate::ops::delete_subscription_filter::delete_subscription_filter(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
                 44 => {
@@ -506,6 +835,33 @@ impl platform::Service for crate::Logs {
                     ctx.admit(self, &crate::ops::describe_metric_filters::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::describe_metric_filters::describe_metric_filters(self, ctx, input).await?))
                 }
+                48 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_queries::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::describe_queries::describe_queries(self, ctx, input).await?))
+                }
+                49 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_query_definitions::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::describe_query_definitions::describe_query_definitions(self, ctx, input).await?,
+                    ))
+                }
+                50 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_resource_policies::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::describe_resource_policies::describe_resource_policies(self, ctx, input).await?,
+                    ))
+                }
+                51 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_subscription_filters::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::describe_subscription_filters::describe_subscription_filters(self, ctx, input)
+                            .await?,
+                    ))
+                }
                 54 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::filter_log_events::access(ctx, &input)).await?;
@@ -515,6 +871,21 @@ impl platform::Service for crate::Logs {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_log_events::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_log_events::get_log_events(self, ctx, input).await?))
+                }
+                64 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_log_group_fields::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_log_group_fields::get_log_group_fields(self, ctx, input).await?))
+                }
+                66 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_log_record::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_log_record::get_log_record(self, ctx, input).await?))
+                }
+                68 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_query_results::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_query_results::get_query_results(self, ctx, input).await?))
                 }
                 77 => {
                     let input = wire::read(input)?;
@@ -549,11 +920,42 @@ impl platform::Service for crate::Logs {
                     crate::ops::put_metric_filter::put_metric_filter(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                97 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_query_definition::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_query_definition::put_query_definition(self, ctx, input).await?))
+                }
+                98 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_resource_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_resource_policy::put_resource_policy(self, ctx, input).await?))
+                }
                 99 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_retention_policy::access(ctx, &input)).await?;
                     crate::ops::put_retention_policy::put_retention_policy(self, ctx, input).await?;
                     Ok(Reply::nothing())
+                }
+                101 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_subscription_filter::access(ctx, &input)).await?;
+                    crate::ops::put_subscription_filter::put_subscription_filter(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                104 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::start_live_tail::access(ctx, &input)).await?;
+                    Ok(Reply::events(crate::ops::start_live_tail::start_live_tail(self, ctx, input).await?))
+                }
+                105 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::start_query::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::start_query::start_query(self, ctx, input).await?))
+                }
+                106 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::stop_query::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::stop_query::stop_query(self, ctx, input).await?))
                 }
                 107 => {
                     let input = wire::read(input)?;
@@ -606,8 +1008,8 @@ static OPERATIONS: [Operation; 118] = [
 /* 5 */ Operation::new(t(96, 16)),
 /* 6 */ Operation::new(t(112, 16)),
 /* 7 */ Operation::new(t(128, 24)),
-/* 8 */ Operation::new(t(152, 14)).served().input(6),
-/* 9 */ Operation::new(t(166, 15)).served().input(7),
+/* 8 */ Operation::new(t(152, 14)).served().input(8),
+/* 9 */ Operation::new(t(166, 15)).served().input(9),
 /* 10 */ Operation::new(t(181, 17)),
 /* 11 */ Operation::new(t(198, 20)),
 /* 12 */ Operation::new(t(218, 19)),
@@ -620,15 +1022,15 @@ static OPERATIONS: [Operation; 118] = [
 /* 19 */ Operation::new(t(370, 17)),
 /* 20 */ Operation::new(t(387, 17)),
 /* 21 */ Operation::new(t(404, 24)),
-/* 22 */ Operation::new(t(428, 14)).served().input(15),
-/* 23 */ Operation::new(t(442, 15)).served().input(16),
+/* 22 */ Operation::new(t(428, 14)).served().input(17),
+/* 23 */ Operation::new(t(442, 15)).served().input(18),
 /* 24 */ Operation::new(t(457, 17)),
-/* 25 */ Operation::new(t(474, 18)).served().input(17),
-/* 26 */ Operation::new(t(492, 21)),
-/* 27 */ Operation::new(t(513, 20)),
-/* 28 */ Operation::new(t(533, 21)).served().input(18),
+/* 25 */ Operation::new(t(474, 18)).served().input(19),
+/* 26 */ Operation::new(t(492, 21)).served().input(20).output(21),
+/* 27 */ Operation::new(t(513, 20)).served().input(22),
+/* 28 */ Operation::new(t(533, 21)).served().input(23),
 /* 29 */ Operation::new(t(554, 20)),
-/* 30 */ Operation::new(t(574, 24)),
+/* 30 */ Operation::new(t(574, 24)).served().input(24),
 /* 31 */ Operation::new(t(598, 25)),
 /* 32 */ Operation::new(t(623, 17)),
 /* 33 */ Operation::new(t(640, 23)),
@@ -642,17 +1044,17 @@ static OPERATIONS: [Operation; 118] = [
 /* 41 */ Operation::new(t(821, 25)),
 /* 42 */ Operation::new(t(846, 19)),
 /* 43 */ Operation::new(t(865, 21)),
-/* 44 */ Operation::new(t(886, 17)).served().input(23).output(24),
-/* 45 */ Operation::new(t(903, 18)).served().input(25).output(26),
+/* 44 */ Operation::new(t(886, 17)).served().input(29).output(30),
+/* 45 */ Operation::new(t(903, 18)).served().input(31).output(32),
 /* 46 */ Operation::new(t(921, 20)),
-/* 47 */ Operation::new(t(941, 21)).served().input(27).output(28),
-/* 48 */ Operation::new(t(962, 15)),
-/* 49 */ Operation::new(t(977, 24)),
-/* 50 */ Operation::new(t(1001, 24)),
-/* 51 */ Operation::new(t(1025, 27)),
+/* 47 */ Operation::new(t(941, 21)).served().input(33).output(34),
+/* 48 */ Operation::new(t(962, 15)).served().input(36).output(37),
+/* 49 */ Operation::new(t(977, 24)).served().input(38).output(39),
+/* 50 */ Operation::new(t(1001, 24)).served().input(40).output(41),
+/* 51 */ Operation::new(t(1025, 27)).served().input(42).output(43),
 /* 52 */ Operation::new(t(1052, 18)),
 /* 53 */ Operation::new(t(1070, 40)),
-/* 54 */ Operation::new(t(1110, 15)).served().input(50).output(51),
+/* 54 */ Operation::new(t(1110, 15)).served().input(71).output(72),
 /* 55 */ Operation::new(t(1125, 23)),
 /* 56 */ Operation::new(t(1148, 11)),
 /* 57 */ Operation::new(t(1159, 22)),
@@ -660,13 +1062,13 @@ static OPERATIONS: [Operation; 118] = [
 /* 59 */ Operation::new(t(1209, 17)),
 /* 60 */ Operation::new(t(1226, 14)),
 /* 61 */ Operation::new(t(1240, 21)),
-/* 62 */ Operation::new(t(1261, 12)).served().input(56).output(57),
+/* 62 */ Operation::new(t(1261, 12)).served().input(77).output(78),
 /* 63 */ Operation::new(t(1273, 12)),
-/* 64 */ Operation::new(t(1285, 17)),
+/* 64 */ Operation::new(t(1285, 17)).served().input(79).output(80),
 /* 65 */ Operation::new(t(1302, 12)),
-/* 66 */ Operation::new(t(1314, 12)),
+/* 66 */ Operation::new(t(1314, 12)).served().input(81).output(82),
 /* 67 */ Operation::new(t(1326, 14)),
-/* 68 */ Operation::new(t(1340, 15)),
+/* 68 */ Operation::new(t(1340, 15)).served().input(85).output(86),
 /* 69 */ Operation::new(t(1355, 17)),
 /* 70 */ Operation::new(t(1372, 24)),
 /* 71 */ Operation::new(t(1396, 20)),
@@ -675,13 +1077,13 @@ static OPERATIONS: [Operation; 118] = [
 /* 74 */ Operation::new(t(1460, 13)),
 /* 75 */ Operation::new(t(1473, 16)),
 /* 76 */ Operation::new(t(1489, 23)),
-/* 77 */ Operation::new(t(1512, 13)).served().input(67).output(68),
+/* 77 */ Operation::new(t(1512, 13)).served().input(97).output(98),
 /* 78 */ Operation::new(t(1525, 21)),
 /* 79 */ Operation::new(t(1546, 20)),
 /* 80 */ Operation::new(t(1566, 32)),
 /* 81 */ Operation::new(t(1598, 24)),
-/* 82 */ Operation::new(t(1622, 19)).served().input(69).output(70),
-/* 83 */ Operation::new(t(1641, 16)).served().input(71).output(72),
+/* 82 */ Operation::new(t(1622, 19)).served().input(99).output(100),
+/* 83 */ Operation::new(t(1641, 16)).served().input(101).output(102),
 /* 84 */ Operation::new(t(1657, 16)),
 /* 85 */ Operation::new(t(1673, 28)),
 /* 86 */ Operation::new(t(1701, 23)),
@@ -692,25 +1094,25 @@ static OPERATIONS: [Operation; 118] = [
 /* 91 */ Operation::new(t(1805, 20)),
 /* 92 */ Operation::new(t(1825, 14)),
 /* 93 */ Operation::new(t(1839, 14)),
-/* 94 */ Operation::new(t(1853, 12)).served().input(101).output(102),
-/* 95 */ Operation::new(t(1865, 29)).served().input(103),
-/* 96 */ Operation::new(t(1894, 15)).served().input(104),
-/* 97 */ Operation::new(t(1909, 18)),
-/* 98 */ Operation::new(t(1927, 17)),
-/* 99 */ Operation::new(t(1944, 18)).served().input(105),
+/* 94 */ Operation::new(t(1853, 12)).served().input(146).output(147),
+/* 95 */ Operation::new(t(1865, 29)).served().input(148),
+/* 96 */ Operation::new(t(1894, 15)).served().input(149),
+/* 97 */ Operation::new(t(1909, 18)).served().input(150).output(151),
+/* 98 */ Operation::new(t(1927, 17)).served().input(152).output(153),
+/* 99 */ Operation::new(t(1944, 18)).served().input(154),
 /* 100 */ Operation::new(t(1962, 20)),
-/* 101 */ Operation::new(t(1982, 21)),
+/* 101 */ Operation::new(t(1982, 21)).served().input(155),
 /* 102 */ Operation::new(t(2003, 22)),
 /* 103 */ Operation::new(t(2025, 14)),
-/* 104 */ Operation::new(t(2039, 13)),
-/* 105 */ Operation::new(t(2052, 10)),
-/* 106 */ Operation::new(t(2062, 9)),
-/* 107 */ Operation::new(t(2071, 11)).served().input(123),
-/* 108 */ Operation::new(t(2082, 11)).served().input(124),
-/* 109 */ Operation::new(t(2093, 16)).served().input(128).output(129),
+/* 104 */ Operation::new(t(2039, 13)).served().input(192).output(193).events(194),
+/* 105 */ Operation::new(t(2052, 10)).served().input(195).output(196),
+/* 106 */ Operation::new(t(2062, 9)).served().input(198).output(199),
+/* 107 */ Operation::new(t(2071, 11)).served().input(213),
+/* 108 */ Operation::new(t(2082, 11)).served().input(214),
+/* 109 */ Operation::new(t(2093, 16)).served().input(218).output(219),
 /* 110 */ Operation::new(t(2109, 15)),
-/* 111 */ Operation::new(t(2124, 13)).served().input(133),
-/* 112 */ Operation::new(t(2137, 13)).served().input(134),
+/* 111 */ Operation::new(t(2124, 13)).served().input(223),
+/* 112 */ Operation::new(t(2137, 13)).served().input(224),
 /* 113 */ Operation::new(t(2150, 13)),
 /* 114 */ Operation::new(t(2163, 27)),
 /* 115 */ Operation::new(t(2190, 24)),
@@ -728,393 +1130,664 @@ static SCHEMA: Schema = Schema {
 /* 3 */ Shape::simple(t(2315, 22), Kind::Boolean),
 /* 4 */ Shape::simple(t(2337, 3), Kind::String),
 /* 5 */ Shape::simple(t(2340, 32), Kind::Boolean),
-/* 6 */ Shape::rows(t(2372, 21), Kind::Structure, 1, 5),
-/* 7 */ Shape::rows(t(2455, 22), Kind::Structure, 6, 2),
-/* 8 */ Shape::rows(t(2490, 20), Kind::Enum, 0, 4),
-/* 9 */ Shape::rows(t(2542, 16), Kind::Structure, 8, 2),
-/* 10 */ Shape::rows(t(2566, 17), Kind::List, 10, 1).bounds(1.0, 5.0),
-/* 11 */ Shape::simple(t(2583, 14), Kind::String),
-/* 12 */ Shape::simple(t(2597, 14), Kind::String),
-/* 13 */ Shape::simple(t(2611, 4), Kind::Integer),
-/* 14 */ Shape::simple(t(2615, 12), Kind::Double),
-/* 15 */ Shape::rows(t(2627, 21), Kind::Structure, 11, 1),
-/* 16 */ Shape::rows(t(2648, 22), Kind::Structure, 12, 2),
-/* 17 */ Shape::rows(t(2670, 25), Kind::Structure, 14, 2),
-/* 18 */ Shape::rows(t(2705, 28), Kind::Structure, 16, 1),
-/* 19 */ Shape::simple(t(2733, 25), Kind::Boolean),
-/* 20 */ Shape::simple(t(2758, 10), Kind::Boolean),
-/* 21 */ Shape::simple(t(2768, 13), Kind::Integer).bounds(1.0, 50.0),
-/* 22 */ Shape::rows(t(2781, 36), Kind::List, 17, 1).bounds(1.0, 50.0),
-/* 23 */ Shape::rows(t(2817, 24), Kind::Structure, 18, 8),
-/* 24 */ Shape::rows(t(2950, 25), Kind::Structure, 26, 2),
-/* 25 */ Shape::rows(t(2984, 25), Kind::Structure, 28, 7),
-/* 26 */ Shape::rows(t(3063, 26), Kind::Structure, 35, 2),
-/* 27 */ Shape::rows(t(3099, 28), Kind::Structure, 37, 6),
-/* 28 */ Shape::rows(t(3168, 29), Kind::Structure, 43, 2),
-/* 29 */ Shape::rows(t(3210, 10), Kind::Map, 45, 2),
-/* 30 */ Shape::simple(t(3228, 13), Kind::String).bounds(NEG, 255.0),
-/* 31 */ Shape::simple(t(3241, 15), Kind::String).bounds(NEG, 255.0),
-/* 32 */ Shape::rows(t(3256, 16), Kind::List, 47, 1),
-/* 33 */ Shape::rows(t(3272, 6), Kind::Structure, 48, 2),
-/* 34 */ Shape::rows(t(3301, 16), Kind::Map, 50, 2).bounds(0.0, 10.0),
-/* 35 */ Shape::simple(t(3317, 19), Kind::String).bounds(1.0, 256.0),
-/* 36 */ Shape::simple(t(3336, 21), Kind::String).bounds(1.0, 512.0),
-/* 37 */ Shape::rows(t(3357, 19), Kind::Map, 52, 2).bounds(2.0, 4.0),
-/* 38 */ Shape::simple(t(3376, 22), Kind::String).bounds(1.0, 32.0),
-/* 39 */ Shape::simple(t(3398, 24), Kind::String).bounds(1.0, 512.0),
-/* 40 */ Shape::rows(t(3422, 24), Kind::Enum, 4, 7),
-/* 41 */ Shape::simple(t(3574, 7), Kind::String),
-/* 42 */ Shape::simple(t(3581, 12), Kind::String).bounds(1.0, POS),
-/* 43 */ Shape::simple(t(3593, 11), Kind::Long),
-/* 44 */ Shape::simple(t(3604, 11), Kind::Integer).bounds(1.0, 10000.0),
-/* 45 */ Shape::rows(t(3615, 15), Kind::Map, 54, 2),
-/* 46 */ Shape::simple(t(3630, 14), Kind::String).bounds(1.0, 512.0).pattern(t(3644, 19)),
-/* 47 */ Shape::rows(t(3663, 15), Kind::List, 56, 1).bounds(1.0, 20.0),
-/* 48 */ Shape::simple(t(3678, 22), Kind::String).bounds(0.0, 2000.0),
-/* 49 */ Shape::simple(t(3700, 11), Kind::Integer),
-/* 50 */ Shape::rows(t(3711, 22), Kind::Structure, 57, 12),
-/* 51 */ Shape::rows(t(3806, 23), Kind::Structure, 69, 3),
-/* 52 */ Shape::simple(t(3853, 10), Kind::String).bounds(1.0, 512.0).pattern(t(3863, 6)),
-/* 53 */ Shape::simple(t(3869, 13), Kind::String).bounds(0.0, 1024.0),
-/* 54 */ Shape::rows(t(3882, 16), Kind::Structure, 72, 5),
-/* 55 */ Shape::rows(t(3934, 17), Kind::List, 77, 1),
-/* 56 */ Shape::rows(t(3951, 19), Kind::Structure, 78, 9),
-/* 57 */ Shape::rows(t(3970, 20), Kind::Structure, 87, 3),
-/* 58 */ Shape::simple(t(4023, 21), Kind::Boolean),
-/* 59 */ Shape::rows(t(4044, 19), Kind::List, 90, 1),
-/* 60 */ Shape::rows(t(4063, 17), Kind::Enum, 11, 1),
-/* 61 */ Shape::rows(t(4103, 13), Kind::Structure, 91, 2),
-/* 62 */ Shape::rows(t(4116, 14), Kind::List, 93, 1).bounds(1.0, 10000.0),
-/* 63 */ Shape::rows(t(4130, 19), Kind::List, 94, 1).bounds(1.0, 100.0),
-/* 64 */ Shape::simple(t(4149, 11), Kind::Boolean),
-/* 65 */ Shape::simple(t(4160, 8), Kind::String).bounds(NEG, 256.0),
-/* 66 */ Shape::simple(t(4168, 9), Kind::Integer).bounds(1.0, 1000.0),
-/* 67 */ Shape::rows(t(4177, 20), Kind::Structure, 95, 9),
-/* 68 */ Shape::rows(t(4235, 21), Kind::Structure, 104, 2),
-/* 69 */ Shape::rows(t(4256, 26), Kind::Structure, 106, 1),
-/* 70 */ Shape::rows(t(4293, 27), Kind::Structure, 107, 1),
-/* 71 */ Shape::rows(t(4320, 23), Kind::Structure, 108, 1),
-/* 72 */ Shape::rows(t(4343, 24), Kind::Structure, 109, 1),
-/* 73 */ Shape::simple(t(4367, 13), Kind::Integer),
-/* 74 */ Shape::rows(t(4380, 8), Kind::Structure, 110, 14),
-/* 75 */ Shape::rows(t(4547, 13), Kind::Enum, 12, 4),
-/* 76 */ Shape::simple(t(4603, 18), Kind::String).bounds(1.0, 2048.0).pattern(t(4621, 14)),
-/* 77 */ Shape::simple(t(4635, 12), Kind::String).bounds(1.0, 512.0).pattern(t(3644, 19)),
-/* 78 */ Shape::simple(t(4647, 19), Kind::String).bounds(0.0, 512.0).pattern(t(4666, 19)),
-/* 79 */ Shape::simple(t(4685, 24), Kind::String).bounds(3.0, 129.0).pattern(t(4709, 67)),
-/* 80 */ Shape::rows(t(4776, 17), Kind::List, 124, 1),
-/* 81 */ Shape::rows(t(4793, 15), Kind::Structure, 125, 3),
-/* 82 */ Shape::rows(t(4808, 9), Kind::List, 128, 1),
-/* 83 */ Shape::rows(t(4817, 9), Kind::Structure, 129, 8),
-/* 84 */ Shape::simple(t(4899, 13), Kind::String).bounds(1.0, 512.0).pattern(t(3863, 6)),
-/* 85 */ Shape::simple(t(4912, 27), Kind::Boolean),
-/* 86 */ Shape::rows(t(4939, 10), Kind::List, 137, 1),
-/* 87 */ Shape::rows(t(4949, 12), Kind::Structure, 138, 8),
-/* 88 */ Shape::rows(t(5051, 23), Kind::Structure, 146, 3),
-/* 89 */ Shape::rows(t(5112, 19), Kind::List, 149, 1),
-/* 90 */ Shape::rows(t(5131, 13), Kind::List, 150, 1),
-/* 91 */ Shape::simple(t(5144, 10), Kind::String).bounds(NEG, 255.0).pattern(t(5154, 7)),
-/* 92 */ Shape::simple(t(5161, 15), Kind::String).bounds(NEG, 255.0).pattern(t(5154, 7)),
-/* 93 */ Shape::rows(t(5176, 20), Kind::Structure, 151, 6),
-/* 94 */ Shape::rows(t(5233, 21), Kind::List, 157, 1).bounds(1.0, 1.0),
-/* 95 */ Shape::simple(t(5254, 11), Kind::String).bounds(NEG, 100.0),
-/* 96 */ Shape::simple(t(5265, 9), Kind::String).bounds(1.0, POS),
-/* 97 */ Shape::rows(t(5274, 7), Kind::Enum, 16, 2),
-/* 98 */ Shape::rows(t(5294, 14), Kind::Structure, 158, 3),
-/* 99 */ Shape::rows(t(5308, 15), Kind::List, 161, 1),
-/* 100 */ Shape::simple(t(5323, 10), Kind::String),
-/* 101 */ Shape::rows(t(5333, 19), Kind::Structure, 162, 5),
-/* 102 */ Shape::rows(t(5380, 20), Kind::Structure, 167, 3),
-/* 103 */ Shape::rows(t(5456, 36), Kind::Structure, 170, 2),
-/* 104 */ Shape::rows(t(5492, 22), Kind::Structure, 172, 7),
-/* 105 */ Shape::rows(t(5514, 25), Kind::Structure, 179, 2),
-/* 106 */ Shape::rows(t(5539, 18), Kind::Structure, 181, 1),
-/* 107 */ Shape::rows(t(5566, 21), Kind::Structure, 182, 3),
-/* 108 */ Shape::rows(t(5656, 17), Kind::Structure, 185, 2),
-/* 109 */ Shape::rows(t(5691, 18), Kind::List, 187, 1),
-/* 110 */ Shape::simple(t(5709, 13), Kind::String).bounds(1.0, POS),
-/* 111 */ Shape::rows(t(5722, 12), Kind::Enum, 18, 27),
-/* 112 */ Shape::simple(t(6017, 13), Kind::Boolean),
-/* 113 */ Shape::simple(t(6030, 11), Kind::Long).bounds(0.0, POS),
-/* 114 */ Shape::simple(t(6041, 11), Kind::String),
-/* 115 */ Shape::rows(t(6052, 9), Kind::Structure, 188, 2),
-/* 116 */ Shape::simple(t(6067, 12), Kind::String).bounds(1.0, 128.0).pattern(t(6079, 31)),
-/* 117 */ Shape::simple(t(6110, 14), Kind::String).bounds(0.0, 259.0).pattern(t(6124, 39)),
-/* 118 */ Shape::rows(t(6163, 15), Kind::List, 190, 1).bounds(0.0, 5.0),
-/* 119 */ Shape::rows(t(6178, 10), Kind::List, 191, 1).bounds(1.0, 5.0),
-/* 120 */ Shape::simple(t(6188, 6), Kind::String).bounds(1.0, 128.0).pattern(t(6079, 31)),
-/* 121 */ Shape::rows(t(6194, 10), Kind::List, 192, 1).bounds(0.0, 50.0),
-/* 122 */ Shape::rows(t(6204, 7), Kind::List, 193, 1).bounds(1.0, POS),
-/* 123 */ Shape::rows(t(6211, 18), Kind::Structure, 194, 2),
-/* 124 */ Shape::rows(t(6229, 18), Kind::Structure, 196, 2),
-/* 125 */ Shape::simple(t(6247, 8), Kind::String).bounds(NEG, 256.0).pattern(t(6255, 31)),
-/* 126 */ Shape::rows(t(6286, 4), Kind::Map, 198, 2).bounds(1.0, 50.0),
-/* 127 */ Shape::rows(t(6290, 17), Kind::List, 200, 1).bounds(1.0, 50.0),
-/* 128 */ Shape::rows(t(6307, 23), Kind::Structure, 201, 2),
-/* 129 */ Shape::rows(t(6346, 24), Kind::Structure, 203, 1),
-/* 130 */ Shape::simple(t(6377, 9), Kind::Long).bounds(0.0, POS),
-/* 131 */ Shape::simple(t(6386, 5), Kind::String),
-/* 132 */ Shape::simple(t(6391, 6), Kind::Boolean),
-/* 133 */ Shape::rows(t(6397, 20), Kind::Structure, 204, 2),
-/* 134 */ Shape::rows(t(6417, 20), Kind::Structure, 206, 2),
-/* 135 */ Shape::simple(t(6444, 5), Kind::String),
+/* 6 */ Shape::simple(t(2372, 17), Kind::Double),
+/* 7 */ Shape::simple(t(2389, 11), Kind::String).bounds(36.0, 128.0).pattern(t(2400, 10)),
+/* 8 */ Shape::rows(t(2410, 21), Kind::Structure, 1, 5),
+/* 9 */ Shape::rows(t(2493, 22), Kind::Structure, 6, 2),
+/* 10 */ Shape::rows(t(2528, 20), Kind::Enum, 0, 4),
+/* 11 */ Shape::rows(t(2580, 16), Kind::Structure, 8, 2),
+/* 12 */ Shape::rows(t(2604, 17), Kind::List, 10, 1).bounds(1.0, 5.0),
+/* 13 */ Shape::simple(t(2621, 14), Kind::String),
+/* 14 */ Shape::simple(t(2635, 14), Kind::String),
+/* 15 */ Shape::simple(t(2649, 4), Kind::Integer),
+/* 16 */ Shape::simple(t(2653, 12), Kind::Double),
+/* 17 */ Shape::rows(t(2665, 21), Kind::Structure, 11, 1),
+/* 18 */ Shape::rows(t(2686, 22), Kind::Structure, 12, 2),
+/* 19 */ Shape::rows(t(2708, 25), Kind::Structure, 14, 2),
+/* 20 */ Shape::rows(t(2743, 28), Kind::Structure, 16, 1),
+/* 21 */ Shape::rows(t(2788, 29), Kind::Structure, 17, 1),
+/* 22 */ Shape::rows(t(2824, 27), Kind::Structure, 18, 3),
+/* 23 */ Shape::rows(t(2890, 28), Kind::Structure, 21, 1),
+/* 24 */ Shape::rows(t(2918, 31), Kind::Structure, 22, 2),
+/* 25 */ Shape::simple(t(2949, 25), Kind::Boolean),
+/* 26 */ Shape::simple(t(2974, 10), Kind::Boolean),
+/* 27 */ Shape::simple(t(2984, 13), Kind::Integer).bounds(1.0, 50.0),
+/* 28 */ Shape::rows(t(2997, 36), Kind::List, 24, 1).bounds(1.0, 50.0),
+/* 29 */ Shape::rows(t(3033, 24), Kind::Structure, 25, 8),
+/* 30 */ Shape::rows(t(3166, 25), Kind::Structure, 33, 2),
+/* 31 */ Shape::rows(t(3200, 25), Kind::Structure, 35, 7),
+/* 32 */ Shape::rows(t(3279, 26), Kind::Structure, 42, 2),
+/* 33 */ Shape::rows(t(3315, 28), Kind::Structure, 44, 6),
+/* 34 */ Shape::rows(t(3384, 29), Kind::Structure, 50, 2),
+/* 35 */ Shape::simple(t(3426, 25), Kind::Integer).bounds(1.0, 1000.0),
+/* 36 */ Shape::rows(t(3451, 22), Kind::Structure, 52, 5),
+/* 37 */ Shape::rows(t(3502, 23), Kind::Structure, 57, 2),
+/* 38 */ Shape::rows(t(3532, 31), Kind::Structure, 59, 4),
+/* 39 */ Shape::rows(t(3588, 32), Kind::Structure, 63, 2),
+/* 40 */ Shape::rows(t(3636, 31), Kind::Structure, 65, 4),
+/* 41 */ Shape::rows(t(3678, 32), Kind::Structure, 69, 2),
+/* 42 */ Shape::rows(t(3726, 34), Kind::Structure, 71, 4),
+/* 43 */ Shape::rows(t(3760, 35), Kind::Structure, 75, 2),
+/* 44 */ Shape::simple(t(3814, 14), Kind::String).bounds(1.0, POS),
+/* 45 */ Shape::rows(t(3828, 10), Kind::Map, 77, 2),
+/* 46 */ Shape::simple(t(3846, 13), Kind::String).bounds(NEG, 255.0),
+/* 47 */ Shape::simple(t(3859, 15), Kind::String).bounds(NEG, 255.0),
+/* 48 */ Shape::rows(t(3874, 12), Kind::Enum, 4, 2),
+/* 49 */ Shape::rows(t(3903, 16), Kind::List, 79, 1),
+/* 50 */ Shape::simple(t(3919, 13), Kind::String).bounds(NEG, 256.0),
+/* 51 */ Shape::rows(t(3932, 6), Kind::Structure, 80, 2),
+/* 52 */ Shape::rows(t(3961, 16), Kind::Map, 82, 2).bounds(0.0, 10.0),
+/* 53 */ Shape::simple(t(3977, 19), Kind::String).bounds(1.0, 256.0),
+/* 54 */ Shape::simple(t(3996, 21), Kind::String).bounds(1.0, 512.0),
+/* 55 */ Shape::rows(t(4017, 19), Kind::Map, 84, 2).bounds(2.0, 4.0),
+/* 56 */ Shape::simple(t(4036, 22), Kind::String).bounds(1.0, 32.0),
+/* 57 */ Shape::simple(t(4058, 24), Kind::String).bounds(1.0, 512.0),
+/* 58 */ Shape::rows(t(4082, 24), Kind::Enum, 6, 7),
+/* 59 */ Shape::simple(t(4234, 7), Kind::String),
+/* 60 */ Shape::simple(t(4241, 12), Kind::String).bounds(1.0, POS),
+/* 61 */ Shape::simple(t(4253, 11), Kind::Long),
+/* 62 */ Shape::simple(t(4264, 11), Kind::Integer).bounds(1.0, 10000.0),
+/* 63 */ Shape::simple(t(4275, 21), Kind::Integer).bounds(1.0, 100000.0),
+/* 64 */ Shape::simple(t(4296, 18), Kind::String).bounds(1.0, POS),
+/* 65 */ Shape::rows(t(4314, 15), Kind::Map, 86, 2),
+/* 66 */ Shape::simple(t(4329, 5), Kind::String),
+/* 67 */ Shape::simple(t(4334, 14), Kind::String).bounds(1.0, 512.0).pattern(t(4348, 19)),
+/* 68 */ Shape::rows(t(4367, 15), Kind::List, 88, 1).bounds(1.0, 20.0),
+/* 69 */ Shape::simple(t(4382, 22), Kind::String).bounds(0.0, 2000.0),
+/* 70 */ Shape::simple(t(4404, 11), Kind::Integer),
+/* 71 */ Shape::rows(t(4415, 22), Kind::Structure, 89, 12),
+/* 72 */ Shape::rows(t(4510, 23), Kind::Structure, 101, 3),
+/* 73 */ Shape::simple(t(4557, 10), Kind::String).bounds(1.0, 512.0).pattern(t(4567, 6)),
+/* 74 */ Shape::simple(t(4573, 13), Kind::String).bounds(0.0, 1024.0),
+/* 75 */ Shape::rows(t(4586, 16), Kind::Structure, 104, 5),
+/* 76 */ Shape::rows(t(4638, 17), Kind::List, 109, 1),
+/* 77 */ Shape::rows(t(4655, 19), Kind::Structure, 110, 9),
+/* 78 */ Shape::rows(t(4674, 20), Kind::Structure, 119, 3),
+/* 79 */ Shape::rows(t(4727, 24), Kind::Structure, 122, 3),
+/* 80 */ Shape::rows(t(4755, 25), Kind::Structure, 125, 1),
+/* 81 */ Shape::rows(t(4794, 19), Kind::Structure, 126, 2),
+/* 82 */ Shape::rows(t(4829, 20), Kind::Structure, 128, 1),
+/* 83 */ Shape::simple(t(4858, 23), Kind::Integer).bounds(0.0, 10000.0),
+/* 84 */ Shape::simple(t(4881, 24), Kind::String).bounds(NEG, 1024.0),
+/* 85 */ Shape::rows(t(4905, 22), Kind::Structure, 129, 3),
+/* 86 */ Shape::rows(t(4942, 23), Kind::Structure, 132, 6),
+/* 87 */ Shape::simple(t(4995, 21), Kind::Boolean),
+/* 88 */ Shape::rows(t(5016, 19), Kind::List, 138, 1),
+/* 89 */ Shape::rows(t(5035, 17), Kind::Enum, 13, 1),
+/* 90 */ Shape::rows(t(5075, 13), Kind::Structure, 139, 2),
+/* 91 */ Shape::rows(t(5088, 14), Kind::List, 141, 1).bounds(1.0, 10000.0),
+/* 92 */ Shape::rows(t(5102, 19), Kind::List, 142, 1).bounds(1.0, 100.0),
+/* 93 */ Shape::simple(t(5121, 11), Kind::Boolean),
+/* 94 */ Shape::simple(t(5132, 9), Kind::Boolean),
+/* 95 */ Shape::simple(t(5141, 8), Kind::String).bounds(NEG, 256.0),
+/* 96 */ Shape::simple(t(5149, 9), Kind::Integer).bounds(1.0, 1000.0),
+/* 97 */ Shape::rows(t(5158, 20), Kind::Structure, 143, 9),
+/* 98 */ Shape::rows(t(5216, 21), Kind::Structure, 152, 2),
+/* 99 */ Shape::rows(t(5237, 26), Kind::Structure, 154, 1),
+/* 100 */ Shape::rows(t(5263, 27), Kind::Structure, 155, 1),
+/* 101 */ Shape::rows(t(5290, 23), Kind::Structure, 156, 1),
+/* 102 */ Shape::rows(t(5313, 24), Kind::Structure, 157, 1),
+/* 103 */ Shape::rows(t(5337, 23), Kind::Structure, 158, 5),
+/* 104 */ Shape::rows(t(5360, 23), Kind::Structure, 163, 1),
+/* 105 */ Shape::rows(t(5390, 22), Kind::List, 164, 1),
+/* 106 */ Shape::rows(t(5412, 20), Kind::Structure, 165, 6),
+/* 107 */ Shape::rows(t(5492, 21), Kind::Structure, 171, 2),
+/* 108 */ Shape::simple(t(5542, 13), Kind::Integer),
+/* 109 */ Shape::rows(t(5555, 8), Kind::Structure, 173, 14),
+/* 110 */ Shape::rows(t(5722, 13), Kind::Enum, 14, 4),
+/* 111 */ Shape::rows(t(5778, 13), Kind::Structure, 187, 2),
+/* 112 */ Shape::rows(t(5798, 17), Kind::List, 189, 1),
+/* 113 */ Shape::simple(t(5815, 18), Kind::String).bounds(1.0, 2048.0).pattern(t(5833, 14)),
+/* 114 */ Shape::rows(t(5847, 19), Kind::List, 190, 1),
+/* 115 */ Shape::simple(t(5866, 12), Kind::String).bounds(1.0, 512.0).pattern(t(4348, 19)),
+/* 116 */ Shape::simple(t(5878, 19), Kind::String).bounds(0.0, 512.0).pattern(t(5897, 19)),
+/* 117 */ Shape::simple(t(5916, 24), Kind::String).bounds(3.0, 129.0).pattern(t(5940, 67)),
+/* 118 */ Shape::rows(t(6007, 13), Kind::List, 191, 1),
+/* 119 */ Shape::rows(t(6020, 17), Kind::List, 192, 1),
+/* 120 */ Shape::rows(t(6037, 15), Kind::Structure, 193, 3),
+/* 121 */ Shape::rows(t(6052, 9), Kind::List, 196, 1),
+/* 122 */ Shape::rows(t(6061, 9), Kind::Map, 197, 2),
+/* 123 */ Shape::simple(t(6070, 16), Kind::String),
+/* 124 */ Shape::rows(t(6086, 9), Kind::Structure, 199, 8),
+/* 125 */ Shape::simple(t(6168, 13), Kind::String).bounds(1.0, 512.0).pattern(t(4567, 6)),
+/* 126 */ Shape::simple(t(6181, 27), Kind::Boolean),
+/* 127 */ Shape::rows(t(6208, 10), Kind::List, 207, 1),
+/* 128 */ Shape::simple(t(6218, 7), Kind::String),
+/* 129 */ Shape::rows(t(6225, 12), Kind::Structure, 208, 8),
+/* 130 */ Shape::rows(t(6327, 23), Kind::Structure, 216, 3),
+/* 131 */ Shape::rows(t(6388, 19), Kind::List, 219, 1),
+/* 132 */ Shape::rows(t(6407, 13), Kind::List, 220, 1),
+/* 133 */ Shape::simple(t(6420, 10), Kind::String).bounds(NEG, 255.0).pattern(t(6430, 7)),
+/* 134 */ Shape::simple(t(6437, 15), Kind::String).bounds(NEG, 255.0).pattern(t(6430, 7)),
+/* 135 */ Shape::rows(t(6452, 20), Kind::Structure, 221, 6),
+/* 136 */ Shape::rows(t(6509, 21), Kind::List, 227, 1).bounds(1.0, 1.0),
+/* 137 */ Shape::simple(t(6530, 11), Kind::String).bounds(NEG, 100.0),
+/* 138 */ Shape::simple(t(6541, 9), Kind::String).bounds(1.0, POS),
+/* 139 */ Shape::rows(t(6550, 7), Kind::Enum, 18, 2),
+/* 140 */ Shape::rows(t(6570, 14), Kind::Structure, 228, 3),
+/* 141 */ Shape::rows(t(6584, 15), Kind::List, 231, 1),
+/* 142 */ Shape::simple(t(6599, 10), Kind::Integer).bounds(0.0, 100.0),
+/* 143 */ Shape::simple(t(6609, 14), Kind::String).bounds(1.0, 51200.0),
+/* 144 */ Shape::simple(t(6623, 10), Kind::String),
+/* 145 */ Shape::rows(t(6633, 11), Kind::Enum, 20, 2),
+/* 146 */ Shape::rows(t(6659, 19), Kind::Structure, 232, 5),
+/* 147 */ Shape::rows(t(6706, 20), Kind::Structure, 237, 3),
+/* 148 */ Shape::rows(t(6782, 36), Kind::Structure, 240, 2),
+/* 149 */ Shape::rows(t(6818, 22), Kind::Structure, 242, 7),
+/* 150 */ Shape::rows(t(6840, 25), Kind::Structure, 249, 7),
+/* 151 */ Shape::rows(t(6910, 26), Kind::Structure, 256, 1),
+/* 152 */ Shape::rows(t(6936, 24), Kind::Structure, 257, 4),
+/* 153 */ Shape::rows(t(6974, 25), Kind::Structure, 261, 2),
+/* 154 */ Shape::rows(t(7023, 25), Kind::Structure, 263, 2),
+/* 155 */ Shape::rows(t(7048, 28), Kind::Structure, 265, 9),
+/* 156 */ Shape::rows(t(7125, 15), Kind::Structure, 274, 7),
+/* 157 */ Shape::rows(t(7152, 19), Kind::List, 281, 1),
+/* 158 */ Shape::simple(t(7171, 19), Kind::String).bounds(1.0, 255.0),
+/* 159 */ Shape::simple(t(7190, 21), Kind::String).bounds(1.0, 10000.0),
+/* 160 */ Shape::simple(t(7211, 13), Kind::Long),
+/* 161 */ Shape::simple(t(7224, 7), Kind::String).bounds(1.0, 256.0),
+/* 162 */ Shape::rows(t(7231, 9), Kind::Structure, 282, 9),
+/* 163 */ Shape::rows(t(7287, 13), Kind::List, 291, 1),
+/* 164 */ Shape::rows(t(7300, 13), Kind::Enum, 22, 3),
+/* 165 */ Shape::simple(t(7323, 19), Kind::Integer).bounds(1.0, 1000.0),
+/* 166 */ Shape::rows(t(7342, 14), Kind::Structure, 292, 3),
+/* 167 */ Shape::simple(t(7367, 26), Kind::String).bounds(NEG, 1024.0),
+/* 168 */ Shape::simple(t(7393, 25), Kind::String).bounds(NEG, 512.0),
+/* 169 */ Shape::rows(t(7418, 18), Kind::List, 295, 1).bounds(NEG, 20.0),
+/* 170 */ Shape::simple(t(7436, 18), Kind::String).bounds(1.0, 128.0).pattern(t(7454, 23)),
+/* 171 */ Shape::rows(t(7477, 12), Kind::List, 296, 1),
+/* 172 */ Shape::rows(t(7489, 15), Kind::Structure, 297, 7),
+/* 173 */ Shape::rows(t(7603, 11), Kind::Enum, 25, 7),
+/* 174 */ Shape::simple(t(7667, 11), Kind::String).bounds(0.0, 10000.0),
+/* 175 */ Shape::rows(t(7678, 18), Kind::Structure, 304, 1),
+/* 176 */ Shape::rows(t(7705, 21), Kind::Structure, 305, 3),
+/* 177 */ Shape::simple(t(7795, 9), Kind::String).bounds(0.0, 256.0),
+/* 178 */ Shape::rows(t(7804, 16), Kind::List, 308, 1),
+/* 179 */ Shape::rows(t(7820, 14), Kind::Structure, 309, 6),
+/* 180 */ Shape::rows(t(7849, 11), Kind::Structure, 315, 2),
+/* 181 */ Shape::rows(t(7865, 10), Kind::List, 317, 1),
+/* 182 */ Shape::simple(t(7875, 7), Kind::String).bounds(1.0, POS),
+/* 183 */ Shape::rows(t(7882, 17), Kind::Structure, 318, 2),
+/* 184 */ Shape::rows(t(7917, 18), Kind::List, 320, 1),
+/* 185 */ Shape::simple(t(7935, 13), Kind::String).bounds(1.0, POS),
+/* 186 */ Shape::simple(t(7948, 9), Kind::String).bounds(0.0, 256.0),
+/* 187 */ Shape::rows(t(7957, 25), Kind::Structure, 321, 1).flags(flag::EXCEPTION),
+/* 188 */ Shape::rows(t(7982, 23), Kind::Structure, 322, 1).flags(flag::EXCEPTION),
+/* 189 */ Shape::rows(t(8005, 12), Kind::Enum, 32, 27),
+/* 190 */ Shape::simple(t(8300, 13), Kind::Boolean),
+/* 191 */ Shape::rows(t(8313, 32), Kind::List, 323, 1).bounds(1.0, 10.0),
+/* 192 */ Shape::rows(t(8345, 20), Kind::Structure, 324, 4),
+/* 193 */ Shape::rows(t(8365, 21), Kind::Structure, 328, 0),
+/* 194 */ Shape::rows(t(8386, 27), Kind::Union, 328, 4),
+/* 195 */ Shape::rows(t(8438, 17), Kind::Structure, 332, 8),
+/* 196 */ Shape::rows(t(8455, 18), Kind::Structure, 340, 1),
+/* 197 */ Shape::simple(t(8473, 10), Kind::Double),
+/* 198 */ Shape::rows(t(8483, 16), Kind::Structure, 341, 1),
+/* 199 */ Shape::rows(t(8499, 17), Kind::Structure, 342, 1),
+/* 200 */ Shape::simple(t(8516, 11), Kind::Long).bounds(0.0, POS),
+/* 201 */ Shape::rows(t(8527, 18), Kind::Structure, 343, 10),
+/* 202 */ Shape::rows(t(8545, 19), Kind::List, 353, 1),
+/* 203 */ Shape::simple(t(8564, 7), Kind::Boolean),
+/* 204 */ Shape::simple(t(8571, 11), Kind::String),
+/* 205 */ Shape::rows(t(8582, 9), Kind::Structure, 354, 2),
+/* 206 */ Shape::simple(t(8597, 12), Kind::String).bounds(1.0, 128.0).pattern(t(8609, 31)),
+/* 207 */ Shape::simple(t(8640, 14), Kind::String).bounds(0.0, 259.0).pattern(t(8654, 39)),
+/* 208 */ Shape::rows(t(8693, 15), Kind::List, 356, 1).bounds(0.0, 5.0),
+/* 209 */ Shape::rows(t(8708, 10), Kind::List, 357, 1).bounds(1.0, 5.0),
+/* 210 */ Shape::simple(t(8718, 6), Kind::String).bounds(1.0, 128.0).pattern(t(8609, 31)),
+/* 211 */ Shape::rows(t(8724, 10), Kind::List, 358, 1).bounds(0.0, 50.0),
+/* 212 */ Shape::rows(t(8734, 7), Kind::List, 359, 1).bounds(1.0, POS),
+/* 213 */ Shape::rows(t(8741, 18), Kind::Structure, 360, 2),
+/* 214 */ Shape::rows(t(8759, 18), Kind::Structure, 362, 2),
+/* 215 */ Shape::simple(t(8777, 8), Kind::String).bounds(NEG, 256.0).pattern(t(8785, 31)),
+/* 216 */ Shape::rows(t(8816, 4), Kind::Map, 364, 2).bounds(1.0, 50.0),
+/* 217 */ Shape::rows(t(8820, 17), Kind::List, 366, 1).bounds(1.0, 50.0),
+/* 218 */ Shape::rows(t(8837, 23), Kind::Structure, 367, 2),
+/* 219 */ Shape::rows(t(8876, 24), Kind::Structure, 369, 1),
+/* 220 */ Shape::simple(t(8907, 9), Kind::Long).bounds(0.0, POS),
+/* 221 */ Shape::simple(t(8916, 5), Kind::String),
+/* 222 */ Shape::simple(t(8921, 6), Kind::Boolean),
+/* 223 */ Shape::rows(t(8927, 20), Kind::Structure, 370, 2),
+/* 224 */ Shape::rows(t(8947, 20), Kind::Structure, 372, 2),
+/* 225 */ Shape::simple(t(8974, 12), Kind::String).bounds(1.0, 2048.0),
+/* 226 */ Shape::simple(t(8986, 5), Kind::String),
 ],
  members: &[
 Member::new(t(2278, 6), 0),
-Member::new(t(2393, 25), 19),
-Member::new(t(2418, 8), 65),
-Member::new(t(2426, 13), 75),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2451, 4), 126),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
-Member::new(t(2558, 4), 11).flags(flag::REQUIRED),
-Member::new(t(2562, 4), 12),
-Member::new(t(2278, 6), 9),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
-Member::new(t(2695, 10), 52).flags(flag::REQUIRED),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2278, 6), 76),
-Member::new(t(2841, 18), 1),
-Member::new(t(2859, 21), 58),
-Member::new(t(2880, 5), 21),
-Member::new(t(2426, 13), 75),
-Member::new(t(2885, 19), 22),
-Member::new(t(2904, 19), 78),
-Member::new(t(2923, 18), 77),
-Member::new(t(2941, 9), 96),
-Member::new(t(2975, 9), 82),
-Member::new(t(2941, 9), 96),
-Member::new(t(3009, 10), 20),
-Member::new(t(2880, 5), 21),
-Member::new(t(3019, 18), 76),
-Member::new(t(2439, 12), 77),
-Member::new(t(3037, 19), 84),
-Member::new(t(2941, 9), 96),
-Member::new(t(3056, 7), 97),
-Member::new(t(3089, 10), 86),
-Member::new(t(2941, 9), 96),
-Member::new(t(3127, 16), 52),
-Member::new(t(2880, 5), 21),
-Member::new(t(2439, 12), 77),
-Member::new(t(3143, 10), 91),
-Member::new(t(3153, 15), 92),
-Member::new(t(2941, 9), 96),
-Member::new(t(3197, 13), 90),
-Member::new(t(2941, 9), 96),
-Member::new(t(3220, 3), 30),
-Member::new(t(3223, 5), 31),
-Member::new(t(2278, 6), 114),
-Member::new(t(3278, 10), 34),
-Member::new(t(3288, 13), 37),
-Member::new(t(3220, 3), 35),
-Member::new(t(3223, 5), 36),
-Member::new(t(3220, 3), 38),
-Member::new(t(3223, 5), 39),
-Member::new(t(3220, 3), 131),
-Member::new(t(3223, 5), 135),
-Member::new(t(2278, 6), 46),
-Member::new(t(3733, 7), 130),
-Member::new(t(3740, 13), 53),
-Member::new(t(3753, 11), 64),
-Member::new(t(2880, 5), 44),
-Member::new(t(3019, 18), 76),
-Member::new(t(2439, 12), 77),
-Member::new(t(3037, 19), 84),
-Member::new(t(3764, 14), 63),
-Member::new(t(2941, 9), 96),
-Member::new(t(3778, 13), 112),
-Member::new(t(3791, 9), 130),
-Member::new(t(3800, 6), 132),
-Member::new(t(3829, 6), 55),
-Member::new(t(2941, 9), 96),
-Member::new(t(3835, 18), 109),
-Member::new(t(3898, 7), 41),
-Member::new(t(3905, 13), 130),
-Member::new(t(2477, 13), 84),
-Member::new(t(3918, 7), 42),
-Member::new(t(3925, 9), 130),
-Member::new(t(2278, 6), 54),
-Member::new(t(3733, 7), 130),
-Member::new(t(2880, 5), 44),
-Member::new(t(3019, 18), 76),
-Member::new(t(2439, 12), 77),
-Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
-Member::new(t(2941, 9), 96),
-Member::new(t(3778, 13), 112),
-Member::new(t(3791, 9), 130),
-Member::new(t(3800, 6), 132),
-Member::new(t(3829, 6), 99),
-Member::new(t(3990, 17), 96),
-Member::new(t(4007, 16), 96),
-Member::new(t(2278, 6), 60),
-Member::new(t(3918, 7), 42).flags(flag::REQUIRED),
-Member::new(t(3925, 9), 130).flags(flag::REQUIRED),
-Member::new(t(2278, 6), 61),
-Member::new(t(2278, 6), 84),
-Member::new(t(2841, 18), 1),
-Member::new(t(4197, 11), 10),
-Member::new(t(4208, 15), 47),
-Member::new(t(2859, 21), 58),
-Member::new(t(2880, 5), 66),
-Member::new(t(2426, 13), 75),
-Member::new(t(2904, 19), 79),
-Member::new(t(4223, 12), 119),
-Member::new(t(2941, 9), 96),
-Member::new(t(2975, 9), 80),
-Member::new(t(2941, 9), 96),
-Member::new(t(4282, 11), 2).flags(flag::REQUIRED),
-Member::new(t(2451, 4), 126),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2451, 4), 126),
-Member::new(t(4388, 3), 4),
-Member::new(t(4391, 32), 5),
-Member::new(t(4423, 12), 130),
-Member::new(t(4435, 20), 8),
-Member::new(t(2393, 25), 19),
-Member::new(t(4455, 19), 59),
-Member::new(t(2418, 8), 65),
-Member::new(t(4474, 11), 4),
-Member::new(t(2426, 13), 75),
-Member::new(t(2439, 12), 77),
-Member::new(t(4485, 17), 49),
-Member::new(t(4502, 15), 13),
-Member::new(t(4517, 19), 100),
-Member::new(t(4536, 11), 113),
-Member::new(t(2278, 6), 81),
-Member::new(t(4474, 11), 4),
-Member::new(t(2426, 13), 75),
-Member::new(t(2439, 12), 77),
-Member::new(t(2278, 6), 74),
-Member::new(t(4388, 3), 4),
-Member::new(t(4423, 12), 130),
-Member::new(t(4826, 19), 130),
-Member::new(t(4845, 18), 130),
-Member::new(t(4863, 17), 130),
-Member::new(t(2477, 13), 84),
-Member::new(t(4536, 11), 113),
-Member::new(t(4880, 19), 110),
-Member::new(t(2278, 6), 83),
-Member::new(t(4961, 22), 3),
-Member::new(t(4423, 12), 130),
-Member::new(t(4983, 25), 32),
-Member::new(t(5008, 22), 48),
-Member::new(t(2695, 10), 52),
-Member::new(t(3740, 13), 53),
-Member::new(t(2439, 12), 77),
-Member::new(t(5030, 21), 94),
-Member::new(t(5074, 12), 42),
-Member::new(t(5086, 11), 43),
-Member::new(t(5097, 15), 45),
-Member::new(t(2278, 6), 88),
-Member::new(t(2278, 6), 87),
-Member::new(t(5196, 12), 14),
-Member::new(t(5208, 10), 29),
-Member::new(t(3143, 10), 91).flags(flag::REQUIRED),
-Member::new(t(3153, 15), 92).flags(flag::REQUIRED),
-Member::new(t(5218, 11), 95).flags(flag::REQUIRED),
-Member::new(t(5229, 4), 111),
-Member::new(t(2278, 6), 93),
-Member::new(t(3905, 13), 130),
-Member::new(t(3918, 7), 42),
-Member::new(t(3925, 9), 130),
-Member::new(t(2278, 6), 98),
-Member::new(t(5352, 6), 33),
-Member::new(t(5358, 9), 62).flags(flag::REQUIRED),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2477, 13), 84).flags(flag::REQUIRED),
-Member::new(t(5367, 13), 110),
-Member::new(t(5400, 17), 110),
-Member::new(t(5417, 18), 106),
-Member::new(t(5435, 21), 107),
-Member::new(t(2393, 25), 19).flags(flag::REQUIRED),
-Member::new(t(3019, 18), 76).flags(flag::REQUIRED),
-Member::new(t(4961, 22), 3),
-Member::new(t(4983, 25), 32),
-Member::new(t(5008, 22), 48),
-Member::new(t(2695, 10), 52).flags(flag::REQUIRED),
-Member::new(t(3740, 13), 53).flags(flag::REQUIRED),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(5030, 21), 94).flags(flag::REQUIRED),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(4502, 15), 13).flags(flag::REQUIRED),
-Member::new(t(5557, 9), 40).flags(flag::REQUIRED),
-Member::new(t(5587, 23), 73),
-Member::new(t(5610, 24), 73),
-Member::new(t(5634, 22), 73),
-Member::new(t(2477, 13), 84),
-Member::new(t(5673, 18), 85),
-Member::new(t(2278, 6), 108),
-Member::new(t(3220, 3), 116).flags(flag::REQUIRED),
-Member::new(t(6061, 6), 118),
-Member::new(t(2278, 6), 117),
+Member::new(t(2431, 25), 25),
+Member::new(t(2456, 8), 95),
+Member::new(t(2464, 13), 110),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2489, 4), 216),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2515, 13), 125).flags(flag::REQUIRED),
+Member::new(t(2596, 4), 13).flags(flag::REQUIRED),
+Member::new(t(2600, 4), 14),
+Member::new(t(2278, 6), 11),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2515, 13), 125).flags(flag::REQUIRED),
+Member::new(t(2733, 10), 73).flags(flag::REQUIRED),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2771, 17), 161).flags(flag::REQUIRED),
+Member::new(t(2817, 7), 203),
+Member::new(t(2851, 18), 64),
+Member::new(t(2869, 10), 144),
+Member::new(t(2879, 11), 4),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2733, 10), 73).flags(flag::REQUIRED),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2278, 6), 113),
+Member::new(t(3057, 18), 1),
+Member::new(t(3075, 21), 87),
+Member::new(t(3096, 5), 27),
+Member::new(t(2464, 13), 110),
+Member::new(t(3101, 19), 28),
+Member::new(t(3120, 19), 116),
+Member::new(t(3139, 18), 115),
+Member::new(t(3157, 9), 138),
+Member::new(t(3191, 9), 121),
+Member::new(t(3157, 9), 138),
+Member::new(t(3225, 10), 26),
+Member::new(t(3096, 5), 27),
+Member::new(t(3235, 18), 113),
+Member::new(t(2477, 12), 115),
+Member::new(t(3253, 19), 125),
+Member::new(t(3157, 9), 138),
+Member::new(t(3272, 7), 139),
+Member::new(t(3305, 10), 127),
+Member::new(t(3157, 9), 138),
+Member::new(t(3343, 16), 73),
+Member::new(t(3096, 5), 27),
+Member::new(t(2477, 12), 115),
+Member::new(t(3359, 10), 133),
+Member::new(t(3369, 15), 134),
+Member::new(t(3157, 9), 138),
+Member::new(t(3413, 13), 132),
+Member::new(t(3157, 9), 138),
+Member::new(t(2477, 12), 115),
+Member::new(t(3473, 10), 35),
+Member::new(t(3157, 9), 138),
+Member::new(t(3483, 13), 164),
+Member::new(t(3496, 6), 173),
+Member::new(t(3157, 9), 138),
+Member::new(t(3525, 7), 163),
+Member::new(t(3473, 10), 165),
+Member::new(t(3157, 9), 138),
+Member::new(t(3563, 25), 158),
+Member::new(t(3483, 13), 164),
+Member::new(t(3157, 9), 138),
+Member::new(t(3620, 16), 157),
+Member::new(t(3096, 5), 27),
+Member::new(t(3157, 9), 138),
+Member::new(t(3667, 11), 145),
+Member::new(t(2879, 11), 4),
+Member::new(t(3157, 9), 138),
+Member::new(t(3710, 16), 178),
+Member::new(t(3343, 16), 73),
+Member::new(t(3096, 5), 27),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(3157, 9), 138),
+Member::new(t(3157, 9), 138),
+Member::new(t(3795, 19), 202),
+Member::new(t(3838, 3), 46),
+Member::new(t(3841, 5), 47),
+Member::new(t(2278, 6), 204),
+Member::new(t(3938, 10), 52),
+Member::new(t(3948, 13), 55),
+Member::new(t(3838, 3), 53),
+Member::new(t(3841, 5), 54),
+Member::new(t(3838, 3), 56),
+Member::new(t(3841, 5), 57),
+Member::new(t(3838, 3), 221),
+Member::new(t(3841, 5), 226),
+Member::new(t(2278, 6), 67),
+Member::new(t(4437, 7), 220),
+Member::new(t(4444, 13), 74),
+Member::new(t(4457, 11), 93),
+Member::new(t(3096, 5), 62),
+Member::new(t(3235, 18), 113),
+Member::new(t(2477, 12), 115),
+Member::new(t(3253, 19), 125),
+Member::new(t(4468, 14), 92),
+Member::new(t(3157, 9), 138),
+Member::new(t(4482, 13), 190),
+Member::new(t(4495, 9), 220),
+Member::new(t(4504, 6), 222),
+Member::new(t(4533, 6), 76),
+Member::new(t(3157, 9), 138),
+Member::new(t(4539, 18), 184),
+Member::new(t(4602, 7), 59),
+Member::new(t(4609, 13), 220),
+Member::new(t(2515, 13), 125),
+Member::new(t(4622, 7), 60),
+Member::new(t(4629, 9), 220),
+Member::new(t(2278, 6), 75),
+Member::new(t(4437, 7), 220),
+Member::new(t(3096, 5), 62),
+Member::new(t(3235, 18), 113),
+Member::new(t(2477, 12), 115),
+Member::new(t(2515, 13), 125).flags(flag::REQUIRED),
+Member::new(t(3157, 9), 138),
+Member::new(t(4482, 13), 190),
+Member::new(t(4495, 9), 220),
+Member::new(t(4504, 6), 222),
+Member::new(t(4533, 6), 141),
+Member::new(t(4694, 17), 138),
+Member::new(t(4711, 16), 138),
+Member::new(t(3235, 18), 113),
+Member::new(t(2477, 12), 115),
+Member::new(t(4751, 4), 220),
+Member::new(t(4780, 14), 112),
+Member::new(t(4813, 16), 123).flags(flag::REQUIRED),
+Member::new(t(4504, 6), 222),
+Member::new(t(4849, 9), 122),
+Member::new(t(4927, 8), 83),
+Member::new(t(3157, 9), 84),
+Member::new(t(4935, 7), 161).flags(flag::REQUIRED),
+Member::new(t(4965, 13), 50),
+Member::new(t(3157, 9), 84),
+Member::new(t(3483, 13), 164),
+Member::new(t(4978, 7), 171),
+Member::new(t(4985, 10), 172),
+Member::new(t(3496, 6), 173),
+Member::new(t(2278, 6), 89),
+Member::new(t(4622, 7), 60).flags(flag::REQUIRED),
+Member::new(t(4629, 9), 220).flags(flag::REQUIRED),
+Member::new(t(2278, 6), 90),
+Member::new(t(2278, 6), 125),
+Member::new(t(3057, 18), 1),
+Member::new(t(5178, 11), 12),
+Member::new(t(5189, 15), 68),
+Member::new(t(3075, 21), 87),
+Member::new(t(3096, 5), 96),
+Member::new(t(2464, 13), 110),
+Member::new(t(3120, 19), 117),
+Member::new(t(5204, 12), 209),
+Member::new(t(3157, 9), 138),
+Member::new(t(3191, 9), 119),
+Member::new(t(3157, 9), 138),
+Member::new(t(2879, 11), 2).flags(flag::REQUIRED),
+Member::new(t(2489, 4), 216),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2489, 4), 216),
+Member::new(t(4609, 13), 220),
+Member::new(t(3235, 18), 113),
+Member::new(t(2515, 13), 125),
+Member::new(t(4622, 7), 60),
+Member::new(t(4629, 9), 220),
+Member::new(t(5383, 7), 94),
+Member::new(t(2278, 6), 103),
+Member::new(t(5432, 21), 74),
+Member::new(t(3101, 19), 191),
+Member::new(t(5453, 21), 92),
+Member::new(t(4468, 14), 92),
+Member::new(t(5474, 9), 177),
+Member::new(t(5483, 9), 186),
+Member::new(t(5513, 15), 104),
+Member::new(t(5528, 14), 105),
+Member::new(t(5563, 3), 4),
+Member::new(t(5566, 32), 5),
+Member::new(t(5598, 12), 220),
+Member::new(t(5610, 20), 10),
+Member::new(t(2431, 25), 25),
+Member::new(t(5630, 19), 88),
+Member::new(t(2456, 8), 95),
+Member::new(t(5649, 11), 4),
+Member::new(t(2464, 13), 110),
+Member::new(t(2477, 12), 115),
+Member::new(t(5660, 17), 70),
+Member::new(t(5677, 15), 15),
+Member::new(t(5692, 19), 144),
+Member::new(t(5711, 11), 200),
+Member::new(t(2596, 4), 66),
+Member::new(t(5791, 7), 142),
+Member::new(t(2278, 6), 111),
+Member::new(t(2278, 6), 113),
 Member::new(t(2278, 6), 115),
 Member::new(t(2278, 6), 120),
-Member::new(t(2278, 6), 120),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2451, 4), 126).flags(flag::REQUIRED),
-Member::new(t(4282, 11), 2).flags(flag::REQUIRED),
-Member::new(t(2451, 4), 126).flags(flag::REQUIRED),
-Member::new(t(3220, 3), 120),
-Member::new(t(3223, 5), 125),
-Member::new(t(2278, 6), 42),
-Member::new(t(3740, 13), 53).flags(flag::REQUIRED),
-Member::new(t(6330, 16), 127).flags(flag::REQUIRED),
-Member::new(t(6370, 7), 89),
-Member::new(t(2439, 12), 77).flags(flag::REQUIRED),
-Member::new(t(2451, 4), 122).flags(flag::REQUIRED),
-Member::new(t(4282, 11), 2).flags(flag::REQUIRED),
-Member::new(t(6437, 7), 121).flags(flag::REQUIRED),
+Member::new(t(5649, 11), 4),
+Member::new(t(2464, 13), 110),
+Member::new(t(2477, 12), 115),
+Member::new(t(2278, 6), 109),
+Member::new(t(3838, 3), 66),
+Member::new(t(3841, 5), 226),
+Member::new(t(5563, 3), 4),
+Member::new(t(5598, 12), 220),
+Member::new(t(6095, 19), 220),
+Member::new(t(6114, 18), 220),
+Member::new(t(6132, 17), 220),
+Member::new(t(2515, 13), 125),
+Member::new(t(5711, 11), 200),
+Member::new(t(6149, 19), 185),
+Member::new(t(2278, 6), 124),
+Member::new(t(6237, 22), 3),
+Member::new(t(5598, 12), 220),
+Member::new(t(6259, 25), 49),
+Member::new(t(6284, 22), 69),
+Member::new(t(2733, 10), 73),
+Member::new(t(4444, 13), 74),
+Member::new(t(2477, 12), 115),
+Member::new(t(6306, 21), 136),
+Member::new(t(6350, 12), 60),
+Member::new(t(6362, 11), 61),
+Member::new(t(6373, 15), 65),
+Member::new(t(2278, 6), 130),
+Member::new(t(2278, 6), 129),
+Member::new(t(6472, 12), 16),
+Member::new(t(6484, 10), 45),
+Member::new(t(3359, 10), 133).flags(flag::REQUIRED),
+Member::new(t(3369, 15), 134).flags(flag::REQUIRED),
+Member::new(t(6494, 11), 137).flags(flag::REQUIRED),
+Member::new(t(6505, 4), 189),
+Member::new(t(2278, 6), 135),
+Member::new(t(4609, 13), 220),
+Member::new(t(4622, 7), 60),
+Member::new(t(4629, 9), 220),
+Member::new(t(2278, 6), 140),
+Member::new(t(6678, 6), 51),
+Member::new(t(6684, 9), 91).flags(flag::REQUIRED),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2515, 13), 125).flags(flag::REQUIRED),
+Member::new(t(6693, 13), 185),
+Member::new(t(6726, 17), 185),
+Member::new(t(6743, 18), 175),
+Member::new(t(6761, 21), 176),
+Member::new(t(2431, 25), 25).flags(flag::REQUIRED),
+Member::new(t(3235, 18), 113).flags(flag::REQUIRED),
+Member::new(t(6237, 22), 3),
+Member::new(t(6259, 25), 49),
+Member::new(t(6284, 22), 69),
+Member::new(t(2733, 10), 73).flags(flag::REQUIRED),
+Member::new(t(4444, 13), 74).flags(flag::REQUIRED),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(6306, 21), 136).flags(flag::REQUIRED),
+Member::new(t(6865, 11), 7).flags(flag::IDEMPOTENCY_TOKEN),
+Member::new(t(6876, 13), 118),
+Member::new(t(2596, 4), 158).flags(flag::REQUIRED),
+Member::new(t(6889, 10), 169),
+Member::new(t(2771, 17), 161),
+Member::new(t(3483, 13), 164),
+Member::new(t(6899, 11), 159).flags(flag::REQUIRED),
+Member::new(t(2771, 17), 161),
+Member::new(t(2851, 18), 64),
+Member::new(t(6960, 14), 143),
+Member::new(t(2869, 10), 144),
+Member::new(t(2879, 11), 4),
+Member::new(t(6999, 14), 179),
+Member::new(t(7013, 10), 64),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(5677, 15), 15).flags(flag::REQUIRED),
+Member::new(t(6237, 22), 3),
+Member::new(t(7076, 14), 44).flags(flag::REQUIRED),
+Member::new(t(7090, 12), 48),
+Member::new(t(7102, 16), 49),
+Member::new(t(6284, 22), 69),
+Member::new(t(2733, 10), 73).flags(flag::REQUIRED),
+Member::new(t(4444, 13), 74).flags(flag::REQUIRED),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(7118, 7), 182),
+Member::new(t(7140, 12), 220),
+Member::new(t(6876, 13), 118),
+Member::new(t(2596, 4), 158),
+Member::new(t(6889, 10), 169),
+Member::new(t(2771, 17), 161),
+Member::new(t(3483, 13), 164),
+Member::new(t(6899, 11), 159),
+Member::new(t(2278, 6), 156),
+Member::new(t(7240, 12), 6),
+Member::new(t(7252, 10), 220),
+Member::new(t(2477, 12), 115),
+Member::new(t(7262, 13), 160),
+Member::new(t(4935, 7), 161),
+Member::new(t(3483, 13), 164),
+Member::new(t(6899, 11), 174),
+Member::new(t(3496, 6), 173),
+Member::new(t(7275, 12), 225),
+Member::new(t(2278, 6), 162),
+Member::new(t(6472, 12), 167),
+Member::new(t(7356, 11), 168),
+Member::new(t(2596, 4), 170).flags(flag::REQUIRED),
+Member::new(t(2278, 6), 166),
+Member::new(t(2278, 6), 181),
+Member::new(t(7240, 12), 197),
+Member::new(t(7504, 21), 197),
+Member::new(t(7525, 23), 197),
+Member::new(t(7548, 16), 197),
+Member::new(t(7564, 14), 197),
+Member::new(t(7578, 14), 197),
+Member::new(t(7592, 11), 197),
+Member::new(t(7696, 9), 58).flags(flag::REQUIRED),
+Member::new(t(7726, 23), 108),
+Member::new(t(7749, 24), 108),
+Member::new(t(7773, 22), 108),
+Member::new(t(2278, 6), 179),
+Member::new(t(7834, 15), 220),
+Member::new(t(6960, 14), 143),
+Member::new(t(2869, 10), 144),
+Member::new(t(3667, 11), 145),
+Member::new(t(2879, 11), 4),
+Member::new(t(7013, 10), 64),
+Member::new(t(7860, 5), 66),
+Member::new(t(3841, 5), 226),
+Member::new(t(2278, 6), 180),
+Member::new(t(2515, 13), 125),
+Member::new(t(7899, 18), 126),
+Member::new(t(2278, 6), 183),
+Member::new(t(4622, 7), 128),
+Member::new(t(4622, 7), 128),
+Member::new(t(2278, 6), 113),
+Member::new(t(5432, 21), 74),
+Member::new(t(3101, 19), 191).flags(flag::REQUIRED),
+Member::new(t(5453, 21), 92),
+Member::new(t(4468, 14), 92),
+Member::new(t(7957, 25), 187),
+Member::new(t(7982, 23), 188),
+Member::new(t(8413, 12), 106),
+Member::new(t(8425, 13), 107),
+Member::new(t(4437, 7), 220).flags(flag::REQUIRED),
+Member::new(t(3096, 5), 63),
+Member::new(t(3101, 19), 114),
+Member::new(t(2477, 12), 115),
+Member::new(t(6876, 13), 118),
+Member::new(t(3483, 13), 164),
+Member::new(t(6899, 11), 174).flags(flag::REQUIRED),
+Member::new(t(4495, 9), 220).flags(flag::REQUIRED),
+Member::new(t(4935, 7), 161),
+Member::new(t(4935, 7), 161).flags(flag::REQUIRED),
+Member::new(t(2817, 7), 203),
+Member::new(t(6237, 22), 3),
+Member::new(t(5598, 12), 220),
+Member::new(t(7076, 14), 44),
+Member::new(t(7090, 12), 48),
+Member::new(t(7102, 16), 49),
+Member::new(t(6284, 22), 69),
+Member::new(t(2733, 10), 73),
+Member::new(t(4444, 13), 74),
+Member::new(t(2477, 12), 115),
+Member::new(t(7118, 7), 182),
+Member::new(t(2278, 6), 201),
+Member::new(t(3838, 3), 206).flags(flag::REQUIRED),
+Member::new(t(8591, 6), 208),
+Member::new(t(2278, 6), 207),
+Member::new(t(2278, 6), 205),
+Member::new(t(2278, 6), 210),
+Member::new(t(2278, 6), 210),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2489, 4), 216).flags(flag::REQUIRED),
+Member::new(t(2879, 11), 2).flags(flag::REQUIRED),
+Member::new(t(2489, 4), 216).flags(flag::REQUIRED),
+Member::new(t(3838, 3), 210),
+Member::new(t(3841, 5), 215),
+Member::new(t(2278, 6), 60),
+Member::new(t(4444, 13), 74).flags(flag::REQUIRED),
+Member::new(t(8860, 16), 217).flags(flag::REQUIRED),
+Member::new(t(8900, 7), 131),
+Member::new(t(2477, 12), 115).flags(flag::REQUIRED),
+Member::new(t(2489, 4), 212).flags(flag::REQUIRED),
+Member::new(t(2879, 11), 2).flags(flag::REQUIRED),
+Member::new(t(8967, 7), 211).flags(flag::REQUIRED),
 ],
  words: &[
-t(2510, 9),
-t(2519, 7),
-t(2526, 8),
-t(2534, 8),
-t(3446, 13),
-t(3459, 16),
-t(3475, 20),
-t(3495, 17),
-t(3512, 18),
-t(3530, 23),
-t(3553, 21),
-t(4080, 23),
-t(4560, 8),
-t(4568, 17),
-t(4585, 8),
-t(4593, 10),
-t(4899, 13),
-t(5281, 13),
-t(5734, 7),
-t(5741, 12),
-t(5753, 12),
-t(5765, 5),
-t(5770, 9),
-t(5779, 9),
-t(5788, 9),
-t(5797, 9),
-t(5806, 4),
-t(5810, 8),
-t(5818, 8),
-t(5826, 8),
-t(5834, 8),
-t(5842, 7),
-t(5849, 5),
-t(5854, 12),
-t(5866, 16),
-t(5882, 16),
-t(5898, 16),
-t(5914, 16),
-t(5930, 11),
-t(5941, 15),
-t(5956, 15),
-t(5971, 15),
-t(5986, 15),
-t(6001, 12),
-t(6013, 4),
+t(2548, 9),
+t(2557, 7),
+t(2564, 8),
+t(2572, 8),
+t(3886, 6),
+t(3892, 11),
+t(4106, 13),
+t(4119, 16),
+t(4135, 20),
+t(4155, 17),
+t(4172, 18),
+t(4190, 23),
+t(4213, 21),
+t(5052, 23),
+t(5735, 8),
+t(5743, 17),
+t(5760, 8),
+t(5768, 10),
+t(6168, 13),
+t(6557, 13),
+t(6644, 7),
+t(6651, 8),
+t(7313, 4),
+t(7317, 3),
+t(7320, 3),
+t(7614, 9),
+t(7623, 7),
+t(7630, 8),
+t(7638, 6),
+t(7644, 9),
+t(7653, 7),
+t(7660, 7),
+t(8017, 7),
+t(8024, 12),
+t(8036, 12),
+t(8048, 5),
+t(8053, 9),
+t(8062, 9),
+t(8071, 9),
+t(8080, 9),
+t(8089, 4),
+t(8093, 8),
+t(8101, 8),
+t(8109, 8),
+t(8117, 8),
+t(8125, 7),
+t(8132, 5),
+t(8137, 12),
+t(8149, 16),
+t(8165, 16),
+t(8181, 16),
+t(8197, 16),
+t(8213, 11),
+t(8224, 15),
+t(8239, 15),
+t(8254, 15),
+t(8269, 15),
+t(8284, 12),
+t(8296, 4),
 ],
 };
 
@@ -1144,48 +1817,74 @@ const TEXT: &str = concat!(
 "igurationPutTransformerStartLiveTailStartQueryStopQueryTagLogGroupTagResourceTestMetricFilterTes",
 "tTransformerUntagLogGroupUntagResourceUpdateAnomalyUpdateDeliveryConfigurationUpdateLogAnomalyDe",
 "tectorUpdateLookupTableUpdateScheduledQueryAccountId^\\d{12}$AccountIdsmemberAmazonResourceName[\\",
-"w+=/:,.@-]*ApplyOnTransformedLogsArnBearerTokenAuthenticationEnabledCreateLogGroupRequestdeletio",
-"nProtectionEnabledkmsKeyIdlogGroupClasslogGroupNametagsCreateLogStreamRequestlogStreamNameDataPr",
-"otectionStatusACTIVATEDDELETEDARCHIVEDDISABLEDDataSourceFilternametypeDataSourceFiltersDataSourc",
-"eNameDataSourceTypeDaysDefaultValueDeleteLogGroupRequestDeleteLogStreamRequestDeleteMetricFilter",
-"RequestfilterNameDeleteRetentionPolicyRequestDeletionProtectionEnabledDescendingDescribeLimitDes",
-"cribeLogGroupsLogGroupIdentifiersDescribeLogGroupsRequestaccountIdentifiersincludeLinkedAccounts",
-"limitlogGroupIdentifierslogGroupNamePatternlogGroupNamePrefixnextTokenDescribeLogGroupsResponsel",
-"ogGroupsDescribeLogStreamsRequestdescendinglogGroupIdentifierlogStreamNamePrefixorderByDescribeL",
-"ogStreamsResponselogStreamsDescribeMetricFiltersRequestfilterNamePrefixmetricNamemetricNamespace",
-"DescribeMetricFiltersResponsemetricFiltersDimensionskeyvalueDimensionsKeyDimensionsValueEmitSyst",
-"emFieldsEntityattributeskeyAttributesEntityAttributesEntityAttributesKeyEntityAttributesValueEnt",
-"ityKeyAttributesEntityKeyAttributesKeyEntityKeyAttributesValueEntityRejectionErrorTypeInvalidEnt",
-"ityInvalidTypeValueInvalidKeyAttributesInvalidAttributesEntitySizeTooLargeUnsupportedLogGroupTyp",
-"eMissingRequiredFieldsEventIdEventMessageEventNumberEventsLimitExtractedValuesFieldIndexName[\\.\\",
-"-_/#A-Za-z0-9]+FieldIndexNamesFieldSelectionCriteriaFilterCountFilterLogEventsRequestendTimefilt",
-"erPatterninterleavedlogStreamNamesstartFromHeadstartTimeunmaskFilterLogEventsResponseeventssearc",
-"hedLogStreamsFilterName[^:*]*FilterPatternFilteredLogEventeventIdingestionTimemessagetimestampFi",
-"lteredLogEventsGetLogEventsRequestGetLogEventsResponsenextBackwardTokennextForwardTokenIncludeLi",
-"nkedAccountsInheritedPropertiesInheritedPropertyACCOUNT_DATA_PROTECTIONInputLogEventInputLogEven",
-"tsInputLogStreamNamesInterleavedKmsKeyIdListLimitListLogGroupsRequestdataSourcesfieldIndexNamesl",
-"ogGroupTagsListLogGroupsResponseListTagsForResourceRequestresourceArnListTagsForResourceResponse",
-"ListTagsLogGroupRequestListTagsLogGroupResponseLogEventIndexLogGrouparnbearerTokenAuthentication",
-"EnabledcreationTimedataProtectionStatusinheritedPropertieslogGroupArnmetricFilterCountretentionI",
-"nDaysretentionPolicyNamestoredBytesLogGroupClassSTANDARDINFREQUENT_ACCESSDELIVERYESSENTIALSLogGr",
-"oupIdentifier[\\w#+=/:,.@-]*LogGroupNameLogGroupNamePattern[\\.\\-_/#A-Za-z0-9]*LogGroupNameRegexPa",
-"ttern(\\^?[\\.\\-_\\/#A-Za-z0-9]{3,24})(\\|\\^?[\\.\\-_\\/#A-Za-z0-9]{3,24}){0,4}LogGroupSummariesLogGrou",
-"pSummaryLogGroupsLogStreamfirstEventTimestamplastEventTimestamplastIngestionTimeuploadSequenceTo",
-"kenLogStreamNameLogStreamSearchedCompletelyLogStreamsMetricFilterapplyOnTransformedLogsemitSyste",
-"mFieldDimensionsfieldSelectionCriteriametricTransformationsMetricFilterMatchRecordeventMessageev",
-"entNumberextractedValuesMetricFilterMatchesMetricFiltersMetricName[^:*$]*MetricNamespaceMetricTr",
-"ansformationdefaultValuedimensionsmetricValueunitMetricTransformationsMetricValueNextTokenOrderB",
-"yLastEventTimeOutputLogEventOutputLogEventsPolicyNamePutLogEventsRequestentitylogEventssequenceT",
-"okenPutLogEventsResponsenextSequenceTokenrejectedEntityInforejectedLogEventsInfoPutLogGroupDelet",
-"ionProtectionRequestPutMetricFilterRequestPutRetentionPolicyRequestRejectedEntityInfoerrorTypeRe",
-"jectedLogEventsInfoexpiredLogEventEndIndextooNewLogEventStartIndextooOldLogEventEndIndexSearched",
-"LogStreamsearchedCompletelySearchedLogStreamsSequenceTokenStandardUnitSecondsMicrosecondsMillise",
-"condsBytesKilobytesMegabytesGigabytesTerabytesBitsKilobitsMegabitsGigabitsTerabitsPercentCountBy",
-"tes/SecondKilobytes/SecondMegabytes/SecondGigabytes/SecondTerabytes/SecondBits/SecondKilobits/Se",
-"condMegabits/SecondGigabits/SecondTerabits/SecondCount/SecondNoneStartFromHeadStoredBytesSystemF",
-"ieldTagFiltervaluesTagFilterKey^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$TagFilterValue^!?\\*?([\\p{L}\\p{Z}\\p",
-"{N}_.:/=+\\-@]*)\\*?$TagFilterValuesTagFiltersTagKeyTagKeyListTagListTagLogGroupRequestTagResource",
-"RequestTagValue^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$TagsTestEventMessagesTestMetricFilterRequestlogEve",
-"ntMessagesTestMetricFilterResponsematchesTimestampTokenUnmaskUntagLogGroupRequestUntagResourceRe",
-"questtagKeysValue",
+"w+=/:,.@-]*ApplyOnTransformedLogsArnBearerTokenAuthenticationEnabledBytesScannedValueClientToken",
+"\\S{36,128}CreateLogGroupRequestdeletionProtectionEnabledkmsKeyIdlogGroupClasslogGroupNametagsCre",
+"ateLogStreamRequestlogStreamNameDataProtectionStatusACTIVATEDDELETEDARCHIVEDDISABLEDDataSourceFi",
+"lternametypeDataSourceFiltersDataSourceNameDataSourceTypeDaysDefaultValueDeleteLogGroupRequestDe",
+"leteLogStreamRequestDeleteMetricFilterRequestfilterNameDeleteQueryDefinitionRequestqueryDefiniti",
+"onIdDeleteQueryDefinitionResponsesuccessDeleteResourcePolicyRequestexpectedRevisionIdpolicyNamer",
+"esourceArnDeleteRetentionPolicyRequestDeleteSubscriptionFilterRequestDeletionProtectionEnabledDe",
+"scendingDescribeLimitDescribeLogGroupsLogGroupIdentifiersDescribeLogGroupsRequestaccountIdentifi",
+"ersincludeLinkedAccountslimitlogGroupIdentifierslogGroupNamePatternlogGroupNamePrefixnextTokenDe",
+"scribeLogGroupsResponselogGroupsDescribeLogStreamsRequestdescendinglogGroupIdentifierlogStreamNa",
+"mePrefixorderByDescribeLogStreamsResponselogStreamsDescribeMetricFiltersRequestfilterNamePrefixm",
+"etricNamemetricNamespaceDescribeMetricFiltersResponsemetricFiltersDescribeQueriesMaxResultsDescr",
+"ibeQueriesRequestmaxResultsqueryLanguagestatusDescribeQueriesResponsequeriesDescribeQueryDefinit",
+"ionsRequestqueryDefinitionNamePrefixDescribeQueryDefinitionsResponsequeryDefinitionsDescribeReso",
+"urcePoliciesRequestpolicyScopeDescribeResourcePoliciesResponseresourcePoliciesDescribeSubscripti",
+"onFiltersRequestDescribeSubscriptionFiltersResponsesubscriptionFiltersDestinationArnDimensionske",
+"yvalueDimensionsKeyDimensionsValueDistributionRandomByLogStreamEmitSystemFieldsEncryptionKeyEnti",
+"tyattributeskeyAttributesEntityAttributesEntityAttributesKeyEntityAttributesValueEntityKeyAttrib",
+"utesEntityKeyAttributesKeyEntityKeyAttributesValueEntityRejectionErrorTypeInvalidEntityInvalidTy",
+"peValueInvalidKeyAttributesInvalidAttributesEntitySizeTooLargeUnsupportedLogGroupTypeMissingRequ",
+"iredFieldsEventIdEventMessageEventNumberEventsLimitEventsLimitStartQueryExpectedRevisionIdExtrac",
+"tedValuesFieldFieldIndexName[\\.\\-_/#A-Za-z0-9]+FieldIndexNamesFieldSelectionCriteriaFilterCountF",
+"ilterLogEventsRequestendTimefilterPatterninterleavedlogStreamNamesstartFromHeadstartTimeunmaskFi",
+"lterLogEventsResponseeventssearchedLogStreamsFilterName[^:*]*FilterPatternFilteredLogEventeventI",
+"dingestionTimemessagetimestampFilteredLogEventsGetLogEventsRequestGetLogEventsResponsenextBackwa",
+"rdTokennextForwardTokenGetLogGroupFieldsRequesttimeGetLogGroupFieldsResponselogGroupFieldsGetLog",
+"RecordRequestlogRecordPointerGetLogRecordResponselogRecordGetQueryResultsMaxItemsGetQueryResults",
+"NextTokenGetQueryResultsRequestmaxItemsqueryIdGetQueryResultsResponseencryptionKeyresultsstatist",
+"icsIncludeLinkedAccountsInheritedPropertiesInheritedPropertyACCOUNT_DATA_PROTECTIONInputLogEvent",
+"InputLogEventsInputLogStreamNamesInterleavedIsSampledKmsKeyIdListLimitListLogGroupsRequestdataSo",
+"urcesfieldIndexNameslogGroupTagsListLogGroupsResponseListTagsForResourceRequestListTagsForResour",
+"ceResponseListTagsLogGroupRequestListTagsLogGroupResponseLiveTailSessionLogEventLiveTailSessionM",
+"etadatasampledLiveTailSessionResultsLiveTailSessionStartlogEventFilterPatternlogStreamNamePrefix",
+"esrequestIdsessionIdLiveTailSessionUpdatesessionMetadatasessionResultsLogEventIndexLogGrouparnbe",
+"arerTokenAuthenticationEnabledcreationTimedataProtectionStatusinheritedPropertieslogGroupArnmetr",
+"icFilterCountretentionInDaysretentionPolicyNamestoredBytesLogGroupClassSTANDARDINFREQUENT_ACCESS",
+"DELIVERYESSENTIALSLogGroupFieldpercentLogGroupFieldListLogGroupIdentifier[\\w#+=/:,.@-]*LogGroupI",
+"dentifiersLogGroupNameLogGroupNamePattern[\\.\\-_/#A-Za-z0-9]*LogGroupNameRegexPattern(\\^?[\\.\\-_\\/",
+"#A-Za-z0-9]{3,24})(\\|\\^?[\\.\\-_\\/#A-Za-z0-9]{3,24}){0,4}LogGroupNamesLogGroupSummariesLogGroupSum",
+"maryLogGroupsLogRecordLogRecordPointerLogStreamfirstEventTimestamplastEventTimestamplastIngestio",
+"nTimeuploadSequenceTokenLogStreamNameLogStreamSearchedCompletelyLogStreamsMessageMetricFilterapp",
+"lyOnTransformedLogsemitSystemFieldDimensionsfieldSelectionCriteriametricTransformationsMetricFil",
+"terMatchRecordeventMessageeventNumberextractedValuesMetricFilterMatchesMetricFiltersMetricName[^",
+":*$]*MetricNamespaceMetricTransformationdefaultValuedimensionsmetricValueunitMetricTransformatio",
+"nsMetricValueNextTokenOrderByLastEventTimeOutputLogEventOutputLogEventsPercentagePolicyDocumentP",
+"olicyNamePolicyScopeACCOUNTRESOURCEPutLogEventsRequestentitylogEventssequenceTokenPutLogEventsRe",
+"sponsenextSequenceTokenrejectedEntityInforejectedLogEventsInfoPutLogGroupDeletionProtectionReque",
+"stPutMetricFilterRequestPutQueryDefinitionRequestclientTokenlogGroupNamesparametersqueryStringPu",
+"tQueryDefinitionResponsePutResourcePolicyRequestpolicyDocumentPutResourcePolicyResponseresourceP",
+"olicyrevisionIdPutRetentionPolicyRequestPutSubscriptionFilterRequestdestinationArndistributionem",
+"itSystemFieldsroleArnQueryDefinitionlastModifiedQueryDefinitionListQueryDefinitionNameQueryDefin",
+"itionStringQueryDurationQueryIdQueryInfobytesScannedcreateTimequeryDurationuserIdentityQueryInfo",
+"ListQueryLanguageCWLISQLPPLQueryListMaxResultsQueryParameterdescriptionQueryParameterDefaultValu",
+"eQueryParameterDescriptionQueryParameterListQueryParameterName^[a-zA-Z_][a-zA-Z0-9_]*QueryResult",
+"sQueryStatisticsestimatedBytesSkippedestimatedRecordsSkippedlogGroupsScannedrecordsMatchedrecord",
+"sScannedresultCountQueryStatusScheduledRunningCompleteFailedCancelledTimeoutUnknownQueryStringRe",
+"jectedEntityInfoerrorTypeRejectedLogEventsInfoexpiredLogEventEndIndextooNewLogEventStartIndextoo",
+"OldLogEventEndIndexRequestIdResourcePoliciesResourcePolicylastUpdatedTimeResultFieldfieldResultR",
+"owsRoleArnSearchedLogStreamsearchedCompletelySearchedLogStreamsSequenceTokenSessionIdSessionStre",
+"amingExceptionSessionTimeoutExceptionStandardUnitSecondsMicrosecondsMillisecondsBytesKilobytesMe",
+"gabytesGigabytesTerabytesBitsKilobitsMegabitsGigabitsTerabitsPercentCountBytes/SecondKilobytes/S",
+"econdMegabytes/SecondGigabytes/SecondTerabytes/SecondBits/SecondKilobits/SecondMegabits/SecondGi",
+"gabits/SecondTerabits/SecondCount/SecondNoneStartFromHeadStartLiveTailLogGroupIdentifiersStartLi",
+"veTailRequestStartLiveTailResponseStartLiveTailResponseStreamsessionStartsessionUpdateStartQuery",
+"RequestStartQueryResponseStatsValueStopQueryRequestStopQueryResponseStoredBytesSubscriptionFilte",
+"rSubscriptionFiltersSuccessSystemFieldTagFiltervaluesTagFilterKey^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$",
+"TagFilterValue^!?\\*?([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)\\*?$TagFilterValuesTagFiltersTagKeyTagKeyListTa",
+"gListTagLogGroupRequestTagResourceRequestTagValue^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$TagsTestEventMes",
+"sagesTestMetricFilterRequestlogEventMessagesTestMetricFilterResponsematchesTimestampTokenUnmaskU",
+"ntagLogGroupRequestUntagResourceRequesttagKeysUserIdentityValue",
 );

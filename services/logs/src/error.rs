@@ -1,9 +1,11 @@
 //! What an operation answers when it does not do as it was asked.
 
+use serde_json::json;
 use store::StoreError;
 use wire::model::ErrorKind;
 
 use crate::api::errors;
+use crate::insights::MalformedQuery;
 use crate::pattern::PatternError;
 
 /// An error of an operation. Its text is what the client gets: CloudWatch Logs' own wherever that is known.
@@ -126,6 +128,72 @@ pub enum Error {
     /// Events of a group of this class cannot be asked for so.
     #[error("The operation is not supported for log groups of class {0}.")]
     ClassUnreadable(&'static str),
+    // Queries.
+    /// An Insights query that cannot be read.
+    #[error(transparent)]
+    Query(#[from] MalformedQuery),
+    /// Queries are in CloudWatch Logs Insights QL here.
+    #[error("Query language {0} is not served by Pilvi: CWLI is.")]
+    QueryLanguage(&'static str),
+    /// Groups are named in one way.
+    #[error("Log groups must be specified by exactly one of logGroupName, logGroupNames and logGroupIdentifiers.")]
+    QueryGroups,
+    /// More groups than one query can ask.
+    #[error("A query can be about {0} log groups at most.")]
+    QueryGroupsMax(usize),
+    /// More queries than may run.
+    #[error("Account maximum query concurrency limit of [{0}] reached.")]
+    QueriesMax(usize),
+    /// There is no such query.
+    #[error("The specified query does not exist.")]
+    QueryNotFound,
+    /// The query has ended.
+    #[error("The specified query is not running.")]
+    QueryEnded,
+    /// There is no such query definition.
+    #[error("The specified query definition does not exist.")]
+    QueryDefinitionNotFound,
+    /// The client's token came with other arguments before.
+    #[error("The client token was used in a previous request with other arguments.")]
+    ClientToken,
+
+    // Policies and subscriptions.
+    /// A policy document that cannot be kept.
+    #[error("The policy document is invalid: {0}")]
+    PolicyDocument(String),
+    /// A member that is needed.
+    #[error("{0} must be specified.")]
+    Missing(&'static str),
+    /// A policy's name that is too long.
+    #[error("policyName must have 1 to {0} characters.")]
+    PolicyName(usize),
+    /// An ARN of something that has no resource policy here.
+    #[error("The specified resourceArn is not the ARN of a log group in this account and region.")]
+    PolicyResource,
+    /// There is no such policy.
+    #[error("Policy with name [{0}] does not exist")]
+    PolicyNotFound(String),
+    /// The policy has changed since.
+    #[error("The expected revision id does not match that of the policy.")]
+    PolicyRevision,
+    /// There is no such subscription filter.
+    #[error("The specified subscription filter does not exist.")]
+    SubscriptionFilterNotFound,
+    /// A destination that cannot be one.
+    #[error("{0}")]
+    Destination(String),
+
+    // Live Tail.
+    /// Two ways of choosing streams.
+    #[error("Only one of logStreamNames or logStreamNamePrefixes can be provided.")]
+    TailStreams,
+    /// Streams of several groups.
+    #[error("logStreamNames and logStreamNamePrefixes can only be used with a single log group.")]
+    TailStreamsOfGroups,
+    /// More sessions than there can be.
+    #[error("The limit of {0} concurrent Live Tail sessions is reached.")]
+    SessionsMax(usize),
+
     /// A pointer that was not given out, or whose event is gone.
     #[error("The specified log record does not exist.")]
     RecordNotFound,
@@ -153,9 +221,15 @@ impl Error {
             | Self::StreamNotFound
             | Self::ResourceNotFound
             | Self::RecordNotFound
-            | Self::MetricFilterNotFound => errors::RESOURCE_NOT_FOUND,
+            | Self::MetricFilterNotFound
+            | Self::SubscriptionFilterNotFound
+            | Self::QueryNotFound
+            | Self::QueryDefinitionNotFound
+            | Self::PolicyNotFound(_) => errors::RESOURCE_NOT_FOUND,
             Self::GroupExists | Self::StreamExists => errors::RESOURCE_ALREADY_EXISTS,
-            Self::LimitExceeded => errors::LIMIT_EXCEEDED,
+            Self::LimitExceeded | Self::QueriesMax(_) | Self::SessionsMax(_) => errors::LIMIT_EXCEEDED,
+            Self::Query(_) => errors::MALFORMED_QUERY,
+            Self::PolicyRevision => errors::OPERATION_ABORTED,
             Self::DeletionProtected => errors::VALIDATION,
             Self::ClassUnsupported(_) => errors::INVALID_OPERATION,
             Self::TagsMax(_) => errors::TOO_MANY_TAGS,
@@ -187,6 +261,11 @@ impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         match &error {
             Error::Store(store) => platform::store_error(store),
+            Error::Query(malformed) => {
+                let location = json!({"startCharOffset": malformed.start, "endCharOffset": malformed.end});
+                let problem = json!({"location": location, "message": malformed.message});
+                Self::of(error.kind(), error.to_string()).with("queryCompileError", problem)
+            }
             _ => Self::of(error.kind(), error.to_string()),
         }
     }

@@ -1,19 +1,23 @@
 //! What the store knows of a log group when somebody asks for something to be done with it.
 
+use std::sync::Arc;
+
 use platform::{Ctx, Facts};
 
 use crate::names::GroupName;
-use crate::{Error, Logs, group};
+use crate::{Error, Logs, group, resource_policy};
 
 /// The group's tags and the resource policies that bear on it. A group that does not exist has no tags; the account's
 /// policies bear on it all the same.
 pub(crate) async fn facts(logs: &Logs, _: &Ctx, _: &'static str, resource: &str) -> Result<Facts, Error> {
     let Some(name) = GroupName::of_arn(resource) else { return Ok(Facts::default()) };
     let store = &logs.platform.store;
-    let tags = match group::find(store, &name).await {
-        Ok(found) => found.value.tags.into_map(),
-        Err(Error::GroupNotFound) => Default::default(),
+    let group = match group::find(store, &name).await {
+        Ok(found) => Some(found),
+        Err(Error::GroupNotFound) => None,
         Err(error) => return Err(error),
     };
-    Ok(Facts { owner: Some(name.account), tags, ..Facts::default() })
+    let policy = resource_policy::bearing_on(store, &name, group.as_ref()).await?.map(Arc::new);
+    let tags = group.map(|group| group.value.tags.into_map()).unwrap_or_default();
+    Ok(Facts { owner: Some(name.account), tags, policy, ..Facts::default() })
 }

@@ -5,6 +5,7 @@
 //!
 //! - [`Logs`] is the entry; generated code in `api` routes each operation to its file in `ops`.
 //! - [`pattern`]: filter patterns, which FilterLogEvents, metric filters, subscription filters and Live Tail use.
+//! - [`insights`]: the query language of StartQuery; [`query`] is about running it.
 //! - [`reconcile`]: what goes on without a request: removing what deleted groups leave behind, and retention.
 
 pub mod api;
@@ -20,19 +21,26 @@ mod names;
 mod ops;
 mod page;
 pub mod pattern;
+pub mod query;
+pub mod query_definition;
 mod reading;
 pub mod reconcile;
+pub mod resource_policy;
 mod sink;
 pub mod stream;
 mod tags;
+pub mod tail;
 
 use std::sync::Arc;
 
 use metric_filter::Filters;
 use platform::Platform;
 use platform::ports::MetricSink;
+use query::Queries;
 use segments::Segments;
 use tokio::sync::{Notify, RwLock};
+
+use tail::Sessions;
 
 pub use error::Error;
 pub use tags::{TAGS_MAX, Tags};
@@ -50,6 +58,8 @@ pub struct Logs {
     /// after its end.
     writing: Arc<RwLock<()>>,
     filters: Arc<Filters>,
+    queries: Arc<Queries>,
+    sessions: Arc<Sessions>,
     /// Called when a retention has changed.
     pub(crate) retention_changed: Arc<Notify>,
 }
@@ -63,6 +73,8 @@ impl Logs {
             metrics,
             writing: Arc::default(),
             filters: Arc::default(),
+            queries: Arc::default(),
+            sessions: Arc::default(),
             retention_changed: Arc::default(),
         }
     }

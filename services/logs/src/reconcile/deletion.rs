@@ -19,7 +19,7 @@ use store::{Op, Range, Record, Tx, Txn, Versioned};
 use crate::group::LogGroup;
 use crate::names::GroupName;
 use crate::reconcile::key_of;
-use crate::{Error, Logs};
+use crate::{Error, Logs, resource_policy};
 
 /// How many deletions one round takes up.
 const DELETIONS_A_ROUND_MAX: usize = 100;
@@ -112,6 +112,9 @@ impl Deletions {
             }
         }
         let mut tx = Tx::new();
+        if let Some(policy) = resource_policy::of_group(store, &deletion.scope, deletion.name()).await? {
+            tx.remove(&policy);
+        }
         tx.remove(deletion);
         match store.commit(tx).await {
             Err(error) if !error.is_conflict() => Err(error.into()),

@@ -1,6 +1,7 @@
 //! What goes on without a request.
 
 pub mod deletion;
+pub mod queries;
 pub mod retention;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::Logs;
 
 /// All that is to be started.
 pub fn all(logs: &Logs) -> Vec<Arc<dyn Reconciler>> {
-    vec![deletion::reconciler(logs), retention::reconciler(logs)]
+    vec![deletion::reconciler(logs), retention::reconciler(logs), queries::reconciler(logs)]
 }
 
 /// Where the events of the group of this id are.

@@ -6,6 +6,8 @@
 mod events;
 mod groups;
 mod metric_filters;
+mod policies;
+mod queries;
 mod sink;
 mod streams;
 mod tags;

@@ -1,0 +1,48 @@
+//! DeleteResourcePolicy.
+
+use platform::{Access, Ctx};
+use store::Tx;
+
+use crate::api::DeleteResourcePolicyRequest;
+use crate::contention::Attempts;
+use crate::names::on_no_group;
+use crate::ops::put_resource_policy::{Target, check_revision};
+use crate::resource_policy::{self, OF_ACCOUNT, ResourcePolicy};
+use crate::{Error, Logs, group};
+
+pub(crate) fn access(ctx: &Ctx, _: &DeleteResourcePolicyRequest) -> Access {
+    on_no_group(ctx, "logs:DeleteResourcePolicy")
+}
+
+/// Deletes a resource policy of the account by its name, or of a log group by its ARN.
+pub(crate) async fn delete_resource_policy(
+    logs: &Logs,
+    ctx: &Ctx,
+    input: DeleteResourcePolicyRequest,
+) -> Result<(), Error> {
+    let target = Target::of(ctx, input.policy_name, input.resource_arn)?;
+    let mut attempts = Attempts::new();
+    loop {
+        let outcome = delete(logs, ctx, &target, input.expected_revision_id.as_deref()).await;
+        if !attempts.again(&outcome) {
+            return outcome;
+        }
+    }
+}
+
+async fn delete(logs: &Logs, ctx: &Ctx, target: &Target, expected: Option<&str>) -> Result<(), Error> {
+    let (store, scope) = (&logs.platform.store, ctx.scope());
+    let (name, found) = match target {
+        Target::Account(name) => (name, store.read::<ResourcePolicy>(&scope, &[OF_ACCOUNT, name]).await?),
+        Target::Group(name) => {
+            let group = group::find(store, name).await?;
+            (&name.name, resource_policy::of_group(store, &scope, &group.storage_id).await?)
+        }
+    };
+    let found = found.ok_or_else(|| Error::PolicyNotFound(name.clone()))?;
+    check_revision(Some(&found), expected)?;
+    let mut tx = Tx::new();
+    tx.remove(&found);
+    store.commit(tx).await?;
+    Ok(())
+}
