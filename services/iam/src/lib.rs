@@ -1,19 +1,21 @@
-//! IAM: users with access keys, roles, managed and inline policies, instance profiles, tags.
+//! IAM: users with access keys, groups, roles, managed and inline policies, permissions boundaries, instance profiles,
+//! OpenID Connect providers, service-linked roles, account aliases, tags; and simulations of what policies decide.
 //!
-//! It keeps who there is and what is written about them. Policies are stored and their form is checked
-//! ([`policy`]); nothing is evaluated here yet, so what they allow or deny has no effect: the platform's gate
-//! lets account roots and the sessions that roots opened through, and nobody else. Groups, login profiles, MFA devices
-//! and identity providers do not exist.
+//! It keeps who there is and what is written about them; the form of policies is checked when they are written, and what
+//! they decide is the [`policy`] crate's. Login profiles, MFA devices, SAML providers and server certificates do not exist.
 //!
 //! IAM is global: records lie in [`platform::Ctx::global_scope`]. Names are unique within an account whatever their
 //! case, so a record's id is its name in lower case; what refers to an entity and must survive its renaming refers to
-//! its unique id (`AIDA…`). Each user and role is one record that knows everything that keeps it from being deleted
-//! (attached and inline policies, keys, instance profiles), so one guard settles every race.
+//! its unique id (`AIDA…`). Each user, group and role is one record that knows everything that keeps it from being deleted
+//! (attached and inline policies, keys, groups, instance profiles), so one guard settles every race.
 //!
 //! - [`Iam`] is the service; its operations are in `ops`, one a file.
-//! - `entity` is what users, roles, policies and instance profiles have in common; `tag`, `inline`, `attachment` and
-//!   `page` are the mechanisms that they share.
-//! - [`Iam`] is also the [`platform::ports::RoleDirectory`] and the [`platform::ports::UserDirectory`].
+//! - `entity` is what users, groups, roles, policies, instance profiles and providers have in common; `tag`, `inline`,
+//!   `attachment`, `quota` and `page` are the mechanisms that they share.
+//! - `policy_directory` is what others ask: [`platform::ports::PolicyDirectory`], [`platform::ports::RoleDirectory`] and
+//!   [`platform::ports::UserDirectory`], answered from `cache` as long as nothing of IAM changes in the account; and
+//!   `oidc_provider` is the [`platform::ports::OidcProviderDirectory`].
+//! - `facts` is what the gate asks: the true ARN, tags and permissions boundary of what a request names.
 
 mod access_key;
 mod account_alias;

@@ -68,6 +68,16 @@ impl Bench {
         self.call(operation, input).await.map(|output| O::from_value(output).unwrap())
     }
 
+    /// Calls an operation that takes nothing.
+    pub(crate) async fn ask_without_input<O: Shaped>(&self, operation: &str) -> Result<O, Refusal> {
+        let number = MODEL.operation(operation).unwrap();
+        let answer = self.iam.call(&self.ctx, number, wire::nothing()).await;
+        let answer = answer.map(wire::Reply::into_value);
+        answer
+            .map(|output| O::from_value(output).unwrap())
+            .map_err(|error| (error.code.into_owned(), error.status, error.message))
+    }
+
     /// Calls an operation that answers nothing.
     pub(crate) async fn tell(&self, operation: &str, input: impl Shaped) -> Result<(), Refusal> {
         self.call(operation, input).await.map(drop)

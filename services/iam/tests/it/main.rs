@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access_keys;
+mod accounts;
 mod attachments;
 mod bench;
 mod boundaries;
@@ -15,5 +16,7 @@ mod oidc_providers;
 mod policies;
 mod races;
 mod roles;
+mod service_linked_roles;
+mod simulations;
 mod tags;
 mod users;
