@@ -6,13 +6,18 @@
 mod server;
 mod stage;
 
+use std::time::{Duration, Instant, SystemTime};
+
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::screen::{heading, say};
 use crate::workspace::Workspace;
 use crate::{clients, screen, test};
 use stage::Stage;
+
+/// The longest wait for something that takes its time: an alarm's period, a query.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Builds what is needed, then takes the tour.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -51,17 +56,23 @@ fn tour(stage: &mut Stage) -> Result<()> {
     heading("4. IAM and STS: a role, and a call in its name");
     assume(stage)?;
 
-    heading("5. A wrong secret key is refused, and should be");
+    heading("5. Logs: put, searched, asked");
+    logs(stage)?;
+
+    heading("6. A metric, and an alarm that it sets off");
+    alarm(stage)?;
+
+    heading("7. A wrong secret key is refused, and should be");
     stage.aws_refused(
         &[("AWS_SECRET_ACCESS_KEY", "wrong/on/purpose")],
         &["sts", "get-caller-identity"],
         "SignatureDoesNotMatch",
     )?;
 
-    heading("6. kill -9 loses nothing");
+    heading("8. kill -9 loses nothing");
     survive(stage)?;
 
-    heading("7. Status, and a clean stop");
+    heading("9. Status, and a clean stop");
     stage.pilvi(&["status"])?;
     stage.stop()
 }
@@ -116,7 +127,79 @@ fn assume(stage: &Stage) -> Result<()> {
     ensure!(text(&me, "/Arn")?.ends_with(":assumed-role/auditor/demo"), "the call was not made in the role's name");
     let clusters = stage.aws_as(&auditor, &["ecs", "describe-clusters", "--clusters", "shop"])?;
     ensure!(text(&clusters, "/clusters/0/clusterName")? == "shop", "the role does not see the cluster");
+    say("Its policy lets it look, and nothing else. Which statement decided can be asked afterwards:");
+    stage.aws_refused(&auditor, &["ecs", "delete-cluster", "--cluster", "shop"], "AccessDeniedException")?;
+    stage.pilvi(&["why-denied"])
+}
+
+fn logs(stage: &Stage) -> Result<()> {
+    const GROUP: [&str; 2] = ["--log-group-name", "/shop/web"];
+    const STREAM: [&str; 2] = ["--log-stream-name", "web/1"];
+    let now = now_ms()?;
+    stage.aws_silent(&[&["logs", "create-log-group"], GROUP.as_slice()].concat())?;
+    stage.aws_silent(&[["logs", "create-log-stream"], GROUP, STREAM].concat())?;
+    let events = json!([
+        { "timestamp": now - 2, "message": r#"{"level":"INFO","path":"/","ms":7}"# },
+        { "timestamp": now - 1, "message": r#"{"level":"ERROR","path":"/pay","ms":1204}"# },
+        { "timestamp": now, "message": r#"{"level":"INFO","path":"/cart","ms":11}"# },
+    ])
+    .to_string();
+    let put = [&["logs", "put-log-events"], GROUP.as_slice(), &STREAM, &["--log-events", &events]].concat();
+    stage.aws(&put)?;
+    let pattern = ["--filter-pattern", r#"{ $.level = "ERROR" && $.ms > 1000 }"#, "--query", "events[].message"];
+    let found = stage.aws(&[&["logs", "filter-log-events"], GROUP.as_slice(), &pattern].concat())?;
+    ensure!(length(&found, "")? == 1 && text(&found, "/0")?.contains("/pay"), "the error was not found");
+    let (start, end) = ((now / 1000 - 60).to_string(), (now / 1000 + 60).to_string());
+    let query = "stats count(*) as requests, max(ms) as slowest by level | sort level";
+    let range = ["--start-time", &start, "--end-time", &end, "--query-string", query];
+    let query = stage.aws(&[&["logs", "start-query"], GROUP.as_slice(), &range].concat())?;
+    let id = text(&query, "/queryId")?;
+    let rows = ["--query", "{status: status, rows: results[].[[0].value, [1].value, [2].value]}"];
+    let answer = until(|| {
+        let answer = stage.aws(&[&["logs", "get-query-results", "--query-id", id], rows.as_slice()].concat())?;
+        Ok((text(&answer, "/status")? == "Complete").then_some(answer))
+    })?;
+    ensure!(answer["rows"] == json!([["ERROR", "1", "1204"], ["INFO", "2", "11"]]), "not what was logged: {answer}");
     Ok(())
+}
+
+fn alarm(stage: &Stage) -> Result<()> {
+    const METRIC: [&str; 4] = ["--namespace", "Shop", "--metric-name", "Latency"];
+    let rule = [
+        &["cloudwatch", "put-metric-alarm", "--alarm-name", "slow"],
+        METRIC.as_slice(),
+        &["--statistic", "Maximum", "--period", "10", "--evaluation-periods", "1"],
+        &["--threshold", "1000", "--comparison-operator", "GreaterThanThreshold"],
+    ];
+    stage.aws_silent(&rule.concat())?;
+    let value = ["--value", "1204", "--unit", "Milliseconds", "--storage-resolution", "1"];
+    stage.aws_silent(&[&["cloudwatch", "put-metric-data"], METRIC.as_slice(), &value].concat())?;
+    say("Its period is ten seconds; it is evaluated when that is over.");
+    let states = ["--alarm-names", "slow", "--query", "MetricAlarms[0].[StateValue, StateReason]"];
+    let answer = until(|| {
+        let answer = stage.ask(&[&[&["cloudwatch", "describe-alarms"], states.as_slice()].concat()])?.remove(0);
+        Ok((text(&answer, "/0")? == "ALARM").then_some(answer))
+    })?;
+    say(&format!("ALARM: {}", text(&answer, "/1")?));
+    Ok(())
+}
+
+/// Asks until there is an answer: some things take their time.
+fn until(mut ask: impl FnMut() -> Result<Option<Value>>) -> Result<Value> {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask()? {
+            return Ok(answer);
+        }
+        ensure!(begun.elapsed() < PATIENCE, "it did not happen within {} s", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Milliseconds since the epoch.
+fn now_ms() -> Result<i64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(i64::try_from(since.as_millis())?)
 }
 
 fn survive(stage: &mut Stage) -> Result<()> {

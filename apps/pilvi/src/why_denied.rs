@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use platform::denials::{Denial, find};
+use platform::denials::{Denial, find, newest};
 
 use crate::locate::{Found, locate};
 use crate::settings::Place;
@@ -13,9 +13,9 @@ use crate::terminal::{printable, say};
 /// Arguments of `pilvi why-denied`.
 #[derive(Debug, Args)]
 pub(crate) struct WhyDeniedArgs {
-    /// The id of the request, as the error's answer carries it
+    /// The id of the request, as the error's answer carries it; without one, the newest denial is told
     #[arg(value_name = "REQUEST-ID")]
-    request_id: String,
+    request_id: Option<String>,
     #[command(flatten)]
     place: Place,
     /// Text for a person, or one JSON array
@@ -42,13 +42,19 @@ pub(crate) fn run(args: &WhyDeniedArgs) -> Result<ExitCode> {
     let mut denials = Vec::new();
     for dir in &folders {
         let folder = dir.audit();
-        denials.extend(find(&folder, &args.request_id).with_context(|| format!("cannot read {}", folder.display()))?);
+        let found = match &args.request_id {
+            Some(id) => find(&folder, id),
+            None => newest(&folder).map(|newest| newest.into_iter().collect()),
+        };
+        denials.extend(found.with_context(|| format!("cannot read {}", folder.display()))?);
     }
     if denials.is_empty() {
-        bail!(
-            "no denial of a request with the id {} is kept: either it was not denied, or it is too long ago",
-            args.request_id
-        );
+        match &args.request_id {
+            Some(id) => bail!(
+                "no denial of a request with the id {id} is kept: either it was not denied, or it is too long ago"
+            ),
+            None => bail!("no denial is kept"),
+        }
     }
     match args.format {
         WhyDeniedFormat::Json => say(serde_json::to_string_pretty(&denials)?),

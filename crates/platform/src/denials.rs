@@ -112,6 +112,26 @@ impl Denials {
 /// When a file is there and cannot be read.
 pub fn find(folder: &Path, request_id: &str) -> std::io::Result<Vec<Denial>> {
     let mut found = Vec::new();
+    each(folder, |denial| {
+        if denial.request_id == request_id {
+            found.push(denial);
+        }
+    })?;
+    Ok(found)
+}
+
+/// The newest denial that is kept.
+///
+/// # Errors
+/// When a file is there and cannot be read.
+pub fn newest(folder: &Path) -> std::io::Result<Option<Denial>> {
+    let mut newest = None;
+    each(folder, |denial| newest = Some(denial))?;
+    Ok(newest)
+}
+
+/// Reads every denial that is kept, oldest first.
+fn each(folder: &Path, mut take: impl FnMut(Denial)) -> std::io::Result<()> {
     for name in [OLDER_FILE, FILE] {
         let file = match File::open(folder.join(name)) {
             Ok(file) => file,
@@ -122,10 +142,10 @@ pub fn find(folder: &Path, request_id: &str) -> std::io::Result<Vec<Denial>> {
             let line = line?;
             // A line that broke off when the process died is passed over.
             let denial = (line.len() <= LINE_BYTES_MAX).then(|| serde_json::from_slice::<Denial>(&line));
-            found.extend(denial.and_then(Result::ok).filter(|denial| denial.request_id == request_id));
+            denial.and_then(Result::ok).into_iter().for_each(&mut take);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The file that is written.
@@ -203,4 +223,66 @@ fn with_article(kind: PolicyKind) -> String {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denial(id: usize) -> Denial {
+        Denial {
+            request_id: format!("request-{id}"),
+            time: "2026-01-01T00:00:00Z".to_owned(),
+            principal: "arn:aws:iam::111111111111:user/a".to_owned(),
+            action: "ecs:CreateCluster".to_owned(),
+            resource: "x".repeat(1000),
+            reason: "no identity-based policy allows it".to_owned(),
+            statements: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Writes denials as the thread does.
+    fn write(folder: &Path, denials: impl Iterator<Item = Denial>) {
+        let (lines, waiting) = sync_channel(WAITING_MAX);
+        let mut log = Log::open(folder).unwrap();
+        let writer = std::thread::spawn(move || log.run(&waiting));
+        denials.for_each(|denial| lines.send(denial).unwrap());
+        drop(lines);
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_denial_is_found_by_its_request_and_the_newest_without() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(newest(folder.path()).unwrap(), None);
+        write(folder.path(), (0..3).map(denial));
+        assert_eq!(find(folder.path(), "request-1").unwrap(), [denial(1)]);
+        assert_eq!(find(folder.path(), "request-9").unwrap(), []);
+        assert_eq!(newest(folder.path()).unwrap(), Some(denial(2)));
+    }
+
+    #[test]
+    fn a_line_that_broke_off_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), (0..2).map(denial));
+        let path = folder.path().join(FILE);
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 40]).unwrap();
+        write(folder.path(), (2..3).map(denial));
+        assert_eq!(find(folder.path(), "request-0").unwrap().len(), 1);
+        assert_eq!(find(folder.path(), "request-1").unwrap(), []);
+        assert_eq!(newest(folder.path()).unwrap(), Some(denial(2)));
+    }
+
+    #[test]
+    fn two_files_of_a_bounded_size_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), (0..20_000).map(denial));
+        for name in [FILE, OLDER_FILE] {
+            assert!(folder.path().join(name).metadata().unwrap().len() <= FILE_BYTES_MAX, "{name}");
+        }
+        assert_eq!(find(folder.path(), "request-0").unwrap(), []);
+        assert_eq!(find(folder.path(), "request-19999").unwrap(), [denial(19_999)]);
+    }
 }
