@@ -1,5 +1,6 @@
 //! Computes expressions.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::MathError;
@@ -22,6 +23,8 @@ pub struct Scope<'a> {
     pub end_s: i64,
     /// The length of a period, where no metric tells another.
     pub period_s: i64,
+    /// How many data points may still be computed, results in between included.
+    pub budget: Cell<usize>,
 }
 
 impl Scope<'_> {
@@ -29,6 +32,18 @@ impl Scope<'_> {
     pub(super) fn grid(&self, period_s: i64) -> impl Iterator<Item = i64> + use<> {
         let step = usize::try_from(period_s.max(1)).unwrap_or(1);
         (self.start_s..self.end_s).step_by(step)
+    }
+
+    /// Takes what a value has from the budget.
+    fn charge(&self, value: &Value) -> Result<(), MathError> {
+        let points = match value {
+            Value::Series(series) => series.values.len() + 1,
+            Value::Array(all) => all.iter().map(|series| series.values.len() + 1).sum(),
+            Value::Scalar(_) | Value::Text(_) | Value::Word(_) => 0,
+        };
+        let left = self.budget.get().checked_sub(points).ok_or(MathError::TooLarge)?;
+        self.budget.set(left);
+        Ok(())
     }
 
     /// An empty series of the expression's own.
@@ -81,6 +96,12 @@ pub fn evaluate(expression: &Expression, scope: &Scope<'_>) -> Result<Vec<Series
 }
 
 pub(super) fn value(expression: &Expression, scope: &Scope<'_>) -> Result<Value, MathError> {
+    let value = computed(expression, scope)?;
+    scope.charge(&value)?;
+    Ok(value)
+}
+
+fn computed(expression: &Expression, scope: &Scope<'_>) -> Result<Value, MathError> {
     match expression {
         Expression::Number(number) => Ok(Value::Scalar(*number)),
         Expression::Text(text) => Ok(Value::Text(text.clone())),

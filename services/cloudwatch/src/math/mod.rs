@@ -30,6 +30,9 @@ pub enum MathError {
     /// A function is given what it does not take.
     #[error("{0}")]
     Type(String),
+    /// It would need more memory than one request may have.
+    #[error("The expression is too large to be computed")]
+    TooLarge,
     /// CloudWatch has it, and Pilvi does not.
     #[error("{0} is not served by Pilvi.")]
     NotServed(String),

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -23,7 +24,8 @@ fn computed(text: &str, metrics: &[(&str, &str)]) -> Result<Vec<String>, MathErr
     let results: BTreeMap<String, Vec<Series>> =
         metrics.iter().map(|(id, values)| ((*id).to_owned(), vec![series(id, values)])).collect();
     let ids: Vec<String> = metrics.iter().map(|(id, _)| (*id).to_owned()).collect();
-    let scope = Scope { id: "e1", results: &results, metrics: &ids, start_s: START, end_s: START + 300, period_s: 60 };
+    let (budget, end_s) = (Cell::new(1000), START + 300);
+    let scope = Scope { id: "e1", results: &results, metrics: &ids, start_s: START, end_s, period_s: 60, budget };
     let found = evaluate(&parse(text)?, &scope)?;
     let line = |series: &Series| {
         let column = |n: i64| series.values.get(&(START + 60 * n)).map_or("-".to_owned(), |it| format!("{it}"));
@@ -174,6 +176,12 @@ fn what_cannot_be_computed_says_why() {
     ] {
         assert_eq!(computed(text, &[A, B]).unwrap_err().to_string(), expected, "{text}");
     }
+}
+
+#[test]
+fn what_an_expression_may_compute_has_an_end() {
+    let copies = vec!["METRICS()"; 100].join(",");
+    assert_eq!(computed(&format!("[{copies}]"), &[A, B]), Err(MathError::TooLarge));
 }
 
 #[test]

@@ -298,8 +298,11 @@ impl Ingest {
         for ((key, addition), found) in batch.iter().zip(found) {
             let value = match &found {
                 Some(entry) => {
-                    let damaged = |_| StoreError::Record { key: key.clone(), reason: "it is damaged".to_owned() };
-                    let mut chunk = Chunk::decode(&entry.value).map_err(damaged)?;
+                    // What cannot be read is lost; it must not stop what comes in.
+                    let mut chunk = Chunk::decode(&entry.value).unwrap_or_else(|error| {
+                        tracing::error!(%key, %error, "metric data is replaced");
+                        Chunk::default()
+                    });
                     chunk.merge(&addition.chunk);
                     chunk.encode()
                 }

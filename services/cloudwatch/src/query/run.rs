@@ -1,5 +1,6 @@
 //! Computes queries.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use base::Timestamp;
@@ -13,11 +14,12 @@ use crate::metric::resolution::start_granularity;
 
 /// The period of an expression that refers to no metric and says none.
 const PERIOD_DEFAULT_S: i64 = 60;
-/// The most data points that queries of one request are computed over, all together: what would take more is refused, not
-/// attempted. A day of one-second data of every query that a request may have is within.
-const POINTS_MAX: i64 = 50_000_000;
-/// The most data points of one series.
-const SERIES_POINTS_MAX: i64 = 1_000_000;
+/// The most data points that the metrics of one request have, all together: ten times what one answer has.
+const POINTS_MAX: usize = 1_000_000;
+/// The most data points that the expressions of one request compute.
+const COMPUTED_MAX: usize = 2_000_000;
+/// The most periods that one query covers; as many as fifteen days have minutes, ten times over.
+const PERIODS_MAX: i64 = 216_000;
 
 /// From when on a request that begins at `start` is answered in periods of this length.
 pub fn window(start: Timestamp, end: Timestamp, period_s: i64, now: Timestamp) -> Window {
@@ -39,19 +41,25 @@ pub async fn run(
     (start, end): (Timestamp, Timestamp),
     now: Timestamp,
 ) -> Result<BTreeMap<String, Vec<Series>>, Error> {
-    check_size(queries, (start, end), now)?;
+    check_periods(queries, (start, end), now)?;
     let labels = label::defaults(queries);
     let mut results = BTreeMap::new();
     let mut metrics = Vec::new();
+    let mut points = 0;
     for (query, label) in queries.iter().zip(labels) {
         if let Source::Metric(metric) = &query.source {
             let window = window(start, end, metric.period_s, now);
             let series = metric_series(store, scope, query, metric, (window, label), now).await?;
+            points += series.values.len();
+            if points > POINTS_MAX {
+                return Err(too_many());
+            }
             results.insert(query.id.clone(), vec![series]);
             metrics.push(query.id.clone());
         }
     }
     let by_id: BTreeMap<&str, &Query> = queries.iter().map(|query| (query.id.as_str(), query)).collect();
+    let mut budget = COMPUTED_MAX;
     for query in queries {
         // The expressions that it needs come first; that none needs itself has been checked.
         let mut open = vec![query.id.as_str()];
@@ -64,7 +72,7 @@ pub async fn run(
             if !results.contains_key(id) && needed.is_empty() {
                 let period_s = expression_period(by_id[id], expression, &results, &metrics);
                 let window = window(start, end, period_s, now);
-                let found = expression_series(by_id[id], expression, (&results, &metrics), window)?;
+                let found = expression_series(by_id[id], expression, (&results, &metrics), (window, &mut budget))?;
                 results.insert(id.to_owned(), found);
             }
             if needed.is_empty() {
@@ -76,21 +84,16 @@ pub async fn run(
     Ok(results)
 }
 
-fn check_size(queries: &[Query], (start, end): (Timestamp, Timestamp), now: Timestamp) -> Result<(), Error> {
-    let mut points = 0;
-    for query in queries {
-        let period_s = query.metric().map(|it| it.period_s).or(query.period_s).unwrap_or(PERIOD_DEFAULT_S);
-        let own = window(start, end, period_s, now).periods();
-        points += own;
-        if own > SERIES_POINTS_MAX || points > POINTS_MAX {
-            return Err(Error::Validation(
-                "You have requested too many datapoints. You may reduce the datapoints requested by increasing Period, or \
-                 decreasing the time range."
-                    .to_owned(),
-            ));
-        }
-    }
-    Ok(())
+fn check_periods(queries: &[Query], (start, end): (Timestamp, Timestamp), now: Timestamp) -> Result<(), Error> {
+    let periods = |metric: &MetricQuery| window(start, end, metric.period_s, now).periods();
+    let is_too_long = queries.iter().filter_map(Query::metric).any(|metric| periods(metric) > PERIODS_MAX);
+    if is_too_long { Err(too_many()) } else { Ok(()) }
+}
+
+fn too_many() -> Error {
+    let message = "You have requested too many datapoints. You may reduce the datapoints requested by increasing Period, or \
+                   decreasing the time range.";
+    Error::Validation(message.to_owned())
 }
 
 async fn metric_series(
@@ -127,14 +130,16 @@ fn expression_series(
     query: &Query,
     expression: &Expression,
     (results, metrics): (&BTreeMap<String, Vec<Series>>, &[String]),
-    window: Window,
+    (window, budget): (Window, &mut usize),
 ) -> Result<Vec<Series>, Error> {
     let Window { start_s, end_s, period_s } = window;
-    if window.periods() > SERIES_POINTS_MAX {
-        return Err(Error::Validation(format!("Query '{}' has too many datapoints.", query.id)));
+    if window.periods() > PERIODS_MAX {
+        return Err(too_many());
     }
-    let scope = math::Scope { id: &query.id, results, metrics, start_s, end_s, period_s };
+    let left = Cell::new(*budget);
+    let scope = math::Scope { id: &query.id, results, metrics, start_s, end_s, period_s, budget: left };
     let found = math::evaluate(expression, &scope).map_err(|error| Error::in_expression(&query.id, &error))?;
+    *budget = scope.budget.get();
     let is_one = found.len() == 1;
     let own = query.label.clone();
     Ok(found

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base::Timestamp;
 use platform::{BoxFuture, Cause, Platform, Reconciler, Round, Wake};
-use store::{Scope, Tx, Versioned};
+use store::{Scope, StoreError, Tx, Versioned};
 
 use super::Schedule;
 use super::schedule::Due;
@@ -74,8 +74,13 @@ impl Alarms {
         };
         let (target, has_data) = match points::read(store, &due.scope, (input, &rule, due.rhythm), now).await {
             Ok(points) => (target(input, &rule, &points, due.rhythm, now), points.iter().any(Option::is_some)),
+            // One metric's damaged data must not stop the other alarms.
+            Err(Error::Store(error @ StoreError::Record { .. })) => {
+                tracing::error!(alarm = %due.key, %error, "an alarm cannot be evaluated");
+                (Some(cannot("the data of its metric is damaged")), true)
+            }
             Err(Error::Store(error)) => return Err(error.into()),
-            Err(problem) => (Some(cannot(&problem)), true),
+            Err(problem) => (Some(cannot(problem)), true),
         };
         let changed = self.settle(&alarm, &due.scope, target, now).await?;
         let rests = !has_data && !self.has_data_ahead(&alarm, &due.scope, due.rhythm, now).await?;
@@ -151,7 +156,7 @@ fn target(
 }
 
 /// The state of an alarm whose expression cannot be computed on its data.
-fn cannot(problem: &Error) -> Target {
+fn cannot(problem: impl std::fmt::Display) -> Target {
     Target {
         value: StateValue::InsufficientData,
         reason: format!("Unable to evaluate the alarm: {problem}").chars().take(1023).collect(),

@@ -26,6 +26,8 @@ pub const LISTED: Duration = Duration::from_secs(14 * 86_400);
 const BATCH: usize = 32;
 /// How long a metric is held before somebody else may take it.
 const HOLD: Duration = Duration::from_secs(120);
+/// When a metric is looked at again whose data is damaged.
+const PAUSE: Duration = Duration::from_secs(86_400);
 /// How much longer than necessary data may lie unrolled, so that several windows are done at once. Nobody sees it.
 const SLACK_S: i64 = 1800;
 /// How many chunks of a metric one pass reads.
@@ -80,6 +82,11 @@ impl Retention {
                     // Somebody wrote to the metric meanwhile: the message comes back.
                     Err(error) if error.is_conflict() => {}
                     Err(StoreError::ReceiptLost { .. }) => {}
+                    // One metric's damaged data must not stop the others from ageing.
+                    Err(error @ StoreError::Record { .. }) => {
+                        tracing::error!(id = %message.id, %error, "metric data cannot be rolled up");
+                        store.extend(message, self.platform.clock.now().plus(PAUSE)).await?;
+                    }
                     Err(error) => return Err(error),
                 }
             }
