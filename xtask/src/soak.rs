@@ -1,7 +1,6 @@
 //! `cargo xtask soak`: what takes too long for every change: crashes by the thousand, random cases by the hundred
 //! thousand, fuzzing.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,19 +19,34 @@ const FUZZ_OVERHEAD: Duration = Duration::from_secs(1800);
 /// How far to go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How often the store is killed under load.
+    /// How often the store of the state, and that of log events, is killed under load.
     #[arg(long, default_value_t = 1000)]
     kills: u32,
     /// How often the store loses its power, each time from another seed.
     #[arg(long, default_value_t = 1000)]
     power_losses: u32,
-    /// Random cases of each property.
+    /// Random cases of each property; of those that are slow, a fixed share of it.
     #[arg(long, default_value_t = 20_000)]
     cases: u32,
+    /// Cases in which the policy evaluator must decide as its reference does.
+    #[arg(long, default_value_t = 10_000_000)]
+    policy_cases: u64,
     /// Seconds for each fuzz target.
     #[arg(long, default_value_t = 300)]
     fuzz_seconds: u64,
+    /// Run only the jobs whose name holds this text.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
 }
+
+impl Options {
+    fn wants(&self, job: &str) -> bool {
+        self.only.as_ref().is_none_or(|text| job.contains(text.as_str()))
+    }
+}
+
+/// What runs the fuzz targets.
+const FUZZING: &str = "fuzzing";
 
 /// A job of test programs built for release.
 struct Job {
@@ -46,41 +60,53 @@ struct Job {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut steps = Steps::default();
     let mut failed = Vec::new();
-    for job in jobs(&workspace.root, options)? {
-        failed.extend(steps.take(job.name, || run_job(workspace, &job)).err());
+    let jobs = jobs(&Package::read_all(&workspace.root)?, options);
+    ensure!(
+        options.wants(FUZZING) || jobs.iter().any(|job| options.wants(job.name)),
+        "there is no such job; there are: {}, {FUZZING}",
+        jobs.iter().map(|job| job.name).collect::<Vec<_>>().join(", ")
+    );
+    for job in jobs.iter().filter(|job| options.wants(job.name)) {
+        failed.extend(steps.take(job.name, || run_job(workspace, job)).err());
     }
-    if let Err(error) = steps.take("fuzzing", || fuzz(workspace, options.fuzz_seconds)) {
-        failed.push(error);
+    if options.wants(FUZZING) {
+        failed.extend(steps.take(FUZZING, || fuzz(workspace, options.fuzz_seconds)).err());
     }
     steps.summarise();
     ensure!(failed.is_empty(), "{} of the jobs failed: {}", failed.len(), list(&failed));
     Ok(())
 }
 
-fn jobs(root: &Path, options: &Options) -> Result<Vec<Job>> {
-    let crashes = ["--package", "store", "crash", "--", "--nocapture"].map(str::to_owned).to_vec();
-    let power = ["--package", "store", "power_loss", "--", "--nocapture"].map(str::to_owned).to_vec();
-    let properties = packages_with_properties(&Package::read_all(root)?)
-        .into_iter()
-        .flat_map(|name| ["--package".to_owned(), name])
-        .collect();
-    Ok(vec![
+fn jobs(packages: &[Package], options: &Options) -> Vec<Job> {
+    let of = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let properties = packages_with_properties(packages).into_iter().flat_map(|name| ["--package".to_owned(), name]);
+    vec![
         Job {
-            name: "kill -9 under load",
-            arguments: crashes,
+            name: "kill -9 of the state's store under load",
+            arguments: of("--package store crash -- --nocapture"),
+            environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "kill -9 of the log events' store under load",
+            arguments: of("--package segments --test it crash -- --nocapture"),
             environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
         },
         Job {
             name: "power losses",
-            arguments: power,
+            arguments: of("--package store power_loss -- --nocapture"),
             environment: ("PILVI_POWER_LOSSES", options.power_losses.to_string()),
         },
         Job {
+            name: "the policy evaluator beside its reference",
+            arguments: of("--package policy --test differential the_evaluator -- --nocapture"),
+            environment: ("PILVI_POLICY_CASES", options.policy_cases.to_string()),
+        },
+        Job {
             name: "properties over many more random cases",
-            arguments: properties,
+            arguments: properties.collect(),
             environment: ("PROPTEST_CASES", options.cases.to_string()),
         },
-    ])
+    ]
 }
 
 fn packages_with_properties(packages: &[Package]) -> Vec<String> {
@@ -142,6 +168,8 @@ fn list(errors: &[anyhow::Error]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -153,6 +181,38 @@ mod tests {
         };
         let packages = [package("wire", &["proptest", "tempfile"]), package("ecs", &["tempfile"])];
         assert_eq!(packages_with_properties(&packages), ["wire"]);
+        let jobs = jobs(&packages, &options(None));
+        let of_properties: Vec<_> = jobs.iter().filter(|job| job.environment.0 == "PROPTEST_CASES").collect();
+        assert_eq!(of_properties.len(), 1);
+        assert_eq!(of_properties[0].arguments, ["--package", "wire"]);
+    }
+
+    #[test]
+    fn a_job_is_chosen_by_a_part_of_its_name() {
+        let wanted = |only| {
+            let options = options(only);
+            jobs(&[], &options).into_iter().map(|job| job.name).filter(|name| options.wants(name)).count()
+        };
+        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (5, 2, 1, 0));
+    }
+
+    #[test]
+    fn every_test_that_a_job_names_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for (file, setting) in [
+            ("crates/store/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
+            ("crates/segments/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
+            ("crates/store/tests/it/power_loss.rs", "PILVI_POWER_LOSSES"),
+            ("crates/policy/tests/differential/main.rs", "PILVI_POLICY_CASES"),
+        ] {
+            assert!(std::fs::read_to_string(root.join(file)).unwrap().contains(setting), "{file} knows no {setting}");
+            assert!(jobs(&[], &options(None)).iter().any(|job| job.environment.0 == setting), "{setting}");
+        }
+    }
+
+    fn options(only: Option<&str>) -> Options {
+        let only = only.map(str::to_owned);
+        Options { kills: 1, power_losses: 1, cases: 1, policy_cases: 1, fuzz_seconds: 1, only }
     }
 
     #[test]
