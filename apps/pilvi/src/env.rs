@@ -70,6 +70,8 @@ fn variables(running: &Running) -> Result<Vec<(&'static str, String)>> {
         ("AWS_SECRET_ACCESS_KEY", key.secret_access_key.reveal().to_owned()),
         ("AWS_DEFAULT_REGION", server.region.to_string()),
         ("AWS_REGION", server.region.to_string()),
+        // Some operations would put a word before the host (Live Tail `stream-`), and an address takes none.
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".to_owned()),
     ];
     if let Some(bundle) = &server.ca_bundle {
         variables.push(("AWS_CA_BUNDLE", bundle.to_string_lossy().into_owned()));
