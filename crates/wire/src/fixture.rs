@@ -70,7 +70,7 @@ const TEXT: &str = " STRING NAME COLOUR BOOLEAN INTEGER SMALL LONG FLOAT DOUBLE 
     LIST_MAP SECRET member key value item K V child label labels options text number \
     Blob Bool Choice Colour Document Double Empty Epoch Flat FlatItems FlatMap FlatNesteds Float HttpDate Integer \
     Iso Items LabelMap ListMap Lists Long Map Nested NestedMap Nesteds RenamedMap Renamed renamed String Strings Time \
-    Colours Name NameMap Names Secret Small Token red green [a-z]+ Fails Nothing Echo Panics Unserved Waits \
+    Colours Name NameMap Names Secret Small Token red green [a-z]+ Fails Nothing Echo Opens Panics Unserved Waits \
     EchoAnswer WATCHED GONE Gone Said message Watches ";
 
 /// The place of `name` in the text.
@@ -206,10 +206,11 @@ pub static SCHEMA: Schema = Schema {
     words: &[t("red"), t("green")],
 };
 
-static OPERATIONS: [Operation; 7] = [
+static OPERATIONS: [Operation; 8] = [
     Operation::new(t("Echo")).served().input(EVERYTHING).output(EVERYTHING).wrapper(t("EchoAnswer")),
     Operation::new(t("Fails")).served().input(STRICT).output(STRICT),
     Operation::new(t("Nothing")).served(),
+    Operation::new(t("Opens")).served().unsigned(),
     Operation::new(t("Panics")).served(),
     Operation::new(t("Unserved")),
     Operation::new(t("Waits")).served(),

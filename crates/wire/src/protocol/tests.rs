@@ -131,7 +131,7 @@ fn a_query_error_says_who_is_to_blame() {
 
 #[test]
 fn an_operation_that_is_not_served_is_named() {
-    let error = Error::not_served(&JSON, 4);
+    let error = Error::not_served(&JSON, 5);
     assert_eq!((error.code.as_ref(), error.status), ("NotImplemented", 501));
     assert_eq!(error.message, "Pilvi does not serve things:Unserved yet.");
     assert!(!error.is_sender());

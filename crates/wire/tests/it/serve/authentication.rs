@@ -27,6 +27,34 @@ fn told(answer: &Answer) -> (u16, String) {
 }
 
 #[test]
+fn what_needs_no_signature_is_asked_for_with_and_without_one() {
+    run(async {
+        let server = Running::start(ServeLimits::default()).await;
+        let opens = || Request::form("Action=Opens&Version=2010-05-08");
+        let answer = server.send(&opens()).await;
+        assert_eq!((answer.status, answer.message()), (404, "nobody".to_owned()));
+        let answer = server.send(&Request::bare("GET", "/?Action=Opens&Version=2010-05-08")).await;
+        assert_eq!((answer.status, answer.message()), (404, "nobody".to_owned()));
+        let answer = server.send(&opens().signed("forms")).await;
+        assert_eq!((answer.status, answer.message()), (404, KEY.to_owned()));
+        // A signature that is wrong is none that may be left out.
+        let wrong = opens().header("authorization", "AWS4-HMAC-SHA256 Credential=x");
+        assert!(server.send(&wrong).await.message() != "nobody");
+        for refused in [
+            Request::form("Action=Opens&Version=2020-01-01"),
+            Request::form(&format!("Action=Nothing&Version=2010-05-08&{}", "x".repeat(1000))),
+            Request::bare("GET", "/?Action=Echo&Version=2010-05-08"),
+            Request::json("Opens", "{}"),
+        ] {
+            let answer = server.send(&refused).await;
+            assert!(answer.code().starts_with("MissingAuthenticationToken"), "{answer:?}");
+        }
+        let large = Request::form(&format!("Action=Opens&Version=2010-05-08&x={}", "x".repeat(64 * 1024)));
+        assert_eq!(server.send(&large).await.status, 413);
+    });
+}
+
+#[test]
 fn nobody_is_let_in_without_a_signature() {
     run(async {
         let server = Running::start(ServeLimits::default()).await;

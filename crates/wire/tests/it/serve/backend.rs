@@ -75,6 +75,7 @@ impl Things {
                 Err(Error::of(NOT_FOUND, told))
             }
             "Nothing" => Ok(Reply::nothing()),
+            "Opens" => Err(Error::of(NOT_FOUND, call.caller)),
             "Panics" => panic!("as it was told to"),
             "Waits" => {
                 self.waiting.add_permits(1);
@@ -170,6 +171,10 @@ impl Backend for Shared {
             _ => Err(CredentialError::Unknown),
         };
         Box::pin(std::future::ready(found))
+    }
+
+    fn anonymous(&self) -> Option<String> {
+        Some("nobody".to_owned())
     }
 
     fn call(&self, call: Call<String>) -> BoxFuture<'_, Result<Reply, Error>> {
