@@ -63,6 +63,8 @@ enum Outcome {
     Failed,
     Cancelled,
     Timeout,
+    /// The process stops: the next one runs it again.
+    Interrupted,
 }
 
 impl Queries {
@@ -154,6 +156,7 @@ impl Logs {
                 match looked.next {
                     Ok(Some(next)) => piece = next,
                     Ok(None) => break,
+                    Err(Failure::Segments(segments::Error::Closed)) => return Outcome::Interrupted,
                     Err(error) => {
                         tracing::info!(%error, "a query has failed");
                         return Outcome::Failed;
@@ -188,6 +191,7 @@ impl Logs {
             Outcome::Failed => (QueryStatus::Failed, None),
             Outcome::Cancelled => (QueryStatus::Cancelled, None),
             Outcome::Timeout => (QueryStatus::Timeout, None),
+            Outcome::Interrupted => return Ok(()),
         };
         let count = rows.as_ref().map_or(0, |rows| rows.len());
         if let Some(rows) = rows {

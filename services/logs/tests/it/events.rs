@@ -1,3 +1,7 @@
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 
 /// Puts messages a second apart, the first at `start`.
@@ -201,4 +205,70 @@ async fn the_group_of_another_class_takes_events_too() {
     assert_eq!(described["logGroups"][0]["retentionInDays"], 2);
     let (code, _) = caller.refused("PutRetentionPolicy", json!({"logGroupName": "g", "retentionInDays": 1})).await;
     assert_eq!(code, "InvalidParameterException");
+}
+
+/// A disk that can be full.
+#[derive(Debug, Default)]
+struct SmallDisk {
+    is_full: AtomicBool,
+}
+
+impl Disk for SmallDisk {
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        SystemDisk.write_at(file, bytes, offset)
+    }
+
+    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        SystemDisk.truncate(file, length)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        SystemDisk.sync(file)
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_events_so_that_clients_try_again_and_counts_them() {
+    let disk = Arc::new(SmallDisk::default());
+    let caller = Caller::on_disk(disk.clone());
+    caller.stream("g", "s").await;
+    put(&caller, "s", START - 2000, &["before"]).await;
+    disk.is_full.store(true, Ordering::SeqCst);
+    let events = json!([{"timestamp": START, "message": "lost"}, {"timestamp": START, "message": "too"}]);
+    let input = json!({"logGroupName": "g", "logStreamName": "s", "logEvents": events});
+    let error = caller.call("PutLogEvents", input).await.unwrap_err();
+    assert_eq!((error.code.as_ref(), error.status), ("ServiceUnavailableException", 503));
+    assert_eq!(messages(&caller.ok("FilterLogEvents", json!({"logGroupName": "g"})).await), ["before"]);
+    let groups = caller.logs.segments.groups().unwrap();
+    assert_eq!(caller.logs.segments.dropped(&groups[0]).refused, 2);
+    disk.is_full.store(false, Ordering::SeqCst);
+    put(&caller, "s", START - 1000, &["after"]).await;
+    let found = caller.ok("FilterLogEvents", json!({"logGroupName": "g"})).await;
+    assert_eq!(messages(&found), ["before", "after"]);
+}
+
+#[tokio::test]
+async fn the_largest_batches_are_taken_and_come_back_in_pages() {
+    let caller = Caller::new();
+    caller.stream("g", "many").await;
+    caller.stream("g", "large").await;
+    let many: Vec<String> = (0..10_000).map(|n| format!("event {n}")).collect();
+    let events: Vec<_> = many.iter().map(|message| json!({"timestamp": START, "message": message})).collect();
+    caller.ok("PutLogEvents", json!({"logGroupName": "g", "logStreamName": "many", "logEvents": events})).await;
+    let found = caller.ok("FilterLogEvents", json!({"logGroupName": "g", "filterPattern": "event"})).await;
+    assert_eq!(messages(&found), many);
+    assert!(found.get("nextToken").is_none());
+    let large = "x".repeat(1024 * 1024 - 26);
+    put(&caller, "large", START, &[large.as_str()]).await;
+    let small = "y".repeat(100);
+    put(&caller, "large", START + 1, &[small.as_str()]).await;
+    let input = json!({"logGroupName": "g", "logStreamName": "large", "startFromHead": true});
+    let first = caller.ok("GetLogEvents", input.clone()).await;
+    assert!(messages(&first) == [large.as_str()], "the page has as much as it may and no more");
+    let mut next = input;
+    next["nextToken"] = first["nextForwardToken"].clone();
+    assert_eq!(messages(&caller.ok("GetLogEvents", next).await), [small.as_str()]);
 }

@@ -141,3 +141,21 @@ async fn another_account_sees_none_of_it() {
     let (code, _) = other.refused("DescribeLogStreams", json!({"logGroupIdentifier": arn("log-group:g")})).await;
     assert_eq!(code, "AccessDeniedException");
 }
+
+#[tokio::test]
+async fn events_of_no_group_at_all_go_when_the_process_starts() {
+    let caller = Caller::new();
+    caller.stream("g", "s").await;
+    let event = json!([{"timestamp": START, "message": "kept"}]);
+    caller.ok("PutLogEvents", json!({"logGroupName": "g", "logStreamName": "s", "logEvents": event})).await;
+    let stray = segments::GroupKey::new(caller.account, &Region::default(), "stray").unwrap();
+    let event = segments::NewEvent { timestamp: caller.clock.now(), message: "stray".to_owned() };
+    caller.logs.segments.append(&stray, "s", caller.clock.now(), vec![event]).await.unwrap();
+    assert_eq!(caller.logs.segments.groups().unwrap().len(), 2);
+    let reconciler = logs::reconcile::deletion::reconciler(&caller.logs);
+    assert_eq!(caller.reconcile(reconciler.clone()).await.changes, 1);
+    assert_eq!(caller.logs.segments.groups().unwrap().len(), 1);
+    assert_eq!(caller.reconcile(reconciler).await.changes, 0);
+    let found = caller.ok("FilterLogEvents", json!({"logGroupName": "g"})).await;
+    assert_eq!(column(&found["events"], "message"), ["kept"]);
+}

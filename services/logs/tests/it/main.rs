@@ -19,7 +19,7 @@ use base::{AccountId, Clock, ManualClock, Principal, Region, Timestamp};
 use logs::Logs;
 use platform::ports::{MetricSample, MetricSink};
 use platform::{BoxFuture, Ctx, Platform, Reconciler, Service};
-use segments::Segments;
+use segments::{Disk, Segments, SystemDisk};
 use serde_json::{Value, json};
 use store::{Store, StoreError, StoreOptions};
 
@@ -58,6 +58,10 @@ struct Caller {
 impl Caller {
     /// The root user of [`ACCOUNT`], on a platform of its own.
     fn new() -> Self {
+        Self::on_disk(Arc::new(SystemDisk))
+    }
+
+    fn on_disk(disk: Arc<dyn Disk>) -> Self {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
         let platform = Platform {
             store: Store::in_memory(StoreOptions { clock: clock.clone(), ..StoreOptions::default() }),
@@ -65,7 +69,7 @@ impl Caller {
             ..Platform::in_memory()
         };
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let options = segments::Options { clock: clock.clone(), ..segments::Options::default() };
+        let options = segments::Options { clock: clock.clone(), disk, ..segments::Options::default() };
         let segments = Segments::open(directory.path(), options).unwrap();
         let metrics = Arc::new(Metrics::default());
         let logs = Logs::new(platform, segments, metrics.clone());

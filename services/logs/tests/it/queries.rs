@@ -120,6 +120,35 @@ async fn the_next_process_finishes_what_was_started_and_makes_rows_that_are_gone
 }
 
 #[tokio::test]
+async fn a_query_that_waits_or_runs_can_be_stopped() {
+    let caller = Caller::new();
+    put(&caller, "g", &["a"]).await;
+    let id = start(&caller, json!(["g"]), "fields @message").await;
+    assert_eq!(caller.ok("StopQuery", json!({"queryId": id})).await, json!({"success": true}));
+    let results = ended(&caller, &id).await;
+    assert_eq!((&results["status"], &results["results"]), (&json!("Cancelled"), &json!([])));
+    assert_eq!(caller.refused("StopQuery", json!({"queryId": id})).await.0, "InvalidParameterException");
+    assert_eq!(caller.refused("StopQuery", json!({"queryId": "x"})).await.0, "ResourceNotFoundException");
+}
+
+#[tokio::test]
+async fn an_account_can_have_a_hundred_queries_that_have_not_ended() {
+    let caller = Caller::new();
+    caller.group("g").await;
+    let mut ids = Vec::new();
+    for _ in 0..100 {
+        ids.push(start(&caller, json!(["g"]), "fields @message").await);
+    }
+    let message = "Account maximum query concurrency limit of [100] reached.";
+    let refused = caller.refused("StartQuery", about(json!(["g"]), "fields @message")).await;
+    assert_eq!(refused, refusal("LimitExceededException", message));
+    for id in &ids {
+        assert_eq!(ended(&caller, id).await["status"], "Complete");
+    }
+    start(&caller, json!(["g"]), "fields @message").await;
+}
+
+#[tokio::test]
 async fn old_queries_go() {
     let caller = Caller::new();
     put(&caller, "g", &["a"]).await;
