@@ -187,7 +187,7 @@ impl Ingest {
     }
 
     /// Sees to it that chunks have no history, and that every metric has its record.
-    async fn prepare(&self, metrics: &BTreeMap<Key, Touched>) -> Result<(), StoreError> {
+    async fn prepare(self: &Arc<Self>, metrics: &Arc<BTreeMap<Key, Touched>>) -> Result<(), StoreError> {
         let scopes: BTreeSet<Scope> = metrics.values().map(|it| it.scope.clone()).collect();
         for scope in scopes {
             if !self.state().scopes.contains(&scope) {
@@ -196,26 +196,39 @@ impl Ingest {
                 self.state().scopes.insert(scope);
             }
         }
-        let unknown: Vec<(&Key, &Touched)> = {
+        let unknown: Vec<Key> = {
             let state = self.state();
-            metrics.iter().filter(|(key, it)| state.known.get(*key).is_none_or(|known| it.is_news_to(*known))).collect()
+            let is_news =
+                |(key, it): &(&Key, &Touched)| state.known.get(*key).is_none_or(|known| it.is_news_to(*known));
+            metrics.iter().filter(is_news).map(|(key, _)| key.clone()).collect()
         };
-        for some in unknown.chunks(BATCH / 2) {
-            self.record(some).await?;
-        }
-        Ok(())
+        let work = unknown.chunks(BATCH).map(|some| {
+            let (ingest, metrics, some) = (Arc::clone(self), Arc::clone(metrics), some.to_vec());
+            async move { ingest.record(&metrics, &some).await }
+        });
+        let outcomes = together(work).await;
+        outcomes.into_iter().try_for_each(|outcome| outcome.unwrap_or(Err(StoreError::Closed)))
     }
 
-    /// Writes or refreshes the records of metrics.
-    async fn record(&self, metrics: &[(&Key, &Touched)]) -> Result<(), StoreError> {
+    /// Writes or refreshes the records of some of the metrics.
+    async fn record(&self, metrics: &BTreeMap<Key, Touched>, some: &[Key]) -> Result<(), StoreError> {
         for attempt in 1.. {
             let mut tx = Tx::new();
             let mut known = Vec::new();
-            for (key, touched) in metrics {
-                let series = touched.id.series();
-                let id = [touched.id.namespace(), series.as_str()];
-                let found: Option<Versioned<Metric>> = self.store.read(&touched.scope, &id).await?;
-                known.push(((*key).clone(), touched.write(&mut tx, found.as_ref(), id)));
+            let named: Vec<(&Key, &Touched, String)> = some
+                .iter()
+                .filter_map(|key| metrics.get_key_value(key))
+                .map(|(key, touched)| (key, touched, touched.id.series()))
+                .collect();
+            // Keys begin with their scope, so those of one lie together.
+            for of_scope in named.chunk_by(|(_, a, _), (_, b, _)| a.scope == b.scope) {
+                let ids: Vec<[&str; 2]> =
+                    of_scope.iter().map(|(_, it, series)| [it.id.namespace(), &series[..]]).collect();
+                let all: Vec<&[&str]> = ids.iter().map(<[&str; 2]>::as_slice).collect();
+                let found = self.store.read_many::<Metric>(&of_scope[0].1.scope, &all).await?;
+                for (((key, touched, _), id), found) in of_scope.iter().zip(ids).zip(found) {
+                    known.push(((*key).clone(), touched.write(&mut tx, found.as_ref(), id)));
+                }
             }
             let outcome = if tx.is_empty() { Ok(()) } else { self.store.commit(tx).await.map(drop) };
             match outcome {
@@ -241,26 +254,24 @@ impl Ingest {
         chunks: BTreeMap<Key, Addition>,
     ) -> Vec<(BTreeSet<usize>, StoreError)> {
         let everybody: BTreeSet<usize> = chunks.values().flat_map(|it| it.callers.iter().copied()).collect();
-        let mut failed = Vec::new();
-        let mut under_way = JoinSet::new();
         let mut rest = chunks.into_iter().peekable();
-        while rest.peek().is_some() || !under_way.is_empty() {
-            while under_way.len() < BATCHES_AT_ONCE && rest.peek().is_some() {
-                let batch: Vec<(Key, Addition)> = rest.by_ref().take(BATCH).collect();
-                let (ingest, metrics) = (Arc::clone(self), Arc::clone(metrics));
-                under_way.spawn(async move {
-                    let callers = batch.iter().flat_map(|(_, addition)| addition.callers.iter().copied()).collect();
-                    (callers, ingest.write_batch(&metrics, &batch).await)
-                });
+        let batches = std::iter::from_fn(move || {
+            rest.peek()?;
+            Some(rest.by_ref().take(BATCH).collect::<Vec<(Key, Addition)>>())
+        });
+        let work = batches.map(|batch| {
+            let (ingest, metrics) = (Arc::clone(self), Arc::clone(metrics));
+            async move {
+                let callers = batch.iter().flat_map(|(_, addition)| addition.callers.iter().copied()).collect();
+                (callers, ingest.write_batch(&metrics, &batch).await)
             }
-            match under_way.join_next().await {
-                Some(Ok((callers, Err(error)))) => failed.push((callers, error)),
-                Some(Ok((_, Ok(())))) | None => {}
-                // A panic: nobody may take for written what was not, so everybody is told.
-                Some(Err(_)) => failed.push((everybody.clone(), StoreError::Closed)),
-            }
-        }
-        failed
+        });
+        let outcomes = together(work).await.into_iter().filter_map(|outcome| match outcome {
+            Some((callers, outcome)) => outcome.err().map(|error| (callers, error)),
+            // Nobody may take for written what was not, so everybody is told.
+            None => Some((everybody.clone(), StoreError::Closed)),
+        });
+        outcomes.collect()
     }
 
     /// Adds to some chunks, in as many transactions as their size asks for.
@@ -280,12 +291,8 @@ impl Ingest {
             }
             attempt += 1;
             // The metric's record may have been removed since it was seen.
-            let touched: BTreeMap<&Key, &Touched> =
-                rest.iter().filter_map(|(_, it)| metrics.get_key_value(&it.metric)).collect();
-            let touched: Vec<(&Key, &Touched)> = touched.into_iter().collect();
-            for some in touched.chunks(BATCH / 2) {
-                self.record(some).await?;
-            }
+            let touched: BTreeSet<Key> = rest.iter().map(|(_, it)| it.metric.clone()).collect();
+            self.record(metrics, &touched.into_iter().collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
@@ -330,6 +337,25 @@ impl Ingest {
 
     fn tell(&self, metrics: &BTreeMap<Key, Touched>) {
         self.arrivals.tell(metrics.iter().map(|(key, touched)| (key, touched.earliest_s)));
+    }
+}
+
+/// Does all of it, some at a time; none for what has panicked.
+async fn together<F>(mut work: impl Iterator<Item = F>) -> Vec<Option<F::Output>>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let (mut under_way, mut outcomes) = (JoinSet::new(), Vec::new());
+    loop {
+        while under_way.len() < BATCHES_AT_ONCE
+            && let Some(one) = work.next()
+        {
+            under_way.spawn(one);
+        }
+        match under_way.join_next().await {
+            Some(outcome) => outcomes.push(outcome.ok()),
+            None => return outcomes,
+        }
     }
 }
 
