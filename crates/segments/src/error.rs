@@ -54,7 +54,15 @@ impl Error {
         move |source| if is_full(&source) { Self::Full { source } } else { Self::Io { doing, source } }
     }
 
-    /// The same for rustix's errors.
+    /// What an error while writing events means.
+    pub(crate) fn write(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| {
+            let is_broken = [Errno::IO, Errno::ROFS].iter().any(|it| source.raw_os_error() == Some(it.raw_os_error()));
+            if is_broken { Self::Full { source } } else { Self::io(doing)(source) }
+        }
+    }
+
+    /// The meaning of one of rustix's errors.
     pub(crate) fn os(doing: &'static str) -> impl FnOnce(Errno) -> Self {
         move |error| Self::io(doing)(error.into())
     }
@@ -79,8 +87,8 @@ impl Error {
     }
 }
 
-/// A disk without room, or one that does not write any more.
+/// A disk without room.
 fn is_full(error: &io::Error) -> bool {
     let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
-    full.contains(&error.kind()) || error.raw_os_error() == Some(Errno::IO.raw_os_error())
+    full.contains(&error.kind())
 }

@@ -30,6 +30,7 @@ pub(crate) struct Root {
     lock: OwnedFd,
     open: Mutex<Lru<u64, Arc<File>>>,
     next_file: AtomicU64,
+    next_number: AtomicU64,
     holds: Mutex<Holds>,
     pub(crate) disk: Arc<dyn Disk>,
 }
@@ -55,7 +56,7 @@ impl Root {
             Err(error) => return Err(Error::os(doing)(error)),
         }
         let (open, next_file) = (Mutex::new(Lru::new(OPEN_FILES_MAX)), AtomicU64::new(0));
-        Ok(Self { directory, lock, open, next_file, holds: Mutex::default(), disk })
+        Ok(Self { directory, lock, open, next_file, next_number: AtomicU64::new(0), holds: Mutex::default(), disk })
     }
 
     /// Makes a folder and those above it, if need be. Answers whether any was made.
@@ -160,6 +161,11 @@ impl Root {
         }
     }
 
+    /// Removes a file that nobody but its writer has known.
+    pub(crate) fn remove_temporary(&self, path: &str) {
+        self.remove_now(path);
+    }
+
     fn remove_now(&self, path: &str) {
         let Some((folder, name)) = path.rsplit_once('/') else { return };
         let removed = self.folder(folder).and_then(|folder| rustix::fs::unlinkat(folder, name, AtFlags::empty()));
@@ -181,6 +187,13 @@ impl Root {
         let waiting = if holds.count == 0 { std::mem::take(&mut holds.waiting) } else { Vec::new() };
         drop(holds);
         waiting.iter().for_each(|path| self.remove_now(path));
+    }
+
+    /// A number for a file that is larger than `least` and that no file has had while the store is open: so whoever
+    /// removes a file late removes no other of its name.
+    pub(crate) fn next_number(&self, least: u64) -> u64 {
+        self.next_number.fetch_max(least, Ordering::AcqRel);
+        self.next_number.fetch_add(1, Ordering::AcqRel)
     }
 
     /// Whether files must not be removed now.
@@ -311,6 +324,14 @@ impl StoredFile {
         }
         bytes.truncate(read);
         Ok(bytes)
+    }
+
+    /// The same, as far as the disk can read it.
+    pub(crate) fn read_what_can_be(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        match self.read(offset, length) {
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => Ok(Vec::new()),
+            read => read,
+        }
     }
 
     /// Removes the file, when nobody reads it any more.

@@ -81,7 +81,7 @@ pub use segments::Segments;
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use subscribe::{Received, Subscription};
 
-/// The most damaged places that are listed; more are only told to the log.
+/// The most damaged places that are listed and logged: whoever has as many has another problem.
 pub const CORRUPTIONS_MAX: usize = 1024;
 
 /// A lock's content. A thread that panicked has not left it half-changed in any way that a reader would notice: what is

@@ -191,7 +191,7 @@ impl Log {
 impl Chunk {
     /// Reads the events, in the order of their ids.
     pub(crate) fn read(&self, file: &StoredFile, reports: &Reports, group: &GroupKey) -> io::Result<Block> {
-        let bytes = file.read(self.offset, self.length as usize)?;
+        let bytes = file.read_what_can_be(self.offset, self.length as usize)?;
         let mut block = Block::default();
         let report = |offset: usize, length: usize| {
             reports.add(group, file, self.offset + offset as u64, length as u64, Damage::Batch);

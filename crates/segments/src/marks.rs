@@ -184,11 +184,6 @@ impl Marks {
         &self.hidden
     }
 
-    /// No event that arrives from now on may have a smaller number.
-    pub(crate) fn next_boundary(&self) -> u64 {
-        self.hidden.last_boundary()
-    }
-
     /// The bytes of the file.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.file.as_ref().map_or(0, |file| file.length)
@@ -246,7 +241,7 @@ impl Marks {
         let opened = root.create(&format!("{group}/{temporary}"))?;
         let written = root.disk.write_at(&opened, bytes, 0).and_then(|()| root.disk.sync(&opened));
         if let Err(error) = written {
-            root.remove(format!("{group}/{temporary}"));
+            root.remove_temporary(&format!("{group}/{temporary}"));
             return Err(Error::io(doing)(error));
         }
         root.rename(group.as_str(), &temporary, &name)?;

@@ -23,9 +23,6 @@ use crate::select::Selection;
 use crate::shared::Shared;
 use crate::{Direction, EventRef, GroupKey};
 
-/// How much memory the blocks of one query may take.
-const BLOCKS_BYTES_MAX: usize = 48 * 1024 * 1024;
-
 /// Events of a view in order.
 pub(crate) struct Merge<'a> {
     shared: &'a Shared,
@@ -244,13 +241,14 @@ impl<'a> Merge<'a> {
 
     /// Where too much memory is taken, lets go of the blocks that are needed last.
     fn let_go(&mut self) {
-        if self.bytes <= BLOCKS_BYTES_MAX {
+        let bytes_max = self.shared.query_bytes_max;
+        if self.bytes <= bytes_max {
             return;
         }
         let mut waiting = std::mem::take(&mut self.heap).into_vec();
-        waiting.sort_unstable_by(|Reverse(one), Reverse(other)| other.id.cmp(&one.id));
+        waiting.sort_unstable_by_key(|Reverse(waiting)| Reverse(waiting.id));
         for Reverse(waiting) in &mut waiting {
-            if self.bytes <= BLOCKS_BYTES_MAX / 2 {
+            if self.bytes <= bytes_max / 2 {
                 break;
             }
             if let What::Events(events) = &mut waiting.what {

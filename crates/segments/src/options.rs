@@ -25,6 +25,8 @@ pub struct Options {
     pub total_bytes_max: u64,
     /// An active file that is larger than this is sealed.
     pub active_bytes_max: u64,
+    /// How much memory the blocks of one query may take: where more of them overlap in time, some are read repeatedly.
+    pub query_bytes_max: usize,
     /// How long an acknowledged batch may be without being on the disk; 1 s at most.
     pub sync_interval: Duration,
     /// How bytes reach the disk.
@@ -38,6 +40,7 @@ impl Default for Options {
             group_bytes_max: 8 << 30,
             total_bytes_max: 32 << 30,
             active_bytes_max: 8 << 20,
+            query_bytes_max: 48 << 20,
             sync_interval: Duration::from_millis(500),
             disk: Arc::new(SystemDisk),
         }

@@ -73,13 +73,11 @@ impl Reports {
         let mut known = lock(&self.0);
         let is_known =
             |other: &Corruption| other.offset == offset && other.what == what && other.file == corruption.file;
-        if known.iter().any(is_known) {
+        if known.len() >= CORRUPTIONS_MAX || known.iter().any(is_known) {
             return;
         }
         tracing::warn!(%group, file = file.path(), offset, length, ?what, "a file of events is damaged");
-        if known.len() < CORRUPTIONS_MAX {
-            known.push(corruption);
-        }
+        known.push(corruption);
     }
 
     pub(crate) fn all(&self) -> Vec<Corruption> {

@@ -11,7 +11,7 @@ use crate::files::Root;
 use crate::group::Group;
 use crate::report::Reports;
 use crate::workers::Work;
-use crate::{GroupKey, Options, lock};
+use crate::{Error, GroupKey, Options, lock};
 
 /// How many deleted groups are remembered, so that what was on its way to one does not bring it back.
 const DELETED_MAX: usize = 10_000;
@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) group_bytes_max: u64,
     pub(crate) total_bytes_max: u64,
     pub(crate) active_bytes_max: u64,
+    pub(crate) query_bytes_max: usize,
     pub(crate) caches: Caches,
     pub(crate) reports: Reports,
     pub(crate) work: Work,
@@ -54,6 +55,7 @@ impl Shared {
             group_bytes_max: options.group_bytes_max,
             total_bytes_max: options.total_bytes_max,
             active_bytes_max: options.active_bytes_max,
+            query_bytes_max: options.query_bytes_max,
             caches: Caches::default(),
             reports: Reports::default(),
             work: Work::default(),
@@ -128,6 +130,20 @@ impl Shared {
     /// Whether all files together are more than they may be.
     pub(crate) fn is_over_cap(&self) -> bool {
         self.total_bytes.load(Ordering::Acquire) > self.total_bytes_max
+    }
+
+    /// Drops the oldest events of the biggest group as long as all have more bytes together than they may.
+    pub(crate) fn hold_total_cap(&self) -> Result<(), Error> {
+        while self.is_over_cap() {
+            let groups = self.known_groups();
+            let Some(biggest) = groups.iter().max_by_key(|group| group.bytes()) else { break };
+            match biggest.drop_oldest(self) {
+                Ok(true) | Err(Error::Deleted(_)) => {}
+                Ok(false) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Whether groups must be closed.

@@ -20,6 +20,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// When memory is short, active files that take more than this are sealed; the rest is only forgotten.
 const SEALED_MEMORY_BYTES: usize = 128 * 1024;
 
+/// How often who waits for the background is put off by new work.
+const SETTLE_ROUNDS_MAX: u32 = 100;
+
 /// What the threads have to do.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
@@ -40,8 +43,8 @@ enum Upkeep {
     /// Close groups that are not used.
     Reclaim,
     EmptyTrash,
-    /// Tell that everything before it has been done.
-    Settle(Sender<()>),
+    /// Tell, once everything before it has been done, whether nothing has come in the meantime.
+    Settle(Sender<bool>),
 }
 
 impl Work {
@@ -81,12 +84,21 @@ impl Work {
         self.upkeep.push(Upkeep::Measure);
     }
 
-    /// Waits until what has been asked for in the background has been done or has failed.
+    /// Whether the background is to end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.upkeep.is_closed()
+    }
+
+    /// Waits until nothing is left to do in the background, but for what is to be tried again later; not for ever, when
+    /// there is always more.
     pub(crate) fn settle(&self) {
-        let (done, all_done) = std::sync::mpsc::channel();
-        if self.upkeep.push(Upkeep::Settle(done)) {
-            // An error says that the store is being closed.
-            let _ = all_done.recv();
+        for _ in 0..SETTLE_ROUNDS_MAX {
+            let (done, all_done) = std::sync::mpsc::channel();
+            self.upkeep.push(Upkeep::Settle(done));
+            // An error says that the store is closed.
+            if all_done.recv().unwrap_or(true) {
+                return;
+            }
         }
     }
 }
@@ -121,7 +133,9 @@ impl Workers {
         join(self.writers.drain(..));
         shared.work.dirty.close();
         join(self.syncer.take());
+        // What is not sealed yet is sealed after the next opening.
         shared.work.upkeep.close();
+        drop(shared.work.upkeep.drain());
         join(self.keeper.take());
     }
 }
@@ -183,7 +197,7 @@ fn keep(shared: &Shared) {
                     retry_at.get_or_insert_with(|| Instant::now() + RETRY_AFTER);
                 }
             }
-            Popped::Task(Upkeep::Settle(done)) => drop(done.send(())),
+            Popped::Task(Upkeep::Settle(done)) => drop(done.send(shared.work.upkeep.is_empty())),
             Popped::Task(task) => report(tidy(shared, &task)),
             Popped::Nothing => {
                 retry_at = None;
@@ -198,7 +212,7 @@ fn keep(shared: &Shared) {
 
 /// Answers whether it is done, for better or worse.
 fn maintain(shared: &Shared, group: &Arc<Group>) -> bool {
-    let done = group.maintain(shared).and_then(|()| hold_total_cap(shared));
+    let done = group.maintain(shared);
     let is_done = matches!(done, Ok(()) | Err(Error::Deleted(_)));
     report(done);
     if is_done {
@@ -222,7 +236,7 @@ fn tidy(shared: &Shared, task: &Upkeep) -> Result<(), Error> {
                     group.measure(shared)?;
                 }
             }
-            hold_total_cap(shared)
+            shared.hold_total_cap()
         }
         Upkeep::Maintain(_) | Upkeep::Settle(_) => Ok(()),
     }
@@ -236,20 +250,6 @@ fn report(done: Result<(), Error>) {
             tracing::error!(%error, source, "the upkeep of the store of events failed");
         }
     }
-}
-
-/// Drops the oldest events of the biggest group as long as all have more bytes together than they may.
-fn hold_total_cap(shared: &Shared) -> Result<(), Error> {
-    while shared.is_over_cap() {
-        let groups = shared.known_groups();
-        let Some(biggest) = groups.iter().max_by_key(|group| group.bytes()) else { break };
-        match biggest.drop_oldest(shared) {
-            Ok(true) | Err(Error::Deleted(_)) => {}
-            Ok(false) => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Closes the groups whose last use is longest ago, until there is room.
@@ -336,6 +336,14 @@ impl<T> Tasks<T> {
         let is_idle = |waiting: &mut (VecDeque<T>, IsClosed)| waiting.0.is_empty() && !waiting.1;
         let waiting = self.changed.wait_while(lock(&self.waiting), is_idle).unwrap_or_else(PoisonError::into_inner);
         !waiting.0.is_empty()
+    }
+
+    fn is_closed(&self) -> bool {
+        lock(&self.waiting).1
+    }
+
+    fn is_empty(&self) -> bool {
+        lock(&self.waiting).0.is_empty()
     }
 
     fn drain(&self) -> VecDeque<T> {

@@ -17,6 +17,8 @@ use crate::{Appended, Error, GroupKey, NewEvent, lock};
 
 /// No more than this is written at once, unless it is one batch.
 const WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// An active file is also full when so much must be known of it: when its streams are very many.
+const ACTIVE_MEMORY_MAX: usize = 4 * 1024 * 1024;
 
 /// What waits to be written.
 #[derive(Debug, Default)]
@@ -156,7 +158,7 @@ impl Open {
         }
         debug_assert_eq!(bytes.len(), length, "a batch's length counts its header of {HEADER_LENGTH} bytes");
         let active = self.active(shared, key)?;
-        let file = active.file.open().map_err(Error::io("opening an active file of events"))?;
+        let file = active.file.open().map_err(Error::write("opening an active file of events"))?;
         if let Err(error) = shared.root.disk.write_at(&file, &bytes, active.length) {
             let cut = shared.root.disk.truncate(&file, active.length);
             if let Err(error) = cut {
@@ -164,10 +166,11 @@ impl Open {
                 tracing::warn!(%error, file = active.file.path(), "a half-written batch cannot be cut off");
                 self.freeze();
             }
-            return Err(Error::io("writing events")(error));
+            return Err(Error::write("writing events")(error));
         }
         requests.iter().for_each(|request| active.record(&request.batch));
-        let (stored, is_full) = (Arc::clone(&active.file), active.length >= shared.active_bytes_max);
+        let is_full = active.length >= shared.active_bytes_max || active.memory_bytes() >= ACTIVE_MEMORY_MAX;
+        let stored = Arc::clone(&active.file);
         self.next_sequence = sequence;
         if self.unsynced.last().is_none_or(|last| last.id() != stored.id()) {
             self.unsynced.push(stored);
@@ -181,13 +184,12 @@ impl Open {
     /// The active file, which is made if there is none.
     fn active(&mut self, shared: &Shared, key: &GroupKey) -> Result<&mut Log, Error> {
         if self.active.is_none() {
-            let number = self.next_number;
+            let number = shared.root.next_number(self.least_number);
             shared.root.make_folder(key.as_str())?;
             let path = format!("{key}/{}", log_name(number));
             let file = Arc::new(shared.root.file(path));
             file.opened(shared.root.create(file.path())?);
             self.has_new_names = true;
-            self.next_number += 1;
             self.active = Some(Log::new(file, number));
         }
         Ok(self.active.as_mut().expect("it was made if there was none"))

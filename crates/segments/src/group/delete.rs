@@ -75,12 +75,20 @@ impl Group {
 }
 
 impl Open {
+    /// The boundary of a mark: before the next event, and after all other marks, so that a file that obeys all marks up
+    /// to one can say so.
+    fn next_boundary(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence - 1
+    }
+
     /// Answers whether anything has changed.
     fn delete_stream(&mut self, shared: &Shared, key: &GroupKey, stream: &str) -> Result<bool, Error> {
-        if self.marks.hidden().boundary(stream) >= self.next_sequence || self.first_sequence() == u64::MAX {
+        // Deleted already, and nothing has come since.
+        if self.marks.hidden().boundary(stream) + 1 >= self.next_sequence || self.is_empty() {
             return Ok(false);
         }
-        let mark = Mark::Stream { name: stream.into(), boundary: self.next_sequence };
+        let mark = Mark::Stream { name: stream.into(), boundary: self.next_boundary() };
         self.marks.store(&shared.root, key, &mark)?;
         self.marks.apply(&mark);
         if let Some(active) = &mut self.active {
@@ -100,7 +108,7 @@ impl Open {
             self.segments.iter().any(|segment| is_new(&segment.totals)) || self.logs().any(|log| is_new(&log.totals));
         let mut stored = Ok(());
         if has_new {
-            let mark = Mark::Expiry { before, boundary: self.next_sequence };
+            let mark = Mark::Expiry { before, boundary: self.next_boundary() };
             stored = self.marks.store(&shared.root, key, &mark);
             self.marks.apply(&mark);
         }

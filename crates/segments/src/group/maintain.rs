@@ -21,19 +21,30 @@ use crate::shared::Shared;
 const COMPACTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// So many small files are compacted even if they are small together, too.
 const COMPACTED_FILES: usize = 8;
+/// How much a byte of an index counts: in memory it takes five, and is needed twice.
+const INDEX_WEIGHT: u64 = 10;
 /// A compacted file is one of that many, at least, that a group may have under its cap: the cap drops whole files.
 const FILES_UNDER_CAP: u64 = 8;
 
 impl Group {
-    /// Does what there is to do. After an error it is to be tried again.
+    /// Seals what is frozen now, compacts, and holds the caps meanwhile. After an error it is to be tried again.
     pub(crate) fn maintain(self: &Arc<Self>, shared: &Shared) -> Result<(), Error> {
-        self.hold_cap(shared)?;
-        while self.seal_oldest(shared)? {}
-        while self.compact(shared)? {}
-        self.hold_cap(shared)?;
+        let frozen = self.with(shared, |open| Ok(open.frozen.len()))?;
+        for _ in 0..frozen {
+            // What is written in the meantime is the next maintenance's, so that other groups have their turn.
+            if shared.work.is_ending() {
+                return Ok(());
+            }
+            self.hold_caps(shared)?;
+            self.seal_oldest(shared)?;
+        }
+        self.hold_caps(shared)?;
+        while !shared.work.is_ending() && self.compact(shared)? {
+            self.hold_caps(shared)?;
+        }
         self.with(shared, |open| {
-            let first_sequence = open.first_sequence();
-            open.marks.prune(&shared.root, &self.key, first_sequence)
+            let clean_before = open.clean_before();
+            open.marks.prune(&shared.root, &self.key, clean_before)
         })
     }
 
@@ -53,11 +64,11 @@ impl Group {
         }
     }
 
-    /// Seals the oldest frozen file. Answers whether there was one.
-    fn seal_oldest(self: &Arc<Self>, shared: &Shared) -> Result<bool, Error> {
+    /// Seals the oldest frozen file, if there is one.
+    fn seal_oldest(self: &Arc<Self>, shared: &Shared) -> Result<(), Error> {
         let oldest =
             |open: &mut super::Open| Ok(open.frozen.first().cloned().map(|log| (log, open.marks.hidden().clone())));
-        let Some((log, hidden)) = self.with(shared, oldest)? else { return Ok(false) };
+        let Some((log, hidden)) = self.with(shared, oldest)? else { return Ok(()) };
         let name = Name { first: log.number, last: log.number, generation: 0 };
         let mut writer = Writer::create(&shared.root, &self.key, name, hidden.last_boundary())?;
         self.write_sorted(shared, &log, &hidden, &mut writer)?;
@@ -78,7 +89,7 @@ impl Group {
             shared.root.sync_folders(self.key.as_str())?;
             log.file.doom();
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Writes the events of an active file in the order of sealed files.
@@ -143,8 +154,9 @@ impl Group {
 
     fn facts(&self, shared: &Shared, segment: &Segment, hidden: &Hidden) -> Result<Facts, Error> {
         let totals = &segment.totals;
-        let mut facts =
-            Facts { bytes: totals.message_bytes + totals.events, dead_bytes: 0, is_damaged: segment.is_damaged() };
+        // Where streams are very many, compacting is limited by what must be known of them.
+        let bytes = totals.message_bytes + totals.events + INDEX_WEIGHT * segment.index_bytes;
+        let mut facts = Facts { bytes, dead_bytes: 0, is_damaged: segment.is_damaged() };
         if hidden.last_boundary() <= segment.clean_before {
             return Ok(facts);
         }
@@ -193,10 +205,10 @@ impl Group {
         Ok(!inputs.iter().any(|segment| segment.is_damaged()))
     }
 
-    /// Drops the oldest events as long as the group has more bytes than it may.
-    fn hold_cap(self: &Arc<Self>, shared: &Shared) -> Result<(), Error> {
+    /// Drops the oldest events as long as the group, or all groups together, have more bytes than they may.
+    fn hold_caps(self: &Arc<Self>, shared: &Shared) -> Result<(), Error> {
         while self.bytes() > shared.group_bytes_max && self.drop_oldest(shared)? {}
-        Ok(())
+        shared.hold_total_cap()
     }
 
     /// Drops the oldest file. Answers whether there was one.

@@ -62,7 +62,8 @@ struct Open {
     /// The oldest first; all older than the frozen ones.
     segments: Vec<Arc<Segment>>,
     marks: Marks,
-    next_number: u64,
+    /// All files that were there at the opening have smaller numbers.
+    least_number: u64,
     next_sequence: u64,
     /// Files that have been written to and not synced.
     unsynced: Vec<Arc<StoredFile>>,
@@ -253,10 +254,14 @@ impl Open {
         logs + self.segments.len() * (size_of::<Segment>() + 160) + size_of::<Self>()
     }
 
-    /// The lowest number of an event that is stored.
-    fn first_sequence(&self) -> u64 {
+    /// Marks that are not after this number have nothing left to hide.
+    fn clean_before(&self) -> u64 {
         let logs = self.logs().map(|log| log.totals.first_sequence);
-        let segments = self.segments.iter().map(|segment| segment.totals.first_sequence);
+        let segments = self.segments.iter().map(|segment| segment.totals.first_sequence.max(segment.clean_before));
         logs.chain(segments).min().unwrap_or(u64::MAX)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.segments.is_empty() && self.logs().next().is_none()
     }
 }

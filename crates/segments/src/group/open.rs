@@ -21,7 +21,7 @@ impl Open {
         listed.retain(|file| {
             let is_temporary = file.name.ends_with(TEMPORARY);
             if is_temporary {
-                shared.root.remove(format!("{key}/{}", file.name));
+                shared.root.remove_temporary(&format!("{key}/{}", file.name));
             }
             !is_temporary
         });
@@ -32,7 +32,7 @@ impl Open {
             frozen: Vec::new(),
             segments,
             marks,
-            next_number: 0,
+            least_number: 0,
             next_sequence: 0,
             unsynced: Vec::new(),
             has_new_names: false,
@@ -40,11 +40,13 @@ impl Open {
         };
         open.recover_logs(shared, key, &listed)?;
         let numbers = open.segments.iter().map(|segment| segment.name.last).chain(open.logs().map(|log| log.number));
-        open.next_number = numbers.max().map_or(0, |last| last + 1);
+        open.least_number = numbers.max().map_or(0, |last| last + 1);
         let last = open.segments.iter().map(|segment| &segment.totals).chain(open.logs().map(|log| &log.totals));
         let next = last.filter(|totals| totals.events > 0).map(|totals| totals.last_sequence + 1).max().unwrap_or(0);
         let now = u64::try_from(shared.clock.now().as_millis()).unwrap_or(0);
-        open.next_sequence = next.max(now.saturating_mul(SEQUENCE_PER_MS)).max(open.marks.next_boundary());
+        let clean = open.segments.iter().map(|segment| segment.clean_before).max().unwrap_or(0);
+        let marked = clean.max(open.marks.hidden().last_boundary()) + 1;
+        open.next_sequence = next.max(now.saturating_mul(SEQUENCE_PER_MS)).max(marked);
         Ok(open)
     }
 

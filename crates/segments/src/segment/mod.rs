@@ -73,15 +73,26 @@ pub(crate) struct Segment {
     pub(crate) totals: Summary,
     /// What was deleted or expired before this number has been left out.
     pub(crate) clean_before: u64,
+    /// How long the index is; 0 if it is damaged.
+    pub(crate) index_bytes: u64,
     /// The index, where the stored one is damaged.
     rebuilt: OnceLock<Arc<Index>>,
     is_damaged: AtomicBool,
 }
 
 impl Segment {
-    /// One that was just written.
-    pub(crate) fn new(file: Arc<StoredFile>, name: Name, size: u64, totals: Summary, clean_before: u64) -> Self {
-        Self { file, name, size, totals, clean_before, rebuilt: OnceLock::new(), is_damaged: AtomicBool::new(false) }
+    /// One whose footer is known.
+    pub(crate) fn new(file: Arc<StoredFile>, name: Name, size: u64, footer: &Footer) -> Self {
+        Self {
+            file,
+            name,
+            size,
+            totals: footer.totals,
+            clean_before: footer.clean_before,
+            index_bytes: footer.index_length,
+            rebuilt: OnceLock::new(),
+            is_damaged: AtomicBool::new(false),
+        }
     }
 
     /// One that is there.
@@ -95,10 +106,11 @@ impl Segment {
         let at = size.saturating_sub(FOOTER_LENGTH as u64);
         let bytes = file.read(at, FOOTER_LENGTH)?;
         if let Some(footer) = Footer::parse(&bytes) {
-            return Ok(Self::new(file, name, size, footer.totals, footer.clean_before));
+            return Ok(Self::new(file, name, size, &footer));
         }
         reports.add(group, &file, at, bytes.len() as u64, Damage::Index);
-        let mut segment = Self::new(file, name, size, Summary::EMPTY, 0);
+        let footer = Footer { index_offset: 0, index_length: 0, totals: Summary::EMPTY, clean_before: 0 };
+        let mut segment = Self::new(file, name, size, &footer);
         let (index, totals) = segment.rebuild(reports, group)?;
         segment.totals = totals;
         segment.rebuilt = OnceLock::from(Arc::new(index));
@@ -164,7 +176,7 @@ impl Segment {
 
     /// Reads a block, its events in the order of the file: by stream, then id. None if it is damaged, which is reported.
     pub(crate) fn block(&self, meta: &BlockMeta, reports: &Reports, group: &GroupKey) -> io::Result<Option<Block>> {
-        let bytes = self.file.read(meta.offset, meta.length as usize)?;
+        let bytes = self.file.read_what_can_be(meta.offset, meta.length as usize)?;
         let whole =
             Header::parse(Kind::Block, &bytes).and_then(|header| decompress(&header, header.payload_in(&bytes)?));
         if whole.is_none() {

@@ -134,7 +134,7 @@ impl Writer {
         self.flush()?;
         self.root.disk.sync(&self.file).map_err(Error::io("syncing a sealed file of events"))?;
         let file = Arc::new(self.root.file(format!("{}/{}", self.folder, self.name)));
-        let segment = Segment::new(file, self.name, self.written, totals, self.clean_before);
+        let segment = Segment::new(file, self.name, self.written, &footer);
         self.is_finished = true;
         let (root, folder) = (Arc::clone(&self.root), self.folder.clone());
         Ok(Some(Unpublished { root, folder, name: self.name, segment: Some(segment) }))
@@ -144,7 +144,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.is_finished {
-            self.root.remove(format!("{}/{}{TEMPORARY}", self.folder, self.name));
+            self.root.remove_temporary(&format!("{}/{}{TEMPORARY}", self.folder, self.name));
         }
     }
 }
@@ -160,7 +160,7 @@ impl Unpublished {
 impl Drop for Unpublished {
     fn drop(&mut self) {
         if self.segment.is_some() {
-            self.root.remove(format!("{}/{}{TEMPORARY}", self.folder, self.name));
+            self.root.remove_temporary(&format!("{}/{}{TEMPORARY}", self.folder, self.name));
         }
     }
 }

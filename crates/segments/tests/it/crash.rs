@@ -86,7 +86,7 @@ async fn write(store: Arc<Segments>, writer: usize) {
         store.append(&group, &stream, at(NOW), batch).await.unwrap();
         tell(&format!("{writer} {number}"));
         number += BATCH as u64;
-        if writer == DELETER && number % 30 == 0 {
+        if writer == DELETER && number.is_multiple_of(30) {
             tell(&format!("{writer} deleting"));
             store.delete_stream(&group, &stream).unwrap();
             tell(&format!("{writer} deleted"));

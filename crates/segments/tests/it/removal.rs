@@ -101,7 +101,7 @@ fn a_deleted_group_is_gone_with_its_files_and_takes_nothing_more() {
     bed.store.settle();
     assert_eq!(bed.block_on(subscription.recv()), None);
     assert_eq!(files_of(bed.directory.path(), &gone), [""; 0]);
-    assert_eq!(bed.store.groups().unwrap(), [stays.clone()]);
+    assert_eq!(bed.store.groups().unwrap(), std::slice::from_ref(&stays));
     let late = bed.block_on(bed.store.append(&gone, "s", at(NOW), vec![event(NOW, "late")]));
     assert!(matches!(late, Err(Error::Deleted(_))), "{late:?}");
     assert!(matches!(bed.store.read(&gone, "s", Default::default()), Err(Error::Deleted(_))));
