@@ -5,7 +5,6 @@
 
 mod alarm_history;
 mod alarms;
-mod bench;
 mod composite;
 mod lists;
 mod metric_data;
