@@ -56,6 +56,12 @@ pub trait OidcProviderDirectory: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<OidcProviderView>, StoreError>>;
 }
 
+/// Instance profiles, as those see them who start instances. Implemented by iam.
+pub trait InstanceProfileDirectory: Send + Sync {
+    /// The ARN of the role in the instance profile that `arn` means; none if there is no such profile, or no role in it.
+    fn role_of<'a>(&'a self, account: AccountId, arn: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>>;
+}
+
 /// Credentials of roles for those who run things in a role's name: tasks, functions, instances. Implemented by sts.
 pub trait CredentialIssuer: Send + Sync {
     /// Opens a session of a role for a service, if the role's trust policy lets the service.

@@ -1,9 +1,10 @@
 //! Instance profiles: a role under a name that instances are started with.
 
 use base::AccountId;
-use platform::Ctx;
+use platform::ports::InstanceProfileDirectory;
+use platform::{BoxFuture, Ctx};
 use serde::{Deserialize, Serialize};
-use store::Record;
+use store::{Record, Scope, StoreError};
 
 use crate::api;
 use crate::entity::{Entity, Identity, Noun};
@@ -54,6 +55,22 @@ impl InstanceProfile {
             roles: role.map(|role| role.embedded(account)).into_iter().collect(),
             tags: None,
         }
+    }
+}
+
+impl InstanceProfileDirectory for Iam {
+    fn role_of<'a>(&'a self, account: AccountId, arn: &'a str) -> BoxFuture<'a, Result<Option<String>, StoreError>> {
+        Box::pin(async move {
+            let scope = Scope::global(account);
+            let name = folded(arn.rsplit('/').next().unwrap_or_default());
+            let profile = self.platform.store.read::<InstanceProfile>(&scope, &[&name]).await?;
+            let is_meant =
+                |profile: &InstanceProfile| profile.identity.arn(Noun::InstanceProfile, account).to_string() == arn;
+            let profile = profile.filter(|profile| is_meant(profile));
+            let Some(name) = profile.and_then(|profile| profile.value.role) else { return Ok(None) };
+            let role = self.platform.store.read::<Role>(&scope, &[&folded(&name)]).await?;
+            Ok(role.map(|role| role.identity.arn(Noun::Role, account).to_string()))
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::api::{
     ContextEntry, EvaluationResult, PermissionsBoundaryDecisionDetail, PolicyEvaluationDecisionType, PolicySourceType,
     Position, ResourceSpecificResult, Statement,
 };
-use crate::limits::{SIMULATED_PAIRS_MAX, SIMULATED_POLICIES_MAX};
+use crate::limits::{SIMULATED_BYTES_MAX, SIMULATED_PAIRS_MAX, SIMULATED_POLICIES_MAX};
 
 /// What actions that know no resource, or requests that name none, are simulated on.
 const ANY_RESOURCE: &str = "*";
@@ -91,6 +91,11 @@ impl Simulation {
         }
         if self.identity.len() > SIMULATED_POLICIES_MAX {
             return Err(invalid(format!("At most {SIMULATED_POLICIES_MAX} policies are simulated.")));
+        }
+        let texts = self.identity.iter().chain(&self.boundary).map(|source| source.text.len());
+        let text_bytes = texts.sum::<usize>() + self.resource_policy.as_ref().map_or(0, String::len);
+        if text_bytes.saturating_mul(self.actions.len() * resources.len()) > SIMULATED_BYTES_MAX {
+            return Err(invalid("The policies are too large for so many actions and resources.".to_owned()));
         }
         let mut labels = Vec::new();
         let mut attached = Vec::with_capacity(self.identity.len());

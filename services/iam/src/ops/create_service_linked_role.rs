@@ -16,10 +16,11 @@ use crate::{Error, Iam};
 
 pub(crate) fn access(ctx: &Ctx, input: &CreateServiceLinkedRoleRequest) -> Access {
     let service = input.aws_service_name.as_str();
-    let name = LinkedService::find(service).map_or("", |service| service.role_name);
+    let linked = LinkedService::find(service);
+    let name = linked.and_then(|linked| linked.role_name(input.custom_suffix.as_deref()).ok()).unwrap_or_default();
     let path = format!("{SERVICE_LINKED_PATH}{service}/");
     Access::to("iam:CreateServiceLinkedRole")
-        .on(Noun::Role.placed(ctx, Some(&path), name))
+        .on(Noun::Role.placed(ctx, Some(&path), &name))
         .key("iam:AWSServiceName", service)
 }
 

@@ -4,6 +4,7 @@ use iam::api::{
     ListInstanceProfilesForRoleRequest, ListInstanceProfilesForRoleResponse, ListInstanceProfilesRequest,
     ListInstanceProfilesResponse, RemoveRoleFromInstanceProfileRequest,
 };
+use platform::ports::InstanceProfileDirectory as _;
 
 use crate::bench::{ACCOUNT, Bench, Refusal, refusal, tag};
 
@@ -126,4 +127,18 @@ async fn the_instance_profiles_of_a_role_and_of_a_path_are_listed() {
     let input = ListInstanceProfilesRequest { path_prefix: Some("/x/".to_owned()), ..Default::default() };
     let answer: ListInstanceProfilesResponse = bench.ask("ListInstanceProfiles", input).await.unwrap();
     assert_eq!(names(answer.instance_profiles), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn whoever_starts_instances_finds_the_role_by_the_whole_arn() {
+    let bench = Bench::new();
+    let account = ACCOUNT.parse().unwrap();
+    let arn = create(&bench, "web", Some("/team/")).await.unwrap().arn;
+    assert_eq!(bench.iam.role_of(account, &arn).await.unwrap(), None);
+    let role = bench.create_role("worker").await.unwrap();
+    add(&bench, "web", "worker").await.unwrap();
+    assert_eq!(bench.iam.role_of(account, &arn).await.unwrap(), Some(role.arn));
+    for other in [arn.replace("/team", ""), arn.replace("web", "none"), arn.replace(ACCOUNT, "222222222222")] {
+        assert_eq!(bench.iam.role_of(account, &other).await.unwrap(), None, "{other}");
+    }
 }

@@ -145,6 +145,10 @@ async fn what_cannot_be_simulated_is_told() {
             custom(&[POLICY], &["s3:GetObject"; 1000], &["*"; 11]),
             Some("At most 10000 pairs of action and resource are simulated."),
         ),
+        (
+            custom(&[&POLICY.replace("GetObject", &"x".repeat(100_000))], &["s3:GetObject"; 1000], &["*"; 10]),
+            Some("The policies are too large for so many actions and resources."),
+        ),
     ];
     for (input, message) in rows {
         let refused = bench.ask::<SimulatePolicyResponse>("SimulateCustomPolicy", input).await.unwrap_err();
