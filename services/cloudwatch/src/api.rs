@@ -587,7 +587,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     signing_name: "monitoring",
     target_prefix: Some("GraniteServiceVersion20100801"),
     xml_namespace: Some("http://monitoring.amazonaws.com/doc/2010-08-01/"),
-    validation_error: Some("ValidationError"),
+    validation_error: None,
     is_query_compatible: true,
     protocols: &[Protocol::RpcV2Cbor, Protocol::AwsJson10, Protocol::AwsQuery],
     schema: &SCHEMA,

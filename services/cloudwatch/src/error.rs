@@ -59,7 +59,8 @@ impl From<Error> for wire::Error {
             Error::InvalidValue(_) => Self::of(errors::INVALID_PARAMETER_VALUE, message),
             Error::InvalidCombination(_) => Self::of(errors::INVALID_PARAMETER_COMBINATION, message),
             Error::Missing(_) => Self::of(errors::MISSING_REQUIRED_PARAMETER, message),
-            Error::Validation(_) => Self::new("ValidationError", 400, message),
+            // The model has no shape for it; the wire calls what breaks a constraint the same.
+            Error::Validation(_) => Self::new("ValidationException", 400, message).in_query("ValidationError"),
             Error::Format(_) => Self::of(errors::INVALID_FORMAT_FAULT, message),
             Error::NextToken => Self::of(errors::INVALID_NEXT_TOKEN, message),
             Error::NotFound(_) => Self::of(errors::RESOURCE_NOT_FOUND, message),
