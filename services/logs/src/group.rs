@@ -33,6 +33,9 @@ pub struct LogGroup {
     pub metric_filters: usize,
     /// Counts the changes of its metric filters, so that ingestion knows whether those that it compiled are current.
     pub metric_filters_changed: u64,
+    /// Whether it has a resource policy of its own, so that nobody looks for one that is not there.
+    #[serde(default)]
+    pub has_policy: bool,
 }
 
 impl Record for LogGroup {
@@ -52,6 +55,7 @@ impl LogGroup {
             tags: Tags::default(),
             metric_filters: 0,
             metric_filters_changed: 0,
+            has_policy: false,
         }
     }
 

@@ -94,7 +94,7 @@ pub(crate) async fn bearing_on(
 ) -> Result<Option<Policy>, Error> {
     let scope = name.scope();
     let mut policies = of_account(store, &scope).await?;
-    if let Some(group) = group {
+    if let Some(group) = group.filter(|group| group.has_policy) {
         policies.extend(of_group(store, &scope, &group.storage_id).await?);
     }
     // A stored document was read before it was stored; one that cannot be read any more allows nothing.

@@ -5,6 +5,7 @@ use store::Tx;
 
 use crate::api::DeleteResourcePolicyRequest;
 use crate::contention::Attempts;
+use crate::group::LogGroup;
 use crate::names::on_no_group;
 use crate::ops::put_resource_policy::{Target, check_revision};
 use crate::resource_policy::{self, OF_ACCOUNT, ResourcePolicy};
@@ -32,16 +33,17 @@ pub(crate) async fn delete_resource_policy(
 
 async fn delete(logs: &Logs, ctx: &Ctx, target: &Target, expected: Option<&str>) -> Result<(), Error> {
     let (store, scope) = (&logs.platform.store, ctx.scope());
+    let mut tx = Tx::new();
     let (name, found) = match target {
         Target::Account(name) => (name, store.read::<ResourcePolicy>(&scope, &[OF_ACCOUNT, name]).await?),
         Target::Group(name) => {
             let group = group::find(store, name).await?;
+            tx.replace(&group, &LogGroup { has_policy: false, ..group.value.clone() });
             (&name.name, resource_policy::of_group(store, &scope, &group.storage_id).await?)
         }
     };
     let found = found.ok_or_else(|| Error::PolicyNotFound(name.clone()))?;
     check_revision(Some(&found), expected)?;
-    let mut tx = Tx::new();
     tx.remove(&found);
     store.commit(tx).await?;
     Ok(())

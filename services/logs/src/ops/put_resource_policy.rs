@@ -5,6 +5,7 @@ use store::{StoreError, Tx, Versioned};
 
 use crate::api::{PutResourcePolicyRequest, PutResourcePolicyResponse};
 use crate::contention::Attempts;
+use crate::group::LogGroup;
 use crate::names::{GroupName, on_no_group};
 use crate::resource_policy::{self, ACCOUNT_POLICIES_MAX, ACCOUNT_POLICY_BYTES_MAX, NAME_LENGTH_MAX, ResourcePolicy};
 use crate::resource_policy::{OF_ACCOUNT, OF_GROUP};
@@ -86,7 +87,7 @@ async fn put(
         }
         Target::Group(name) => {
             let group = group::find(store, name).await?;
-            tx.require(&group);
+            tx.replace(&group, &LogGroup { has_policy: true, ..group.value.clone() });
             policy.resource_arn = Some(name.arn());
             let existing = resource_policy::of_group(store, &scope, &group.storage_id).await?;
             (OF_GROUP, group.value.storage_id, existing)

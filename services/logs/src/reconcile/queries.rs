@@ -39,12 +39,15 @@ impl fmt::Display for Step {
 }
 
 impl OpenQueries {
+    /// All but those that run already.
     async fn queries(&self) -> Result<Vec<Versioned<Query>>, Error> {
         let mut found = Vec::new();
         let mut after = None;
         loop {
             let page = self.logs.platform.store.list_everywhere::<Query>(after.as_deref(), usize::MAX).await?;
-            found.extend(page.items);
+            let runs =
+                |query: &Versioned<Query>| query.is_open() && self.logs.queries.progress(&key_of(query)).is_some();
+            found.extend(page.items.into_iter().filter(|query| !runs(query)));
             after = page.next;
             if after.is_none() {
                 return Ok(found);
@@ -81,7 +84,7 @@ impl Planned for OpenQueries {
     }
 
     fn wakes(&self) -> Vec<Wake> {
-        Vec::new()
+        vec![Wake::records::<Query>()]
     }
 
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Versioned<Query>>, Cause>> {

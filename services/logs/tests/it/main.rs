@@ -7,6 +7,7 @@ mod events;
 mod groups;
 mod metric_filters;
 mod policies;
+mod properties;
 mod queries;
 mod sink;
 mod streams;
