@@ -1,6 +1,6 @@
 //! What the server says about itself, below `/_pilvi/`: no AWS service has such a path.
 //!
-//! The three are unsigned, as monitors expect them, and tell nothing of what is stored.
+//! They are unsigned, as monitors expect them, and tell nothing of what is stored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
+use platform::Reconcilers;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -17,6 +18,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::reconcilers::{self, Listed, ReconcilerMetrics};
 
 /// Everything of the server's own is below this.
 pub(crate) const PREFIX: &str = "/_pilvi/";
@@ -27,16 +30,18 @@ pub(crate) struct OwnRoutes {
     ready: AtomicBool,
     started: Timestamp,
     registry: Registry,
+    reconcilers: Reconcilers,
 }
 
 impl OwnRoutes {
-    /// Answers that begin as "not ready". The registry holds what the parts of the server measure; the process's own
-    /// figures are added here.
-    pub(crate) fn new(started: Timestamp, mut registry: Registry) -> Self {
+    /// Answers that begin as "not ready". The registry holds what the parts of the server measure; the figures of the
+    /// process and of its reconcilers are added here.
+    pub(crate) fn new(started: Timestamp, mut registry: Registry, reconcilers: Reconcilers) -> Self {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("pilvi_build", "The running program", build);
         registry.register_collector(Box::new(Process { started }));
-        Self { ready: AtomicBool::new(false), started, registry }
+        registry.register_collector(Box::new(ReconcilerMetrics(reconcilers.clone())));
+        Self { ready: AtomicBool::new(false), started, registry, reconcilers }
     }
 
     /// Whether requests are served: set once everything is built, taken back when the server drains.
@@ -57,7 +62,8 @@ impl OwnRoutes {
             "ready" if self.ready.load(Ordering::Acquire) => text(StatusCode::OK, "ready\n".to_owned()),
             "ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
             "metrics" => self.metrics(),
-            _ => text(StatusCode::NOT_FOUND, "health, ready and metrics are here\n".to_owned()),
+            reconcilers::ROUTE => self.reconcilers(),
+            _ => text(StatusCode::NOT_FOUND, "health, ready, metrics and reconcilers are here\n".to_owned()),
         })
     }
 
@@ -69,6 +75,13 @@ impl OwnRoutes {
             "uptimeSeconds": SystemClock.now().since(self.started).as_secs(),
         });
         response(StatusCode::OK, "application/json", format!("{body}\n"))
+    }
+
+    fn reconcilers(&self) -> Response<Full<Bytes>> {
+        match serde_json::to_string(&Listed::of(&self.reconcilers)) {
+            Ok(body) => response(StatusCode::OK, "application/json", format!("{body}\n")),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list cannot be written\n".to_owned()),
+        }
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
@@ -140,7 +153,15 @@ mod tests {
     use super::*;
 
     fn own() -> OwnRoutes {
-        OwnRoutes::new(SystemClock.now(), Registry::default())
+        let reconcilers = Reconcilers::new(&platform::Platform::in_memory());
+        OwnRoutes::new(SystemClock.now(), Registry::default(), reconcilers)
+    }
+
+    async fn body(own: &OwnRoutes, path: &str) -> String {
+        use http_body_util::BodyExt;
+        let response = own.answer(&Method::GET, path).unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 
     fn get(own: &OwnRoutes, path: &str) -> StatusCode {
@@ -168,15 +189,20 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_tell_version_memory_and_processor_time() {
-        use http_body_util::BodyExt;
-        let response = own().answer(&Method::GET, "/_pilvi/metrics").unwrap();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.to_vec()).unwrap();
+        let body = body(&own(), "/_pilvi/metrics").await;
         let version = format!("pilvi_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
         for expected in
             [&version, "process_resident_memory_bytes ", "process_cpu_seconds_total ", "process_open_fds ", "# EOF"]
         {
             assert!(body.contains(expected), "{body}");
+        }
+    }
+    #[tokio::test]
+    async fn reconcilers_are_told_by_name_and_nothing_of_what_they_touched() {
+        let own = OwnRoutes::new(SystemClock.now(), Registry::default(), reconcilers::tests::two().await);
+        for path in ["/_pilvi/reconcilers", "/_pilvi/metrics"] {
+            let body = body(&own, path).await;
+            assert!(body.contains("test/fails") && !body.contains(reconcilers::tests::PRIVATE), "{body}");
         }
     }
 }

@@ -1,7 +1,13 @@
 //! What the server counts of requests, for Prometheus.
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use std::fmt;
+use std::sync::Arc;
+
+use platform::denials::Denials;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
@@ -52,4 +58,16 @@ impl RequestMetrics {
 /// 50 µs to 1.6 s.
 fn histogram() -> Histogram {
     Histogram::new(exponential_buckets(50e-6, 2.0, 16))
+}
+
+/// Denials that were not written down, asked for when they are shown.
+#[derive(Debug)]
+pub(crate) struct DenialMetrics(pub(crate) Arc<Denials>);
+
+impl Collector for DenialMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Denials that could not be written down, since the start";
+        let family = encoder.encode_descriptor("pilvi_denials_dropped", help, None, MetricType::Counter)?;
+        ConstCounter::new(self.0.dropped_in_all()).encode(family)
+    }
 }

@@ -22,9 +22,10 @@ use wire::sigv4::SecretAccessKey;
 
 use crate::config::{CloudWatchLogs, ConfiguredPrincipal, Limits, reachable_locally};
 use crate::data_dir::{DataDir, make_private_dir};
+use crate::log_metrics::LogMetrics;
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
-use crate::request_metrics::RequestMetrics;
+use crate::request_metrics::{DenialMetrics, RequestMetrics};
 use crate::root_key::RootKey;
 use crate::sealing_key;
 use crate::services::{self, Foundation};
@@ -71,18 +72,21 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         keys: Arc::new(Keys::new(fixed_keys(&settings, &root_key))),
     };
     make_private_dir(&dir.audit())?;
-    let denials = Denials::in_folder(&dir.audit()).context("denials cannot be written down")?;
+    let denials = Arc::new(Denials::in_folder(&dir.audit()).context("denials cannot be written down")?);
     make_private_dir(&dir.logs())?;
     let segments = Segments::open(&dir.logs(), log_files(&settings.cloudwatch_logs)).context("cannot open the logs")?;
     let (gateway, background) = services::build(Foundation {
         platform: platform.clone(),
         segments: segments.clone(),
-        denials,
+        denials: denials.clone(),
         is_secure: tls.is_some(),
     });
     let mut registry = Registry::default();
     let metrics = RequestMetrics::register(&mut registry);
-    let own = Arc::new(OwnRoutes::new(clock.now(), registry));
+    registry.register_collector(Box::new(DenialMetrics(denials)));
+    registry.register_collector(Box::new(LogMetrics(segments.clone())));
+    let reconcilers = background.start();
+    let own = Arc::new(OwnRoutes::new(clock.now(), registry, reconcilers.clone()));
     let record = record(&settings, local, tls.as_deref(), clock.now().iso8601());
     records::write(&dir.server_record(), &record)?;
     if let Some(tls) = &tls {
@@ -101,7 +105,6 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         }),
         Arc::new(move |outcome| metrics.observe(outcome)),
     );
-    let reconcilers = background.start();
     let uses = tokio::spawn(keep_uses(platform, stop.clone()));
     own.set_ready(true);
     ready()?;

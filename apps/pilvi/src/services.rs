@@ -19,7 +19,7 @@ pub(crate) struct Foundation {
     pub(crate) platform: Platform,
     /// The events of log groups.
     pub(crate) segments: Arc<Segments>,
-    pub(crate) denials: Denials,
+    pub(crate) denials: Arc<Denials>,
     /// Whether connections are encrypted.
     pub(crate) is_secure: bool,
 }
@@ -35,7 +35,7 @@ pub(crate) fn build(foundation: Foundation) -> (Gateway, Background) {
         platform: platform.clone(),
         identities: Arc::new(Identities::new(platform.clone(), roles.clone(), iam.clone())),
         policies: iam.clone(),
-        denials: Arc::new(denials),
+        denials,
         is_secure,
     };
     let services: Vec<Arc<dyn Service>> = vec![

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::locate::{Found, Running, locate, nothing_runs};
+use crate::reconcilers::Summary;
 use crate::records::ServerRecord;
 use crate::settings::Place;
 use crate::terminal::{printable, say};
@@ -62,6 +63,9 @@ struct Status {
     restarts: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<ServerRecord>,
+    /// What goes on by itself in a server that answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reconcilers: Vec<Summary>,
 }
 
 /// Prints the status. The exit code is 0 when Pilvi answers, 3 when it is not running, 1 in between.
@@ -78,6 +82,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode> {
             supervisor: None,
             restarts: None,
             server: None,
+            reconcilers: Vec::new(),
         },
     };
     match args.format {
@@ -92,11 +97,12 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode> {
 }
 
 fn of_running(running: Running) -> Status {
-    let (state, reason) = match &running.server {
-        None => (State::Starting, None),
+    let (state, reason, reconcilers) = match &running.server {
+        None => (State::Starting, None, Vec::new()),
         Some(server) => match probe::health(server) {
-            Ok(()) => (State::Running, None),
-            Err(error) => (State::Unhealthy, Some(format!("{error:#}"))),
+            // A server that was started before this program was upgraded may tell nothing of them.
+            Ok(()) => (State::Running, None, probe::reconcilers(server).unwrap_or_default()),
+            Err(error) => (State::Unhealthy, Some(format!("{error:#}")), Vec::new()),
         },
     };
     Status {
@@ -106,6 +112,7 @@ fn of_running(running: Running) -> Status {
         supervisor: running.up.as_ref().map(|up| up.pid),
         restarts: running.up.as_ref().map(|up| up.restarts),
         server: running.server,
+        reconcilers,
     }
 }
 
@@ -137,7 +144,22 @@ fn text(status: &Status, now: Timestamp) -> Vec<String> {
         };
         row("up", format!("process {supervisor}{restarts}"));
     }
+    for failing in status.reconcilers.iter().filter(|one| one.failures_in_row > 0) {
+        row("failing", failure(failing, now));
+    }
     lines
+}
+
+/// What is to be said of a reconciler whose last rounds failed.
+fn failure(reconciler: &Summary, now: Timestamp) -> String {
+    let name = &reconciler.name;
+    let times = match reconciler.failures_in_row {
+        1 => "its last round failed".to_owned(),
+        times => format!("its last {times} rounds failed"),
+    };
+    let finished = reconciler.last.as_ref().and_then(|last| Timestamp::parse_iso8601(&last.finished).ok());
+    let since = finished.map(|at| format!(", {} ago", span(now.since(at).as_secs()))).unwrap_or_default();
+    format!("{name}: {times}{since}; the log says why")
 }
 
 /// A span of time in its two largest units.
@@ -153,6 +175,8 @@ fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::reconcilers::{LastRound, Outcome};
 
     #[test]
     fn a_record_that_a_captured_server_wrote_cannot_steer_the_terminal() {
@@ -174,9 +198,42 @@ mod tests {
             supervisor: None,
             restarts: None,
             server: Some(server),
+            reconcilers: vec![Summary { name: hostile.clone(), ..summary(1) }],
         };
         let lines = text(&status, Timestamp::default());
         assert!(lines.iter().all(|line| !line.contains(char::is_control)), "{lines:?}");
+    }
+
+    fn summary(failures_in_row: u32) -> Summary {
+        Summary {
+            name: "logs/retention".to_owned(),
+            rounds: 5,
+            failures: 4,
+            failures_in_row,
+            running_since: None,
+            last: Some(LastRound {
+                outcome: Outcome::Failed,
+                finished: "1970-01-01T00:01:00Z".to_owned(),
+                seconds: 0.5,
+            }),
+            next_due: None,
+        }
+    }
+
+    #[test]
+    fn a_line_tells_each_reconciler_that_fails_and_none_that_works() {
+        let status = Status {
+            state: State::Running,
+            reason: None,
+            data_dir: Some("/data".to_owned()),
+            supervisor: None,
+            restarts: None,
+            server: None,
+            reconcilers: vec![summary(0), summary(3)],
+        };
+        let lines = text(&status, Timestamp::from_millis(120_000));
+        let failing: Vec<_> = lines.iter().filter(|line| line.contains("failing")).collect();
+        assert_eq!(failing, ["  failing   logs/retention: its last 3 rounds failed, 1 min 0 s ago; the log says why"]);
     }
 
     #[test]

@@ -71,7 +71,9 @@ pub struct DenialStatement {
 #[derive(Debug, Default)]
 pub struct Denials {
     lines: Option<SyncSender<Denial>>,
+    /// Not written down since the last one that was.
     dropped: AtomicU64,
+    dropped_in_all: AtomicU64,
 }
 
 impl Denials {
@@ -83,7 +85,7 @@ impl Denials {
         let (lines, waiting) = sync_channel(WAITING_MAX);
         let mut log = Log::open(folder)?;
         std::thread::Builder::new().name("denials".to_owned()).spawn(move || log.run(&waiting))?;
-        Ok(Self { lines: Some(lines), dropped: AtomicU64::new(0) })
+        Ok(Self { lines: Some(lines), ..Self::default() })
     }
 
     /// Writes a denial down, soon.
@@ -102,7 +104,13 @@ impl Denials {
         let dropped = denial.dropped;
         if lines.try_send(denial).is_err() {
             self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+            self.dropped_in_all.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many denials were not written down since the process started.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped_in_all.load(Ordering::Relaxed)
     }
 }
 

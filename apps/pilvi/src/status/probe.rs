@@ -1,10 +1,12 @@
-//! One request to `/_pilvi/health`.
+//! What a server says of itself.
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::client::exchange;
+use crate::own_routes::PREFIX;
+use crate::reconcilers::{Listed, ROUTE, Summary};
 use crate::records::ServerRecord;
 
 /// A server on this machine that takes longer does not answer.
@@ -15,11 +17,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Says why it is not: no connection, no answer in time, or another answer than 200.
 pub(super) fn health(server: &ServerRecord) -> Result<()> {
+    get(server, "health").map(drop)
+}
+
+/// What goes on by itself in the server.
+///
+/// # Errors
+/// As [`health`], and when the answer is none that this program knows.
+pub(super) fn reconcilers(server: &ServerRecord) -> Result<Vec<Summary>> {
+    let listed: Listed = serde_json::from_slice(&get(server, ROUTE)?).context("what it says of its reconcilers")?;
+    Ok(listed.reconcilers)
+}
+
+fn get(server: &ServerRecord, route: &str) -> Result<Vec<u8>> {
     let host = server.endpoint.split_once("://").map_or("", |(_, authority)| authority);
-    let request = format!("GET /_pilvi/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    match exchange(server, request.as_bytes(), PATIENCE)?.status {
-        200 => Ok(()),
-        status => bail!("/_pilvi/health answers {status}"),
+    let request = format!("GET {PREFIX}{route} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let answer = exchange(server, request.as_bytes(), PATIENCE)?;
+    match answer.status {
+        200 => Ok(answer.body),
+        status => bail!("{PREFIX}{route} answers {status}"),
     }
 }
 
@@ -69,5 +85,14 @@ mod tests {
     fn a_closed_port_is_no_connection() {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(health(&at(format!("http://{free}"))).unwrap_err().to_string().contains("no connection"));
+    }
+
+    #[test]
+    fn reconcilers_are_read_and_what_is_none_is_refused() {
+        let one = r#"{"reconcilers":[{"name":"a/b","rounds":2,"failures":1,"failuresInRow":1}]}"#;
+        let answer = format!("HTTP/1.1 200 OK\r\n\r\n{one}").leak();
+        assert_eq!(reconcilers(&answering(answer)).unwrap()[0].name, "a/b");
+        assert!(reconcilers(&answering("HTTP/1.1 200 OK\r\n\r\n[]")).is_err());
+        assert!(reconcilers(&answering("HTTP/1.1 404 Not Found\r\n\r\n")).is_err());
     }
 }
