@@ -4,6 +4,7 @@
 //! owner and has nothing of the file but its descriptor. A backup can be made while Pilvi runs.
 
 mod archive;
+mod log_files;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};

@@ -5,15 +5,16 @@
 //! keys/… tls/…        the small files, as they are
 //! state.db            a copy of the database, of one revision
 //! blobs/sha256:…      each blob that the copy refers to
+//! logs/…              the files of log events: <account>/<region>/<group>/<file>
 //! checksums.json      length and SHA-256 of each entry before
 //! ```
 //!
 //! Only these names are taken from an archive, so no entry can lead out of the directory.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -23,15 +24,17 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
+use super::log_files::{LogFiles, is_log_file};
 use crate::data_dir::{DataDir, Lock, make_private_dir};
 
 const MANIFEST: &str = "pilvi-backup.json";
 const STATE: &str = "state.db";
 const CHECKSUMS: &str = "checksums.json";
 const BLOBS: &str = "blobs/";
+const LOGS: &str = "logs/";
 
-/// Raised when an older program could not understand an archive.
-const FORMAT: u32 = 1;
+/// Raised when an older program could not understand an archive: 2 brought the log events.
+const FORMAT: u32 = 2;
 
 /// Small files, and whether a data directory cannot do without them.
 const FILES: [(&str, bool); 5] = [
@@ -44,6 +47,8 @@ const FILES: [(&str, bool); 5] = [
 
 /// A larger "small file" is none of ours.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// What an entry takes among the checksums, at most: its name, and a hundred bytes besides.
+const CHECKSUM_BYTES_MAX: u64 = 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,17 +81,34 @@ pub(super) fn write(dir: &DataDir, to: impl Write) -> Result<()> {
     let blobs = dir.blobs().exists().then(|| Blobs::open_root(&dir.blobs())).transpose()?;
     // From before the copy until after the last blob: what the copy refers to must not be collected meanwhile.
     let _hold = blobs.as_ref().map(Blobs::hold).transpose().context("cannot hold the collection of blobs")?;
+    // Before the state, so that a group which is deleted in between leaves events without a group, which a server removes
+    // when it starts, and never a group without its events.
+    let logs = LogFiles::hold(dir)?;
     let revision = store::backup_directory(&dir.state(), &copy).context("cannot copy the state");
-    let written = revision.and_then(|revision| write_entries(dir, &copy, blobs.as_ref(), revision.0, to));
+    let sources =
+        |revision: store::Revision| Sources { dir, copy: &copy, revision, blobs: blobs.as_ref(), logs: &logs };
+    let written = revision.and_then(|revision| write_entries(&sources(revision), to));
     let removed = remove_if_there(&copy);
     written.and(removed)
 }
 
-fn write_entries(dir: &DataDir, copy: &Path, blobs: Option<&Blobs>, revision: u64, to: impl Write) -> Result<()> {
+/// What goes into an archive.
+struct Sources<'a> {
+    dir: &'a DataDir,
+    /// The copy of the state.
+    copy: &'a Path,
+    revision: store::Revision,
+    blobs: Option<&'a Blobs>,
+    logs: &'a LogFiles,
+}
+
+fn write_entries(sources: &Sources<'_>, to: impl Write) -> Result<()> {
+    let Sources { dir, copy, revision, blobs, logs } = *sources;
     let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 20, to));
     let mut checksums = Checksums::new();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let manifest = Manifest { format: FORMAT, version, created_at: SystemClock.now().iso8601(), revision };
+    let created_at = SystemClock.now().iso8601();
+    let manifest = Manifest { format: FORMAT, version, created_at, revision: revision.0 };
     append_bytes(&mut archive, MANIFEST, &serde_json::to_vec_pretty(&manifest)?, &mut checksums)?;
     for (name, needed) in FILES {
         match std::fs::read(dir.path().join(name)) {
@@ -103,6 +125,10 @@ fn write_entries(dir: &DataDir, copy: &Path, blobs: Option<&Blobs>, revision: u6
         let blob = blob.with_context(|| format!("the state refers to the blob {digest}, which is not there"))?;
         let bytes = blob.size();
         append(&mut archive, &format!("{BLOBS}{digest}"), blob.into_file(), bytes, &mut checksums)?;
+    }
+    for file in logs.files() {
+        let (content, bytes) = logs.open(file)?;
+        append(&mut archive, &format!("{LOGS}{}", file.path), content, bytes, &mut checksums)?;
     }
     append_bytes(&mut archive, CHECKSUMS, &serde_json::to_vec_pretty(&checksums)?, &mut Checksums::new())?;
     archive.into_inner()?.flush().context("cannot write the archive")
@@ -144,7 +170,7 @@ fn append(
 /// # Errors
 /// When the directory holds data, or the archive is damaged, cut off or of a later format.
 pub(super) fn read(dir: &DataDir, from: impl Read) -> Result<()> {
-    for taken in [dir.state(), dir.blobs(), dir.keys(), dir.tls()] {
+    for taken in [dir.state(), dir.blobs(), dir.logs(), dir.keys(), dir.tls()] {
         ensure!(!taken.exists(), "{} exists: a backup is restored into an empty data directory", taken.display());
     }
     let staged = dir.path().join("restoring");
@@ -167,7 +193,8 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
         let name = entry.path()?.to_string_lossy().into_owned();
         ensure!(entry.header().entry_type() == EntryType::Regular, "{name} is not a plain file");
         if name == CHECKSUMS {
-            let content = small(&mut entry, &name)?;
+            let bytes_max = FILE_BYTES_MAX + found.len() as u64 * CHECKSUM_BYTES_MAX;
+            let content = whole(&mut entry, &name, bytes_max)?;
             expected = Some(serde_json::from_slice::<Checksums>(&content).context("damaged checksums")?);
             continue;
         }
@@ -177,6 +204,7 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
             MANIFEST => check_manifest(&small(&mut entry, &name)?)?,
             STATE => stage(&staged.join(STATE), &mut entry)?,
             _ if name.starts_with(BLOBS) => stage_blob(&staged.join("blobs"), &name, &mut entry)?,
+            _ if name.strip_prefix(LOGS).is_some_and(is_log_file) => stage_log_file(staged, &name, &mut entry)?,
             _ if FILES.iter().any(|(known, _)| *known == name) => {
                 stage(&staged.join(&name), small(&mut entry, &name)?.as_slice())?
             }
@@ -197,10 +225,14 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
 }
 
 fn small(entry: &mut impl Read, name: &str) -> Result<Vec<u8>> {
+    whole(entry, name, FILE_BYTES_MAX)
+}
+
+fn whole(entry: &mut impl Read, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
     let mut content = Vec::new();
-    let read = entry.take(FILE_BYTES_MAX + 1).read_to_end(&mut content);
+    let read = entry.take(bytes_max + 1).read_to_end(&mut content);
     read.with_context(|| format!("cannot read {name}: the archive is damaged or cut off"))?;
-    ensure!(content.len() as u64 <= FILE_BYTES_MAX, "{name} is too large");
+    ensure!(content.len() as u64 <= bytes_max, "{name} is too large");
     Ok(content)
 }
 
@@ -214,12 +246,20 @@ fn check_manifest(content: &[u8]) -> Result<Checksum> {
     Ok(content.checksum())
 }
 
+/// Writes a file. It is on the disk once all are.
 fn stage(path: &Path, content: impl Read) -> Result<Checksum> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let mut content = Hashing::new(content);
     io::copy(&mut content, &mut file).with_context(|| format!("cannot write {}", path.display()))?;
-    file.sync_all()?;
     Ok(content.checksum())
+}
+
+fn stage_log_file(staged: &Path, name: &str, content: impl Read) -> Result<Checksum> {
+    let path = staged.join(name);
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    stage(&path, content)
 }
 
 fn stage_blob(root: &Path, name: &str, mut content: impl Read) -> Result<Checksum> {
@@ -238,17 +278,21 @@ fn stage_blob(root: &Path, name: &str, mut content: impl Read) -> Result<Checksu
     Ok(Checksum { bytes, sha256: digest.hex() })
 }
 
-/// The blobs go first, so that nothing refers to what is not there; then the state, and the keys last: a start in between finds state without its
+/// The blobs and the log events go first, so that nothing refers to what is not there; then the state, and the keys last: a start in between finds state without its
 /// key and stops, rather than making a new key for an empty state.
 fn put_in_place(dir: &DataDir, staged: &Path) -> Result<()> {
-    let blobs = staged.join("blobs");
-    if blobs.exists() {
-        std::fs::rename(blobs, dir.blobs())?;
+    // All that is staged, in one go: there can be many small files.
+    rustix::fs::syncfs(File::open(staged)?)?;
+    for (from, to) in [(staged.join("blobs"), dir.blobs()), (staged.join("logs"), dir.logs())] {
+        if from.exists() {
+            std::fs::rename(from, to)?;
+        }
     }
     let revision = store::restore_directory(&staged.join(STATE), &dir.state());
     if let Err(error) = revision {
-        remove_dir_if_there(&dir.state())?;
-        remove_dir_if_there(&dir.blobs())?;
+        for placed in [dir.state(), dir.blobs(), dir.logs()] {
+            remove_dir_if_there(&placed)?;
+        }
         return Err(error).context("the backup's state cannot be used");
     }
     let tls = staged.join("tls");
@@ -304,136 +348,4 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    use base::SeededRng;
-    use store::{Record, Scope, Store, StoreOptions, Tx};
-
-    use crate::root_key::RootKey;
-    use crate::sealing_key;
-
-    fn temp() -> (tempfile::TempDir, DataDir) {
-        let temp = tempfile::tempdir().unwrap();
-        let dir = DataDir::at(temp.path());
-        (temp, dir)
-    }
-
-    fn open(dir: &DataDir) -> Store {
-        Store::open(&dir.state(), StoreOptions::default()).unwrap()
-    }
-
-    /// A record that refers to a blob.
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Picture {
-        content: BlobDigest,
-    }
-
-    impl Record for Picture {
-        const SERVICE: &'static str = "test";
-        const KIND: &'static str = "picture";
-
-        fn blobs(&self) -> Vec<BlobDigest> {
-            vec![self.content]
-        }
-    }
-
-    const CONTENT: &[u8] = b"what the picture shows";
-
-    /// Whether the record and its blob are there.
-    async fn is_whole(dir: &DataDir) -> bool {
-        let store = open(dir);
-        let found = store.read::<Picture>(&Scope::system(), &["a"]).await.unwrap().map(|picture| picture.content);
-        found == Some(BlobDigest::of(CONTENT))
-            && Blobs::open_root(&dir.blobs()).unwrap().verify(&BlobDigest::of(CONTENT)).unwrap().is_some()
-    }
-
-    /// A data directory with keys and one entry in its store, and its archive, made while the store is open.
-    async fn archived() -> (tempfile::TempDir, DataDir, Vec<u8>) {
-        let (temp, dir) = temp();
-        sealing_key::load_or_make(&dir, &SeededRng::new(1)).unwrap();
-        RootKey::load_or_make(&dir, base::AccountId::DEFAULT, &SeededRng::new(2)).unwrap();
-        let store = open(&dir);
-        let blobs = Blobs::open_root(&dir.blobs()).unwrap();
-        let picture = Picture { content: blobs.put(CONTENT).unwrap() };
-        blobs.put(b"nobody refers to this").unwrap();
-        let mut tx = Tx::new();
-        tx.insert(&Scope::system(), &["a"], &picture);
-        store.commit(tx).await.unwrap();
-        let mut archive = Vec::new();
-        write(&dir, &mut archive).unwrap();
-        (temp, dir, archive)
-    }
-
-    #[tokio::test]
-    async fn what_was_backed_up_comes_back_and_the_revision_leaps() {
-        let (_temp, original, archive) = archived().await;
-        let (_other, dir) = temp();
-        read(&dir, archive.as_slice()).unwrap();
-        assert_eq!(RootKey::load(&dir).unwrap(), RootKey::load(&original).unwrap());
-        assert!(is_whole(&dir).await);
-        assert_eq!(Blobs::open_root(&dir.blobs()).unwrap().list().unwrap(), [BlobDigest::of(CONTENT)]);
-        let store = open(&dir);
-        assert!(store.revision().0 >= store::RESTORED_REVISION_LEAP);
-        let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert!(names.iter().all(|name| name == "keys" || name == "state" || name == "blobs"), "{names:?}");
-        assert!(!original.run().join("backup.db").exists());
-    }
-
-    #[tokio::test]
-    async fn a_directory_with_data_is_not_restored_into() {
-        let (_temp, original, archive) = archived().await;
-        let refused = read(&original, archive.as_slice()).unwrap_err().to_string();
-        assert!(refused.contains("empty data directory"), "{refused}");
-    }
-
-    #[tokio::test]
-    async fn an_archive_that_is_cut_off_or_changed_restores_nothing() {
-        let (_temp, _original, archive) = archived().await;
-        let (_other, dir) = temp();
-        let cut = [0, 100, 512, 1024, 4096, archive.len() / 2, archive.len() - 2048];
-        for length in cut {
-            assert!(read(&dir, &archive[..length]).is_err(), "cut at {length}");
-        }
-        for at in (0..archive.len() - 1024).step_by(997) {
-            let mut changed = archive.clone();
-            changed[at] ^= 1;
-            // A bit of a header's padding or time changes nothing that is restored.
-            if read(&dir, changed.as_slice()).is_ok() {
-                assert!(is_whole(&dir).await, "changed at {at}");
-                for restored in [dir.keys(), dir.state(), dir.blobs()] {
-                    std::fs::remove_dir_all(restored).unwrap();
-                }
-            }
-            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "changed at {at}");
-        }
-    }
-
-    #[test]
-    fn an_entry_that_leads_out_of_the_directory_is_refused() {
-        let (_temp, dir) = temp();
-        for name in ["keys/../../outside", "/etc/outside", "state/state.db", "keys/other.json", "blobs/../../outside"] {
-            let mut archive = Builder::new(Vec::new());
-            let manifest = br#"{"format":1,"version":"0","createdAt":"","revision":1}"#;
-            append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();
-            let mut header = Header::new_gnu();
-            header.set_size(1);
-            // The library refuses such a name: it is written past it.
-            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
-            header.set_cksum();
-            archive.append(&header, b"x".as_slice()).unwrap();
-            let refused = read(&dir, archive.into_inner().unwrap().as_slice()).unwrap_err().to_string();
-            assert!(refused.contains("does not belong"), "{name}: {refused}");
-        }
-    }
-
-    #[test]
-    fn an_archive_of_a_later_format_names_the_version_that_wrote_it() {
-        let (_temp, dir) = temp();
-        let mut archive = Builder::new(Vec::new());
-        let manifest = br#"{"format":2,"version":"9.9","createdAt":"","revision":1}"#;
-        append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();
-        let refused = read(&dir, archive.into_inner().unwrap().as_slice()).unwrap_err().to_string();
-        assert!(refused.contains("9.9"), "{refused}");
-    }
-}
+mod tests;

@@ -7,4 +7,5 @@ mod certificates;
 mod commands;
 mod harness;
 mod lifecycle;
+mod log_backups;
 mod ownership;
