@@ -64,7 +64,8 @@ fn the_same_requests_rightly_signed_by_the_root_are_let_in() {
 
 #[test]
 fn no_operation_answers_a_request_without_a_key() {
-    Scene::new().every_operation_refuses(Refusal::NO_KEY, "Authentication Token", |_, request, _| whole(&request));
+    let told = "Authentication Token";
+    Scene::new().each_refuses(Target::signed(), Refusal::NO_KEY, told, |_, request, _| whole(&request));
 }
 
 #[test]
@@ -229,11 +230,12 @@ fn a_signature_for_one_operation_does_not_open_another() {
 fn an_operation_named_in_a_header_that_was_not_signed_is_not_called() {
     let mut scene = Scene::new();
     let names = scene.names();
-    for target in Target::served().iter().filter(|target| target.is_json()) {
+    for target in Target::served() {
         let mut request = target.request(&scene, &names);
-        let operation = request.header("x-amz-target").unwrap().to_owned();
+        // Only awsJson names its operation in a header.
+        let Some(operation) = request.header("x-amz-target").map(str::to_owned) else { continue };
         request.remove("x-amz-target");
-        let mut request = signed(target, request, &scene.account);
+        let mut request = signed(&target, request, &scene.account);
         request.set("x-amz-target", &operation);
         let failure = scene.connection.send(&request).failure(target.protocol);
         assert!(Refusal::WRONG_SIGNATURE.is(target.protocol, &failure), "{}: {failure:?}", target.action());

@@ -198,7 +198,7 @@ fn what_the_server_says_of_itself_holds_nothing_of_what_it_keeps() {
         account.root.secret_access_key.expose(),
         &root.access_key_id,
         root.secret_access_key.expose(),
-        super::input::VICTIM,
+        super::names::VICTIM,
         &data,
     ];
     for path in ["health", "ready", "metrics", "", "nothing", "health?debug=1"] {

@@ -6,82 +6,8 @@ use wire::schema::{Kind, MemberRef, ShapeRef, flag};
 use wire::validate::{compiled, validate};
 use wire::value::Value;
 
+use super::names::Names;
 use super::target::Target;
-
-/// What everything is called that an attack is about.
-pub(crate) const VICTIM: &str = "victim";
-
-/// Whose things the inputs name, and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Names {
-    pub(crate) account: String,
-    /// An access key of the user called [`VICTIM`].
-    pub(crate) access_key_id: String,
-    /// Whether things are named by their ARN wherever that is possible.
-    pub(crate) by_arn: bool,
-}
-
-impl Names {
-    /// The things of an account, by their names.
-    pub(crate) fn of(account: &str) -> Self {
-        Self { account: account.to_owned(), access_key_id: "AKIAVICTIMVICTIM0000".to_owned(), by_arn: false }
-    }
-
-    fn arn(&self, service: &str, resource: &str) -> String {
-        let region = if service == "iam" { "" } else { tests::REGION };
-        format!("arn:aws:{service}:{region}:{}:{resource}", self.account)
-    }
-
-    fn either(&self, service: &str, name: &str, resource: &str) -> Json {
-        if self.by_arn { self.arn(service, resource).into() } else { name.into() }
-    }
-
-    /// The value of a member that means a certain thing whatever the operation; nothing for others.
-    fn value(&self, target: &Target, member: &str) -> Option<Json> {
-        let trust = || trust(&self.account).into();
-        let cluster = || self.either("ecs", VICTIM, "cluster/victim");
-        let task_definition = || self.either("ecs", "victim:1", "task-definition/victim:1");
-        Some(match (target.model.name, member) {
-            ("ecs", "cluster") => cluster(),
-            ("ecs", "clusters") => json!([cluster()]),
-            ("ecs", "clusterName" | "family" | "familyPrefix") => VICTIM.into(),
-            ("ecs", "taskDefinition") => task_definition(),
-            ("ecs", "taskDefinitions") => json!([task_definition()]),
-            ("ecs", "resourceArn") => self.arn("ecs", "cluster/victim").into(),
-            ("ecs", "principalArn") => self.arn("iam", "user/victim").into(),
-            ("ecs", "capacityProviders") => json!(["FARGATE"]),
-            ("ecs", "defaultCapacityProviderStrategy") => json!([{ "capacityProvider": "FARGATE", "weight": 1 }]),
-            ("ecs", "containerDefinitions") => json!([{ "name": "app", "image": "busybox", "memory": 64 }]),
-            ("ecs", "include") => json!(["TAGS"]),
-            ("ecs", "value") if target.name.starts_with("Put") => "enabled".into(),
-            ("ecs", "settings") => json!([{ "name": "containerInsights", "value": "enabled" }]),
-            ("iam", "UserName" | "RoleName" | "PolicyName" | "InstanceProfileName") => VICTIM.into(),
-            ("iam", "PolicyArn") => self.arn("iam", "policy/victim").into(),
-            ("iam", "VersionId") => "v1".into(),
-            ("iam", "AssumeRolePolicyDocument") => trust(),
-            ("iam", "PolicyDocument") if target.name == "UpdateAssumeRolePolicy" => trust(),
-            ("iam", "PolicyDocument") => POLICY.into(),
-            ("iam", "NewUserName") => "moved".into(),
-            ("iam", "Status") => "Inactive".into(),
-            ("iam" | "sts", "AccessKeyId") => self.access_key_id.as_str().into(),
-            ("sts", "RoleArn") => self.arn("iam", "role/victim").into(),
-            ("sts", "RoleSessionName") => "attack".into(),
-            _ => return None,
-        })
-    }
-}
-
-/// A policy that allows everything.
-pub(crate) const POLICY: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-
-/// A trust policy for an account's root.
-pub(crate) fn trust(account: &str) -> String {
-    let statement = json!({
-        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
-    });
-    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
-}
 
 /// The input of an operation, in its protocol.
 pub(crate) fn encoded(target: &Target, names: &Names) -> String {
@@ -111,7 +37,7 @@ fn value(target: &Target, shape: ShapeRef, names: &Names) -> Value {
     let value = wire::json::decode(shape, text.as_bytes(), &Limits::REQUEST)
         .unwrap_or_else(|error| panic!("{}: {error} in {text}", target.action()));
     let valid = validate(shape, &value);
-    assert_eq!(valid, Ok(()), "{}: say in `Names::value` what a member means: {text}", target.action());
+    assert_eq!(valid, Ok(()), "{}: say in `names.rs` what a member means: {text}", target.action());
     value
 }
 
@@ -181,6 +107,8 @@ fn value_into(form: &mut Form<'_>, member: MemberRef, value: &Value, key: &str) 
         Value::String(text) => drop(form.append_pair(key, text)),
         Value::Integer(number) => drop(form.append_pair(key, &number.to_string())),
         Value::Bool(flag) => drop(form.append_pair(key, &flag.to_string())),
+        Value::Double(number) => drop(form.append_pair(key, &number.to_string())),
+        Value::Timestamp(time) => drop(form.append_pair(key, &time.iso8601())),
         other => panic!("{key}: no operation's input has needed {other:?} in a form"),
     }
 }

@@ -5,7 +5,7 @@ use tests::raw::{Request, form};
 use tests::{Account, REGION};
 use wire::model::{Protocol, ServiceModel};
 
-use super::input::{Names, POLICY, VICTIM, trust};
+use super::names::{Names, POLICY, VICTIM, trust};
 use super::target::{Scene, Target, now};
 
 /// What is written into everything that the victim has, and into no request of the attacker's.

@@ -4,16 +4,23 @@
 mod authentication;
 mod authorization;
 mod bodies;
+mod changes;
+mod conditions;
 mod connections;
 mod files;
 mod input;
 mod isolation;
+mod issuer;
+mod names;
+mod pass_role;
 mod presigned;
 mod secrets;
 mod sessions;
 mod target;
 mod told;
+mod tokens;
 mod unserved;
+mod unsigned;
 
-pub(crate) use input::trust;
+pub(crate) use names::trust;
 pub(crate) use target::{MODELS, now};

@@ -5,7 +5,7 @@ use tests::{Account, Options, REGION, Server};
 use wire::model::{Protocol, ServiceModel};
 use wire::sigv4::{Credentials, SecretAccessKey};
 
-use super::input::trust;
+use super::names::trust;
 use super::target::now;
 
 /// Calls by one key, and every secret seen on the way.

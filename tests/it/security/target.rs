@@ -1,15 +1,18 @@
 //! What is attacked: operations out of the services' tables, and the refusal that is due.
 
 use base::{Clock, SystemClock, Timestamp};
-use tests::raw::{Answer, Connection, Failure, Request};
+use serde_json::Value as Json;
+use tests::raw::{Answer, Connection, Failure, Request, form};
 use tests::{Account, REGION, Server, Shared};
 use wire::model::{Protocol, ServiceModel};
 use wire::sigv4::Credentials;
 
-use super::input::{self, Names};
+use super::input;
+use super::names::Names;
 
 /// The services. A test compares them with `models/operations.toml`.
-pub(crate) const MODELS: [&ServiceModel; 3] = [&ecs::api::MODEL, &iam::api::MODEL, &sts::api::MODEL];
+pub(crate) const MODELS: [&ServiceModel; 5] =
+    [&ecs::api::MODEL, &iam::api::MODEL, &sts::api::MODEL, &logs::api::MODEL, &cloudwatch::api::MODEL];
 
 /// An operation in one of its protocols.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,11 @@ impl Target {
         Self::all().filter(Self::is_served).collect()
     }
 
+    /// Those of the served that must be signed.
+    pub(crate) fn signed() -> Vec<Self> {
+        Self::served().into_iter().filter(|target| !target.is_unsigned()).collect()
+    }
+
     /// Those that are not.
     pub(crate) fn unserved() -> Vec<Self> {
         Self::all().filter(|target| !target.is_served()).collect()
@@ -50,9 +58,20 @@ impl Target {
         format!("{}:{}", self.model.name, self.name)
     }
 
+    /// Whether its input has a member of this name.
+    pub(crate) fn has(&self, member: &str) -> bool {
+        self.model.input(self.index).is_some_and(|input| input.members().any(|known| known.name() == member))
+    }
+
+    /// Whether AWS takes it without a signature.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.model.operations[self.index].is_unsigned
+    }
+
     /// Whether it only tells: the same call tells the same again.
     pub(crate) fn is_read(&self) -> bool {
-        ["Describe", "Get", "List"].iter().any(|verb| self.name.starts_with(verb)) && self.name != "GetSessionToken"
+        ["Describe", "Filter", "Get", "List", "Simulate"].iter().any(|verb| self.name.starts_with(verb))
+            && self.name != "GetSessionToken"
     }
 
     /// Its request with an input that the model accepts, about what `names` names. Not signed.
@@ -133,12 +152,24 @@ impl Scene {
         &mut self,
         refusal: Refusal,
         told: &str,
+        spoil: impl FnMut(&Target, Request, &Account) -> Vec<u8>,
+    ) {
+        self.each_refuses(Target::served(), refusal, told, spoil);
+    }
+
+    /// The same for some operations.
+    #[track_caller]
+    pub(crate) fn each_refuses(
+        &mut self,
+        targets: Vec<Target>,
+        refusal: Refusal,
+        told: &str,
         mut spoil: impl FnMut(&Target, Request, &Account) -> Vec<u8>,
     ) {
         let (names, account) = (self.names(), self.account.clone());
         let before = self.snapshot(&account.root.clone(), &names);
         let mut wrong = Vec::new();
-        for target in Target::served() {
+        for target in targets {
             let request = target.request(self, &names);
             let bytes = spoil(&target, request, &account);
             let failure = self.connection.send_bytes(&bytes).failure(target.protocol);
@@ -155,6 +186,39 @@ impl Scene {
     pub(crate) fn call(&mut self, target: &Target, credentials: &Credentials, names: &Names) -> Answer {
         let request = target.request(self, names).signed(credentials, target.model.signing_name, REGION, now());
         self.connection.send(&request)
+    }
+
+    /// Sends a form by a key's owner.
+    #[track_caller]
+    pub(crate) fn form(
+        &mut self,
+        by: &Credentials,
+        model: &ServiceModel,
+        operation: &str,
+        input: &[(&str, &str)],
+    ) -> Answer {
+        self.operation(by, model, operation, Protocol::AwsQuery, &form(input))
+    }
+
+    /// Sends a JSON document by a key's owner, in the kind of awsJson that the service speaks.
+    #[track_caller]
+    pub(crate) fn json(&mut self, by: &Credentials, model: &ServiceModel, operation: &str, input: &Json) -> Answer {
+        let json = [Protocol::AwsJson10, Protocol::AwsJson11];
+        let protocol = model.protocols.iter().copied().find(|protocol| json.contains(protocol));
+        self.operation(by, model, operation, protocol.expect("the service speaks awsJson"), &input.to_string())
+    }
+
+    #[track_caller]
+    fn operation(
+        &mut self,
+        by: &Credentials,
+        model: &ServiceModel,
+        operation: &str,
+        protocol: Protocol,
+        input: &str,
+    ) -> Answer {
+        let request = Request::of(&self.host, model, operation, protocol, input);
+        self.connection.send(&request.signed(by, model.signing_name, REGION, now()))
     }
 
     /// What every operation that only reads tells a key's owner about `names`; request ids aside.
