@@ -4,6 +4,7 @@
 //! arrival and lengths, each as a column of differences, then all messages. So a compressor sees like next to like, and
 //! all text is one string that is checked once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -70,19 +71,34 @@ pub(crate) struct Block {
     streams: Vec<Arc<str>>,
     entries: Vec<Entry>,
     text: String,
+    /// The streams by name, while batches are put together.
+    names: HashMap<Arc<str>, u32>,
 }
 
 impl Block {
-    /// Adds what [`encode`] made with this base; none if it made something else.
+    /// Adds what [`encode`] made with this base; none, and nothing is added, if it made something else.
     pub(crate) fn add(&mut self, bytes: &[u8], base: u64) -> Option<()> {
+        let (entries, text) = (self.entries.len(), self.text.len());
+        let added = self.decode(bytes, base);
+        if added.is_none() {
+            self.entries.truncate(entries);
+            self.text.truncate(text);
+        }
+        added
+    }
+
+    fn decode(&mut self, bytes: &[u8], base: u64) -> Option<()> {
         let mut reader = Reader::new(bytes);
         let mut events = 0_usize;
         let mut counts = Vec::new();
+        let is_first = self.streams.is_empty();
         for _ in 0..reader.number()? {
             let name = reader.text()?;
             let count = usize::try_from(reader.number()?).ok()?;
             events = events.checked_add(count)?;
-            counts.push((self.stream(name)?, count));
+            // Each name is there once.
+            let stream = if is_first { self.new_stream(name)? } else { self.stream(name)? };
+            counts.push((stream, count));
         }
         // Each event has a byte in each of four columns: a wrong number cannot make us reserve much.
         if events > reader.rest().len() / 4 {
@@ -115,6 +131,7 @@ impl Block {
         if !self.entries.is_sorted_by_key(Entry::id) {
             self.entries.sort_unstable_by_key(Entry::id);
         }
+        self.names = HashMap::new();
         self
     }
 
@@ -149,17 +166,24 @@ impl Block {
         self.text.len() + self.entries.len() * size_of::<Entry>() + self.streams.len() * 64 + 128
     }
 
+    fn new_stream(&mut self, name: &str) -> Option<u32> {
+        self.streams.push(name.into());
+        u32::try_from(self.streams.len() - 1).ok()
+    }
+
     fn stream(&mut self, name: &str) -> Option<u32> {
         // The batches of a busy stream follow each other.
-        let found = match self.streams.last() {
-            Some(last) if **last == *name => Some(self.streams.len() - 1),
-            _ => self.streams.iter().position(|known| **known == *name),
-        };
-        let position = found.unwrap_or_else(|| {
-            self.streams.push(name.into());
-            self.streams.len() - 1
-        });
-        u32::try_from(position).ok()
+        if self.streams.last().is_some_and(|last| **last == *name) {
+            return u32::try_from(self.streams.len() - 1).ok();
+        }
+        if self.names.len() < self.streams.len() {
+            let missing = (0..).zip(&self.streams).skip(self.names.len());
+            self.names.extend(missing.map(|(number, name)| (Arc::clone(name), number)));
+        }
+        match self.names.get(name) {
+            Some(number) => Some(*number),
+            None => self.new_stream(name),
+        }
     }
 
     /// No message begins or ends within a character.
@@ -189,35 +213,40 @@ mod tests {
         proptest::collection::vec((any::<i64>(), any::<u64>(), any::<i64>(), ".{0,8}"), 0..20)
     }
 
+    fn rows(owned: &[Owned]) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for (timestamp, sequence, ingestion, message) in owned {
+            rows.push(Row { timestamp: *timestamp, sequence: *sequence, ingestion: *ingestion, message });
+        }
+        rows
+    }
+
+    /// What is in a block, by stream.
+    fn content(block: &Block) -> Vec<(String, Owned)> {
+        let owned = |entry: &Entry| {
+            let message = block.message_of(entry).to_owned();
+            (block.stream_of(entry).to_string(), (entry.timestamp, entry.sequence, entry.ingestion, message))
+        };
+        block.entries().iter().map(owned).collect()
+    }
+
     proptest! {
         #[test]
-        fn every_event_is_read_back(base: u64, a in some_rows(), b in some_rows()) {
-            let rows = |owned: &'_ [Owned]| -> Vec<(i64, u64, i64, String)> { owned.to_vec() };
-            let (a, b) = (rows(&a), rows(&b));
-            let as_rows = |owned: &[Owned]| -> Vec<Row<'static>> {
-                owned.iter().map(|(timestamp, sequence, ingestion, message)| Row {
-                    timestamp: *timestamp,
-                    sequence: *sequence,
-                    ingestion: *ingestion,
-                    message: Box::leak(message.clone().into_boxed_str()),
-                }).collect()
-            };
-            let bytes = encode(base, &[("a", &as_rows(&a)), ("b", &as_rows(&b))]);
+        fn every_event_is_read_back(base: u64, a in some_rows(), b in some_rows(), c in some_rows()) {
             let mut block = Block::default();
-            prop_assert!(block.add(&bytes, base).is_some());
-            let read: Vec<_> = block.entries().iter().map(|entry| {
-                let message = block.message_of(entry).to_owned();
-                (block.stream_of(entry).to_string(), (entry.timestamp, entry.sequence, entry.ingestion, message))
-            }).collect();
-            let named = |name: &str, rows: Vec<Owned>| rows.into_iter().map(|row| (name.to_owned(), row)).collect();
-            let mut written: Vec<(String, Owned)> = named("a", a);
-            written.extend::<Vec<_>>(named("b", b));
-            prop_assert_eq!(read, written);
+            prop_assert!(block.add(&encode(base, &[("a", &rows(&a)), ("b", &rows(&b))]), base).is_some());
+            prop_assert!(block.add(&encode(0, &[("c", &rows(&c))]), 0).is_some());
+            prop_assert!(block.add(&encode(base, &[("a", &rows(&c))]), base).is_some());
+            let written = [("a", a), ("b", b), ("c", c.clone()), ("a", c)];
+            let written = written.into_iter().flat_map(|(name, rows)| rows.into_iter().map(|row| (name.to_owned(), row)));
+            prop_assert_eq!(content(&block), written.collect::<Vec<_>>());
+            prop_assert!(block.streams().len() <= 3);
         }
 
         #[test]
-        fn other_bytes_are_refused_without_panic(bytes: Vec<u8>) {
-            let _ = Block::default().add(&bytes, 0);
+        fn other_bytes_are_refused_without_panic_and_leave_nothing(bytes: Vec<u8>) {
+            let mut block = Block::default();
+            prop_assert!(block.add(&bytes, 0).is_some() || block.entries().is_empty());
         }
 
         #[test]

@@ -197,10 +197,16 @@ impl Group {
         }
         while let Some(Reverse((_, number))) = heap.pop() {
             let reader = &mut readers[number];
-            push(writer, hidden, &reader.block, &reader.block.entries()[reader.at])?;
-            reader.at += 1;
-            reader.load(shared, self).map_err(Error::io(doing))?;
-            heap.extend(reader.key().map(|key| Reverse((key, number))));
+            // Mostly a stream's next events are in the same file.
+            while let Some(key) = reader.key() {
+                if heap.peek().is_some_and(|Reverse((other, _))| *other < key) {
+                    heap.push(Reverse((key, number)));
+                    break;
+                }
+                push(writer, hidden, &reader.block, &reader.block.entries()[reader.at])?;
+                reader.at += 1;
+                reader.load(shared, self).map_err(Error::io(doing))?;
+            }
         }
         Ok(!inputs.iter().any(|segment| segment.is_damaged()))
     }

@@ -265,3 +265,6 @@ impl Open {
         self.segments.is_empty() && self.logs().next().is_none()
     }
 }
+
+#[cfg(test)]
+mod tests;
