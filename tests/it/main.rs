@@ -5,11 +5,14 @@
 mod accounts;
 mod backup;
 mod boto3;
+mod cloudwatch_flow;
 mod durability;
 mod ecs_flow;
 mod first_minutes;
 mod iam_flow;
 mod javascript;
+mod logs_flow;
+mod permissions_flow;
 mod policies;
 mod security;
 mod tls;

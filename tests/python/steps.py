@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 SUCCEEDED = set()
 
 
-def client(service, **options):
+def client(service, *, settings=None, **options):
     """A client whose successful calls are noted, which tries once and leaves the judgement of inputs to the server."""
-    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
+    config = Config(retries={"total_max_attempts": 1}, parameter_validation=False, **(settings or {}))
     made = boto3.client(service, config=config, **options)
 
     def note(http_response, model, **_):

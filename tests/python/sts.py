@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from steps import client, coded, finish, refused, same
 
-account = sys.argv[1]
+account, issuer, thumbprint, token = sys.argv[1:5]
 root = client("sts")
 iam = client("iam")
 
@@ -52,6 +52,11 @@ same(client("sts", **of(session)).get_caller_identity()["Arn"], f"arn:aws:iam::{
 
 key = iam.create_access_key(UserName=iam.create_user(UserName="ann")["User"]["UserName"])["AccessKey"]
 same(root.get_access_key_info(AccessKeyId=key["AccessKeyId"])["Account"], account)
+with coded("AccessDenied", "assumed-role/worker/shift is not authorized to perform: sts:GetAccessKeyInfo"):
+    client("sts", **of(credentials)).get_access_key_info(AccessKeyId=credentials["AccessKeyId"])
+statement = {"Effect": "Allow", "Action": "sts:GetAccessKeyInfo", "Resource": "*"}
+document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+iam.put_role_policy(RoleName="worker", PolicyName="own", PolicyDocument=document)
 own = client("sts", **of(credentials)).get_access_key_info(AccessKeyId=credentials["AccessKeyId"])
 same(own["Account"], account)
 ann = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
@@ -72,7 +77,22 @@ with refused(root.exceptions.MalformedPolicyDocumentException):
 with coded("ValidationError", "1 validation error detected"):
     root.get_access_key_info(AccessKeyId="short")
 
+# A token of an identity provider is as good as a key, and needs none.
+provider = iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["app"], ThumbprintList=[thumbprint])
+by_token = json.loads(trust)
+by_token["Statement"][0].update(
+    Action="sts:AssumeRoleWithWebIdentity", Principal={"Federated": provider["OpenIDConnectProviderArn"]})
+federated = iam.create_role(RoleName="federated", AssumeRolePolicyDocument=json.dumps(by_token))["Role"]["Arn"]
+asked = {"RoleArn": federated, "RoleSessionName": "shift"}
+assumed = root.assume_role_with_web_identity(**asked, WebIdentityToken=token)
+same((assumed["SubjectFromWebIdentityToken"], assumed["Audience"]), ("worker", "app"))
+me = client("sts", **of(assumed["Credentials"])).get_caller_identity()
+same(me["Arn"], f"arn:aws:sts::{account}:assumed-role/federated/shift")
+with refused(root.exceptions.InvalidIdentityTokenException):
+    root.assume_role_with_web_identity(**asked, WebIdentityToken=token[:-4] + "AAAA")
+
 # A session of a role that is gone is over, and a role of the same name does not bring it back.
+iam.delete_role_policy(RoleName="worker", PolicyName="own")
 iam.delete_role(RoleName="worker")
 with coded("InvalidClientTokenId", "The security token included in the request is invalid"):
     client("sts", **of(credentials)).get_caller_identity()

@@ -74,6 +74,8 @@ impl Aws {
         let mut aws = without_settings(&place::clients("bin/aws"));
         aws.args(["--output", "json", "--no-cli-pager"]).args(arguments).current_dir(place::source("."));
         aws.env("AWS_MAX_ATTEMPTS", "1").env("AWS_CLI_AUTO_PROMPT", "off");
+        // Names before the host's own, as live tails have them at AWS, lead nowhere here.
+        aws.env("AWS_DISABLE_HOST_PREFIX_INJECTION", "true");
         environment(&mut aws, &self.endpoint, self.ca_bundle.as_deref(), &self.credentials, &self.region, &self.home);
         aws
     }

@@ -4,7 +4,7 @@
 //!   only need an [`Account`] of their own in it.
 //! - [`Aws`], [`Script`]: the AWS CLI v2, boto3 and the AWS SDK for JavaScript, shut off from the caller's own settings.
 //! - [`raw`]: HTTP/1.1 byte by byte, for requests that no client would send.
-//! - [`program`]: programs run within a time limit.
+//! - [`program`]: programs run within a time limit; [`Followed`]: one whose lines are seen while it runs.
 //!
 //! The program under test is `$PILVI_BIN`, or the one that `cargo build -p pilvi` left beside the tests; the clients are in
 //! `$PILVI_CLIENTS`, or where `cargo xtask clients` puts them. `cargo xtask test` sets both.
@@ -14,6 +14,7 @@
 mod accounts;
 mod aws;
 mod folder;
+mod followed;
 mod place;
 pub mod program;
 pub mod raw;
@@ -23,6 +24,7 @@ mod server;
 pub use accounts::Account;
 pub use aws::{Aws, Refusal};
 pub use folder::Folder;
+pub use followed::Followed;
 pub use place::{clients, pilvi, source};
 pub use script::Script;
 pub use server::{Options, Server, Shared};

@@ -8,7 +8,7 @@ use wire::sigv4::Credentials;
 use crate::aws::environment;
 use crate::program::{self, Running};
 use crate::server::without_settings;
-use crate::{Folder, REGION, Server, place};
+use crate::{Folder, Followed, REGION, Server, place};
 
 /// A script and what it is given. What it finds wrong it says by failing; what it prints is JSON.
 #[derive(Debug)]
@@ -63,5 +63,12 @@ impl Script {
     pub fn start(mut self) -> (Self, Running) {
         let running = Running::start(&mut self.command);
         (self, running)
+    }
+
+    /// Starts it, its lines to be seen while it runs; the folder that is its home lives as long as the first part.
+    #[track_caller]
+    pub fn follow(mut self) -> (Self, Followed) {
+        let followed = Followed::start(&mut self.command);
+        (self, followed)
     }
 }

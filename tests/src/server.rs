@@ -157,6 +157,22 @@ impl Server {
         })
     }
 
+    /// Ends it by `pilvi down`.
+    #[track_caller]
+    pub fn down(&mut self) {
+        self.command(&["down"]).success();
+        let mut up = self.up.take().expect("it runs");
+        let ended = program::wait(&mut up, STOP_LIMIT).expect("`pilvi down` waits for the end");
+        assert!(ended.success(), "{ended}:\n{}", self.log());
+    }
+
+    /// A command of `pilvi` about this server's data directory, to be started by the caller.
+    pub fn command_to_follow(&self, arguments: &[&str]) -> Command {
+        let mut command = without_settings(&place::pilvi());
+        command.args(arguments).arg("--data-dir").arg(&self.data);
+        command
+    }
+
     /// Kills `pilvi up` at once; the server dies with it.
     #[track_caller]
     pub fn kill(&mut self) {

@@ -81,7 +81,7 @@ fn the_request_id_that_a_client_prints_is_in_the_log() {
 }
 
 /// The id in what `--debug` shows of the answer's headers.
-fn request_id(debug: &str) -> String {
+pub(crate) fn request_id(debug: &str) -> String {
     let found = debug.split("x-amzn-requestid': '").nth(1).or_else(|| debug.split("x-amzn-RequestId': '").nth(1));
     let found = found.and_then(|rest| rest.split('\'').next());
     found.unwrap_or_else(|| panic!("no request id is shown:\n{debug}")).to_owned()

@@ -87,10 +87,12 @@ fn a_role_is_assumed_used_and_refused_once_it_is_deleted() {
     let me = auditor.call(&["sts", "get-caller-identity"]);
     assert_eq!(text(&me, "/Arn"), format!("arn:aws:sts::{}:assumed-role/auditor/audit", account.id));
     assert_eq!(text(&me, "/UserId"), text(&session, "/AssumedRoleUser/AssumedRoleId"));
-    let made = auditor.call(&["ecs", "create-cluster", "--cluster-name", "seen"]);
-    assert_eq!(text(&made, "/cluster/status"), "ACTIVE");
-    let seen = root.call(&["ecs", "list-clusters"]);
+    let made = root.call(&["ecs", "create-cluster", "--cluster-name", "seen"]);
+    let seen = auditor.call(&["ecs", "list-clusters"]);
     assert_eq!(seen["clusterArns"][0], made["cluster"]["clusterArn"], "a role acts in its account");
+    let refused = auditor.refused(&["ecs", "create-cluster", "--cluster-name", "more"]);
+    assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("AccessDeniedException", "CreateCluster"));
+    assert!(refused.message.ends_with("because no identity-based policy allows the ecs:CreateCluster action"));
 
     let refused = root.refused(&["iam", "delete-role", "--role-name", "auditor"]);
     assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("DeleteConflict", "DeleteRole"));

@@ -10,9 +10,9 @@ fn the_command_line_names_the_operation_that_is_not_served() {
     let refused = aws.refused(&["ecs", "run-task", "--task-definition", "web"]);
     assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("NotImplemented", "RunTask"));
     assert_eq!(refused.message, "Pilvi does not serve ecs:RunTask yet.");
-    let refused = aws.refused(&["iam", "create-group", "--group-name", "staff"]);
-    assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("NotImplemented", "CreateGroup"));
-    assert_eq!(refused.message, "Pilvi does not serve iam:CreateGroup yet.");
+    let refused = aws.refused(&["iam", "list-ssh-public-keys"]);
+    assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("NotImplemented", "ListSSHPublicKeys"));
+    assert_eq!(refused.message, "Pilvi does not serve iam:ListSSHPublicKeys yet.");
     let refused = aws.refused(&["sqs", "list-queues"]);
     assert_eq!((refused.code.as_str(), refused.operation.as_str()), ("NotImplemented", "ListQueues"));
 }

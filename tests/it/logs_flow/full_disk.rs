@@ -1,0 +1,104 @@
+//! A disk without room: no events go in, everything else goes on.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use tests::program::{LIMIT, until};
+use tests::{Aws, Folder, Options, Server};
+use wire::model::Protocol;
+
+use super::{ask, batch, call, make, messages};
+use crate::security::now;
+
+/// How many lines a batch has, about a kilobyte each.
+const LINES: usize = 100;
+
+/// A small file system of its own, until it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts one on a folder, whose owner and rights it has.
+    fn mount(at: &Path) -> Result<Self, String> {
+        let owner = fs::metadata(at).unwrap();
+        let options = format!("size=24m,mode=700,uid={},gid={}", owner.uid(), owner.gid());
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
+        let mounted = mounted.map_err(|error| error.to_string())?;
+        if mounted.status.success() {
+            return Ok(Self(at.to_owned()));
+        }
+        Err(String::from_utf8_lossy(&mounted.stderr).trim().to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Its server may still be ending.
+        Command::new("umount").arg("--lazy").arg(&self.0).status().unwrap();
+    }
+}
+
+/// Takes all the room that is left.
+fn fill(path: &Path) {
+    let mut ballast = File::create(path).unwrap();
+    for size in [1 << 16, 1 << 12, 1] {
+        while ballast.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+fn a_full_disk_stops_logging_and_nothing_else_until_there_is_room() {
+    let folder = Folder::new();
+    let data = folder.data_dir("data");
+    let _disk = match SmallDisk::mount(&data) {
+        Ok(disk) => disk,
+        Err(reason) => return eprintln!("skipped: no small file system can be mounted here: {reason}"),
+    };
+    let server = Server::start_in(folder, data.clone(), Options::default());
+    let account = server.account();
+    make(&server, &account, "shop", &["web"]);
+    let mut written = Vec::new();
+    let mut put = || {
+        let first = written.len();
+        let lines: Vec<String> = (first..first + LINES).map(|line| format!("{line:05} {}", "x".repeat(1000))).collect();
+        let input = batch("shop", "web", now().as_millis(), &lines);
+        let answer = ask(&server, &account, &logs::api::MODEL, "PutLogEvents", &input);
+        if answer.status == 200 {
+            written.extend(lines);
+            return None;
+        }
+        Some(answer.failure(Protocol::AwsJson11))
+    };
+    assert_eq!(put(), None);
+    let ballast = data.join("ballast");
+    fill(&ballast);
+    let refused = until(LIMIT, &mut put).expect("a full disk takes nothing more");
+    assert_eq!((refused.code.as_str(), refused.status), ("ServiceUnavailableException", 503));
+    let again = put().expect("it is still full");
+    assert_eq!(again.status, 503);
+
+    let aws = Aws::new(&server, &account.root);
+    assert_eq!(aws.call(&["sts", "get-caller-identity"])["Account"], account.id);
+    assert_eq!(call(&server, &account, "DescribeLogGroups", &json!({}))["logGroups"][0]["logGroupName"], "shop");
+    let told = aws.refused(&[
+        "logs",
+        "put-log-events",
+        "--log-group-name",
+        "shop",
+        "--log-stream-name",
+        "web",
+        "--log-events",
+        &json!([{ "timestamp": now().as_millis(), "message": "x".repeat(100_000) }]).to_string(),
+    ]);
+    assert_eq!((told.code.as_str(), told.operation.as_str()), ("ServiceUnavailableException", "PutLogEvents"));
+
+    fs::remove_file(ballast).unwrap();
+    let goes_on = until(LIMIT, || put().is_none().then_some(()));
+    assert!(goes_on.is_some(), "there is room again");
+    assert_eq!(messages(&server, &account, "shop", "web"), written, "what was acknowledged, and nothing else");
+    call(&server, &account, "CreateLogGroup", &json!({ "logGroupName": "more" }));
+}
