@@ -26,7 +26,7 @@ impl Budget {
         Budget { max, left: max }
     }
 
-    fn take(&mut self, bytes: usize) -> Result<(), ExecutionError> {
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), ExecutionError> {
         self.left = self.left.checked_sub(bytes).ok_or(ExecutionError::Memory { bytes_max: self.max })?;
         Ok(())
     }
@@ -67,12 +67,18 @@ impl Collected {
         }
     }
 
-    /// The stage's rows, in their order.
-    pub(super) fn finish(self, end: &End, limit: Option<usize>, now: i64) -> Vec<Row> {
+    /// The stage's rows, in their order. `budget` is for what is made of groups.
+    pub(super) fn finish(
+        self,
+        end: &End,
+        limit: Option<usize>,
+        now: i64,
+        budget: &mut Budget,
+    ) -> Result<Vec<Row>, ExecutionError> {
         match (self, end) {
-            (Collected::Groups(groups), End::Group(group)) => groups.finish(group, now),
-            (Collected::Rows(rows), End::Arrange(arrange)) => rows.finish(arrange, limit),
-            _ => vec![],
+            (Collected::Groups(groups), End::Group(group)) => groups.finish(group, now, budget),
+            (Collected::Rows(rows), End::Arrange(arrange)) => Ok(rows.finish(arrange, limit)),
+            _ => Ok(vec![]),
         }
     }
 }
@@ -116,7 +122,8 @@ impl Groups {
         Ok(self.groups.len() - 1)
     }
 
-    fn finish(self, group: &Group, now: i64) -> Vec<Row> {
+    /// An item can show what it is grouped by, and many items the same: that is memory beyond what the groups took.
+    fn finish(self, group: &Group, now: i64, budget: &mut Budget) -> Result<Vec<Row>, ExecutionError> {
         let mut rows = Vec::with_capacity(self.groups.len());
         for (by, mut accumulators) in self.groups {
             let results: Vec<Value<'static>> = accumulators
@@ -125,16 +132,17 @@ impl Groups {
                 .map(|(state, aggregate)| state.finish(aggregate))
                 .collect();
             let scope = Scope::of_fields(group.by.iter().map(|(name, _)| name.clone()).zip(by).collect(), now);
-            let items: Row = group
-                .items
-                .iter()
-                .map(|(name, expression)| (name.clone(), expression.value(&scope, &results).into_owned()))
-                .collect();
+            let mut items = Row::with_capacity(group.items.len());
+            for (name, expression) in &group.items {
+                let value = expression.value(&scope, &results);
+                budget.take(size_of::<(Arc<str>, Value<'_>)>() + value.weight())?;
+                items.push((name.clone(), value.into_owned()));
+            }
             let mut row = scope.into_fields();
             row.extend(items);
             rows.push(row);
         }
-        rows
+        Ok(rows)
     }
 }
 

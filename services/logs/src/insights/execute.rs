@@ -1,5 +1,6 @@
 //! Runs a plan over events, one after the other.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -13,6 +14,9 @@ use super::{ExecutionError, Field, Options, Query, Record, Results, Statistics};
 
 /// What each row that `unnest` makes counts for in the memory that one event may take, beside its element.
 const UNNESTED_ROW_BYTES: usize = 64;
+
+/// How many times the memory that a run may take for what it keeps its result may be: beside the values it has titles.
+const SHOWN_FACTOR: usize = 2;
 
 /// A query that is running: events go in, the result comes out at the end. It may be dropped at any time.
 #[derive(Debug)]
@@ -83,20 +87,23 @@ impl Execution {
         let now = self.options.now_ms;
         let limit = self.limit(0);
         let Execution { plan, options, collected, statistics, .. } = self;
-        let mut rows = collected.finish(&plan.stages[0].end, limit, now);
+        let fresh = || Budget::new(options.memory_bytes_max);
+        let mut rows = collected.finish(&plan.stages[0].end, limit, now, &mut fresh())?;
         for (index, stage) in plan.stages.iter().enumerate().skip(1) {
             let limit = stage_limit(&plan, &options, index);
             let mut collected = Collected::new(&stage.end);
-            let mut budget = Budget::new(options.memory_bytes_max);
+            let mut budget = fresh();
             for row in rows {
                 let mut scope = Scope::of_fields(row, now);
                 let end = &mut |scope: &Scope<'_>| collected.add(&stage.end, limit, scope, &mut budget);
                 walk(&stage.steps, &mut scope, end)?;
                 scope.check()?;
             }
-            rows = collected.finish(&stage.end, limit, now);
+            rows = collected.finish(&stage.end, limit, now, &mut fresh())?;
         }
-        Ok(Results { rows: rows.into_iter().map(|row| shown(&plan, row)).collect(), statistics })
+        let mut budget = Budget::new(options.memory_bytes_max.saturating_mul(SHOWN_FACTOR));
+        let rows = rows.into_iter().map(|row| shown(&plan, row, &mut budget)).collect::<Result<_, _>>()?;
+        Ok(Results { rows, statistics })
     }
 
     fn limit(&self, index: usize) -> Option<usize> {
@@ -109,18 +116,22 @@ fn stage_limit(plan: &Plan, options: &Options, index: usize) -> Option<usize> {
     (index + 1 == plan.stages.len()).then_some(options.limit)
 }
 
-/// A row as the result shows it: what it does not have is left out.
-fn shown(plan: &Plan, row: Row) -> Vec<Field> {
+/// A row as the result shows it: what it does not have is left out. A query can show one field in many columns.
+fn shown(plan: &Plan, row: Row, budget: &mut Budget) -> Result<Vec<Field>, ExecutionError> {
+    let mut field = |title: &str, value: Cow<'_, str>| {
+        budget.take(size_of::<Field>() + title.len() + value.len())?;
+        Ok(Field { field: title.to_owned(), value: value.into_owned() })
+    };
     let value = |name: &str| row.iter().find(|(field, _)| field.as_ref() == name).and_then(|(_, value)| value.shown());
     let mut fields = Vec::with_capacity(plan.columns.len() + 1);
     for (title, name) in &plan.columns {
-        fields.extend(value(name).map(|value| Field { field: title.clone(), value: value.into_owned() }));
+        fields.extend(value(name).map(|value| field(title, value)).transpose()?);
     }
     let has_ptr = plan.columns.iter().any(|(title, _)| title == "@ptr");
     if plan.of_events && !has_ptr {
-        fields.extend(value("@ptr").map(|value| Field { field: "@ptr".to_owned(), value: value.into_owned() }));
+        fields.extend(value("@ptr").map(|value| field("@ptr", value)).transpose()?);
     }
-    fields
+    Ok(fields)
 }
 
 /// Takes a row through steps to the end, which it may reach several times or never.

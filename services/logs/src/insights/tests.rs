@@ -389,3 +389,22 @@ fn events_outside_of_the_range_do_not_count() {
     assert_eq!(results.rows.iter().map(|row| shown(row)).collect::<Vec<_>>(), ["@message=b"]);
     assert_eq!(results.statistics.records_scanned, 1);
 }
+
+#[test]
+fn what_a_result_shows_counts_as_what_a_query_keeps() {
+    let message = "x".repeat(20_000);
+    let messages = vec![message.as_str(); 50];
+    let options = Options { memory_bytes_max: 2 << 20, ..Options::new(NOW + 3_600_000, 0, i64::MAX) };
+    let title = "t".repeat(4000);
+    let often = ["@message"; 500].join(",");
+    let named: Vec<String> = (0..500).map(|at| format!("kept as c{at}")).collect();
+    for query in [
+        format!("display {often}"),
+        format!("stats count(*), {} by @message as kept", named.join(", ")),
+        format!("fields 1 as `{title}`, 2 as `{title}2` | limit 100000"),
+    ] {
+        let messages = if query.starts_with("fields") { vec!["{}"; 1000] } else { messages.clone() };
+        assert!(matches!(run_with(&query, &messages, options), Err(ExecutionError::Memory { .. })), "{query:.30}");
+    }
+    assert_eq!(run_with("display @message, @message", &messages[..20], options).unwrap().rows.len(), 20);
+}
