@@ -10,6 +10,7 @@ use wire::model::Protocol;
 use wire::sigv4::Credentials;
 
 use crate::security::now;
+use crate::{cloudwatch_flow, logs_flow};
 
 #[track_caller]
 fn ecs(server: &Server, by: &Credentials, operation: &str, input: &Value) -> Value {
@@ -53,6 +54,39 @@ fn a_backup_of_a_running_server_restores_everything_up_to_it_and_nothing_after()
         .run();
     let first = ecs(&server, &account.root, "ListClusters", &json!({}));
     assert_eq!(first["clusterArns"].as_array().unwrap().len(), 3, "the first server went on");
+}
+
+#[test]
+fn a_backup_holds_the_log_events_and_the_metrics_of_its_moment() {
+    let server = Server::start(Options::default());
+    let account = server.account();
+    let put = |server: &Server, message: &str| {
+        let lines = [message.to_owned()];
+        logs_flow::call(server, &account, "PutLogEvents", &logs_flow::batch("shop", "web", now().as_millis(), &lines));
+        let data = json!([{ "MetricName": "Lines", "Value": 1 }]);
+        let put = json!({ "Namespace": "Shop", "MetricData": data });
+        cloudwatch_flow::call(server, &account, "PutMetricData", &put);
+    };
+    logs_flow::make(&server, &account, "shop", &["web"]);
+    put(&server, "before");
+    let file = server.folder().file("pilvi.backup");
+    server.command(&["backup", &file.display().to_string()]).success();
+    put(&server, "after");
+
+    let folder = Folder::new();
+    let data = folder.data_dir("data");
+    let mut restore = std::process::Command::new(tests::pilvi());
+    restore.arg("restore").arg(&file).arg("--data-dir").arg(&data);
+    tests::program::run(&mut restore).success();
+    let restored = Server::start_in(folder, data, Options::default());
+    let held = |server: &Server| {
+        let lines = logs_flow::messages(server, &account, "shop", "web");
+        (lines, cloudwatch_flow::sample_count(server, &account, "Shop", "Lines"))
+    };
+    assert_eq!(held(&restored), (vec!["before".to_owned()], 1));
+    put(&restored, "anew");
+    assert_eq!(held(&restored), (vec!["before".to_owned(), "anew".to_owned()], 2));
+    assert_eq!(held(&server), (vec!["before".to_owned(), "after".to_owned()], 2), "the first server went on");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use base::{Rng, SeededRng};
 use tests::program::{LIMIT, until};
 use tests::{Options, Server};
 
-use super::{batch, call, make, messages};
+use super::{batch, call, figure, make, messages};
 use crate::security::now;
 
 /// More than an active file holds, which is 8 MiB: so many batches of so many lines, each of a kilobyte.
@@ -59,6 +59,7 @@ fn damage_to_a_sealed_file_costs_what_it_hits_and_is_told() {
     let told = log.lines().find(|line| line.contains("a file of events is damaged"));
     let name = file.file_name().unwrap().to_str().unwrap();
     assert!(told.is_some_and(|line| line.contains(name)), "the damage to {name} is not in the log:\n{log}");
+    assert_eq!(figure(&server, "pilvi_log_corruptions{kind=\"block\"}"), 1);
     call(&server, &account, "PutLogEvents", &batch("shop", "later", now().as_millis(), &["goes on".to_owned()]));
     assert_eq!(messages(&server, &account, "shop", "later"), ["goes on"]);
 }

@@ -11,7 +11,7 @@ use tests::program::{LIMIT, until};
 use tests::{Aws, Folder, Options, Server};
 use wire::model::Protocol;
 
-use super::{ask, batch, call, make, messages};
+use super::{ask, batch, call, figure, make, messages};
 use crate::security::now;
 
 /// How many lines a batch has, about a kilobyte each.
@@ -50,7 +50,6 @@ fn fill(path: &Path) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 fn a_full_disk_stops_logging_and_nothing_else_until_there_is_room() {
     let folder = Folder::new();
     let data = folder.data_dir("data");
@@ -95,6 +94,9 @@ fn a_full_disk_stops_logging_and_nothing_else_until_there_is_room() {
         &json!([{ "timestamp": now().as_millis(), "message": "x".repeat(100_000) }]).to_string(),
     ]);
     assert_eq!((told.code.as_str(), told.operation.as_str()), ("ServiceUnavailableException", "PutLogEvents"));
+
+    // Two batches by the test, and the one event of the command line.
+    assert_eq!(figure(&server, "pilvi_log_events_dropped_total{reason=\"refused\"}"), 2 * LINES + 1);
 
     fs::remove_file(ballast).unwrap();
     let goes_on = until(LIMIT, || put().is_none().then_some(()));

@@ -24,14 +24,14 @@ pub(crate) fn ask(server: &Server, account: &Account, model: &ServiceModel, oper
 
 /// A call of CloudWatch Logs that succeeds.
 #[track_caller]
-fn call(server: &Server, account: &Account, operation: &str, input: &Value) -> Value {
+pub(crate) fn call(server: &Server, account: &Account, operation: &str, input: &Value) -> Value {
     let answer = ask(server, account, &logs::api::MODEL, operation, input).success();
     if answer.body.is_empty() { Value::Null } else { answer.json() }
 }
 
 /// Makes a group with these streams.
 #[track_caller]
-fn make(server: &Server, account: &Account, group: &str, streams: &[&str]) {
+pub(crate) fn make(server: &Server, account: &Account, group: &str, streams: &[&str]) {
     call(server, account, "CreateLogGroup", &json!({ "logGroupName": group }));
     for stream in streams {
         call(server, account, "CreateLogStream", &json!({ "logGroupName": group, "logStreamName": stream }));
@@ -39,14 +39,14 @@ fn make(server: &Server, account: &Account, group: &str, streams: &[&str]) {
 }
 
 /// The input of PutLogEvents; the events are all of one instant.
-fn batch(group: &str, stream: &str, at_ms: i64, messages: &[String]) -> Value {
+pub(crate) fn batch(group: &str, stream: &str, at_ms: i64, messages: &[String]) -> Value {
     let events: Vec<Value> = messages.iter().map(|message| json!({ "timestamp": at_ms, "message": message })).collect();
     json!({ "logGroupName": group, "logStreamName": stream, "logEvents": events })
 }
 
 /// The messages of a stream, the oldest first, page by page.
 #[track_caller]
-fn messages(server: &Server, account: &Account, group: &str, stream: &str) -> Vec<String> {
+pub(crate) fn messages(server: &Server, account: &Account, group: &str, stream: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut input = json!({ "logGroupName": group, "logStreamName": stream, "startFromHead": true });
     loop {
@@ -59,4 +59,13 @@ fn messages(server: &Server, account: &Account, group: &str, stream: &str) -> Ve
         }
         input["nextToken"] = page["nextForwardToken"].clone();
     }
+}
+
+/// A figure that the server tells of itself, by its name and labels.
+#[track_caller]
+fn figure(server: &Server, name: &str) -> usize {
+    let host = server.address().to_string();
+    let told = Connection::to(server.address()).send(&Request::get(&host, "/_pilvi/metrics")).success().text();
+    let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in:\n{told}"))
 }
