@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::baseline::Baseline;
+use crate::baseline::{self, Baseline};
 use crate::machine::Machine;
 use crate::report::{Frame, Report, Verdict, heading, say};
 use crate::setting::{Setting, first_line};
@@ -100,7 +100,7 @@ fn finish(arguments: &Arguments, setting: &Setting, report: &Report<Results>) ->
         baseline.save(&path)?;
         say(&format!("baseline: {}", path.display()));
     } else if let Some(baseline) = Baseline::load(&path).context("comparing with the baseline")? {
-        present::falls(&baseline.falls(report.ratios()));
+        baseline::show(&baseline.falls(report.ratios()));
     }
     Ok(report.verdict())
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::report::{bad, rounded, say};
 
 /// A ratio that fell by more than this share is told; the noise of a shared machine stays below.
 const TOLERANCE: f64 = 0.35;
@@ -49,7 +50,7 @@ impl Baseline {
     /// Writes the file; ratios keep three digits, so that a new baseline's diff shows what changed.
     pub(crate) fn save(mut self, path: &Path) -> Result<()> {
         for ratio in self.ratios.values_mut() {
-            *ratio = crate::report::rounded(*ratio).parse()?;
+            *ratio = rounded(*ratio).parse()?;
         }
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
@@ -66,6 +67,17 @@ impl Baseline {
             fell.then(|| Fall { name: name.clone(), then, now })
         };
         self.ratios.iter().filter_map(fallen).collect()
+    }
+}
+
+/// Says what is worse than the baseline.
+pub(crate) fn show(falls: &[Fall]) {
+    if falls.is_empty() {
+        say("no ratio is worse than the baseline's, within the tolerance");
+    }
+    for Fall { name, then, now } in falls {
+        let now = now.map_or_else(|| "not measured".to_owned(), |now| format!("{} ×", rounded(now)));
+        say(&bad(&format!("{name}: {now}, and {} × in the baseline", rounded(*then))));
     }
 }
 

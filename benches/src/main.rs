@@ -1,6 +1,6 @@
 //! `cargo xtask bench [name]`: performance promises, each measured beside a peer in the same run.
 //!
-//! One module a benchmark ([`api`], [`iam`]); a further one is a module, a line in [`Bench`] and a section of the README. What they
+//! One module a benchmark ([`api`], [`iam`], [`logs`]); a further one is a module, a line in [`Bench`] and a section of the README. What they
 //! share: [`peer`] (the servers under test), [`signed`] and [`client`] (requests made ahead, and the load), [`floor`] (what
 //! the machine itself allows), [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
 
@@ -12,6 +12,7 @@ mod baseline;
 mod client;
 mod floor;
 mod iam;
+mod logs;
 mod machine;
 mod peer;
 mod processes;
@@ -41,6 +42,8 @@ enum Bench {
     Api(api::Arguments),
     /// What permissions cost a request.
     Iam(iam::Arguments),
+    /// Log events in and out, beside moto's server and grep.
+    Logs(logs::Arguments),
     /// One call at Pilvi alone, to look with a profiler at where the time goes.
     Load(api::load::Arguments),
 }
@@ -60,6 +63,7 @@ fn run(bench: &Bench) -> Result<Verdict> {
     match bench {
         Bench::Api(arguments) => api::run(arguments),
         Bench::Iam(arguments) => iam::run(arguments),
+        Bench::Logs(arguments) => logs::run(arguments),
         Bench::Load(arguments) => api::load::run(arguments),
     }
 }

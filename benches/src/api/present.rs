@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 
 use super::calls::Call;
 use super::measure::{CALLERS, CallFigures, Plan, Results};
-use crate::baseline::Fall;
 use crate::machine::Machine;
 use crate::peer::Kind;
 use crate::report::{Promise, Report, bad, faint, heading, promise_rows, rounded, say, table, time};
@@ -73,17 +72,6 @@ pub(super) fn results(report: &Report<Results>) {
     if let Some(share) = busy_others(results) {
         let percent = share * 100.0;
         say(&bad(&format!("other programs took up to {percent:.0} % of the processors: this machine can do better")));
-    }
-}
-
-/// What is worse than the baseline.
-pub(super) fn falls(falls: &[Fall]) {
-    if falls.is_empty() {
-        say("no ratio is worse than the baseline's, within the tolerance");
-    }
-    for Fall { name, then, now } in falls {
-        let now = now.map_or_else(|| "not measured".to_owned(), |now| format!("{} ×", rounded(now)));
-        say(&bad(&format!("{name}: {now}, and {} × in the baseline", rounded(*then))));
     }
 }
 

@@ -1,0 +1,182 @@
+//! `bench logs`: events in and out of log groups.
+//!
+//! Pilvi, whose acknowledged events are written, beside moto's server, which keeps them in a list, and beside `grep` over
+//! a file with the same lines. Both servers run at the same time, each idle while the other is measured, and take turns.
+
+mod calls;
+mod disk;
+mod ingest;
+mod lines;
+mod present;
+mod search;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use base::{Clock, SystemClock};
+use clap::Args;
+use serde::Serialize;
+
+use crate::baseline::{self, Baseline};
+use crate::machine::Machine;
+use crate::peer::{Both, Kind, Server};
+use crate::processes::Memory;
+use crate::report::{Frame, Report, Verdict, heading, say};
+use crate::setting::{Setting, first_line};
+use crate::signed::{Caller, Plain};
+use ingest::{Ingest, Track};
+use lines::Corpus;
+use search::Seconds;
+
+/// The name of the report and of the baseline.
+const NAME: &str = "logs";
+
+/// Arguments of `bench logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Fewer events, shorter and fewer rounds: for a look, not for a judgement
+    #[arg(long)]
+    quick: bool,
+    /// Keep this run's ratios as the baseline that later runs are compared with
+    #[arg(long)]
+    save_baseline: bool,
+    /// Put the data directory below this folder, to measure its disk
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    rounds: usize,
+    /// In how many of them the peer searches.
+    rounds_of_peer: usize,
+    /// Of one server's events of one kind in one round.
+    time: Duration,
+    /// Events that are searched.
+    searched: usize,
+}
+
+impl Arguments {
+    fn mode(&self) -> (&'static str, Plan) {
+        if self.quick {
+            let plan = Plan { rounds: 2, rounds_of_peer: 1, time: Duration::from_millis(400), searched: 40_000 };
+            return ("quick", plan);
+        }
+        ("full", Plan { rounds: 5, rounds_of_peer: 2, time: Duration::from_secs(1), searched: 200_000 })
+    }
+}
+
+/// Both servers and who calls them.
+struct Stage {
+    plan: Plan,
+    servers: Both<Server>,
+    callers: Both<Caller>,
+}
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+struct Results {
+    /// Events that are searched.
+    searched_events: u64,
+    /// Events a second that can be written to a file in batches of 100, without syncing them.
+    floor_events_per_second: f64,
+    ingest: Vec<Ingest>,
+    searches: Vec<search::Search>,
+    get_log_events: search::Paging,
+    insights: Vec<search::Query>,
+    disk: disk::Disk,
+    memory: Both<Memory>,
+}
+
+/// Measures, shows, saves, judges.
+///
+/// # Errors
+/// When something could not be measured, a call was refused, or a search found other events than were stored.
+pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
+    let setting = Setting::prepare(arguments.work_dir.as_deref())?;
+    let (mode, plan) = arguments.mode();
+    let machine = Machine::here(&setting.scratch)?;
+    ensure!(
+        !machine.forgets_its_files(),
+        "{} is on {}, which keeps its files in memory: name a folder on a disk (--work-dir)",
+        setting.scratch.display(),
+        machine.filesystem
+    );
+    let programs = [
+        ("pilvi", first_line(&setting.pilvi, &["version"])?),
+        ("moto", first_line(&setting.moto, &["--version"])?),
+        ("grep", first_line("grep".as_ref(), &["--version"])?),
+    ];
+    let results = measure(&setting, plan)?;
+    setting.tidy()?;
+    let frame = Frame { bench: NAME, mode, machine, programs: programs.into(), method: present::method(plan) };
+    let (ratios, promises) = (present::ratios(&results), present::promises(&results));
+    finish(arguments, &setting, &Report::new(frame, results, ratios, promises))
+}
+
+fn measure(setting: &Setting, plan: Plan) -> Result<Results> {
+    let start = |kind: Kind| Ok(Server::start(setting, kind, &setting.scratch.join(kind.name()), &identity())?.0);
+    let servers = Both::make(start)?;
+    let callers = Both::make(|kind| servers.of(kind).caller())?;
+    let stage = Stage { plan, servers, callers };
+    let corpus = Corpus::new(plan.searched, SystemClock.now().as_millis());
+    heading("events in");
+    let floor_events_per_second = ingest::floor(&setting.scratch, &corpus.lines, 100)?;
+    let mut tracks = Track::all(&stage)?;
+    for round in 0..plan.rounds {
+        say(&format!("round {} of {}", round + 1, plan.rounds));
+        tracks.iter_mut().try_for_each(|track| track.round(&stage, round))?;
+    }
+    heading("events out");
+    search::store(&stage, &corpus)?;
+    let text = setting.scratch.join("lines");
+    std::fs::write(&text, corpus.text())?;
+    let mut seconds = Seconds::default();
+    for round in 0..plan.rounds {
+        say(&format!("round {} of {}", round + 1, plan.rounds));
+        seconds.round(&stage, &corpus, &text, round)?;
+    }
+    let short_page = search::short_pages(&stage.callers.pilvi)?;
+    let memory = Both::make(|kind| Ok(Memory::of_tree(stage.servers.of(kind).pid())))?;
+    stage.servers.pilvi.stop()?;
+    stage.servers.moto.stop()?;
+    Ok(Results {
+        searched_events: corpus.count(),
+        floor_events_per_second,
+        ingest: tracks.into_iter().map(Track::figures).collect::<Result<_>>()?,
+        searches: seconds.searches(&corpus)?,
+        get_log_events: seconds.paging(&corpus, short_page)?,
+        insights: seconds.queries(&corpus)?,
+        disk: disk::measure(&setting.scratch.join(Kind::Pilvi.name()).join("data"), &corpus)?,
+        memory,
+    })
+}
+
+/// The request whose first answer ends a start.
+fn identity() -> Plain {
+    Plain {
+        service: "sts",
+        target: None,
+        content_type: "application/x-www-form-urlencoded; charset=utf-8",
+        body: "Action=GetCallerIdentity&Version=2011-06-15".to_owned(),
+    }
+}
+
+fn finish(arguments: &Arguments, setting: &Setting, report: &Report<Results>) -> Result<Verdict> {
+    present::results(report);
+    let path = setting.reports.join(NAME).with_added_extension("json");
+    report.save(&path)?;
+    heading("kept");
+    say(&format!("every figure: {}", path.display()));
+    let path = Baseline::path(NAME);
+    if arguments.save_baseline {
+        let baseline = Baseline { machine: report.machine().clone(), ratios: report.ratios().clone() };
+        baseline.save(&path)?;
+        say(&format!("baseline: {}", path.display()));
+    } else if let Some(baseline) = Baseline::load(&path).context("comparing with the baseline")? {
+        baseline::show(&baseline.falls(report.ratios()));
+    }
+    Ok(report.verdict())
+}
