@@ -37,13 +37,20 @@ impl Scope<'_> {
     /// Takes what a value has from the budget.
     fn charge(&self, value: &Value) -> Result<(), MathError> {
         let points = match value {
-            Value::Series(series) => series.values.len() + 1,
-            Value::Array(all) => all.iter().map(|series| series.values.len() + 1).sum(),
+            Value::Series(series) => series.weight(),
+            Value::Array(all) => all.iter().map(Series::weight).sum(),
             Value::Scalar(_) | Value::Text(_) | Value::Word(_) => 0,
         };
         let left = self.budget.get().checked_sub(points).ok_or(MathError::TooLarge)?;
         self.budget.set(left);
         Ok(())
+    }
+
+    /// Looks whether so many series with a value in every period could be taken from the budget, before they are made.
+    pub(super) fn check_room(&self, series: usize, period_s: i64) -> Result<(), MathError> {
+        let periods = (self.end_s - self.start_s).max(0) / period_s.max(1);
+        let points = usize::try_from(periods).unwrap_or(usize::MAX).saturating_mul(series);
+        if points > self.budget.get() { Err(MathError::TooLarge) } else { Ok(()) }
     }
 
     /// An empty series of the expression's own.
@@ -112,9 +119,27 @@ fn computed(expression: &Expression, scope: &Scope<'_>) -> Result<Value, MathErr
         }
         Expression::Array(items) => array(items, scope),
         Expression::Negative(inner) => negative(value(inner, scope)?),
-        Expression::Binary(operator, a, b) => binary(*operator, value(a, scope)?, value(b, scope)?),
+        Expression::Binary(..) => row(expression, scope),
         Expression::Call(function, arguments) => functions::call(function, arguments, scope),
     }
+}
+
+/// A row of operators, which is as deep on its left as it is long: too deep for the stack.
+fn row(mut left: &Expression, scope: &Scope<'_>) -> Result<Value, MathError> {
+    let mut rest = Vec::new();
+    while let Expression::Binary(operator, a, b) = left {
+        rest.push((*operator, b));
+        left = a;
+    }
+    let mut sum = value(left, scope)?;
+    while let Some((operator, right)) = rest.pop() {
+        sum = binary(operator, sum, value(right, scope)?)?;
+        // The whole row is the caller's to charge.
+        if !rest.is_empty() {
+            scope.charge(&sum)?;
+        }
+    }
+    Ok(sum)
 }
 
 fn array(items: &[Expression], scope: &Scope<'_>) -> Result<Value, MathError> {

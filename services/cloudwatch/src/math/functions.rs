@@ -28,6 +28,7 @@ pub(super) fn call(name: &str, arguments: &[Expression], scope: &Scope<'_>) -> R
         "RATE" => each(name, &values, |it| it.steps(|(a_at, a), (b_at, b)| (b - a) / (b_at - a_at) as f64)),
         "RUNNING_SUM" => each(name, &values, running_sum),
         "MINUTE" | "HOUR" | "DAY" | "DATE" | "MONTH" | "YEAR" | "EPOCH" => {
+            check_room(&values, scope)?;
             each(name, &values, |it| it.with(scope.grid(it.period_s).map(|at| (at, calendar(name, at)))))
         }
         "FILL" => fill(&values, scope),
@@ -51,6 +52,7 @@ pub(super) fn call(name: &str, arguments: &[Expression], scope: &Scope<'_>) -> R
         "SORT" => sort(&values),
         "TIME_SERIES" => match values.as_slice() {
             [Value::Scalar(number)] => {
+                scope.check_room(1, scope.period_s)?;
                 Ok(Value::Series(scope.blank().with(scope.grid(scope.period_s).map(|at| (at, *number)))))
             }
             _ => Err(wrong(name, &values)),
@@ -69,6 +71,16 @@ fn wrong(name: &str, values: &[Value]) -> MathError {
 fn like(all: &[Series], scope: &Scope<'_>) -> Series {
     let period_s = all.iter().map(|it| it.period_s).max().unwrap_or(scope.period_s);
     Series { period_s, ..scope.blank() }
+}
+
+/// Looks whether there is room for values of the given series in every period.
+fn check_room(values: &[Value], scope: &Scope<'_>) -> Result<(), MathError> {
+    let shortest = |all: &[Series]| all.iter().map(|it| it.period_s).min().unwrap_or(scope.period_s);
+    match values {
+        [Value::Series(series)] => scope.check_room(1, series.period_s),
+        [Value::Array(all)] => scope.check_room(all.len(), shortest(all)),
+        _ => Ok(()),
+    }
 }
 
 /// Changes a series, or each of an array.
@@ -114,6 +126,7 @@ fn fill(values: &[Value], scope: &Scope<'_>) -> Result<Value, MathError> {
     if !is_filler {
         return Err(wrong("FILL", values));
     }
+    check_room(std::slice::from_ref(series), scope)?;
     each("FILL", std::slice::from_ref(series), |series| {
         let missing = |at: &i64| !series.values.contains_key(at);
         let filled = scope.grid(series.period_s).filter(missing).map(|at| {

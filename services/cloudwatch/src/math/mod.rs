@@ -16,7 +16,7 @@ mod tests;
 
 pub use evaluate::{Scope, evaluate};
 pub use parse::{Expression, parse};
-pub use series::Series;
+pub use series::{LABEL_BYTES_PER_POINT, Series};
 
 /// What is wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,7 +19,15 @@ pub struct Series {
     pub values: BTreeMap<i64, f64>,
 }
 
+/// How many bytes of a label take as much memory as a data point.
+pub const LABEL_BYTES_PER_POINT: usize = 16;
+
 impl Series {
+    /// What it counts among the data points that are computed.
+    pub fn weight(&self) -> usize {
+        1 + self.values.len() + (self.id.len() + self.label.len()) / LABEL_BYTES_PER_POINT
+    }
+
     /// A series with other values.
     pub(super) fn with(&self, values: impl IntoIterator<Item = (i64, f64)>) -> Self {
         let values = values.into_iter().filter(|(_, value)| value.is_finite()).collect();

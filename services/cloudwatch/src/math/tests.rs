@@ -212,3 +212,35 @@ proptest! {
         let _ = computed(&text, &[A, B]);
     }
 }
+
+/// Computes over some empty metrics, with a label each, at a period of a minute.
+fn computed_of_empty(text: &str, count: usize, label: &str, periods: i64, budget: usize) -> Result<usize, MathError> {
+    let empty = |id: &String| Series { label: label.to_owned(), values: BTreeMap::new(), ..series(id, "-") };
+    let ids: Vec<String> = (0..count).map(|n| format!("m{n}")).collect();
+    let results: BTreeMap<String, Vec<Series>> = ids.iter().map(|id| (id.clone(), vec![empty(id)])).collect();
+    let (budget, end_s) = (Cell::new(budget), START + 60 * periods);
+    let scope = Scope { id: "e1", results: &results, metrics: &ids, start_s: START, end_s, period_s: 60, budget };
+    evaluate(&parse(text)?, &scope).map(|found| found.iter().map(|it| it.values.len()).sum())
+}
+
+#[test]
+fn what_fills_many_series_is_refused_before_it_takes_memory() {
+    for text in ["FILL(METRICS(), 0)", "EPOCH(METRICS())", "MINUTE(METRICS())"] {
+        assert_eq!(computed_of_empty(text, 10, "", 100, 2000).unwrap(), 1000, "{text}");
+        // So many that they would not fit into the memory of any machine.
+        assert_eq!(computed_of_empty(text, 400, "", 1 << 40, 2_000_000), Err(MathError::TooLarge), "{text}");
+    }
+    assert_eq!(computed_of_empty("TIME_SERIES(1)", 0, "", 1 << 40, 2_000_000), Err(MathError::TooLarge));
+}
+
+#[test]
+fn labels_count_as_data_points_do() {
+    assert!(computed_of_empty("METRICS()", 10, &"x".repeat(100), 1, 1000).is_ok());
+    assert_eq!(computed_of_empty("METRICS()", 10, &"x".repeat(2000), 1, 1000), Err(MathError::TooLarge));
+}
+
+#[test]
+fn the_longest_row_of_operators_fits_onto_the_stack() {
+    let row = format!("a*({})", ["1"; 1022].join("+"));
+    assert_eq!(computed(&row, &[("a", "1")]).unwrap(), ["1022 - - - -"]);
+}

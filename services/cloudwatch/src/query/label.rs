@@ -45,6 +45,9 @@ fn default(metric: &MetricQuery, queries: &[Query]) -> String {
     label
 }
 
+/// How many dynamic values a label has (CloudWatch's quota): some look at all data points, and all can be long.
+const DYNAMIC_VALUES_MAX: usize = 6;
+
 /// What a label's properties are of.
 #[derive(Debug, Clone, Copy)]
 pub struct Properties<'a> {
@@ -56,16 +59,20 @@ pub struct Properties<'a> {
     pub region: &'a str,
 }
 
-/// A label with every `${…}` that CloudWatch knows replaced; others stay as they are.
+/// A label with the first six `${…}` that CloudWatch knows replaced; others stay as they are.
 pub fn expand(label: &str, series: &Series, properties: &Properties<'_>) -> String {
     let mut out = String::with_capacity(label.len());
     let mut rest = label;
-    while let Some(start) = rest.find("${") {
+    let mut left = DYNAMIC_VALUES_MAX;
+    while let Some(start) = rest.find("${").filter(|_| left > 0) {
         let Some(length) = rest[start..].find('}') else { break };
         let (before, inner) = (&rest[..start], &rest[start + 2..start + length]);
         out.push_str(before);
         match value(inner.trim(), series, properties) {
-            Some(value) => out.push_str(&value),
+            Some(value) => {
+                out.push_str(&value);
+                left -= 1;
+            }
             None => out.push_str(&rest[start..=start + length]),
         }
         rest = &rest[start + length + 1..];
@@ -94,13 +101,13 @@ fn value(inner: &str, series: &Series, properties: &Properties<'_>) -> Option<St
         let Some((at, value)) = point else { return Some("--".to_owned()) };
         return Some(if is_time { Timestamp::from_secs(*at).iso8601() } else { number(*value) });
     }
-    let (count, sum) = (series.values.len(), series.values.values().sum::<f64>());
+    let (count, sum) = (series.values.len(), || series.values.values().sum::<f64>());
     match inner {
         "LABEL" => Some(properties.query.metric().map_or(&series.id[..], |it| it.metric.name()).to_owned()),
         "DATAPOINT_COUNT" => Some(count.to_string()),
-        "SUM" => Some(number(sum)),
+        "SUM" => Some(number(sum())),
         "AVG" if count == 0 => Some("--".to_owned()),
-        "AVG" => Some(number(sum / count as f64)),
+        "AVG" => Some(number(sum() / count as f64)),
         _ => None,
     }
 }
@@ -152,5 +159,6 @@ mod tests {
         assert_eq!(expanded("[max ${MAX} at ${MAX_TIME}, avg ${AVG}]"), "[max 9.0 at 1970-01-01T00:01:00Z, avg 6.0]");
         assert_eq!(expanded("${PROP('Dim.Host')} ${PROP('MetricName')} ${PROP('Region')}"), "web cpu eu-north-1");
         assert_eq!(expanded("${NOTHING} ${ open"), "${NOTHING} ${ open");
+        assert_eq!(expanded(&"${LABEL}".repeat(8)), "cpucpucpucpucpucpu${LABEL}${LABEL}");
     }
 }

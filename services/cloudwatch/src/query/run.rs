@@ -8,7 +8,7 @@ use store::{Scope, Store};
 
 use super::{MetricQuery, Query, Source, label};
 use crate::Error;
-use crate::math::{self, Expression, Series};
+use crate::math::{self, Expression, LABEL_BYTES_PER_POINT, Series};
 use crate::metric::read::{self, Window};
 use crate::metric::resolution::start_granularity;
 
@@ -142,6 +142,9 @@ fn expression_series(
     *budget = scope.budget.get();
     let is_one = found.len() == 1;
     let own = query.label.clone();
+    // A label that an expression puts before those of an array grows from expression to expression.
+    let labels = own.as_ref().map_or(0, |own| own.len().saturating_mul(found.len()));
+    *budget = budget.checked_sub(labels / LABEL_BYTES_PER_POINT).ok_or_else(too_many)?;
     Ok(found
         .into_iter()
         .map(|series| {

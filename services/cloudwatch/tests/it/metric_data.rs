@@ -144,3 +144,16 @@ async fn what_cannot_be_answered_is_refused() {
         assert!(found == code && message.contains(part), "{input}: {found} {message}");
     }
 }
+
+#[tokio::test]
+async fn labels_that_grow_from_expression_to_expression_come_to_an_end() {
+    let bed = bed().await;
+    let label = "x".repeat(5000);
+    let mut queries: Vec<Value> = (0..100).map(|n| metric(&format!("m{n}"), "a", "Sum")).collect();
+    queries.push(json!({"Id": "e0", "Expression": "METRICS()", "Label": label}));
+    queries.extend(
+        (1..300).map(|n| json!({"Id": format!("e{n}"), "Expression": format!("e{} / 1", n - 1), "Label": label})),
+    );
+    let input = json!({"StartTime": START, "EndTime": START + 300, "MetricDataQueries": queries});
+    assert_eq!(bed.refused("GetMetricData", input).await.0, "ValidationError");
+}
