@@ -13,7 +13,7 @@ use crate::locate::{Found, Running, locate, nothing_runs};
 use crate::reconcilers::Summary;
 use crate::records::ServerRecord;
 use crate::settings::Place;
-use crate::terminal::{printable, say};
+use crate::terminal::{printable, printable_json, say};
 
 /// The exit code when nothing runs, as `systemctl status` has it (LSB).
 const NOT_RUNNING: u8 = 3;
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode> {
         },
     };
     match args.format {
-        StatusFormat::Json => say(serde_json::to_string_pretty(&status)?),
+        StatusFormat::Json => say(printable_json(&serde_json::to_string_pretty(&status)?)),
         StatusFormat::Text => text(&status, SystemClock.now()).iter().for_each(say),
     }
     Ok(match status.state {

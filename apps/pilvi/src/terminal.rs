@@ -1,5 +1,6 @@
 //! What a person reads on standard output, and how values are quoted for a shell to read.
 
+use std::fmt;
 use std::io::{self, Write};
 
 /// Writes one line at once. That nobody reads any more (a closed pipe) is no reason to stop working.
@@ -17,7 +18,28 @@ fn write(line: &str) -> io::Result<()> {
 /// A text of the server's, or of a file that it could write, as a terminal may show it: the server could be hostile, and
 /// the terminal root's.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
+/// The same for a JSON document: what is in its strings stays what it is, and is written as an escape.
+pub(crate) fn printable_json(document: &str) -> String {
+    let mut shown = String::with_capacity(document.len());
+    for c in document.chars() {
+        if c == '\n' || !steers(c) {
+            shown.push(c);
+        } else {
+            // All of them are in the basic plane, so that one escape says each.
+            let _ = fmt::Write::write_fmt(&mut shown, format_args!("\\u{:04x}", u32::from(c)));
+        }
+    }
+    shown
+}
+
+/// Whether a character is one that a terminal obeys, or that ends a line or turns the direction of what follows.
+fn steers(c: char) -> bool {
+    let turns =
+        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns(c)
 }
 
 /// The shells whose language `pilvi env` writes.
@@ -82,6 +104,15 @@ mod tests {
     #[test]
     fn what_a_server_says_cannot_steer_the_terminal() {
         assert_eq!(printable("a\u{1b}[2Jb\nc\u{9b}"), "a [2Jb c ");
+        assert_eq!(printable("a\u{202e}b\u{2066}c\u{2028}d é"), "a b c d é");
+    }
+
+    #[test]
+    fn a_json_document_says_the_same_and_steers_nothing() {
+        let value = serde_json::json!({ "a\u{9b}": ["\u{1b}\u{7f}\u{202e}\u{85}\n\"\\", "é𝄞"] });
+        let shown = printable_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(!shown.contains(|c| c != '\n' && steers(c)), "{shown:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 
     #[test]

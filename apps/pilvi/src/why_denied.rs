@@ -8,7 +8,7 @@ use platform::denials::{Denial, find, newest};
 
 use crate::locate::{Found, locate};
 use crate::settings::Place;
-use crate::terminal::{printable, say};
+use crate::terminal::{printable, printable_json, say};
 
 /// Arguments of `pilvi why-denied`.
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &WhyDeniedArgs) -> Result<ExitCode> {
         }
     }
     match args.format {
-        WhyDeniedFormat::Json => say(serde_json::to_string_pretty(&denials)?),
+        WhyDeniedFormat::Json => say(printable_json(&serde_json::to_string_pretty(&denials)?)),
         WhyDeniedFormat::Text => denials.iter().flat_map(text).for_each(say),
     }
     Ok(ExitCode::SUCCESS)
