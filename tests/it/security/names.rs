@@ -145,7 +145,7 @@ impl Names {
             "destinationArn" => self.arn("lambda", "function:victim").into(),
             "logEvents" => json!([{ "timestamp": now().as_millis(), "message": "marker" }]),
             "logEventMessages" => json!(["marker"]),
-            "filterPattern" => "marker".into(),
+            "filterPattern" if target.name != "FilterLogEvents" => "marker".into(),
             "metricTransformations" => {
                 json!([{ "metricName": "victim", "metricNamespace": "victim", "metricValue": "1" }])
             }
@@ -163,6 +163,7 @@ impl Names {
     fn of_cloudwatch(&self, target: &Target, member: &str) -> Option<Json> {
         let metric = || json!({ "Namespace": VICTIM, "MetricName": VICTIM });
         Some(match member {
+            "MetricName" if target.name == "DescribeAlarmsForMetric" => "silent".into(),
             "AlarmName" | "MetricName" | "Namespace" => VICTIM.into(),
             "AlarmNames" => json!([VICTIM]),
             "ResourceARN" => self.arn("cloudwatch", "alarm:victim").into(),

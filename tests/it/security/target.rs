@@ -4,6 +4,8 @@ use base::{Clock, SystemClock, Timestamp};
 use serde_json::Value as Json;
 use tests::raw::{Answer, Connection, Failure, Request, form};
 use tests::{Account, REGION, Server, Shared};
+use wire::cbor;
+use wire::json::Limits;
 use wire::model::{Protocol, ServiceModel};
 use wire::sigv4::Credentials;
 
@@ -228,11 +230,19 @@ impl Scene {
         reads
             .map(|target| {
                 let answer = self.call(&target, credentials, names);
-                let text = answer.text();
+                let text = told(&answer);
                 let id = answer.header("x-amzn-requestid").unwrap_or_default();
                 (target.action(), answer.status, text.replace(id, "*"))
             })
             .collect()
+    }
+}
+
+/// What an answer tells, as text in every protocol.
+pub(crate) fn told(answer: &Answer) -> String {
+    match cbor::decode_json(&answer.body, &Limits::REQUEST) {
+        Ok(json) if answer.header("content-type") == Some(Protocol::RpcV2Cbor.content_type()) => json.to_string(),
+        _ => answer.text(),
     }
 }
 

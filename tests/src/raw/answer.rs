@@ -12,7 +12,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers, their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; of a stream of events the first message.
     pub body: Vec<u8>,
 }
 
@@ -31,6 +31,11 @@ impl Answer {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the body is a stream of events. Of one, the first message is read.
+    pub fn is_stream(&self) -> bool {
+        self.header("content-type") == Some("application/vnd.amazon.eventstream")
     }
 
     /// The body as text.

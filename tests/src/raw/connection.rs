@@ -74,7 +74,9 @@ impl Connection {
             Ok(answer) => answer,
             Err(error) => return Err(written.err().unwrap_or(error)),
         };
-        if !is_all && written.is_ok() && answer.header("connection") != Some("close") {
+        // A stream of events goes on for hours; what came before them is the answer.
+        let goes_on = answer.header("connection") != Some("close") && !answer.is_stream();
+        if !is_all && written.is_ok() && goes_on {
             self.stream = Some(stream);
         }
         Ok(answer)
@@ -108,6 +110,10 @@ fn read(stream: &mut impl BufRead) -> io::Result<Answer> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let mut answer = Answer { status, headers, body: Vec::new() };
+    if answer.is_stream() {
+        answer.body = first_message(stream)?;
+        return Ok(answer);
+    }
     let length: usize = match answer.header("content-length") {
         Some(length) => length.parse().map_err(|_| wrong("the length"))?,
         None => 0,
@@ -118,6 +124,28 @@ fn read(stream: &mut impl BufRead) -> io::Result<Answer> {
     answer.body.resize(length, 0);
     stream.read_exact(&mut answer.body)?;
     Ok(answer)
+}
+
+/// The first message of a stream of events, in the chunks in which it comes.
+fn first_message(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let wrong = || io::Error::other("the stream is not in chunks as HTTP has them");
+    let mut body = Vec::new();
+    loop {
+        // A message begins with its length.
+        let length = body.first_chunk().map_or(usize::MAX, |length| u32::from_be_bytes(*length) as usize);
+        if body.len() >= length {
+            body.truncate(length);
+            return Ok(body);
+        }
+        let length = usize::from_str_radix(&line(stream)?, 16).map_err(|_| wrong())?;
+        if length == 0 || body.len() + length > BODY_BYTES_MAX {
+            return Err(wrong());
+        }
+        let begin = body.len();
+        body.resize(begin + length, 0);
+        stream.read_exact(&mut body[begin..])?;
+        line(stream)?;
+    }
 }
 
 fn line(stream: &mut impl BufRead) -> io::Result<String> {
