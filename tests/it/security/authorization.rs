@@ -6,7 +6,7 @@ use tests::raw::{Answer, Request, form};
 use wire::model::Protocol;
 use wire::sigv4::Credentials;
 
-use super::names::{VICTIM, trust};
+use super::names::{VICTIM, statement, trust};
 use super::sessions::{by_root, call, temporary};
 use super::target::{Refusal, Scene, Target, now};
 
@@ -33,6 +33,17 @@ fn is_denied(target: &Target, answer: &Answer, arn: &str) {
         format!(" because no identity-based policy allows the {action} action"),
     );
     assert!(failure.message.starts_with(&who) && failure.message.ends_with(&why), "{failure:?}");
+    // The resource is one of the service that is asked, of the caller's account: what policies are written for.
+    let resource = failure.message.split(" on resource: ").nth(1).and_then(|rest| rest.split(" because ").next());
+    let account = arn.split(':').nth(4).unwrap();
+    let service = if action == "sts:AssumeRole" { "iam" } else { target.model.name };
+    let is_named = |resource: &str| {
+        let parts: Vec<&str> = resource.splitn(6, ':').collect();
+        matches!(parts[..], ["arn", "aws", of, _, owner, name] if of == service && owner == account && !name.is_empty())
+    };
+    // AWS's own words, which no policy names.
+    let unnamed = ["*", "policy path /"];
+    assert!(resource.is_some_and(|it| unnamed.contains(&it) || is_named(it)), "{failure:?}");
 }
 
 fn everything_is_denied_to(pick: impl Fn(&Scene) -> (Credentials, String)) {
@@ -139,6 +150,29 @@ fn a_role_with_one_action_may_do_that_and_nothing_else_from_the_moment_it_has_it
         give(&mut scene, "worker", &policy("Allow", "nothing:AtAll"));
         let answer = scene.call(&target, &session, &names);
         assert!(is_stopped(&target, &answer), "{} is not allowed any more: {}", target.action(), answer.text());
+    }
+}
+
+#[test]
+fn a_role_with_one_action_on_other_resources_may_not_even_that() {
+    let mut scene = Scene::new();
+    let names = scene.names();
+    make_role(&mut scene, VICTIM);
+    make_role(&mut scene, "worker");
+    let session = session_of(&mut scene, "worker", None);
+    let account = scene.account.id.clone();
+    for target in deniable() {
+        let (service, others) = match target.model.name {
+            "ecs" => ("ecs:*", &["cluster/other", "task-definition/other:*"][..]),
+            "logs" => ("logs:*", &["log-group:other:*"][..]),
+            "cloudwatch" => ("cloudwatch:*", &["alarm:other"][..]),
+            _ => ("iam:", &["user/other", "role/other", "group/other", "policy/other", "oidc-provider/other"][..]),
+        };
+        let resources: Vec<String> = others.iter().map(|name| format!("arn:aws:{service}:{account}:{name}")).collect();
+        let document = statement(json!({ "Effect": "Allow", "Action": target.action(), "Resource": resources }));
+        give(&mut scene, "worker", &document);
+        let answer = scene.call(&target, &session, &names);
+        assert!(is_stopped(&target, &answer), "{} on another resource: {}", target.action(), answer.text());
     }
 }
 

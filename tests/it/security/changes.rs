@@ -229,3 +229,41 @@ fn a_session_follows_its_role_and_never_the_next_one_of_its_name() {
     let fresh = session_of(&mut scene, "worker", None);
     may(&mut scene, &fresh);
 }
+
+#[test]
+fn a_session_is_narrowed_by_managed_policies_as_they_are_now() {
+    let mut scene = Scene::new();
+    let arn = managed(&mut scene);
+    make_role(&mut scene, "worker");
+    give(&mut scene, "worker", &policy("Allow", "*"));
+    let role = format!("arn:aws:iam::{}:role/worker", scene.account.id);
+    let assume = |arn: &str| {
+        [
+            ("RoleArn", role.clone()),
+            ("RoleSessionName", "narrow".to_owned()),
+            ("PolicyArns.member.1.arn", arn.to_owned()),
+        ]
+    };
+    let open = |scene: &mut Scene, arn: &str| {
+        let input = assume(arn);
+        let input: Vec<(&str, &str)> = input.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        temporary(&by_root(scene, &sts::api::MODEL, "AssumeRole", &input))
+    };
+    let narrow = open(&mut scene, &arn);
+    may(&mut scene, &narrow);
+    let failure = scene.form(&narrow, IAM, "ListRoles", &[]).failure(Protocol::AwsQuery);
+    assert!(failure.message.contains("no session policy allows"), "{failure:?}");
+    let deny = policy("Deny", "iam:ListUsers");
+    let version = [("PolicyArn", &*arn), ("PolicyDocument", &*deny), ("SetAsDefault", "true")];
+    by_root(&mut scene, IAM, "CreatePolicyVersion", &version);
+    may_not(&mut scene, &narrow);
+    by_root(&mut scene, IAM, "SetDefaultPolicyVersion", &[("PolicyArn", &arn), ("VersionId", "v1")]);
+    may(&mut scene, &narrow);
+    by_root(&mut scene, IAM, "DeletePolicyVersion", &[("PolicyArn", &arn), ("VersionId", "v2")]);
+    by_root(&mut scene, IAM, "DeletePolicy", &[("PolicyArn", &arn)]);
+    may_not(&mut scene, &narrow);
+    let read_only = open(&mut scene, "arn:aws:iam::aws:policy/ReadOnlyAccess");
+    may(&mut scene, &read_only);
+    let failure = scene.form(&read_only, IAM, "CreateUser", &[("UserName", "eve")]).failure(Protocol::AwsQuery);
+    assert_eq!(failure.code, "AccessDenied", "{failure:?}");
+}

@@ -197,3 +197,24 @@ fn who_asks_and_by_what_connection_decides() {
         assert_eq!(answer.status == 200, allowed, "{condition}: {}", answer.text());
     }
 }
+
+#[test]
+fn sessions_that_were_opened_before_an_instant_can_be_ended_together() {
+    let mut scene = Scene::new();
+    let session = worker(&mut scene);
+    let revoke = |before: &str| {
+        json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Action": "*", "Resource": "*" },
+            { "Effect": "Deny", "Action": "*", "Resource": "*",
+              "Condition": { "DateLessThan": { "aws:TokenIssueTime": before } } },
+        ] })
+        .to_string()
+    };
+    give(&mut scene, "worker", &revoke(&Timestamp::from_millis(now().as_millis() - 60_000).iso8601()));
+    scene.json(&session, ECS, "ListClusters", &json!({})).success();
+    give(&mut scene, "worker", &revoke(&now().plus(Duration::from_secs(60)).iso8601()));
+    is_denied(&scene.json(&session, ECS, "ListClusters", &json!({})));
+    // Whoever may still assume the role gets a session that is just as old.
+    let again = session_of(&mut scene, "worker", None);
+    is_denied(&scene.json(&again, ECS, "ListClusters", &json!({})));
+}

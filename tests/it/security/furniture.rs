@@ -18,6 +18,11 @@ pub(super) fn is_private(text: &str) -> bool {
     [PRIVATE, PRIVATE_WORD, PRIVATE_NUMBER].iter().any(|mark| text.contains(mark))
 }
 
+/// A condition that holds for what the victim has.
+pub(super) fn guess_of_tag() -> Json {
+    json!({ "StringEquals": { format!("aws:ResourceTag/{PRIVATE}"): PRIVATE } })
+}
+
 /// Gives the account one of everything, each with [`PRIVATE`] in it. The names of it all.
 pub(super) fn furnish(scene: &mut Scene, account: &Account) -> Names {
     containers(scene, account);

@@ -19,6 +19,7 @@ mod protocols;
 mod resource_policies;
 mod secrets;
 mod sessions;
+mod tails;
 mod target;
 mod tokens;
 mod told;

@@ -134,7 +134,7 @@ impl Names {
             "logGroupIdentifiers" if self.by_arn || target.name == "StartLiveTail" => json!([arn()]),
             "logGroupName" | "logStreamName" | "filterName" | "name" => VICTIM.into(),
             "logGroupNamePrefix" if !self.by_arn => VICTIM.into(),
-            "resourceArn" if target.name.contains("Tag") || self.by_arn => arn(),
+            "resourceArn" if target.name.ends_with("Resource") || self.by_arn => arn(),
             "policyName" if !self.by_arn => VICTIM.into(),
             "policyDocument" => statement(json!({
                 "Effect": "Allow", "Action": "logs:*", "Principal": { "AWS": self.arn("iam", "root") },

@@ -1,5 +1,6 @@
 //! Secrets are told once, to whom they belong, and written nowhere else.
 
+use serde_json::json;
 use tests::raw::{Connection, Request, form};
 use tests::{Account, Options, REGION, Server};
 use wire::model::{Protocol, ServiceModel};
@@ -72,7 +73,38 @@ fn everything_secret(server: &Server, account: &Account) -> Vec<String> {
     talk.call(&session, sts, "GetCallerIdentity", &[]);
     let own = talk.call(root, sts, "GetSessionToken", &[]);
     talk.call(&own, sts, "GetCallerIdentity", &[]);
+    // A token that is refused could be good elsewhere.
+    let token = "e30.e30.dGhpcyBjb3VsZCBiZSBnb29kIGVsc2V3aGVyZQ";
+    let input = form(&[("RoleArn", &arn), ("RoleSessionName", "shift"), ("WebIdentityToken", token)]);
+    let host = server.address().to_string();
+    let request = Request::of(&host, sts, "AssumeRoleWithWebIdentity", Protocol::AwsQuery, &input);
+    assert_eq!(talk.connection.send(&request).status, 400);
+    talk.secrets.push(token.to_owned());
+    talk.secrets.extend(what_tenants_keep(&mut talk.connection, &host, root));
     talk.secrets
+}
+
+/// What tenants hand over to be kept, which is none of the log's business either.
+fn what_tenants_keep(connection: &mut Connection, host: &str, root: &Credentials) -> Vec<String> {
+    let (event, metric) = ("an event that is nobody's business", "a-metric-that-is-nobodys-business");
+    let stream = json!({ "logGroupName": "kept", "logStreamName": "kept" });
+    let mut batch = stream.clone();
+    batch["logEvents"] = json!([{ "timestamp": now().as_millis(), "message": event }]);
+    let data = json!({ "Namespace": "kept", "MetricData": [{ "MetricName": metric, "Value": 1.0 }] });
+    let (logs, cloudwatch) = (&logs::api::MODEL, &cloudwatch::api::MODEL);
+    for (model, operation, protocol, input) in [
+        (logs, "CreateLogGroup", Protocol::AwsJson11, json!({ "logGroupName": "kept" })),
+        (logs, "CreateLogStream", Protocol::AwsJson11, stream.clone()),
+        (logs, "PutLogEvents", Protocol::AwsJson11, batch),
+        (logs, "GetLogEvents", Protocol::AwsJson11, stream),
+        (cloudwatch, "PutMetricData", Protocol::RpcV2Cbor, data.clone()),
+        (cloudwatch, "PutMetricData", Protocol::AwsJson10, data),
+        (cloudwatch, "ListMetrics", Protocol::RpcV2Cbor, json!({})),
+    ] {
+        let request = Request::of(host, model, operation, protocol, &input.to_string());
+        connection.send(&request.signed(root, model.signing_name, REGION, now())).success();
+    }
+    vec![event.to_owned(), metric.to_owned()]
 }
 
 #[test]

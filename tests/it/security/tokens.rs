@@ -351,6 +351,51 @@ fn trust_in_role(scene: &mut Scene, account: &Account, host: &str, port: u16) {
 }
 
 #[test]
+fn a_session_policy_narrows_what_a_token_opens() {
+    let mut trust = Trust::new();
+    let document = statement(json!({ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }));
+    let inline = [("RoleName", "federated"), ("PolicyName", "all"), ("PolicyDocument", &*document)];
+    let root = trust.scene.account.root.clone();
+    trust.scene.form(&root, &iam::api::MODEL, "PutRolePolicy", &inline).success();
+    let (role, token) = (trust.role(), trust.key.token(&trust.claims()));
+    let narrow = statement(json!({ "Effect": "Allow", "Action": "iam:ListRoles", "Resource": "*" }));
+    let input =
+        form(&[("RoleArn", &role), ("RoleSessionName", "shift"), ("WebIdentityToken", &token), ("Policy", &narrow)]);
+    let request =
+        Request::of(&trust.scene.host, &sts::api::MODEL, "AssumeRoleWithWebIdentity", Protocol::AwsQuery, &input);
+    let session = temporary(&trust.scene.connection.send(&request).success());
+    trust.scene.form(&session, &iam::api::MODEL, "ListRoles", &[]).success();
+    let denied = trust.scene.form(&session, &iam::api::MODEL, "ListUsers", &[]).failure(Protocol::AwsQuery);
+    assert!(denied.message.contains("no session policy allows"), "{denied:?}");
+}
+
+#[test]
+fn an_issuer_writes_no_line_of_the_log() {
+    const FORGED: &str = "x\r\n2026-01-01T00:00:00Z ERROR forged by an issuer\u{1b}[2J\u{9b}31m\u{202e}";
+    let key = Key::new("first");
+    let issuers = [
+        Issuer::saying(|_, _| document(&json!({ "issuer": FORGED, "jwks_uri": "http://127.0.0.1" }))),
+        Issuer::saying(|issuer, _| {
+            document(&json!({ "issuer": issuer, "jwks_uri": format!("http://127.0.0.1/{FORGED}") }))
+        }),
+        Issuer::saying(|issuer, _| document(&json!({ "issuer": issuer, "jwks_uri": format!("ftp://{FORGED}") }))),
+    ];
+    let mut scene = Scene::new();
+    for issuer in issuers {
+        let account = scene.server.account();
+        trust(&mut scene, &account, &issuer.url());
+        is_refused(&ask(&mut scene, &role(&account), &key.token(&claims(&issuer.url()))));
+    }
+    let log = scene.server.log();
+    assert!(log.contains("forged by an issuer"), "something of it is told:\n{log}");
+    for line in log.lines() {
+        assert!(!line.starts_with("2026-01-01T00:00:00Z"), "an issuer has written this line: {line}");
+        let steers = |c: char| (c.is_control() && c != '\t') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!line.contains(steers), "a control character is in the log: {line:?}");
+    }
+}
+
+#[test]
 fn a_token_is_neither_logged_nor_told_again() {
     let mut trust = Trust::new();
     let good = trust.key.token(&trust.claims());

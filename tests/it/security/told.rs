@@ -36,6 +36,24 @@ fn nothing_that_a_client_sends_begins_a_line_of_the_log_or_steers_a_terminal() {
             request.body = format!("{head}&{input}").into_bytes();
             send(request, "iam");
         }
+        let (logs, cloudwatch) = (&logs::api::MODEL, &cloudwatch::api::MODEL);
+        for operation in ["CreateLogGroup", "DeleteLogGroup", "GetQueryResults", "StartQuery", "PutMetricFilter"] {
+            let input = json!({
+                "logGroupName": HOSTILE, "queryId": HOSTILE, "queryString": HOSTILE, "startTime": 0, "endTime": 1,
+                "filterName": HOSTILE, "filterPattern": HOSTILE, "metricTransformations": [],
+            });
+            send(Request::of(&host, logs, operation, Protocol::AwsJson11, &input.to_string()), "logs");
+        }
+        for operation in ["PutCompositeAlarm", "SetAlarmState", "PutMetricData", "ListTagsForResource"] {
+            let input = json!({
+                "AlarmName": HOSTILE, "AlarmRule": HOSTILE, "StateValue": HOSTILE, "StateReason": HOSTILE,
+                "Namespace": HOSTILE, "ResourceARN": HOSTILE,
+                "MetricData": [{ "MetricName": HOSTILE, "Value": 1.0, "Unit": HOSTILE }],
+            });
+            for protocol in [Protocol::AwsJson10, Protocol::RpcV2Cbor] {
+                send(Request::of(&host, cloudwatch, operation, protocol, &input.to_string()), "monitoring");
+            }
+        }
         let mut request = Request::get(&host, "/");
         request.set("user-agent", "x\u{9}forged line");
         request.set("x-amz-target", "AmazonEC2ContainerServiceV20141113.forged line");

@@ -26,10 +26,10 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 /// How long a document may take, from looking up its host's address on.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a document was not fetched.
+/// Why a document was not fetched. What the other side has written is quoted: it must not begin a line of the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("{url} is not an address that may be asked")]
+    #[error("{url:?} is not an address that may be asked")]
     Address { url: String },
     #[error("the address of {host} cannot be looked up: {error}")]
     Lookup { host: String, error: std::io::Error },
@@ -49,7 +49,7 @@ pub(super) enum FetchError {
     Timeout,
     #[error("the document is not what it should be")]
     Content,
-    #[error("the document is of the issuer {says}")]
+    #[error("the document is of the issuer {says:?}")]
     Issuer { says: String },
     #[error("the server stops")]
     Stopped,
