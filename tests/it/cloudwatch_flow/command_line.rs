@@ -11,20 +11,16 @@ fn metrics_are_put_listed_and_computed_with() {
     let account = server.account();
     let aws = Aws::new(&server, &account.root);
     let start = now().as_secs() / 60 * 60 - 600;
-    for (number, value) in [(0, "10"), (1, "20"), (2, "60")] {
-        let at = (start + number * 60).to_string();
-        let put = ["cloudwatch", "put-metric-data", "--namespace", "Shop", "--metric-name", "Latency", "--unit"];
-        let datum = ["Milliseconds", "--timestamp", &at, "--value", value, "--dimensions", "Host=web,Stage=test"];
-        aws.call(&[&put[..], &datum].concat());
-    }
-    for name in ["Orders", "Visits"] {
-        let data = format!("MetricName={name},Values=[1,2,3],Counts=[1,1,2]");
-        aws.call(&["cloudwatch", "put-metric-data", "--namespace", "Shop", "--metric-data", &data]);
-    }
-    let listed = aws.call(&["cloudwatch", "list-metrics", "--namespace", "Shop", "--query", "Metrics[].MetricName"]);
-    let mut names: Vec<&str> = listed.as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    names.sort_unstable();
-    assert_eq!(names, ["Latency", "Orders", "Visits"]);
+    let at = start.to_string();
+    let put = ["cloudwatch", "put-metric-data", "--namespace", "Shop"];
+    let datum = ["--metric-name", "Latency", "--unit", "Milliseconds", "--timestamp", &at, "--value", "10"];
+    aws.call(&[&put[..], &datum, &["--dimensions", "Host=web,Stage=test"]].concat());
+    let more = [(60, 20), (120, 60)].map(|(after, value)| {
+        let dimensions = "Dimensions=[{Name=Host,Value=web},{Name=Stage,Value=test}]";
+        format!("MetricName=Latency,Timestamp={},Value={value},Unit=Milliseconds,{dimensions}", start + after)
+    });
+    let others = ["Orders", "Visits"].map(|name| format!("MetricName={name},Values=[1,2,3],Counts=[1,1,2]"));
+    aws.call(&[&put[..], &["--metric-data", &more[0], &more[1], &others[0], &others[1]]].concat());
     let first = aws.call(&["cloudwatch", "list-metrics", "--namespace", "Shop", "--max-items", "1"]);
     let token = first["NextToken"].as_str().expect("there is more");
     let rest = ["cloudwatch", "list-metrics", "--namespace", "Shop", "--starting-token", token];
@@ -71,11 +67,16 @@ fn alarms_are_made_waited_for_set_and_told_page_by_page() {
     let account = server.account();
     let aws = Aws::new(&server, &account.root);
     let names = ["a-slow", "b-slow", "c-slow"];
-    for name in names {
-        let put = ["cloudwatch", "put-metric-alarm", "--alarm-name", name, "--namespace", "Shop", "--metric-name"];
-        let rule = ["Latency", "--statistic", "Average", "--period", "300", "--evaluation-periods", "2", "--threshold"];
-        let more = ["0.5", "--comparison-operator", "GreaterThanThreshold", "--tags", "Key=team,Value=storefront"];
-        aws.call(&[&put[..], &rule, &more].concat());
+    let put = ["cloudwatch", "put-metric-alarm", "--alarm-name", names[0], "--namespace", "Shop", "--metric-name"];
+    let rule = ["Latency", "--statistic", "Average", "--period", "300", "--evaluation-periods", "2", "--threshold"];
+    let more = ["0.5", "--comparison-operator", "GreaterThanThreshold", "--tags", "Key=team,Value=storefront"];
+    aws.call(&[&put[..], &rule, &more].concat());
+    for name in &names[1..] {
+        let rule = json!({
+            "AlarmName": name, "Namespace": "Shop", "MetricName": "Latency", "Statistic": "Average", "Period": 300,
+            "EvaluationPeriods": 2, "Threshold": 0.5, "ComparisonOperator": "GreaterThanThreshold",
+        });
+        super::call(&server, &account, "PutMetricAlarm", &rule);
     }
     aws.call(&["cloudwatch", "wait", "alarm-exists", "--alarm-names", names[0]]);
     let rule = "ALARM(a-slow) AND NOT ALARM(\"b-slow\")";

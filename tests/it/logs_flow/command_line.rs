@@ -28,12 +28,14 @@ fn groups_streams_and_events_by_the_command_line() {
     let account = server.account();
     let aws = Aws::new(&server, &account.root);
     let logs = |arguments: &[&str]| aws.call(&[&["logs"], arguments].concat());
-    for name in ["/shop/web", "/shop/db", "other"] {
-        logs(&["create-log-group", "--log-group-name", name, "--tags", "team=storefront"]);
+    super::make(&server, &account, "/shop/db", &[]);
+    super::make(&server, &account, "other", &[]);
+    logs(&["create-log-group", "--log-group-name", "/shop/web", "--tags", "team=storefront"]);
+    for name in ["two", "three"] {
+        let stream = json!({ "logGroupName": "/shop/web", "logStreamName": name });
+        super::call(&server, &account, "CreateLogStream", &stream);
     }
-    for name in ["one", "two", "three"] {
-        logs(&["create-log-stream", "--log-group-name", "/shop/web", "--log-stream-name", name]);
-    }
+    logs(&["create-log-stream", "--log-group-name", "/shop/web", "--log-stream-name", "one"]);
     let found = logs(&["describe-log-groups", "--log-group-name-prefix", "/shop/", "--page-size", "1"]);
     assert_eq!(list(&found, "logGroups", "logGroupName"), ["/shop/db", "/shop/web"]);
     let first = logs(&["describe-log-groups", "--max-items", "2"]);
@@ -59,15 +61,13 @@ fn groups_streams_and_events_by_the_command_line() {
     assert_eq!(list(&next, "events", "message"), ["third", "fourth"]);
     let back = get(&["--limit", "2", "--next-token", next["nextBackwardToken"].as_str().unwrap()]);
     assert_eq!(back["events"], head["events"]);
-    let filtered = logs(&["filter-log-events", "--log-group-name", "/shop/web", "--filter-pattern", "500"]);
-    assert_eq!(list(&filtered, "events", "message"), ["second: 500"]);
-    let paged = logs(&["filter-log-events", "--log-group-name", "/shop/web", "--page-size", "1"]);
-    assert_eq!(list(&paged, "events", "message"), ["first", "second: 500", "third", "fourth"]);
+    let filter = ["filter-log-events", "--log-group-name", "/shop/web", "--page-size", "1"];
+    let filtered = logs(&[&filter[..], &["--filter-pattern", "?first ?500"]].concat());
+    assert_eq!(list(&filtered, "events", "message"), ["first", "second: 500"]);
 
-    let refused = aws.refused(&["logs", "create-log-group", "--log-group-name", "other"]);
-    assert_eq!((&*refused.code, &*refused.operation), ("ResourceAlreadyExistsException", "CreateLogGroup"));
     logs(&["delete-log-group", "--log-group-name", "/shop/web"]);
     let refused = aws.refused(&[&["logs", "get-log-events"], &stream[..]].concat());
+    assert_eq!((&*refused.code, &*refused.operation), ("ResourceNotFoundException", "GetLogEvents"));
     assert_eq!(refused.message, "The specified log group does not exist.");
 }
 

@@ -141,11 +141,14 @@ fn groups_events_metrics_and_alarms_outlive_down_and_up() {
         call(&server, &account, "PutLogEvents", &batch("shop", stream, now().as_millis(), &lines));
     }
     let alarm = json!({
-        "AlarmName": "many", "Namespace": "Shop", "MetricName": "Visits", "Statistic": "Sum", "Period": 3600,
+        "AlarmName": "many", "Namespace": "Shop", "MetricName": "Visits", "Statistic": "Sum", "Period": 10,
         "EvaluationPeriods": 1, "Threshold": 5, "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "ignore",
     });
     cloudwatch_flow::call(&server, &account, "PutMetricAlarm", &alarm);
-    let data = json!([{ "MetricName": "Visits", "Value": 1 }]);
+    // In a period that is over, so that it is looked at soon.
+    let at = now().as_secs() - 12;
+    let data = json!([{ "MetricName": "Visits", "Value": 1, "Timestamp": at, "StorageResolution": 1 }]);
     cloudwatch_flow::call(&server, &account, "PutMetricData", &json!({ "Namespace": "Shop", "MetricData": data }));
     let orders = || (cloudwatch_flow::sample_count(&server, &account, "Shop", "Orders") == 3).then_some(());
     tests::program::until(tests::program::LIMIT, orders).expect("the filter counts");

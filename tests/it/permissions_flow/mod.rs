@@ -3,12 +3,14 @@
 
 mod issuer;
 
-use serde_json::{Value, json};
-use tests::{Account, Aws, Server, Shared};
+use serde_json::json;
+use tests::raw::{Answer, Connection, Failure, Request, form};
+use tests::{Account, Aws, REGION, Server, Shared};
+use wire::model::{Protocol, ServiceModel};
 use wire::sigv4::{Credentials, SecretAccessKey};
 
 use crate::first_minutes::request_id;
-use crate::security::trust;
+use crate::security::{now, trust};
 
 pub(crate) use issuer::Issuer;
 
@@ -31,22 +33,35 @@ impl Desk {
         format!("arn:aws:iam::{}:{rest}", self.account.id)
     }
 
-    fn iam(&self, arguments: &[&str]) -> Value {
-        self.root.call(&[&["iam"], arguments].concat())
+    fn send(&self, by: &Credentials, model: &ServiceModel, operation: &str, protocol: Protocol, input: &str) -> Answer {
+        let request = Request::of(&self.server.address().to_string(), model, operation, protocol, input);
+        let request = request.signed(by, model.signing_name, REGION, now());
+        Connection::to(self.server.address()).send(&request)
+    }
+
+    /// What the root arranges.
+    #[track_caller]
+    fn iam(&self, operation: &str, input: &[(&str, &str)]) -> Answer {
+        let protocol = Protocol::AwsQuery;
+        self.send(&self.account.root, &iam::api::MODEL, operation, protocol, &form(input)).success()
     }
 
     /// A new user with a key.
     fn user(&self, name: &str) -> Credentials {
-        self.iam(&["create-user", "--user-name", name]);
-        key(&self.iam(&["create-access-key", "--user-name", name])["AccessKey"])
+        self.iam("CreateUser", &[("UserName", name)]);
+        key(&self.iam("CreateAccessKey", &[("UserName", name)]))
     }
 
-    /// A new role that everybody of the account may assume who is allowed to, with one policy.
-    fn role(&self, name: &str, policy: &str) -> String {
-        let trust = trust(&self.account.id);
-        let made = self.iam(&["create-role", "--role-name", name, "--assume-role-policy-document", &trust]);
-        self.iam(&["put-role-policy", "--role-name", name, "--policy-name", "own", "--policy-document", policy]);
-        made["Role"]["Arn"].as_str().unwrap().to_owned()
+    /// Gives a user a policy.
+    fn allow(&self, user: &str, name: &str, policy: &str) {
+        self.iam("PutUserPolicy", &[("UserName", user), ("PolicyName", name), ("PolicyDocument", policy)]);
+    }
+
+    /// A new role with one policy; its ARN.
+    fn role(&self, name: &str, trust: &str, policy: &str) -> String {
+        self.iam("CreateRole", &[("RoleName", name), ("AssumeRolePolicyDocument", trust)]);
+        self.iam("PutRolePolicy", &[("RoleName", name), ("PolicyName", "own"), ("PolicyDocument", policy)]);
+        self.arn(&format!("role/{name}"))
     }
 
     fn as_user(&self, credentials: &Credentials) -> Aws {
@@ -54,12 +69,11 @@ impl Desk {
     }
 }
 
-fn key(answer: &Value) -> Credentials {
-    let part = |name: &str| answer.get(name).and_then(Value::as_str);
+fn key(answer: &Answer) -> Credentials {
     Credentials {
-        access_key_id: part("AccessKeyId").unwrap().to_owned(),
-        secret_access_key: SecretAccessKey::new(part("SecretAccessKey").unwrap()),
-        session_token: part("SessionToken").map(str::to_owned),
+        access_key_id: answer.element("AccessKeyId").unwrap(),
+        secret_access_key: SecretAccessKey::new(answer.element("SecretAccessKey").unwrap().as_str()),
+        session_token: answer.element("SessionToken"),
     }
 }
 
@@ -74,23 +88,23 @@ fn a_user_may_what_its_group_may_for_as_long_as_it_is_in_the_group() {
     let desk = Desk::new();
     let ann = desk.as_user(&desk.user("ann"));
     let read_only = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-    desk.iam(&["create-group", "--group-name", "auditors"]);
-    desk.iam(&["attach-group-policy", "--group-name", "auditors", "--policy-arn", read_only]);
+    let auditors = ("GroupName", "auditors");
+    desk.iam("CreateGroup", &[auditors]);
+    desk.iam("AttachGroupPolicy", &[auditors, ("PolicyArn", read_only)]);
     let refused = ann.refused(&["ecs", "list-clusters"]);
     assert!(refused.message.ends_with("because no identity-based policy allows the ecs:ListClusters action"));
 
-    desk.iam(&["add-user-to-group", "--group-name", "auditors", "--user-name", "ann"]);
+    desk.root.call(&["iam", "add-user-to-group", "--group-name", "auditors", "--user-name", "ann"]);
     assert_eq!(ann.call(&["ecs", "list-clusters"])["clusterArns"], json!([]));
     assert_eq!(ann.refused(&["ecs", "create-cluster", "--cluster-name", "mine"]).code, "AccessDeniedException");
     let logs = desk.arn("x").replace("iam:", "logs:us-east-1").replace(":x", ":log-group:/mine*");
     let own = policy("Allow", &["logs:CreateLogGroup"], &logs);
-    let put = ["put-group-policy", "--group-name", "auditors", "--policy-name", "own", "--policy-document", &own];
-    desk.iam(&put);
+    desk.iam("PutGroupPolicy", &[auditors, ("PolicyName", "own"), ("PolicyDocument", &own)]);
     ann.call(&["logs", "create-log-group", "--log-group-name", "/mine/web"]);
     let refused = ann.refused(&["logs", "create-log-group", "--log-group-name", "/yours"]);
     assert!(refused.message.contains(":log-group:/yours"), "{}", refused.message);
 
-    desk.iam(&["remove-user-from-group", "--group-name", "auditors", "--user-name", "ann"]);
+    desk.iam("RemoveUserFromGroup", &[auditors, ("UserName", "ann")]);
     assert_eq!(ann.refused(&["ecs", "list-clusters"]).code, "AccessDeniedException", "from then on");
 }
 
@@ -98,7 +112,7 @@ fn a_user_may_what_its_group_may_for_as_long_as_it_is_in_the_group() {
 fn a_profile_assumes_its_role_and_has_the_roles_rights_alone() {
     let desk = Desk::new();
     let ann = desk.user("ann");
-    let role = desk.role("deployer", &policy("Allow", &["ecs:*"], "*"));
+    let role = desk.role("deployer", &trust(&desk.account.id), &policy("Allow", &["ecs:*"], "*"));
     let config = desk.server.folder().write(
         &format!("config-{}", desk.account.id),
         &format!(
@@ -117,8 +131,7 @@ fn a_profile_assumes_its_role_and_has_the_roles_rights_alone() {
     // The role trusts the account, so it is the account's policies that have to let the user in.
     let denied = work(&["sts", "get-caller-identity"]).failure();
     assert!(denied.contains("is not authorized to perform: sts:AssumeRole on resource: "), "{denied}");
-    let assume = policy("Allow", &["sts:AssumeRole"], &role);
-    desk.iam(&["put-user-policy", "--user-name", "ann", "--policy-name", "in", "--policy-document", &assume]);
+    desk.allow("ann", "in", &policy("Allow", &["sts:AssumeRole"], &role));
 
     let me = work(&["sts", "get-caller-identity"]).json();
     assert_eq!(me["Arn"], format!("arn:aws:sts::{}:assumed-role/deployer/shift", desk.account.id));
@@ -130,56 +143,59 @@ fn a_profile_assumes_its_role_and_has_the_roles_rights_alone() {
 #[test]
 fn a_session_policy_and_a_boundary_each_narrow_what_a_role_may() {
     let desk = Desk::new();
-    let role = desk.role("worker", &policy("Allow", &["ecs:*", "logs:*"], "*"));
-    let session = |more: &[&str]| {
-        let assume = ["sts", "assume-role", "--role-arn", &role, "--role-session-name", "shift"];
-        desk.as_user(&key(&desk.root.call(&[&assume, more].concat())["Credentials"]))
+    let role = desk.role("worker", &trust(&desk.account.id), &policy("Allow", &["ecs:*", "logs:*"], "*"));
+    let session = |more: &[(&str, &str)]| {
+        let input = [&[("RoleArn", role.as_str()), ("RoleSessionName", "shift")], more].concat();
+        let protocol = Protocol::AwsQuery;
+        key(&desk.send(&desk.account.root, &sts::api::MODEL, "AssumeRole", protocol, &form(&input)).success())
     };
-    let list_clusters = ["ecs", "list-clusters"];
-    let list_groups = ["logs", "describe-log-groups"];
+    let list = |by: &Credentials, model: &ServiceModel, operation: &str| -> Result<(), Failure> {
+        let answer = desk.send(by, model, operation, Protocol::AwsJson11, "{}");
+        if answer.status == 200 { Ok(()) } else { Err(answer.failure(Protocol::AwsJson11)) }
+    };
+    let clusters = |by: &Credentials| list(by, &ecs::api::MODEL, "ListClusters");
+    let groups = |by: &Credentials| list(by, &logs::api::MODEL, "DescribeLogGroups");
 
-    let narrow = session(&["--policy", &policy("Allow", &["ecs:ListClusters"], "*")]);
-    narrow.call(&list_clusters);
-    let refused = narrow.refused(&list_groups);
+    let assume = ["sts", "assume-role", "--role-arn", &role, "--role-session-name", "shift", "--policy"];
+    let made = desk.root.call(&[&assume[..], &[&policy("Allow", &["ecs:ListClusters"], "*")]].concat());
+    let part = |name: &str| made["Credentials"][name].as_str().unwrap().to_owned();
+    let narrow = Credentials {
+        access_key_id: part("AccessKeyId"),
+        secret_access_key: SecretAccessKey::new(part("SecretAccessKey").as_str()),
+        session_token: Some(part("SessionToken")),
+    };
+    assert_eq!(clusters(&narrow), Ok(()));
+    let refused = desk.as_user(&narrow).refused(&["logs", "describe-log-groups"]);
     assert!(refused.message.contains("no session policy allows the logs:DescribeLogGroups action"), "{refused:?}");
-    let by_arn = session(&["--policy-arns", "arn=arn:aws:iam::aws:policy/CloudWatchLogsReadOnlyAccess"]);
-    by_arn.call(&list_groups);
-    assert_eq!(by_arn.refused(&list_clusters).code, "AccessDeniedException");
+    let read_logs = "arn:aws:iam::aws:policy/CloudWatchLogsReadOnlyAccess";
+    let by_arn = session(&[("PolicyArns.member.1.arn", read_logs)]);
+    assert_eq!(groups(&by_arn), Ok(()));
+    assert_eq!(clusters(&by_arn).unwrap_err().code, "AccessDeniedException");
 
     let wide = session(&[]);
-    wide.call(&list_groups);
+    assert_eq!(groups(&wide), Ok(()));
     let limit = policy("Allow", &["ecs:*"], "*");
-    let limit = desk.iam(&["create-policy", "--policy-name", "limit", "--policy-document", &limit]);
-    let limit = limit["Policy"]["Arn"].as_str().unwrap();
-    desk.iam(&["put-role-permissions-boundary", "--role-name", "worker", "--permissions-boundary", limit]);
-    wide.call(&list_clusters);
-    let refused = wide.refused(&list_groups);
+    desk.iam("CreatePolicy", &[("PolicyName", "limit"), ("PolicyDocument", &limit)]);
+    let limit = desk.arn("policy/limit");
+    desk.iam("PutRolePermissionsBoundary", &[("RoleName", "worker"), ("PermissionsBoundary", &limit)]);
+    assert_eq!(clusters(&wide), Ok(()));
+    let refused = desk.as_user(&wide).refused(&["logs", "describe-log-groups"]);
     assert!(
         refused.message.contains("no permissions boundary allows the logs:DescribeLogGroups action"),
         "{refused:?}"
     );
-    desk.iam(&["delete-role-permissions-boundary", "--role-name", "worker"]);
-    wide.call(&list_groups);
+    desk.iam("DeleteRolePermissionsBoundary", &[("RoleName", "worker")]);
+    assert_eq!(groups(&wide), Ok(()));
 }
 
 #[test]
 fn a_token_of_an_identity_provider_opens_a_role_by_the_clients_own_settings() {
     let desk = Desk::new();
     let issuer = Issuer::start();
-    desk.iam(&[
-        "create-open-id-connect-provider",
-        "--url",
-        &issuer.url,
-        "--client-id-list",
-        "pipeline",
-        "--thumbprint-list",
-        &issuer.thumbprint,
-    ]);
+    let provider = ["iam", "create-open-id-connect-provider", "--url", &issuer.url, "--client-id-list", "pipeline"];
+    desk.root.call(&[&provider[..], &["--thumbprint-list", &issuer.thumbprint]].concat());
     let trust = issuer.trust(&desk.account.id, "pipeline", "repo:shop/web");
-    desk.iam(&["create-role", "--role-name", "deploy", "--assume-role-policy-document", &trust]);
-    let own = policy("Allow", &["ecs:ListClusters"], "*");
-    desk.iam(&["put-role-policy", "--role-name", "deploy", "--policy-name", "own", "--policy-document", &own]);
-    let role = desk.arn("role/deploy");
+    let role = desk.role("deploy", &trust, &policy("Allow", &["ecs:ListClusters"], "*"));
 
     let token = issuer.token("pipeline", "repo:shop/web");
     let file = desk.server.folder().write(&format!("token-{}", desk.account.id), &token);
@@ -191,7 +207,6 @@ fn a_token_of_an_identity_provider_opens_a_role_by_the_clients_own_settings() {
     };
     let me = by_token(&["sts", "get-caller-identity"]).json();
     assert_eq!(me["Arn"], format!("arn:aws:sts::{}:assumed-role/deploy/build", desk.account.id));
-    by_token(&["ecs", "list-clusters"]).success();
     assert!(by_token(&["ecs", "create-cluster"]).failure().contains("AccessDeniedException"));
 
     let ask = |token: &str| {
@@ -213,13 +228,12 @@ fn a_simulation_tells_what_then_happens() {
     let ann = desk.as_user(&desk.user("ann"));
     let list = policy("Allow", &["ecs:List*", "logs:*"], "*");
     let deny = policy("Deny", &["logs:Delete*"], "*");
-    for (name, document) in [("list", &list), ("deny", &deny)] {
-        desk.iam(&["put-user-policy", "--user-name", "ann", "--policy-name", name, "--policy-document", document]);
-    }
+    desk.allow("ann", "list", &list);
+    desk.allow("ann", "deny", &deny);
     let source = desk.arn("user/ann");
     let actions = ["ecs:ListClusters", "ecs:CreateCluster", "logs:DeleteLogGroup"];
-    let simulate = ["simulate-principal-policy", "--policy-source-arn", &source, "--action-names"];
-    let told = desk.iam(&[&simulate[..], &actions].concat());
+    let simulate = ["iam", "simulate-principal-policy", "--policy-source-arn", &source, "--action-names"];
+    let told = desk.root.call(&[&simulate[..], &actions].concat());
     let of = |action: &str| {
         let results = told["EvaluationResults"].as_array().unwrap();
         results.iter().find(|result| result["EvalActionName"] == action).unwrap().clone()
@@ -241,9 +255,8 @@ fn why_denied_names_the_statement_that_decided() {
     let ann = desk.as_user(&desk.user("ann"));
     let allow = policy("Allow", &["ecs:*"], "*");
     let deny = policy("Deny", &["ecs:CreateCluster"], "*");
-    for (name, document) in [("all", &allow), ("guard", &deny)] {
-        desk.iam(&["put-user-policy", "--user-name", "ann", "--policy-name", name, "--policy-document", document]);
-    }
+    desk.allow("ann", "all", &allow);
+    desk.allow("ann", "guard", &deny);
     let denied = ann.run(&["ecs", "create-cluster", "--cluster-name", "shop", "--debug"]).failure();
     let id = request_id(&denied);
     // It is written down soon after it is answered.
