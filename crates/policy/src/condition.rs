@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::arn_pattern::{ArnParts, ArnPattern};
 use crate::document::date::instant;
-use crate::pattern::{Pattern, Reading};
+use crate::pattern::{Pattern, Reading, TEXT_BYTES_MAX};
 use crate::{Comparison, Condition, Context, Effect, Quantifier};
 use decimal::Decimal;
 use network::Network;
@@ -183,6 +183,7 @@ impl Expected {
     fn is_like(&self, value: &str, context: &Context) -> bool {
         match self {
             Self::Text(patterns) => patterns.iter().any(|pattern| pattern.matches(value, context)),
+            _ if value.len() > TEXT_BYTES_MAX => false,
             Self::TextIgnoringCase(patterns) => {
                 let value = value.to_lowercase();
                 patterns.iter().filter_map(|it| it.text(context)).any(|text| text.to_lowercase() == value)

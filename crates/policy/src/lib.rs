@@ -18,6 +18,7 @@ mod evaluate;
 mod pattern;
 mod policy;
 mod statement;
+mod wildcard;
 
 pub use context::Context;
 pub use decision::{Decided, Decision, PolicyKind, Reason};

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::Context;
+use crate::wildcard::{self, Unit};
 
 /// What of a text has a meaning beyond itself.
 #[derive(Debug, Clone, Copy)]
@@ -39,12 +40,14 @@ struct Variable {
     default: Option<Box<str>>,
 }
 
-/// A part as it is in one request.
-enum Unit<'a> {
-    Literal(&'a str),
-    AnyOne,
-    AnyRun,
-}
+/// The longest text that is compared, in bytes: no ARN, tag or header that anybody can act on is as long. Longer ones are
+/// like nothing but what everything is like.
+pub(crate) const TEXT_BYTES_MAX: usize = 8192;
+/// How many steps a pattern is tried from the left for each of its parts and each byte of the text. Few patterns need as
+/// many as one; one that was made to need more would hold up everybody.
+const STEPS_MAX: usize = 4;
+/// How many bytes of a text are compared in about the time of a step.
+const BYTES_PER_STEP: usize = 32;
 
 impl Pattern {
     /// Compiles a text.
@@ -62,6 +65,7 @@ impl Pattern {
         match &*self.parts {
             [] => text.is_empty(),
             [Part::AnyRun] => true,
+            _ if text.len() > TEXT_BYTES_MAX => false,
             [Part::Literal(literal)] => &**literal == text,
             parts => parts.iter().all(|part| part.unit(context).is_some()) && is_like(parts, text, context),
         }
@@ -190,8 +194,15 @@ fn flush(literal: &mut String, parts: &mut Vec<Part>) {
 fn is_like(parts: &[Part], text: &str, context: &Context) -> bool {
     let (mut part, mut at) = (0, 0);
     let mut run: Option<(usize, usize)> = None;
+    let mut steps_left = STEPS_MAX * (parts.len() + text.len());
     loop {
-        let taken = match parts.get(part).and_then(|part| part.unit(context)) {
+        let unit = parts.get(part).and_then(|part| part.unit(context));
+        let bytes = if let Some(Unit::Literal(literal)) = unit { literal.len() } else { 0 };
+        let Some(left) = steps_left.checked_sub(1 + bytes / BYTES_PER_STEP) else {
+            return wildcard::is_like(parts.iter().filter_map(|part| part.unit(context)), text);
+        };
+        steps_left = left;
+        let taken = match unit {
             Some(Unit::AnyRun) if part + 1 == parts.len() => return true,
             Some(Unit::AnyRun) => {
                 part += 1;
@@ -248,6 +259,17 @@ mod tests {
         for (pattern, text, expected) in rows {
             assert_eq!(is_match(pattern, text), expected, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_pattern_that_was_made_to_be_slow_is_matched_by_other_means() {
+        let pattern = format!("*{}b*{}b", "?a".repeat(300), "a?".repeat(300));
+        let text = "a".repeat(4000);
+        assert!(!is_match(&pattern, &text));
+        assert!(is_match(&pattern, &format!("{text}b{text}b")));
+        assert!(is_match("*${star}*${aws:username}?", &format!("{}*alice!", "alice".repeat(100))));
+        let too_long = "a".repeat(TEXT_BYTES_MAX + 1);
+        assert!(is_match("*", &too_long) && !is_match("a*", &too_long) && is_match("a*", &too_long[1..]));
     }
 
     #[test]
