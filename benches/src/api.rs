@@ -4,8 +4,7 @@
 //! memory, and three calls with one caller and with many. Both run at the same time, each idle while the other is
 //! measured, and take turns, so that a disturbance meets both.
 
-mod calls;
-pub(crate) mod load;
+pub(crate) mod calls;
 mod measure;
 mod present;
 

@@ -130,7 +130,9 @@ fn measure(setting: &Setting, plan: Plan) -> Result<Results> {
         tracks.iter_mut().try_for_each(|track| track.round(&stage, round))?;
     }
     heading("events out");
-    search::store(&stage, &corpus)?;
+    for kind in Kind::ALL {
+        search::store(stage.callers.of(kind), &corpus)?;
+    }
     let text = setting.scratch.join("lines");
     std::fs::write(&text, corpus.text())?;
     let mut seconds = Seconds::default();
@@ -152,6 +154,21 @@ fn measure(setting: &Setting, plan: Plan) -> Result<Results> {
         disk: disk::measure(&setting.scratch.join(Kind::Pilvi.name()).join("data"), &corpus)?,
         memory,
     })
+}
+
+/// Batches of 1,000 events for eight streams, with bodies of so many bytes in all: for [`crate::load`].
+pub(crate) fn batches(caller: &Caller, bytes_max: usize) -> Result<Vec<Vec<u8>>> {
+    calls::make_group(caller, "load", 8)?;
+    const BATCH: usize = 1000;
+    let count = ingest::requests_within(bytes_max, BATCH);
+    ingest::requests(caller, "load", &ingest::Wanted { batch: BATCH, writers: 8, seed: 0, count })
+}
+
+/// A search of 200,000 events, which are stored before: for [`crate::load`].
+pub(crate) fn search(caller: &Caller, is_rare: bool) -> Result<Vec<u8>> {
+    const EVENTS: usize = 200_000;
+    search::store(caller, &Corpus::new(EVENTS, SystemClock.now().as_millis()))?;
+    caller.sign(&calls::filter(if is_rare { lines::RARE } else { lines::FREQUENT }))
 }
 
 /// The request whose first answer ends a start.

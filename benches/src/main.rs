@@ -12,6 +12,7 @@ mod baseline;
 mod client;
 mod floor;
 mod iam;
+mod load;
 mod logs;
 mod machine;
 mod peer;
@@ -45,7 +46,7 @@ enum Bench {
     /// Log events in and out, beside moto's server and grep.
     Logs(logs::Arguments),
     /// One call at Pilvi alone, to look with a profiler at where the time goes.
-    Load(api::load::Arguments),
+    Load(load::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +65,6 @@ fn run(bench: &Bench) -> Result<Verdict> {
         Bench::Api(arguments) => api::run(arguments),
         Bench::Iam(arguments) => iam::run(arguments),
         Bench::Logs(arguments) => logs::run(arguments),
-        Bench::Load(arguments) => api::load::run(arguments),
+        Bench::Load(arguments) => load::run(arguments),
     }
 }

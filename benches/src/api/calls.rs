@@ -1,7 +1,6 @@
 //! The calls that are measured, and their requests.
 
 use anyhow::Result;
-use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,8 +15,8 @@ const ECS_JSON: &str = "application/x-amz-json-1.1";
 pub(super) const DESCRIBED: usize = 64;
 
 /// A measured operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
-pub(super) enum Call {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) enum Call {
     GetCallerIdentity,
     DescribeTaskDefinition,
     RegisterTaskDefinition,
@@ -38,7 +37,7 @@ impl Call {
     }
 
     /// Whether each request may be sent once only, because it makes something.
-    pub(super) const fn order(self) -> Order {
+    pub(crate) const fn order(self) -> Order {
         match self {
             Self::GetCallerIdentity | Self::DescribeTaskDefinition => Order::Cycle,
             Self::RegisterTaskDefinition => Order::Once,
@@ -49,7 +48,7 @@ impl Call {
 /// Requests of a call, signed now. Those that only read are few and sent in turn: a signature's time has whole seconds,
 /// so a client's requests of one second are the same bytes too. `count` is asked for of those that are sent once, with
 /// families `<prefix>-0` and on.
-pub(super) fn signed(caller: &Caller, call: Call, prefix: &str, count: usize) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn signed(caller: &Caller, call: Call, prefix: &str, count: usize) -> Result<Vec<Vec<u8>>> {
     match call {
         Call::GetCallerIdentity => Ok(vec![caller.sign(&identity())?]),
         Call::DescribeTaskDefinition => (0..DESCRIBED).map(|n| caller.sign(&describe(&described(n)))).collect(),
@@ -58,12 +57,12 @@ pub(super) fn signed(caller: &Caller, call: Call, prefix: &str, count: usize) ->
 }
 
 /// Registers what [`Call::DescribeTaskDefinition`] asks for.
-pub(super) fn seeds(caller: &Caller) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn seeds(caller: &Caller) -> Result<Vec<Vec<u8>>> {
     registrations(caller, (0..DESCRIBED).map(described))
 }
 
 /// The request whose first answer ends a start.
-pub(super) fn identity() -> Plain {
+pub(crate) fn identity() -> Plain {
     Plain {
         service: "sts",
         target: None,

@@ -1,6 +1,8 @@
 //! Requests to CloudWatch Logs and what is read of their answers.
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::lines::Line;
@@ -57,10 +59,36 @@ pub(super) fn stream(number: usize) -> String {
 
 /// Calls an operation and answers what it answered; nothing for an empty body.
 pub(super) fn call(caller: &Caller, operation: Operation, input: &Value) -> Result<Value> {
+    let body = body(caller, operation, input)?;
+    if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body).context("an answer that is not JSON") }
+}
+
+/// A page of events, of which only the number is kept: a client's own work is not what is measured.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page {
+    events: Vec<IgnoredAny>,
+    pub(super) next_token: Option<String>,
+    pub(super) next_forward_token: Option<String>,
+}
+
+impl Page {
+    /// How many events it has.
+    pub(super) fn events(&self) -> u64 {
+        self.events.len() as u64
+    }
+}
+
+/// Calls an operation that answers events.
+pub(super) fn page(caller: &Caller, operation: Operation, input: &Value) -> Result<Page> {
+    serde_json::from_slice(&body(caller, operation, input)?).context("an answer that is no page of events")
+}
+
+fn body(caller: &Caller, operation: Operation, input: &Value) -> Result<Vec<u8>> {
     let request = caller.sign(&plain(operation, input))?;
     let (status, body) = client::ask(caller.address, &request)?;
     ensure!(status == 200, "{operation:?} was refused: HTTP {status}: {}", String::from_utf8_lossy(&body));
-    if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body).context("an answer that is not JSON") }
+    Ok(body)
 }
 
 /// Makes a group with so many streams.
@@ -80,9 +108,9 @@ pub(super) fn put(group: &str, stream: &str, lines: &[&Line]) -> Plain {
     plain(Operation::PutLogEvents, &json!({ "logGroupName": group, "logStreamName": stream, "logEvents": events }))
 }
 
-/// How many events of an answer there are.
-pub(super) fn events_in(answer: &Value) -> Result<u64> {
-    Ok(u64::try_from(answer["events"].as_array().context("an answer without events")?.len())?)
+/// The first page of a search.
+pub(super) fn filter(pattern: &str) -> Plain {
+    plain(Operation::FilterLogEvents, &json!({ "logGroupName": SEARCHED, "filterPattern": pattern }))
 }
 
 #[cfg(test)]
@@ -102,8 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_events_is_none() {
-        assert_eq!(events_in(&json!({ "events": [1, 2] })).unwrap(), 2);
-        assert!(events_in(&json!({})).is_err());
+    fn a_page_knows_how_many_events_it_has_and_where_to_go_on() {
+        let page = |text: &str| serde_json::from_str::<Page>(text);
+        let some = page(r#"{"events":[{"message":"a"},{}],"nextToken":"n","searchedLogStreams":[]}"#).unwrap();
+        assert_eq!((some.events(), some.next_token.as_deref(), some.next_forward_token), (2, Some("n"), None));
+        assert!(page("{}").is_err());
     }
 }

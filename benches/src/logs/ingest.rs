@@ -16,6 +16,7 @@ use super::lines::{Line, Lines};
 use crate::client::{self, Load, Order, Outcome};
 use crate::peer::{Both, Kind};
 use crate::processes::{CpuTicks, ticks_per_second};
+use crate::signed::Caller;
 use crate::stats::{Latency, Samples, figure, median};
 
 /// Events of a request.
@@ -77,7 +78,7 @@ impl Track {
         let cells = BATCHES.into_iter().flat_map(|batch| WRITERS.map(|writers| (batch, writers)));
         let track = |(batch, writers): (usize, usize)| {
             let expected = Both::make(|kind| {
-                let requests = (REQUEST_BYTES_MAX / 8 / EVENT_BODY_BYTES / batch).min(1_000);
+                let requests = requests_within(REQUEST_BYTES_MAX / 8, batch).min(1_000);
                 let outcome = drive(stage, kind, &Drive { batch, writers, round: 0, requests, time: TRIAL })?.0;
                 Ok(per_second(&outcome))
             })?;
@@ -140,13 +141,9 @@ fn drive(stage: &Stage, kind: Kind, drive: &Drive) -> Result<(Outcome, f64)> {
     let (server, caller) = (stage.servers.of(kind), stage.callers.of(kind));
     let group = format!("ingest-{}-{}", drive.batch, drive.writers);
     calls::make_group(caller, &group, drive.writers)?;
-    let mut lines = Lines::new(drive.round as u64, SystemClock.now().as_millis(), LINES_PER_SECOND);
-    let mut requests = Vec::with_capacity(drive.requests);
-    for number in 0..drive.requests {
-        let batch: Vec<Line> = lines.by_ref().take(drive.batch).collect();
-        let stream = calls::stream(number % drive.writers);
-        requests.push(caller.sign(&calls::put(&group, &stream, &batch.iter().collect::<Vec<_>>()))?);
-    }
+    let Drive { batch, writers, round, requests: count, .. } = *drive;
+    let wanted = Wanted { batch, writers, seed: round as u64, count };
+    let requests = requests(caller, &group, &wanted)?;
     let before = CpuTicks::now(server.pid());
     let load = Load {
         address: server.address(),
@@ -161,10 +158,38 @@ fn drive(stage: &Stage, kind: Kind, drive: &Drive) -> Result<(Outcome, f64)> {
     ensure!(outcome.refused == 0, "{} refused {} requests, the first with {refusal}", kind.name(), outcome.refused);
     // A server that took none of the events would be quick, too.
     let input = json!({ "logGroupName": group, "logStreamName": calls::stream(0), "limit": 10 });
-    let found = calls::events_in(&calls::call(caller, Operation::GetLogEvents, &input)?)?;
+    let found = calls::page(caller, Operation::GetLogEvents, &input)?.events();
     ensure!(found > 0, "{} acknowledged events of {group} and has none", kind.name());
     calls::call(caller, Operation::DeleteLogGroup, &json!({ "logGroupName": group }))?;
     Ok((outcome, figure(cpu.server) / figure(ticks_per_second())))
+}
+
+/// Requests that are made ahead.
+pub(super) struct Wanted {
+    /// Events of each.
+    pub(super) batch: usize,
+    /// Streams, which take turns.
+    pub(super) writers: usize,
+    /// Which lines.
+    pub(super) seed: u64,
+    pub(super) count: usize,
+}
+
+/// Batches of lines of which none is like another, signed now.
+pub(super) fn requests(caller: &Caller, group: &str, wanted: &Wanted) -> Result<Vec<Vec<u8>>> {
+    let mut lines = Lines::new(wanted.seed, SystemClock.now().as_millis(), LINES_PER_SECOND);
+    let request = |number: usize| {
+        let batch: Vec<Line> = lines.by_ref().take(wanted.batch).collect();
+        let stream = calls::stream(number % wanted.writers);
+        caller.sign(&calls::put(group, &stream, &batch.iter().collect::<Vec<_>>()))
+    };
+    (0..wanted.count).map(request).collect()
+}
+
+/// As many requests as fit into so many bytes.
+pub(super) fn requests_within(bytes_max: usize, batch: usize) -> usize {
+    // A small request is mostly its head.
+    bytes_max / (batch * EVENT_BODY_BYTES + 1_000)
 }
 
 /// Enough requests for a run at half again the rate of the trial, within memory.
@@ -173,9 +198,7 @@ fn requests_for(expected: f64, time: Duration, batch: usize) -> usize {
     let wanted = expected * time.as_secs_f64() * 1.5;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is clamped next")]
     let wanted = wanted as usize;
-    // A small request is mostly its head.
-    let bytes = batch * EVENT_BODY_BYTES + 1_000;
-    wanted.clamp(FEWEST, (REQUEST_BYTES_MAX / bytes).max(FEWEST))
+    wanted.clamp(FEWEST, requests_within(REQUEST_BYTES_MAX, batch).max(FEWEST))
 }
 
 fn per_second(outcome: &Outcome) -> f64 {

@@ -124,23 +124,20 @@ struct Seen {
     grep: Vec<f64>,
 }
 
-/// Stores what is searched, at both.
-pub(super) fn store(stage: &Stage, corpus: &Corpus) -> Result<()> {
-    for kind in Kind::ALL {
-        let caller = stage.callers.of(kind);
-        calls::make_group(caller, SEARCHED, SEARCHED_STREAMS)?;
-        let mut requests = Vec::new();
-        for number in 0..SEARCHED_STREAMS {
-            let of_stream: Vec<&Line> = corpus.lines.iter().skip(number).step_by(SEARCHED_STREAMS).collect();
-            for batch in of_stream.chunks(STORED_BATCH) {
-                requests.push(caller.sign(&calls::put(SEARCHED, &calls::stream(number), batch))?);
-            }
+/// Stores what is searched.
+pub(super) fn store(caller: &Caller, corpus: &Corpus) -> Result<()> {
+    calls::make_group(caller, SEARCHED, SEARCHED_STREAMS)?;
+    let mut requests = Vec::new();
+    for number in 0..SEARCHED_STREAMS {
+        let of_stream: Vec<&Line> = corpus.lines.iter().skip(number).step_by(SEARCHED_STREAMS).collect();
+        for batch in of_stream.chunks(STORED_BATCH) {
+            requests.push(caller.sign(&calls::put(SEARCHED, &calls::stream(number), batch))?);
         }
-        let (address, time) = (caller.address, Duration::MAX);
-        let load = Load { address, requests: &requests, order: Order::Once, callers: SEARCHED_STREAMS, time };
-        let outcome = client::drive(&load)?;
-        ensure!(outcome.refused == 0, "events were refused: {}", outcome.first_refusal.unwrap_or_default());
     }
+    let (address, time) = (caller.address, Duration::MAX);
+    let load = Load { address, requests: &requests, order: Order::Once, callers: SEARCHED_STREAMS, time };
+    let outcome = client::drive(&load)?;
+    ensure!(outcome.refused == 0, "events were refused: {}", outcome.first_refusal.unwrap_or_default());
     Ok(())
 }
 
@@ -201,11 +198,11 @@ fn search(stage: &Stage, kind: Kind, pattern: &str, expected: u64) -> Result<f64
     let mut found = 0;
     let begun = Instant::now();
     loop {
-        let page = calls::call(stage.callers.of(kind), Operation::FilterLogEvents, &input)?;
-        found += calls::events_in(&page)?;
-        match &page["nextToken"] {
-            Value::Null => break,
-            token => input["nextToken"] = token.clone(),
+        let page = calls::page(stage.callers.of(kind), Operation::FilterLogEvents, &input)?;
+        found += page.events();
+        match page.next_token {
+            None => break,
+            Some(token) => input["nextToken"] = token.into(),
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
@@ -229,13 +226,12 @@ fn page_through(caller: &Caller, expected: u64) -> Result<f64> {
     let mut found = 0;
     let begun = Instant::now();
     loop {
-        let page = calls::call(caller, Operation::GetLogEvents, &input)?;
-        let events = calls::events_in(&page)?;
-        found += events;
-        if events == 0 {
-            break;
+        let page = calls::page(caller, Operation::GetLogEvents, &input)?;
+        found += page.events();
+        match page.next_forward_token {
+            Some(token) if page.events() > 0 => input["nextToken"] = token.into(),
+            _ => break,
         }
-        input["nextToken"] = page["nextForwardToken"].clone();
     }
     let seconds = begun.elapsed().as_secs_f64();
     ensure!(found == expected, "a stream has {found} events and not {expected}");
@@ -253,12 +249,12 @@ pub(super) fn short_pages(caller: &Caller) -> Result<Latency> {
     let mut times = Vec::with_capacity(PAGES);
     for _ in 0..PAGES {
         let begun = Instant::now();
-        let page = calls::call(caller, Operation::GetLogEvents, &input)?;
+        let page = calls::page(caller, Operation::GetLogEvents, &input)?;
         times.push(begun.elapsed());
-        if calls::events_in(&page)? < PAGE_EVENTS {
-            break;
+        match page.next_forward_token {
+            Some(token) if page.events() == PAGE_EVENTS => input["nextToken"] = token.into(),
+            _ => break,
         }
-        input["nextToken"] = page["nextForwardToken"].clone();
     }
     Ok(Samples::of(times).context("no page")?.latency())
 }
