@@ -1,25 +1,40 @@
 //! What ECS's operations ask permission for: the ARNs of what they name, as policies know them.
+//!
+//! One thing can be named in several ways (`web:3`, `web:03`, an ARN of another partition). What is decided is about its one
+//! true ARN: a denial must not be evaded by a spelling. What names nothing is refused by the handler, whoever asks.
 
 use base::Arn;
 use platform::{Access, Ctx};
 
 use crate::api::Tag;
+use crate::names::{DefinitionId, DefinitionName, cluster_arn, cluster_or_default, definition_name};
+use crate::resource::{Resource, resource};
 
-/// The name of the cluster that a request means when it names none.
-const DEFAULT_CLUSTER: &str = "default";
-
-/// The ARN of a cluster that is named by its name or its ARN.
+/// The ARN of a cluster that is named by its name or its ARN, or not at all.
 pub(crate) fn cluster(ctx: &Ctx, name_or_arn: Option<&str>) -> String {
-    arn_or(name_or_arn.unwrap_or(DEFAULT_CLUSTER), |name| ctx.arn("ecs", format!("cluster/{name}")))
+    match cluster_or_default(ctx, name_or_arn) {
+        Ok(name) => cluster_arn(ctx, &name),
+        Err(_) => arn_or(name_or_arn.unwrap_or_default(), |name| cluster_arn(ctx, name)),
+    }
 }
 
 /// The ARN of a task definition that is named by `family:revision` or its ARN; one without a revision stands for every
 /// revision.
 pub(crate) fn task_definition(ctx: &Ctx, name_or_arn: &str) -> String {
-    arn_or(name_or_arn, |name| {
-        let revision = if name.contains(':') { "" } else { ":*" };
-        ctx.arn("ecs", format!("task-definition/{name}{revision}"))
-    })
+    match definition_name(ctx, name_or_arn) {
+        Ok(DefinitionName { family, revision: Some(revision) }) => DefinitionId { family, revision }.arn(ctx),
+        Ok(DefinitionName { family, revision: None }) => ctx.arn("ecs", format!("task-definition/{family}:*")),
+        Err(_) => arn_or(name_or_arn, |name| ctx.arn("ecs", format!("task-definition/{name}"))),
+    }
+}
+
+/// The ARN of what an ARN names.
+pub(crate) fn tagged(ctx: &Ctx, arn: &str) -> String {
+    match resource(ctx, arn) {
+        Ok(Resource::Cluster(name)) => cluster_arn(ctx, &name),
+        Ok(Resource::TaskDefinition(id)) => id.arn(ctx),
+        Err(_) => arn.to_owned(),
+    }
 }
 
 /// The ARN of a role that is named by its name or its ARN.
@@ -47,4 +62,32 @@ pub(crate) fn pairs(tags: Option<&[Tag]>) -> Vec<(&str, &str)> {
 
 fn arn_or(text: &str, named: impl FnOnce(&str) -> String) -> String {
     if Arn::looks_like_one(text) { text.to_owned() } else { named(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{Principal, Region, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn however_a_thing_is_named_its_one_arn_is_asked_about() {
+        let account = "123456789012".parse().unwrap();
+        let ctx = Ctx::new(Principal::root(account), Region::default(), Timestamp::default(), "r");
+        let of = |resource: &str| format!("arn:aws:ecs:us-east-1:123456789012:{resource}");
+        let elsewhere = |resource: &str| of(resource).replace("arn:aws:", "arn:aws-cn:");
+        for text in ["web", &of("cluster/web"), &elsewhere("cluster/web")] {
+            assert_eq!(cluster(&ctx, Some(text)), of("cluster/web"), "{text}");
+        }
+        for nothing in [None, Some("")] {
+            assert_eq!(cluster(&ctx, nothing), of("cluster/default"));
+        }
+        for text in ["web:3", "web:03", &of("task-definition/web:003"), &elsewhere("task-definition/web:3")] {
+            assert_eq!(task_definition(&ctx, text), of("task-definition/web:3"), "{text}");
+        }
+        assert_eq!(task_definition(&ctx, "web"), of("task-definition/web:*"));
+        assert_eq!(tagged(&ctx, &elsewhere("task-definition/web:03")), of("task-definition/web:3"));
+        assert_eq!(tagged(&ctx, &elsewhere("cluster/web")), of("cluster/web"));
+        assert_eq!(tagged(&ctx, "arn:aws:s3:::web"), "arn:aws:s3:::web");
+    }
 }

@@ -7,11 +7,11 @@ use crate::api::{ListTagsForResourceRequest, ListTagsForResourceResponse};
 use crate::cluster::Cluster;
 use crate::resource::{Resource, resource};
 use crate::task_definition::TaskDefinition;
-use crate::{Ecs, Error};
+use crate::{Ecs, Error, access};
 
 /// Who may.
-pub(crate) fn access(_ctx: &Ctx, input: &ListTagsForResourceRequest) -> Access {
-    Access::to("ecs:ListTagsForResource").on(&input.resource_arn)
+pub(crate) fn access(ctx: &Ctx, input: &ListTagsForResourceRequest) -> Access {
+    Access::to("ecs:ListTagsForResource").on(access::tagged(ctx, &input.resource_arn))
 }
 
 /// Lists the tags of a cluster that is ACTIVE, or of a task definition.

@@ -9,8 +9,10 @@ use crate::task_definition::TaskDefinition;
 use crate::{Ecs, Error, Tags, access, cluster};
 
 /// Who may.
-pub(crate) fn access(_ctx: &Ctx, input: &TagResourceRequest) -> Access {
-    Access::to("ecs:TagResource").on(&input.resource_arn).request_tags(access::pairs(Some(&input.tags)))
+pub(crate) fn access(ctx: &Ctx, input: &TagResourceRequest) -> Access {
+    Access::to("ecs:TagResource")
+        .on(access::tagged(ctx, &input.resource_arn))
+        .request_tags(access::pairs(Some(&input.tags)))
 }
 
 /// Adds tags to a resource; those that it has get new values.

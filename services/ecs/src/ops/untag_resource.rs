@@ -5,11 +5,13 @@ use platform::{Access, Ctx};
 use crate::api::{UntagResourceRequest, UntagResourceResponse};
 use crate::ops::tag_resource::change;
 use crate::resource::resource;
-use crate::{Ecs, Error};
+use crate::{Ecs, Error, access};
 
 /// Who may.
-pub(crate) fn access(_ctx: &Ctx, input: &UntagResourceRequest) -> Access {
-    Access::to("ecs:UntagResource").on(&input.resource_arn).tag_keys(input.tag_keys.iter().map(String::as_str))
+pub(crate) fn access(ctx: &Ctx, input: &UntagResourceRequest) -> Access {
+    Access::to("ecs:UntagResource")
+        .on(access::tagged(ctx, &input.resource_arn))
+        .tag_keys(input.tag_keys.iter().map(String::as_str))
 }
 
 /// Removes tags from a resource. Keys that it has not are passed over.
