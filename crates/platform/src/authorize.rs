@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base::{AccountId, Arn, PrincipalKind};
-use policy::{Context, Decision, Policies, Request};
+use policy::{Context, Decision, Effect, Policies, PolicyKind, Reason, Request};
 use wire::model::Protocol;
 
 use crate::access::{Access, Demand, Facts};
@@ -92,7 +92,13 @@ impl Ctx {
     /// The error for a decision, which the log keeps with its trace.
     pub fn refuse(&self, request: &Request<'_>, decision: &Decision) -> wire::Error {
         self.denials.note(self, request, decision);
-        self.denied(decision.message(request))
+        match told_to_a_stranger(request, decision) {
+            Some(reason) => {
+                let told = Decision { denied: Some(reason), statements: Vec::new() };
+                self.denied(told.message(request))
+            }
+            None => self.denied(decision.message(request)),
+        }
     }
 
     fn denied(&self, message: String) -> wire::Error {
@@ -162,7 +168,72 @@ impl Ctx {
     }
 }
 
+/// What somebody is told of another account's resource whose owner does not let them in: that, and nothing else. A condition
+/// in the caller's own policies could find out by the message whether the resource is there, and its tags.
+fn told_to_a_stranger(request: &Request<'_>, decision: &Decision) -> Option<Reason> {
+    let by_owner =
+        |effect: Effect| decision.statements.iter().any(|it| it.kind == PolicyKind::Resource && it.effect == effect);
+    if request.principal.account == request.resource_account {
+        return None;
+    }
+    if by_owner(Effect::Deny) {
+        return Some(Reason::Explicit(PolicyKind::Resource));
+    }
+    (!by_owner(Effect::Allow)).then_some(Reason::Implicit(PolicyKind::Resource))
+}
+
 /// `*`, where a demand names no resource.
 fn any_of(demand: &Demand) -> Option<&'static str> {
     demand.resources.is_empty().then_some("*")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use base::{Principal, Region, Timestamp};
+    use policy::{IdentityPolicies, Policy, Purpose};
+
+    use super::*;
+    use crate::Rights;
+
+    fn ctx(statements: &str) -> Ctx {
+        let account = "111111111111".parse().unwrap();
+        let principal = Principal {
+            account,
+            arn: Arn::global("iam", account, "user/alice"),
+            user_id: "AIDAALICE".to_owned(),
+            kind: PrincipalKind::User { name: "alice".to_owned() },
+        };
+        let text = format!(r#"{{"Version": "2012-10-17", "Statement": [{statements}]}}"#);
+        let policy = Policy::new("own", policy::parse(&text, Purpose::Inline).unwrap());
+        let rights = Rights::of_policies(IdentityPolicies { attached: vec![Arc::new(policy)], boundary: None });
+        Ctx { rights, ..Ctx::new(principal, Region::default(), Timestamp::default(), "r") }
+    }
+
+    #[test]
+    fn whom_the_owner_does_not_let_in_learns_nothing_by_own_conditions() {
+        let arn = "arn:aws:logs:us-east-1:222222222222:log-group:g:log-stream:";
+        let access = Access::to("logs:FilterLogEvents").on(arn);
+        let tagged = Facts {
+            owner: Some("222222222222".parse().unwrap()),
+            tags: [("stage".to_owned(), "secret".to_owned())].into(),
+            ..Facts::default()
+        };
+        let allow = r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#;
+        let condition = r#""Condition": {"StringEquals": {"aws:ResourceTag/stage": "secret"}}"#;
+        let deny = format!(r#"{allow}, {{"Effect": "Deny", "Action": "*", "Resource": "*", {condition}}}"#);
+        let only = format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", {condition}}}"#);
+        for statements in [allow, &deny, &only] {
+            for facts in [tagged.clone(), Facts { tags: Default::default(), ..tagged.clone() }] {
+                let told = ctx(statements).authorize_with(&access, &facts).unwrap_err().message;
+                assert!(
+                    told.ends_with("because no resource-based policy allows the logs:FilterLogEvents action"),
+                    "{told}"
+                );
+            }
+        }
+        let own = ctx(&deny).authorize_with(&access, &Facts { owner: None, ..tagged }).unwrap_err();
+        assert!(own.message.ends_with("with an explicit deny in an identity-based policy"), "{own}");
+    }
 }

@@ -22,6 +22,9 @@ const FILE: &str = "denied.jsonl";
 const OLDER_FILE: &str = "denied.1.jsonl";
 /// When a file is put aside, in bytes.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// What is kept of the name of a resource, in bytes. Some requests may name it in megabytes, which would crowd out all other
+/// denials.
+const RESOURCE_BYTES_MAX: usize = 4096;
 /// How many lines may wait to be written.
 const WAITING_MAX: usize = 1024;
 /// The longest line that is read back, in bytes.
@@ -96,7 +99,7 @@ impl Denials {
             time: ctx.now.iso8601(),
             principal: request.principal.arn.to_string(),
             action: request.action.to_owned(),
-            resource: request.resource.to_owned(),
+            resource: cut(request.resource),
             reason: reason(decision),
             statements: decision.statements.iter().map(statement).collect(),
             dropped: self.dropped.swap(0, Ordering::Relaxed),
@@ -198,6 +201,12 @@ impl Log {
     }
 }
 
+fn cut(resource: &str) -> String {
+    let end = resource.floor_char_boundary(RESOURCE_BYTES_MAX);
+    let more = if end < resource.len() { "…" } else { "" };
+    format!("{}{more}", &resource[..end])
+}
+
 fn reason(decision: &Decision) -> String {
     match decision.denied {
         Some(Reason::Explicit(kind)) => format!("a statement of {} denies it", with_article(kind)),
@@ -268,6 +277,13 @@ mod tests {
         assert_eq!(find(folder.path(), "request-1").unwrap(), [denial(1)]);
         assert_eq!(find(folder.path(), "request-9").unwrap(), []);
         assert_eq!(newest(folder.path()).unwrap(), Some(denial(2)));
+    }
+
+    #[test]
+    fn of_a_resource_with_an_endless_name_the_beginning_is_kept() {
+        assert_eq!(cut("arn:aws:ecs"), "arn:aws:ecs");
+        let cut = cut(&"é".repeat(RESOURCE_BYTES_MAX));
+        assert!(cut.ends_with("é…") && cut.len() <= RESOURCE_BYTES_MAX + "…".len());
     }
 
     #[test]

@@ -59,13 +59,19 @@ impl Rights {
                 session.push(found.unwrap_or_else(|| Arc::new(Policy::nothing(arn.as_str()))));
             }
             if !opened.tags.is_empty() {
-                let mut own = (*tags).clone();
-                own.extend(opened.tags.clone());
-                tags = Arc::new(own);
+                tags = Arc::new(tags_over(&tags, &opened.tags));
             }
         }
         Ok(Self { identity, session, tags })
     }
+}
+
+/// A session's tags over those of its user or role. Keys that differ only in case are one: condition keys are compared
+/// without regard to it.
+fn tags_over(own: &BTreeMap<String, String>, session: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_covered = |key: &String| session.keys().any(|over| over.to_lowercase() == key.to_lowercase());
+    let rest = own.iter().filter(|(key, _)| !is_covered(key));
+    rest.chain(session).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The policy that a session carries. It was checked when the session was opened; one that cannot be read any more
@@ -75,5 +81,20 @@ fn inline_session_policy(text: &str) -> Policy {
     match policy::parse(text, Purpose::Session) {
         Ok(document) => Policy::new(NAME, document),
         Err(_) => Policy::nothing(NAME),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_tags_cover_those_of_its_role_whatever_their_case() {
+        let tags = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let own = tags(&[("team", "own"), ("Stage", "test")]);
+        let covered = tags_over(&own, &tags(&[("Team", "session")]));
+        assert_eq!(covered, tags(&[("Stage", "test"), ("Team", "session")]));
     }
 }
