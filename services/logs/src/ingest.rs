@@ -112,7 +112,7 @@ impl Logs {
         if events.is_empty() {
             return Ok(());
         }
-        let samples = self.filters.samples(self, open.name, &open.group, &events).await?;
+        let (samples, events) = self.filters.samples(self, open.name, &open.group, events).await?;
         let key = open.name.key(&open.group.storage_id)?;
         self.segments.append(&key, open.stream, now, events).await?;
         self.filters.send(&*self.metrics, open.name, samples).await;

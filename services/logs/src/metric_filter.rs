@@ -21,6 +21,9 @@ pub const FILTERS_MAX: usize = 100;
 pub const REGEX_FILTERS_MAX: usize = 5;
 /// CloudWatch Logs' quota of dimensions of a metric filter.
 pub const DIMENSIONS_MAX: usize = 3;
+/// How many bytes of messages are looked at on the spot, counted once for each filter; more, and any that are compared with
+/// a regular expression, can take so long that other requests would wait.
+const QUICK_BYTES_MAX: usize = 512 * 1024;
 /// How many groups' compiled filters are kept in memory.
 const COMPILED_GROUPS_MAX: usize = 4096;
 const MINUTE_MS: i64 = 60_000;
@@ -195,23 +198,36 @@ struct GroupFilters {
     compiled: Vec<Compiled>,
 }
 
+impl GroupFilters {
+    /// Whether a batch is looked at in no time.
+    fn is_quick(&self, events: &[NewEvent]) -> bool {
+        let bytes: usize = events.iter().map(|event| event.message.len()).sum();
+        bytes * self.compiled.len() <= QUICK_BYTES_MAX && !self.compiled.iter().any(Compiled::has_regex)
+    }
+}
+
 impl Filters {
-    /// What a group's filters find in a batch.
+    /// What a group's filters find in a batch, and the batch.
     pub(crate) async fn samples(
         &self,
         logs: &Logs,
         name: &GroupName,
         group: &Versioned<LogGroup>,
-        events: &[NewEvent],
-    ) -> Result<Samples, Error> {
+        events: Vec<NewEvent>,
+    ) -> Result<(Samples, Vec<NewEvent>), Error> {
         if group.metric_filters == 0 {
-            return Ok(Samples::new());
+            return Ok((Samples::new(), events));
         }
         let filters = match self.known(group) {
             Some(known) => known,
             None => self.read(logs, name, group).await?,
         };
-        Ok(find(&filters.compiled, events))
+        if filters.is_quick(&events) {
+            return Ok((find(&filters.compiled, &events), events));
+        }
+        let found = tokio::task::spawn_blocking(move || (find(&filters.compiled, &events), events)).await;
+        // A panic in there has been printed; nothing else keeps the work from ending.
+        found.map_err(|_| Error::Unavailable)
     }
 
     /// Hands samples on. That they cannot be taken keeps no event from being stored: it is told in the log.
@@ -299,6 +315,18 @@ mod tests {
         assert_eq!(values(&found), [(1, 5.0)]);
         let sample = &found["N"][0];
         assert_eq!((sample.unit.as_str(), &sample.dimensions[0].1), ("Milliseconds", &"/a".to_owned()));
+    }
+
+    #[test]
+    fn what_can_take_long_does_not_hold_up_other_requests() {
+        let filters = |patterns: &[&str]| GroupFilters {
+            changed: 0,
+            compiled: patterns.iter().map(|it| Compiled::new(it, &transformation("1")).unwrap()).collect(),
+        };
+        let long = "x".repeat(QUICK_BYTES_MAX / 2);
+        assert!(filters(&["ERROR", "WARN"]).is_quick(&events(&[(1, &long)])));
+        assert!(!filters(&["ERROR", "WARN", "INFO"]).is_quick(&events(&[(1, &long)])));
+        assert!(!filters(&["ERROR", "%[a-z]{9}%"]).is_quick(&events(&[(1, "x")])));
     }
 
     #[test]

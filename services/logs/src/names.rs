@@ -53,12 +53,16 @@ impl GroupName {
         }
     }
 
-    /// The group of an ARN that is the group's, one of its streams', or either with a wildcard at the end.
+    /// The group of an ARN that is the group's, one of its streams', or either with a wildcard at the end. However long the
+    /// stream's name is: whose the group is must never be left open.
     pub(crate) fn of_arn(text: &str) -> Option<Self> {
-        let arn: Arn = text.parse().ok()?;
-        let name = arn.resource.strip_prefix("log-group:")?.split(':').next()?;
-        let (account, region) = (arn.account.parse().ok()?, arn.region.parse().ok()?);
-        (arn.service == "logs" && is_group_name(name)).then(|| Self { account, region, name: name.to_owned() })
+        let mut parts = text.splitn(8, ':');
+        let mut next = || parts.next();
+        let (head, partition, service, region, account) = (next()?, next()?, next()?, next()?, next()?);
+        let (kind, name) = (next()?, next()?);
+        let is_arn = (head, service, kind) == ("arn", "logs", "log-group") && !partition.is_empty();
+        let (account, region) = (account.parse().ok()?, region.parse().ok()?);
+        (is_arn && is_group_name(name)).then(|| Self { account, region, name: name.to_owned() })
     }
 
     /// Where the events of the group of this id are.
@@ -155,6 +159,9 @@ mod tests {
             assert_eq!((found.name.as_str(), found.arn().as_str()), ("/aws/lambda/f", arn), "{text}");
         }
         assert_eq!(GroupName::of_arn(&format!("{arn}:log-stream:a/b")).unwrap().name, "/aws/lambda/f");
+        let longest = "\u{1f600}".repeat(512);
+        assert!(is_stream_name(&longest));
+        assert_eq!(GroupName::of_arn(&format!("{arn}:log-stream:{longest}")).unwrap().name, "/aws/lambda/f");
         let theirs = GroupName::identified(&ctx, "arn:aws:logs:us-east-1:999999999999:log-group:g").unwrap();
         assert_eq!(theirs.account.as_str(), "999999999999");
     }

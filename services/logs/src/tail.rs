@@ -96,6 +96,14 @@ impl Wanted {
             && self.stream_prefixes.as_ref().is_none_or(|all| all.iter().any(|prefix| stream.starts_with(prefix)))
             && self.pattern.matches(&event.message)
     }
+
+    /// Which events of a batch are wanted. A regular expression can take seconds for a batch, which must not hold up other
+    /// requests. Nothing if the work broke off.
+    async fn taken(self: &Arc<Self>, received: &Received) -> Option<Vec<bool>> {
+        let (wanted, events) = (self.clone(), received.events.clone());
+        let work = move || events.iter().map(|event| wanted.takes(event)).collect();
+        if self.pattern.regexes() == 0 { Some(work()) } else { tokio::task::spawn_blocking(work).await.ok() }
+    }
 }
 
 /// What an update will have.
@@ -107,9 +115,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, identifier: &str, received: &Received, wanted: &Wanted) {
+    /// Adds those events of a batch that are taken, told of each.
+    fn add(&mut self, identifier: &str, received: &Received, taken: &[bool]) {
         self.is_sampled |= received.missed > 0;
-        for event in received.events.iter().filter(|event| wanted.takes(event)) {
+        for event in received.events.iter().zip(taken).filter_map(|(event, is_taken)| is_taken.then_some(event)) {
             if self.events.len() == UPDATE_EVENTS_MAX || self.bytes + event.message.len() > UPDATE_BYTES_MAX {
                 self.is_sampled = true;
                 continue;
@@ -150,6 +159,7 @@ pub(crate) async fn tell(
     updates.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end = pin!(sleep_until(begin + SESSION_MAX));
     let mut gathered = Gathered::default();
+    let wanted = Arc::new(wanted);
     loop {
         let last = tokio::select! {
             () = client.closed() => return,
@@ -165,7 +175,8 @@ pub(crate) async fn tell(
             }
             (at, received) = next(&mut watched) => match received {
                 Some(received) => {
-                    gathered.add(&watched[at].identifier, &received, &wanted);
+                    let Some(taken) = wanted.taken(&received).await else { return };
+                    gathered.add(&watched[at].identifier, &received, &taken);
                     None
                 }
                 None => {

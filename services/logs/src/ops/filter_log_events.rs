@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use base::Timestamp;
 use platform::{Access, Ctx};
@@ -16,6 +17,9 @@ use crate::{Error, Logs, group, page, reading, stream};
 const SCANNED_EVENTS_MAX: u64 = 1_000_000;
 /// How many bytes of messages one request looks at.
 const SCANNED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// How long one request looks: a pattern with regular expressions can take seconds for one event.
+const SEARCH_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn access(ctx: &Ctx, input: &FilterLogEventsRequest) -> Access {
     let (name, identifier) = (input.log_group_name.as_deref(), input.log_group_identifier.as_deref());
@@ -49,7 +53,7 @@ pub(crate) async fn filter_log_events(
     let limit = page::size(input.limit, PAGE_EVENTS_MAX);
     let scan = scan(input, from.map(|number| reading::cursor(&number)).transpose()?);
     let key = name.key(&group.storage_id)?;
-    let found = logs.blocking(move |segments| search(segments, &key, &scan, &pattern, limit)).await?;
+    let found = logs.blocking(move |segments| search(segments, &key, &scan, (&pattern, limit, SEARCH_MAX))).await?;
     let next = found.next.map(reading::number);
     Ok(FilterLogEventsResponse {
         events: Some(found.events),
@@ -82,16 +86,17 @@ fn search(
     segments: &Segments,
     key: &GroupKey,
     scan: &Scan,
-    pattern: &Pattern,
-    limit: usize,
+    (pattern, limit, time_max): (&Pattern, usize, Duration),
 ) -> Result<Found, segments::Error> {
+    let begun = Instant::now();
     let mut events = Vec::new();
     let mut bytes = 0;
     // Where the page is full, before an event that it has no room for.
     let mut full = None;
     let scanned = segments.scan(key, scan, &mut |event| {
+        let is_late = begun.elapsed() >= time_max;
         if !pattern.matches(event.message) {
-            return ControlFlow::Continue(());
+            return if is_late { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         }
         bytes += event.message.len();
         if events.len() == limit || (bytes > PAGE_BYTES_MAX && !events.is_empty()) {
@@ -102,7 +107,7 @@ fn search(
             return ControlFlow::Break(());
         }
         events.push(answer(event));
-        ControlFlow::Continue(())
+        if is_late { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(Found { events, next: full.or(scanned.next) })
 }
@@ -114,5 +119,36 @@ fn answer(event: EventRef<'_>) -> FilteredLogEvent {
         message: Some(event.message.to_owned()),
         ingestion_time: Some(event.ingestion.as_millis()),
         event_id: Some(event.id.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{AccountId, Region};
+    use segments::{NewEvent, Options};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_search_that_takes_too_long_goes_on_where_it_stopped() {
+        let directory = tempfile::tempdir().unwrap();
+        let segments = Segments::open(directory.path(), Options::default()).unwrap();
+        let key = GroupKey::new(AccountId::DEFAULT, &Region::default(), "g").unwrap();
+        let event = |n: i64| NewEvent { timestamp: Timestamp::from_secs(n), message: n.to_string() };
+        segments.append(&key, "s", Timestamp::from_secs(9), (0..6).map(event).collect()).await.unwrap();
+        let pattern = Pattern::parse("?1 ?2 ?5").unwrap();
+        for (direction, expected) in [(Direction::Forward, ["1", "2", "5"]), (Direction::Backward, ["5", "2", "1"])] {
+            let (mut scan, mut messages, mut pages) = (Scan { direction, ..Scan::default() }, Vec::new(), 0);
+            loop {
+                let found = search(&segments, &key, &scan, (&pattern, 10, Duration::ZERO)).unwrap();
+                messages.extend(found.events.into_iter().filter_map(|event| event.message));
+                pages += 1;
+                scan.from = found.next;
+                if scan.from.is_none() {
+                    break;
+                }
+            }
+            assert_eq!((messages.as_slice(), pages), (expected.map(str::to_owned).as_slice(), 7));
+        }
     }
 }

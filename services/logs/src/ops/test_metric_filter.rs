@@ -13,12 +13,18 @@ pub(crate) fn access(ctx: &Ctx, _: &TestMetricFilterRequest) -> Access {
 
 /// Tells which messages a pattern takes, and what it finds in them.
 pub(crate) async fn test_metric_filter(
-    _: &Logs,
+    logs: &Logs,
     _: &Ctx,
     input: TestMetricFilterRequest,
 ) -> Result<TestMetricFilterResponse, Error> {
     let pattern = Pattern::parse(&input.filter_pattern)?;
-    let matches = input.log_event_messages.into_iter().zip(1..).filter_map(|(message, number)| {
+    // A regular expression can take seconds.
+    let matches = logs.blocking(move |_| Ok(matches(&pattern, input.log_event_messages))).await?;
+    Ok(TestMetricFilterResponse { matches: Some(matches) })
+}
+
+fn matches(pattern: &Pattern, messages: Vec<String>) -> Vec<MetricFilterMatchRecord> {
+    let matches = messages.into_iter().zip(1..).filter_map(|(message, number)| {
         let extracted = pattern.extract(&message)?;
         Some(MetricFilterMatchRecord {
             event_number: Some(number),
@@ -26,5 +32,5 @@ pub(crate) async fn test_metric_filter(
             extracted_values: Some(extracted),
         })
     });
-    Ok(TestMetricFilterResponse { matches: Some(matches.collect()) })
+    matches.collect()
 }

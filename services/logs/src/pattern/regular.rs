@@ -14,8 +14,9 @@ use regex::{Regex, RegexBuilder};
 
 use super::PatternError;
 
-/// How large one compiled expression may be, in bytes: repetition can make a short one huge.
-const REGEX_BYTES_MAX: usize = 1 << 18;
+/// How large one compiled expression may be, in bytes: repetition can make a short one huge, and the time that a text takes
+/// grows with it.
+const REGEX_BYTES_MAX: usize = 1 << 15;
 /// How much one may keep while it runs, in bytes.
 const REGEX_CACHE_BYTES_MAX: usize = 1 << 20;
 

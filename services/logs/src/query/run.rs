@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use base::Timestamp;
 use segments::{Cursor, Direction, EventId, GroupKey, Scan, Segments};
@@ -23,6 +24,8 @@ const AT_ONCE_MAX: usize = 2;
 const PIECE_EVENTS: u64 = 100_000;
 /// How many bytes of messages are looked at before it is asked whether to go on.
 const PIECE_BYTES: u64 = 32 * 1024 * 1024;
+/// How long events are looked at before it is asked whether to go on: what a query does with one can take long.
+const PIECE_MAX: Duration = Duration::from_millis(500);
 /// After how many events it is looked whether older ones still matter.
 const HORIZON_EVENTS: u64 = 256;
 
@@ -149,7 +152,7 @@ impl Logs {
                 if self.platform.clock.now().since(started) > RUN_MAX {
                     return Outcome::Timeout;
                 }
-                let looked = self.blocking(move |segments| Ok(look(segments, piece, execution)));
+                let looked = self.blocking(move |segments| Ok(look(segments, piece, execution, PIECE_MAX)));
                 let Ok(looked) = looked.await else { return Outcome::Failed };
                 execution = looked.execution;
                 *lock(&run.scanned) = Scanned::of(execution.statistics(), index as u64 + 1);
@@ -228,6 +231,8 @@ impl Drop for Ending<'_> {
 /// What is looked at at a time.
 struct Piece {
     index: usize,
+    /// Until when events have come in that count; none for all.
+    until: Option<Timestamp>,
     key: GroupKey,
     log: String,
     scan: Scan,
@@ -261,7 +266,10 @@ impl Piece {
             limit_bytes: PIECE_BYTES,
             ..Scan::default()
         };
-        Self { index, key, log: log.to_owned(), scan }
+        // Rows that are made again have no event that came after the query had ended: whoever asks may have lost the right to
+        // see it since.
+        let until = query.ended.filter(|_| !query.is_open());
+        Self { index, until, key, log: log.to_owned(), scan }
     }
 
     fn after(mut self, from: Cursor) -> Self {
@@ -270,7 +278,8 @@ impl Piece {
     }
 }
 
-fn look(segments: &Segments, piece: Piece, mut execution: Execution) -> Looked {
+fn look(segments: &Segments, piece: Piece, mut execution: Execution, time_max: Duration) -> Looked {
+    let begun = Instant::now();
     let mut failure = None;
     let mut is_done = false;
     let mut ptr = String::new();
@@ -282,6 +291,9 @@ fn look(segments: &Segments, piece: Piece, mut execution: Execution) -> Looked {
             return ControlFlow::Break(());
         }
         seen += 1;
+        if piece.until.is_some_and(|until| event.ingestion > until) {
+            return ControlFlow::Continue(());
+        }
         ptr.clear();
         // Writing to a String cannot fail.
         let _ = write!(ptr, "{}/{:x}", piece.index, event.id.as_u128());
@@ -294,7 +306,8 @@ fn look(segments: &Segments, piece: Piece, mut execution: Execution) -> Looked {
             ptr: &ptr,
         });
         match pushed {
-            Ok(()) => ControlFlow::Continue(()),
+            Ok(()) if begun.elapsed() < time_max => ControlFlow::Continue(()),
+            Ok(()) => ControlFlow::Break(()),
             Err(error) => {
                 failure = Some(error);
                 ControlFlow::Break(())
