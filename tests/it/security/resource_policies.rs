@@ -1,15 +1,15 @@
 //! Log groups of another account: what their owner's policy allows, and what one's own account allows, both together.
 
 use serde_json::{Value as Json, json};
-use tests::Account;
-use tests::raw::Answer;
+use tests::raw::{Answer, Connection, Request};
+use tests::{Account, Options, REGION, Server, program};
 use wire::model::Protocol;
 use wire::sigv4::Credentials;
 
 use super::authorization::{give, make_role, policy, session_of};
 use super::furniture::{furnish, is_private};
 use super::names::{Names, VICTIM, statement};
-use super::target::{Scene, Target};
+use super::target::{Scene, Target, now};
 
 const LOGS: &wire::model::ServiceModel = &logs::api::MODEL;
 
@@ -153,4 +153,49 @@ fn a_pointer_to_an_event_opens_nothing_to_whom_may_not_read_it() {
         let failure = scene.call(&record, &owner.root, &forged).failure(record.protocol);
         assert_eq!(failure.code, "InvalidParameterException", "{failure:?}");
     }
+}
+
+#[test]
+fn a_query_that_has_ended_shows_nothing_that_came_after_it() {
+    let mut server = Server::start(Options::default());
+    let (owner, stranger) = (server.account(), server.account());
+    let host = |server: &Server| server.address().to_string();
+    let ask = |server: &Server, by: &Credentials, operation: &str, input: &Json| {
+        let request = Request::of(&host(server), LOGS, operation, Protocol::AwsJson11, &input.to_string());
+        Connection::to(server.address()).send(&request.signed(by, "logs", REGION, now()))
+    };
+    let stream = json!({ "logGroupName": VICTIM, "logStreamName": VICTIM });
+    let write = |server: &Server, message: &str| {
+        let mut batch = stream.clone();
+        batch["logEvents"] = json!([{ "timestamp": now().as_millis(), "message": message }]);
+        ask(server, &owner.root, "PutLogEvents", &batch).success();
+    };
+    ask(&server, &owner.root, "CreateLogGroup", &json!({ "logGroupName": VICTIM })).success();
+    ask(&server, &owner.root, "CreateLogStream", &stream).success();
+    write(&server, "for everybody");
+    let document = statement(json!({
+        "Effect": "Allow", "Action": "logs:*", "Resource": "*", "Principal": { "AWS": stranger.id },
+    }));
+    let policy = json!({ "policyName": VICTIM, "policyDocument": document });
+    ask(&server, &owner.root, "PutResourcePolicy", &policy).success();
+    let hour = now().as_secs();
+    let query = json!({
+        "logGroupIdentifiers": [group(&owner)], "startTime": hour - 3600, "endTime": hour + 3600,
+        "queryString": "fields @message",
+    });
+    let id = ask(&server, &stranger.root, "StartQuery", &query).success().json()["queryId"].clone();
+    let results = |server: &Server| {
+        let ended = program::until(program::LIMIT, || {
+            let results = ask(server, &stranger.root, "GetQueryResults", &json!({ "queryId": id })).success().json();
+            (results["status"] == "Complete").then(|| results.to_string())
+        });
+        ended.expect("the query ends")
+    };
+    assert!(results(&server).contains("for everybody"));
+    ask(&server, &owner.root, "DeleteResourcePolicy", &json!({ "policyName": VICTIM })).success();
+    write(&server, "for nobody else");
+    // What the query has found is in memory, and made again where it is gone.
+    server.kill_server();
+    let again = results(&server);
+    assert!(!again.contains("for nobody else"), "what was written after the end of the right to read it: {again}");
 }
