@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base::Principal;
 use platform::identity::Session;
-use platform::{Access, Ctx};
+use platform::{Access, Ctx, Rights};
 use policy::{Context, Decision, Policy, Request, evaluate_federated};
 
 use crate::api::{AssumeRoleWithWebIdentityRequest, AssumeRoleWithWebIdentityResponse, AssumedRoleUser, Tag};
@@ -40,7 +41,7 @@ pub(crate) async fn assume_role_with_web_identity(
     let (tags, transitive_tag_keys) = session_tags::check(given, identity.transitive_tag_keys.clone())?;
     let packed_policy_size = packed_size::percent(document.as_deref(), &arns, &tags)?;
 
-    let mut context = ctx.context(role.account);
+    let mut context = of_nobody(ctx).context(role.account);
     add_keys(&mut context, &role, &identity, &tags, &input.role_session_name);
     let decide = |action: &'static str| decide(ctx, &role, &identity, action, &context);
     decide(ACTION)?;
@@ -78,6 +79,13 @@ pub(crate) async fn assume_role_with_web_identity(
         source_identity: identity.source_identity,
         subject_from_web_identity_token: Some(identity.subject),
     })
+}
+
+/// The request as if nobody had signed it. Whoever does has no say, and brings no condition keys: not the tags of a user of
+/// another account, nor what a token said that opened another session.
+fn of_nobody(ctx: &Ctx) -> Ctx {
+    let principal = Principal::anonymous();
+    Ctx { rights: Rights::of_nobody(&principal), principal, session: None, ..ctx.clone() }
 }
 
 fn add_keys(

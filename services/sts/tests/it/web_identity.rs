@@ -1,11 +1,12 @@
 use std::sync::atomic::Ordering;
 
 use base::{Arn, Principal, PrincipalKind};
+use platform::identity::Session;
 use platform::ports::OidcProviderView;
 use serde_json::{Value, json};
 use sts::api::{AssumeRoleWithWebIdentityRequest, AssumeRoleWithWebIdentityResponse};
 
-use crate::bench::{Bench, HERE, Refusal, refusal, role_arn};
+use crate::bench::{Bench, ELSEWHERE, HERE, Refusal, refusal, role_arn};
 use crate::issuer::Issuer;
 
 const CLIENT: &str = "sts.amazonaws.com";
@@ -175,4 +176,44 @@ async fn a_role_that_is_not_there_is_refused_as_one_that_does_not_trust() {
     };
     let refused = bench.ask::<AssumeRoleWithWebIdentityResponse>("AssumeRoleWithWebIdentity", input).await.unwrap_err();
     assert_eq!(refused, refusal("AccessDenied", 403, "Not authorized to perform sts:AssumeRoleWithWebIdentity"));
+}
+
+#[tokio::test]
+async fn whoever_signs_brings_no_conditions_of_their_own() {
+    let issuer = Issuer::plain().await;
+    let name = issuer.name().to_owned();
+    let provider = format!("arn:aws:iam::{HERE}:oidc-provider/{name}");
+    for condition in [
+        json!({"ForAnyValue:StringEquals": {format!("{name}:amr"): "authenticated"}}),
+        json!({"StringEquals": {"aws:PrincipalAccount": ELSEWHERE}}),
+        json!({"StringEquals": {"aws:SourceIdentity": "trusted"}}),
+    ] {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Federated": provider}, "Condition": condition,
+            "Action": "sts:AssumeRoleWithWebIdentity",
+        }]});
+        let bench = Bench::with_role("web", &trust.to_string());
+        let known = OidcProviderView {
+            arn: provider.parse().unwrap(),
+            url: issuer.url.clone(),
+            client_ids: vec![CLIENT.to_owned()],
+            thumbprints: Vec::new(),
+        };
+        bench.providers.0.lock().unwrap().insert(issuer.url.clone(), known);
+        let mut signer = bench.as_root_of(ELSEWHERE);
+        signer.ctx.session = Some(Session {
+            principal: signer.ctx.principal.clone(),
+            issued: signer.ctx.now,
+            expires: signer.ctx.now,
+            session_policy: None,
+            policy_arns: Vec::new(),
+            tags: Default::default(),
+            transitive_tag_keys: Vec::new(),
+            source_identity: Some("trusted".to_owned()),
+            keys: [(format!("{name}:amr"), vec!["authenticated".to_owned()])].into(),
+            external_id: None,
+        });
+        let refused = assume(&signer, issuer.token(claims(&bench, json!({})))).await.map(drop).unwrap_err();
+        assert_eq!(refused.0, "AccessDenied", "{condition}");
+    }
 }
