@@ -1,10 +1,11 @@
 use iam::api::{
-    ContextEntry, EvaluationResult, GetContextKeysForCustomPolicyRequest, GetContextKeysForPolicyResponse,
-    GetContextKeysForPrincipalPolicyRequest, InlinePolicyIdentifierType, PolicyEvaluationDecisionType as Word,
-    PolicyIdentifier, SimulateCustomPolicyRequest, SimulatePolicyResponse, SimulatePrincipalPolicyRequest,
+    ContextEntry, CreateRoleRequest, CreateRoleResponse, EvaluationResult, GetContextKeysForCustomPolicyRequest,
+    GetContextKeysForPolicyResponse, GetContextKeysForPrincipalPolicyRequest, InlinePolicyIdentifierType,
+    PolicyEvaluationDecisionType as Word, PolicyIdentifier, SimulateCustomPolicyRequest, SimulatePolicyResponse,
+    SimulatePrincipalPolicyRequest,
 };
 
-use crate::bench::{ACCOUNT, Bench, POLICY, policy_arn, refusal};
+use crate::bench::{ACCOUNT, Bench, POLICY, TRUST, policy_arn, refusal};
 
 const DENY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:Get*","Resource":"arn:aws:s3:::secret/*"}]}"#;
@@ -194,4 +195,27 @@ async fn condition_keys_are_listed() {
     let request = GetContextKeysForCustomPolicyRequest { policy_input_list: policies(&[input]) };
     let answer: GetContextKeysForPolicyResponse = bench.ask("GetContextKeysForCustomPolicy", request).await.unwrap();
     assert_eq!(answer.context_key_names.unwrap(), ["aws:SecureTransport"]);
+}
+
+#[tokio::test]
+async fn of_another_accounts_roles_nothing_is_told() {
+    let bench = Bench::new();
+    let other = bench.as_root_of("222222222222");
+    let role = CreateRoleRequest {
+        role_name: "worker".to_owned(),
+        path: Some("/hidden/".to_owned()),
+        assume_role_policy_document: TRUST.to_owned(),
+        ..Default::default()
+    };
+    other.ask::<CreateRoleResponse>("CreateRole", role).await.unwrap();
+    let asked = |name: &str| SimulatePrincipalPolicyRequest {
+        policy_source_arn: format!("arn:aws:iam::222222222222:role/{name}"),
+        action_names: policies(&["s3:GetObject"]),
+        ..Default::default()
+    };
+    let session = bench.as_session();
+    for name in ["worker", "nobody"] {
+        let refused = session.tell("SimulatePrincipalPolicy", asked(name)).await.unwrap_err();
+        assert!(refused.2.contains(&format!("on resource: arn:aws:iam::222222222222:role/{name} ")), "{}", refused.2);
+    }
 }
