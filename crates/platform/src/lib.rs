@@ -43,7 +43,9 @@ pub use gateway::{Answer, Gateway, GatewayParts, Service};
 pub use guarded::Broken;
 pub use keyring::{KEY_BYTES, Keyring};
 pub use page_token::InvalidPageToken;
-pub use reconciler::{Cause, Plan, Planned, Reconciler, ReconcilerStatus, Reconcilers, Round, Runner, Turn, Wake, planned};
+pub use reconciler::{
+    Cause, Plan, Planned, Reconciler, ReconcilerStatus, Reconcilers, Round, Runner, Turn, Wake, planned,
+};
 pub use rights::Rights;
 
 /// A boxed future, for traits that are used behind `dyn`.
