@@ -1,10 +1,11 @@
 """Puts log events and data points without end, and tells what was acknowledged and what it never heard of.
 
-A line for each call: `yes STREAM FIRST COUNT` or `unknown STREAM FIRST COUNT`, where each event's message is its number in
-the stream; for data points `data yes` or `data unknown`. A call without an answer is not made again: its events may be
+A line for each call: `yes STREAM FIRST COUNT` or `unknown STREAM FIRST COUNT`, where each event's message begins with its
+number in the stream and goes on with noise; for data points `data yes` or `data unknown`. A call without an answer is not made again: its events may be
 there or not. It ends when the file that it is given exists.
 """
 
+import base64
 import os
 import sys
 import threading
@@ -16,6 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 end, count = sys.argv[1], int(sys.argv[2])
 lock = threading.Lock()
+# What makes the server's files so large that it seals some meanwhile.
+NOISE_BYTES = 3000
 CONFIG = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
 
 
@@ -42,7 +45,8 @@ def put_events(number):
     while not os.path.exists(end):
         at = max(at, int(time.time() * 1000))
         size = 1 + (first * 7 + number) % 40
-        events = [{"timestamp": at, "message": str(serial)} for serial in range(first, first + size)]
+        noise = [base64.b64encode(os.urandom(NOISE_BYTES)).decode() for _ in range(size)]
+        events = [{"timestamp": at, "message": f"{first + after} {text}"} for after, text in enumerate(noise)]
         answer = is_answered(logs.put_log_events, logGroupName="load", logStreamName=stream, logEvents=events)
         tell(answer, stream, first, size)
         first += size
