@@ -6,7 +6,7 @@ use tests::raw::{Answer, Request, form};
 use wire::model::Protocol;
 use wire::sigv4::Credentials;
 
-use super::names::{VICTIM, statement, trust};
+use super::names::{VICTIM, trust};
 use super::sessions::{by_root, call, temporary};
 use super::target::{Refusal, Scene, Target, now};
 
