@@ -26,6 +26,9 @@ pub struct ServedService {
     pub rust_type: String,
     /// The code of a constraint violation, where the protocol's own is not used.
     pub validation_error: Option<String>,
+    /// Whether the binary does not offer the service yet.
+    #[serde(default)]
+    pub in_preparation: bool,
     /// Enumerations whose words on the wire are others than the model says.
     #[serde(default)]
     pub words: BTreeMap<String, Vec<String>>,

@@ -79,7 +79,8 @@ fn every_operation_of_sts_has_a_step_that_succeeds() {
 fn every_service_that_is_served_has_its_script_and_is_attacked() {
     let text = std::fs::read_to_string(source("models/operations.toml")).unwrap();
     let table: toml::Table = toml::from_str(&text).unwrap();
-    let services: Vec<&str> = table.keys().map(String::as_str).collect();
+    let is_offered = |service: &toml::Value| service.get("in_preparation").is_none();
+    let services: Vec<&str> = table.iter().filter(|(_, row)| is_offered(row)).map(|(name, _)| name.as_str()).collect();
     assert_eq!(services, ["cloudwatch", "ecs", "iam", "logs", "sts"], "a new service needs a script and a test above");
     let mut attacked: Vec<&str> = crate::security::MODELS.iter().map(|model| model.name).collect();
     attacked.sort_unstable();

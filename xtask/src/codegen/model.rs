@@ -14,6 +14,8 @@ pub struct Model {
     pub name: String,
     /// The Rust type that serves it.
     pub rust_type: String,
+    /// Whether the binary does not offer the service yet.
+    pub in_preparation: bool,
     pub metadata: Value,
     /// What an error against the model's constraints is called, where not as the protocol says.
     pub validation_error: Option<String>,
@@ -82,6 +84,7 @@ impl Model {
         Ok(Self {
             name: name.to_owned(),
             rust_type: served.rust_type.clone(),
+            in_preparation: served.in_preparation,
             metadata: document["metadata"].take(),
             validation_error: served.validation_error.clone(),
             operations,
