@@ -54,18 +54,25 @@ impl Places {
 /// Whether a text is like a pattern. The time grows with the product of their lengths, by 64.
 pub(crate) fn is_like<'a>(pattern: impl Iterator<Item = Unit<'a>>, text: &str) -> bool {
     let places = Places::new(pattern);
-    let by_any = places.leading_on(None);
-    let mut by_character: HashMap<char, Vec<u64>> = HashMap::new();
-    let known: std::collections::HashSet<char> = places.characters.iter().copied().flatten().collect();
+    // What leads on by which character; first, by those that the pattern has not.
+    let mut leading_on = vec![places.leading_on(None)];
+    let (mut of_ascii, mut of_others) = ([None; 128], HashMap::<char, Option<usize>>::new());
     let mut reached = places.none();
     set(&mut reached, 0);
     for character in text.chars() {
-        let leading_on = match known.contains(&character) {
-            true => by_character.entry(character).or_insert_with(|| places.leading_on(Some(character))),
-            false => &by_any,
+        let known = match of_ascii.get_mut(character as usize) {
+            Some(known) => known,
+            None => of_others.entry(character).or_default(),
         };
+        let number = *known.get_or_insert_with(|| {
+            if !places.characters.contains(&Some(character)) {
+                return 0;
+            }
+            leading_on.push(places.leading_on(Some(character)));
+            leading_on.len() - 1
+        });
         let mut carried = 0;
-        for ((reached, runs), leading_on) in reached.iter_mut().zip(&places.runs).zip(leading_on) {
+        for ((reached, runs), leading_on) in reached.iter_mut().zip(&places.runs).zip(&leading_on[number]) {
             let on = *reached & leading_on;
             let kept = *reached & runs;
             *reached = on << 1 | carried | kept;

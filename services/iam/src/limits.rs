@@ -37,7 +37,7 @@ pub(crate) const THUMBPRINTS_PER_PROVIDER: usize = 5;
 /// Pairs of action and resource of one simulation.
 pub(crate) const SIMULATED_PAIRS_MAX: usize = 10_000;
 /// Characters of the policies of one simulation, times its pairs: what evaluating it costs.
-pub(crate) const SIMULATED_BYTES_MAX: usize = 256 << 20;
+pub(crate) const SIMULATED_BYTES_MAX: usize = 64 << 20;
 /// Policies of one simulation: more than can be attached to a user and its groups, and as many of the request's.
 pub(crate) const SIMULATED_POLICIES_MAX: usize = 500;
 /// Tags of an entity.

@@ -17,6 +17,7 @@ use crate::api::{
     Position, ResourceSpecificResult, Statement,
 };
 use crate::limits::{SIMULATED_BYTES_MAX, SIMULATED_PAIRS_MAX, SIMULATED_POLICIES_MAX};
+use crate::page::Page;
 
 /// What actions that know no resource, or requests that name none, are simulated on.
 const ANY_RESOURCE: &str = "*";
@@ -137,8 +138,16 @@ impl Prepared {
         (0..self.actions.len()).map(|at| (format!("{at:06}"), at)).collect()
     }
 
+    /// What would be decided about the actions of a page. With many resources that takes seconds, for which other requests
+    /// must not wait.
+    pub(crate) async fn results(self, page: Page<usize>) -> Result<Page<EvaluationResult>, Error> {
+        let results = tokio::task::spawn_blocking(move || page.map(|action| self.result(action))).await;
+        // A panic in there has been printed; nothing else keeps the work from ending.
+        results.map_err(|_| Error::Denied(wire::Error::internal()))
+    }
+
     /// What would be decided about an action. On several resources together that is what is worst of each.
-    pub(crate) fn result(&self, action: usize) -> EvaluationResult {
+    fn result(&self, action: usize) -> EvaluationResult {
         let action = &self.actions[action];
         let specific: Vec<_> = self.resources.iter().map(|resource| self.on(action, resource)).collect();
         let decisions = specific.iter().map(|result| result.eval_resource_decision);

@@ -33,7 +33,8 @@ pub(crate) async fn simulate_custom_policy(
         entries: input.context_entries,
     };
     let prepared = simulation.prepare()?;
-    let page = request.of(prepared.actions()).map(|action| prepared.result(action));
+    let page = request.of(prepared.actions());
+    let page = prepared.results(page).await?;
     Ok(SimulatePolicyResponse {
         is_truncated: page.is_truncated(),
         marker: page.marker,

@@ -40,7 +40,8 @@ pub(crate) async fn simulate_principal_policy(
         entries: input.context_entries,
     };
     let prepared = simulation.prepare()?;
-    let page = request.of(prepared.actions()).map(|action| prepared.result(action));
+    let page = request.of(prepared.actions());
+    let page = prepared.results(page).await?;
     Ok(SimulatePolicyResponse {
         is_truncated: page.is_truncated(),
         marker: page.marker,
