@@ -19,6 +19,10 @@ pub const DATA_MAX: usize = 1000;
 pub const VALUES_MAX: usize = 150;
 /// The longest namespace, name of a metric and of a dimension are the model's; characters are these.
 const AWS_NAMESPACE: &str = "AWS/";
+/// The longest name of a dimension (the model's limit).
+const DIMENSION_NAME_BYTES_MAX: usize = 255;
+/// The longest value of a dimension (the model's limit).
+const DIMENSION_VALUE_BYTES_MAX: usize = 1024;
 /// How far back a datum may lie.
 const PAST_MAX: Duration = Duration::from_secs(14 * 86_400);
 /// How far ahead a datum may lie.
@@ -61,6 +65,18 @@ pub fn unit_of(unit: StandardUnit) -> Unit {
     Unit::named(unit.as_str()).unwrap_or(Unit::NONE)
 }
 
+/// Whether a metric can have this dimension.
+pub fn is_dimension(name: &str, value: &str) -> bool {
+    let is_text = |text: &str| text.is_ascii() && !text.trim().is_empty() && !text.chars().any(char::is_control);
+    let fits = name.len() <= DIMENSION_NAME_BYTES_MAX && value.len() <= DIMENSION_VALUE_BYTES_MAX;
+    fits && is_text(name) && is_text(value) && !name.starts_with(':')
+}
+
+/// Whether a metric can have this value.
+pub fn is_value(value: f64) -> bool {
+    value.is_finite() && value.abs() <= value_max()
+}
+
 /// The dimensions that a client names.
 ///
 /// # Errors
@@ -73,8 +89,7 @@ pub fn admit_dimensions(dimensions: Option<Vec<Dimension>>, path: &str) -> Resul
     }
     let mut admitted = BTreeMap::new();
     for Dimension { name, value } in dimensions {
-        let is_text = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
-        if !is_text(&name) || !is_text(&value) || name.starts_with(':') || !name.is_ascii() || !value.is_ascii() {
+        if !is_dimension(&name, &value) {
             return Err(Error::InvalidValue(format!("The value {name}={value} for parameter {path} is invalid.")));
         }
         if admitted.contains_key(&name) {
@@ -219,7 +234,7 @@ impl Place {
     }
 
     fn number(&self, name: &str, value: f64) -> Result<f64, Error> {
-        if value.is_finite() && value.abs() <= value_max() {
+        if is_value(value) {
             return Ok(value);
         }
         let shown = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };

@@ -108,6 +108,26 @@ async fn other_services_may_write_to_aws_namespaces() {
     assert_eq!((&point["Sum"], &point["SampleCount"], &point["Unit"]), (&json!(3.0), &json!(2.0), &json!("Bytes")));
 }
 
+/// All that comes in at once is written together: what the store refuses would be everybody's failure.
+#[tokio::test]
+async fn dimensions_that_an_event_made_up_are_left_out() {
+    use platform::ports::{MetricSample, MetricSink as _};
+    let bed = Bed::new();
+    let sample = |value: &str| MetricSample {
+        name: "errors".to_owned(),
+        dimensions: vec![("Path".to_owned(), value.to_owned())],
+        timestamp: Timestamp::from_secs(START),
+        value: 1.0,
+        unit: "None".to_owned(),
+    };
+    let endless = "x".repeat(1 << 20);
+    let samples = [endless.as_str(), "", "a\nb", "é", "/a"].map(sample).into();
+    bed.cloudwatch.put(ACCOUNT.parse().unwrap(), &Region::default(), "test", samples).await.unwrap();
+    let metrics = bed.ok("ListMetrics", json!({})).await["Metrics"].clone();
+    assert_eq!(metrics.as_array().unwrap().len(), 1);
+    assert_eq!(metrics[0]["Dimensions"][0]["Value"], "/a");
+}
+
 #[tokio::test]
 async fn data_with_entities_is_kept_like_all_other() {
     let bed = Bed::new();
