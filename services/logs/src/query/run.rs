@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use base::Timestamp;
+use base::{AccountId, Timestamp};
 use segments::{Cursor, Direction, EventId, GroupKey, Scan, Segments};
 use store::{Scope, StoreError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::rows::{Rows, RowsCache};
 use super::{CONCURRENT_MAX, Pointer, Query, ROWS_BYTES_MAX, RUN_BYTES_MAX, RUN_MAX, Scanned};
@@ -20,6 +20,8 @@ use crate::{Error, Logs};
 
 /// How many queries run at a time; the others wait, Scheduled.
 const AT_ONCE_MAX: usize = 2;
+/// How many of them are one account's: a place is left to others, who so wait for one query, not for a hundred.
+const OF_ACCOUNT_AT_ONCE_MAX: usize = 1;
 /// How many events are looked at before it is asked whether to go on: a piece takes some tenths of a second.
 const PIECE_EVENTS: u64 = 100_000;
 /// How many bytes of messages are looked at before it is asked whether to go on.
@@ -44,11 +46,14 @@ pub(crate) struct Queries {
     open: Mutex<BTreeMap<QueryKey, Arc<Run>>>,
     rows: Mutex<RowsCache>,
     places: Arc<Semaphore>,
+    /// The places of each account that has a query.
+    of_accounts: Mutex<BTreeMap<AccountId, Weak<Semaphore>>>,
 }
 
 impl Default for Queries {
     fn default() -> Self {
-        Self { open: Mutex::default(), rows: Mutex::default(), places: Arc::new(Semaphore::new(AT_ONCE_MAX)) }
+        let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
+        Self { open: Mutex::default(), rows: Mutex::default(), places, of_accounts: Mutex::default() }
     }
 }
 
@@ -59,6 +64,9 @@ struct Run {
     is_cancelled: AtomicBool,
     scanned: Mutex<Scanned>,
 }
+
+/// A place to run in, given back when it is dropped.
+type Place = (Option<OwnedSemaphorePermit>, Option<OwnedSemaphorePermit>);
 
 /// How a run has ended.
 enum Outcome {
@@ -93,6 +101,28 @@ impl Queries {
         if count < CONCURRENT_MAX { Ok(()) } else { Err(Error::QueriesMax(CONCURRENT_MAX)) }
     }
 
+    /// Waits for a place to run in: first for one of the account's own, so that of each account one query waits for those
+    /// that all share.
+    async fn place(&self, account: Option<AccountId>) -> Place {
+        let of_account = match account {
+            Some(account) => self.of_account(account).acquire_owned().await.ok(),
+            None => None,
+        };
+        // Semaphores that are never closed.
+        (of_account, self.places.clone().acquire_owned().await.ok())
+    }
+
+    fn of_account(&self, account: AccountId) -> Arc<Semaphore> {
+        let mut all = lock(&self.of_accounts);
+        if let Some(known) = all.get(&account).and_then(Weak::upgrade) {
+            return known;
+        }
+        all.retain(|_, places| places.strong_count() > 0);
+        let places = Arc::new(Semaphore::new(OF_ACCOUNT_AT_ONCE_MAX));
+        all.insert(account, Arc::downgrade(&places));
+        places
+    }
+
     /// Tells a query to stop, if it has not ended.
     pub(crate) fn cancel(&self, key: &QueryKey) {
         if let Some(run) = lock(&self.open).get(key) {
@@ -121,8 +151,7 @@ impl Logs {
         let logs = self.clone();
         tokio::spawn(async move {
             let ending = Ending { logs: &logs, key: &key };
-            // The semaphore is never closed.
-            let _place = logs.queries.places.clone().acquire_owned().await;
+            let _place = logs.queries.place(key.scope.account()).await;
             run.is_running.store(true, Ordering::Relaxed);
             let outcome = logs.execute(&key.scope, &query, &run).await;
             if let Err(error) = logs.keep(&key, outcome, &run).await {
@@ -327,4 +356,28 @@ fn look(segments: &Segments, piece: Piece, mut execution: Execution, time_max: D
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What holds these locks only reads, inserts and removes.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn an_account_with_many_queries_leaves_a_place_to_others() {
+        let queries = Queries::default();
+        let [one, other] = ["111111111111", "222222222222"].map(|account| account.parse().ok());
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(first) = pin!(queries.place(one)).poll(&mut context) else { panic!("no place") };
+        let mut second = pin!(queries.place(one));
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        let Poll::Ready(theirs) = pin!(queries.place(other)).poll(&mut context) else { panic!("no place is left") };
+        drop(first);
+        assert!(second.as_mut().poll(&mut context).is_ready());
+        drop(theirs);
+        queries.of_account("333333333333".parse().unwrap());
+        assert_eq!(lock(&queries.of_accounts).len(), 1);
+    }
 }
