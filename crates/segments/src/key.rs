@@ -33,6 +33,11 @@ impl GroupKey {
         &self.0
     }
 
+    /// The account.
+    pub(crate) fn account(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
     /// The key that a folder's path names; none if it is no group's.
     pub(crate) fn from_path(account: &str, region: &str, id: &str) -> Option<Self> {
         Self::new(account.parse().ok()?, &region.parse().ok()?, id).ok()

@@ -21,7 +21,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The most bytes of files that a group may have: beyond, its oldest events go.
     pub group_bytes_max: u64,
-    /// The most bytes of files that all groups may have together: beyond, the oldest events of the biggest group go.
+    /// The most bytes of files that all groups may have together: beyond, the oldest events of the biggest group go, of
+    /// the account that has the most.
     pub total_bytes_max: u64,
     /// An active file that is larger than this is sealed.
     pub active_bytes_max: u64,

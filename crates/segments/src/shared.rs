@@ -132,11 +132,17 @@ impl Shared {
         self.total_bytes.load(Ordering::Acquire) > self.total_bytes_max
     }
 
-    /// Drops the oldest events of the biggest group as long as all have more bytes together than they may.
+    /// Drops the oldest events of the biggest group of the account with the most bytes, as long as all have more bytes together
+    /// than they may. So nobody pushes out another's events with many groups that are small.
     pub(crate) fn hold_total_cap(&self) -> Result<(), Error> {
         while self.is_over_cap() {
             let groups = self.known_groups();
-            let Some(biggest) = groups.iter().max_by_key(|group| group.bytes()) else { break };
+            let mut of_accounts = HashMap::<&str, u64>::new();
+            for group in &groups {
+                *of_accounts.entry(group.key.account()).or_default() += group.bytes();
+            }
+            let size = |group: &&Arc<Group>| (of_accounts.get(group.key.account()).copied(), group.bytes());
+            let Some(biggest) = groups.iter().max_by_key(size) else { break };
             match biggest.drop_oldest(self) {
                 Ok(true) | Err(Error::Deleted(_)) => {}
                 Ok(false) => break,

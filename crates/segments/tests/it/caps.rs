@@ -1,6 +1,7 @@
 //! Byte caps.
 
-use segments::{Direction, Options, Scan};
+use base::Region;
+use segments::{Direction, GroupKey, Options, Scan};
 
 use crate::bed::{Bed, NOW, event, group, noise, options, read_all, scan_all};
 
@@ -42,4 +43,26 @@ fn beyond_the_cap_of_all_the_biggest_group_loses_events() {
     assert_eq!(scan_all(&bed.store, &small, &Scan::default()).len(), 50);
     assert_eq!(bed.store.dropped(&small).capped, 0);
     assert!(bed.store.dropped(&big).capped > 0);
+}
+
+#[test]
+fn an_account_with_many_small_groups_loses_its_own_events() {
+    let cap = 200_000;
+    let bed = Bed::new(Options { total_bytes_max: cap, ..options(10_000) });
+    let of = |account: &str, id: &str| GroupKey::new(account.parse().unwrap(), &Region::default(), id).unwrap();
+    let victim = of("111111111111", "one-big");
+    for number in 0..500 {
+        bed.append(&victim, "s", vec![event(NOW + number, noise(number))]);
+    }
+    let bytes = bed.store.group_bytes(&victim).unwrap();
+    for group in 0..40 {
+        let small = of("222222222222", &format!("small-{group}"));
+        for number in 0..100 {
+            bed.append(&small, "s", vec![event(NOW + number, noise(number))]);
+        }
+        bed.store.settle();
+        assert!(bed.store.group_bytes(&small).unwrap() < bytes);
+    }
+    assert_eq!(bed.store.dropped(&victim).capped, 0);
+    assert!(bed.store.dropped_in_all().capped > 0);
 }
