@@ -9,13 +9,74 @@ use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
 
-structure! { 3 AuthorizationData {
+enumeration! { 4 ArtifactStatus {
+    Active = "ACTIVE",
+    Archived = "ARCHIVED",
+    Activating = "ACTIVATING",
+} }
+
+enumeration! { 5 ArtifactStatusFilter {
+    Active = "ACTIVE",
+    Archived = "ARCHIVED",
+    Activating = "ACTIVATING",
+    Any = "ANY",
+} }
+
+structure! { 8 AuthorizationData {
     authorization_token: Option<String>,
     expires_at: Option<Timestamp>,
     proxy_endpoint: Option<String>,
 } }
 
-structure! { 6 CreateRepositoryRequest {
+structure! { 11 BatchCheckLayerAvailabilityRequest {
+    layer_digests: Vec<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 12 BatchCheckLayerAvailabilityResponse {
+    failures: Option<Vec<LayerFailure>>,
+    layers: Option<Vec<Layer>>,
+} }
+
+structure! { 13 BatchDeleteImageRequest {
+    image_ids: Vec<ImageIdentifier>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 14 BatchDeleteImageResponse {
+    failures: Option<Vec<ImageFailure>>,
+    image_ids: Option<Vec<ImageIdentifier>>,
+} }
+
+structure! { 15 BatchGetImageRequest {
+    accepted_media_types: Option<Vec<String>>,
+    image_ids: Vec<ImageIdentifier>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 16 BatchGetImageResponse {
+    failures: Option<Vec<ImageFailure>>,
+    images: Option<Vec<Image>>,
+} }
+
+structure! { 19 CompleteLayerUploadRequest {
+    layer_digests: Vec<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+    upload_id: String,
+} }
+
+structure! { 20 CompleteLayerUploadResponse {
+    layer_digest: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    upload_id: Option<String>,
+} }
+
+structure! { 21 CreateRepositoryRequest {
     encryption_configuration: Option<EncryptionConfiguration>,
     image_scanning_configuration: Option<ImageScanningConfiguration>,
     image_tag_mutability: Option<ImageTagMutability>,
@@ -25,199 +86,395 @@ structure! { 6 CreateRepositoryRequest {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 7 CreateRepositoryResponse {
+structure! { 22 CreateRepositoryResponse {
     repository: Option<Repository>,
 } }
 
-structure! { 9 DeleteRegistryPolicyRequest {
+structure! { 24 DeleteRegistryPolicyRequest {
 } }
 
-structure! { 10 DeleteRegistryPolicyResponse {
+structure! { 25 DeleteRegistryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
 } }
 
-structure! { 11 DeleteReplication {
+structure! { 26 DeleteReplication {
     enabled: bool,
 } }
 
-structure! { 13 DeleteRepositoryPolicyRequest {
+structure! { 28 DeleteRepositoryPolicyRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 14 DeleteRepositoryPolicyResponse {
+structure! { 29 DeleteRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 15 DeleteRepositoryRequest {
+structure! { 30 DeleteRepositoryRequest {
     force: Option<bool>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 16 DeleteRepositoryResponse {
+structure! { 31 DeleteRepositoryResponse {
     repository: Option<Repository>,
 } }
 
-structure! { 17 DescribeRegistryRequest {
+structure! { 32 DescribeImagesFilter {
+    image_status: Option<ImageStatusFilter>,
+    tag_status: Option<TagStatus>,
 } }
 
-structure! { 18 DescribeRegistryResponse {
+structure! { 33 DescribeImagesRequest {
+    filter: Option<DescribeImagesFilter>,
+    image_ids: Option<Vec<ImageIdentifier>>,
+    max_results: Option<i32>,
+    next_token: Option<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 34 DescribeImagesResponse {
+    image_details: Option<Vec<ImageDetail>>,
+    next_token: Option<String>,
+} }
+
+structure! { 35 DescribeRegistryRequest {
+} }
+
+structure! { 36 DescribeRegistryResponse {
     registry_id: Option<String>,
     replication_configuration: Option<ReplicationConfiguration>,
 } }
 
-structure! { 19 DescribeRepositoriesRequest {
+structure! { 37 DescribeRepositoriesRequest {
     max_results: Option<i32>,
     next_token: Option<String>,
     registry_id: Option<String>,
     repository_names: Option<Vec<String>>,
 } }
 
-structure! { 20 DescribeRepositoriesResponse {
+structure! { 38 DescribeRepositoriesResponse {
     next_token: Option<String>,
     repositories: Option<Vec<Repository>>,
 } }
 
-structure! { 21 EncryptionConfiguration {
+structure! { 39 EncryptionConfiguration {
     encryption_type: EncryptionType,
     kms_key: Option<String>,
 } }
 
-enumeration! { 22 EncryptionType {
+enumeration! { 40 EncryptionType {
     Aes256 = "AES256",
     Kms = "KMS",
     KmsDsse = "KMS_DSSE",
 } }
 
-structure! { 25 GetAccountSettingRequest {
+enumeration! { 43 FindingSeverity {
+    Informational = "INFORMATIONAL",
+    Low = "LOW",
+    Medium = "MEDIUM",
+    High = "HIGH",
+    Critical = "CRITICAL",
+    Undefined = "UNDEFINED",
+} }
+
+structure! { 46 GetAccountSettingRequest {
     name: String,
 } }
 
-structure! { 26 GetAccountSettingResponse {
+structure! { 47 GetAccountSettingResponse {
     name: Option<String>,
     value: Option<String>,
 } }
 
-structure! { 28 GetAuthorizationTokenRequest {
+structure! { 49 GetAuthorizationTokenRequest {
     registry_ids: Option<Vec<String>>,
 } }
 
-structure! { 29 GetAuthorizationTokenResponse {
+structure! { 50 GetAuthorizationTokenResponse {
     authorization_data: Option<Vec<AuthorizationData>>,
 } }
 
-structure! { 30 GetRegistryPolicyRequest {
+structure! { 51 GetRegistryPolicyRequest {
 } }
 
-structure! { 31 GetRegistryPolicyResponse {
+structure! { 52 GetRegistryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
 } }
 
-structure! { 32 GetRepositoryPolicyRequest {
+structure! { 53 GetRepositoryPolicyRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 33 GetRepositoryPolicyResponse {
+structure! { 54 GetRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 34 ImageScanningConfiguration {
+structure! { 55 Image {
+    image_id: Option<ImageIdentifier>,
+    image_manifest: Option<String>,
+    image_manifest_media_type: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+} }
+
+structure! { 56 ImageDetail {
+    artifact_media_type: Option<String>,
+    image_digest: Option<String>,
+    image_manifest_media_type: Option<String>,
+    image_pushed_at: Option<Timestamp>,
+    image_scan_findings_summary: Option<ImageScanFindingsSummary>,
+    image_scan_status: Option<ImageScanStatus>,
+    image_size_in_bytes: Option<i64>,
+    image_status: Option<ImageStatus>,
+    image_tags: Option<Vec<String>>,
+    last_activated_at: Option<Timestamp>,
+    last_archived_at: Option<Timestamp>,
+    last_recorded_pull_time: Option<Timestamp>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    subject_manifest_digest: Option<String>,
+} }
+
+structure! { 59 ImageFailure {
+    failure_code: Option<ImageFailureCode>,
+    failure_reason: Option<String>,
+    image_id: Option<ImageIdentifier>,
+} }
+
+enumeration! { 60 ImageFailureCode {
+    InvalidImageDigest = "InvalidImageDigest",
+    InvalidImageTag = "InvalidImageTag",
+    ImageTagDoesNotMatchDigest = "ImageTagDoesNotMatchDigest",
+    ImageNotFound = "ImageNotFound",
+    MissingDigestAndTag = "MissingDigestAndTag",
+    ImageReferencedByManifestList = "ImageReferencedByManifestList",
+    KmsError = "KmsError",
+    UpstreamAccessDenied = "UpstreamAccessDenied",
+    UpstreamTooManyRequests = "UpstreamTooManyRequests",
+    UpstreamUnavailable = "UpstreamUnavailable",
+    ImageInaccessible = "ImageInaccessible",
+} }
+
+structure! { 63 ImageIdentifier {
+    image_digest: Option<String>,
+    image_tag: Option<String>,
+} }
+
+structure! { 67 ImageReferrer {
+    annotations: Option<BTreeMap<String, String>>,
+    artifact_status: Option<ArtifactStatus>,
+    artifact_type: Option<String>,
+    digest: String,
+    media_type: String,
+    size: i64,
+} }
+
+structure! { 69 ImageScanFindingsSummary {
+    finding_severity_counts: Option<BTreeMap<String, i32>>,
+    image_scan_completed_at: Option<Timestamp>,
+    vulnerability_source_updated_at: Option<Timestamp>,
+} }
+
+structure! { 70 ImageScanStatus {
+    description: Option<String>,
+    status: Option<ScanStatus>,
+} }
+
+structure! { 71 ImageScanningConfiguration {
     scan_on_push: Option<bool>,
 } }
 
-enumeration! { 35 ImageTagMutability {
+enumeration! { 73 ImageStatus {
+    Active = "ACTIVE",
+    Archived = "ARCHIVED",
+    Activating = "ACTIVATING",
+} }
+
+enumeration! { 74 ImageStatusFilter {
+    Active = "ACTIVE",
+    Archived = "ARCHIVED",
+    Activating = "ACTIVATING",
+    Any = "ANY",
+} }
+
+enumeration! { 77 ImageTagMutability {
     Mutable = "MUTABLE",
     Immutable = "IMMUTABLE",
     ImmutableWithExclusion = "IMMUTABLE_WITH_EXCLUSION",
     MutableWithExclusion = "MUTABLE_WITH_EXCLUSION",
 } }
 
-structure! { 36 ImageTagMutabilityExclusionFilter {
+structure! { 78 ImageTagMutabilityExclusionFilter {
     filter: String,
     filter_type: ImageTagMutabilityExclusionFilterType,
 } }
 
-enumeration! { 37 ImageTagMutabilityExclusionFilterType {
+enumeration! { 79 ImageTagMutabilityExclusionFilterType {
     Wildcard = "WILDCARD",
 } }
 
-structure! { 41 ListTagsForResourceRequest {
+structure! { 82 InitiateLayerUploadRequest {
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 83 InitiateLayerUploadResponse {
+    part_size: Option<i64>,
+    upload_id: Option<String>,
+} }
+
+structure! { 87 Layer {
+    layer_availability: Option<LayerAvailability>,
+    layer_digest: Option<String>,
+    layer_size: Option<i64>,
+    media_type: Option<String>,
+} }
+
+enumeration! { 88 LayerAvailability {
+    Available = "AVAILABLE",
+    Unavailable = "UNAVAILABLE",
+    Archived = "ARCHIVED",
+} }
+
+structure! { 91 LayerFailure {
+    failure_code: Option<LayerFailureCode>,
+    failure_reason: Option<String>,
+    layer_digest: Option<String>,
+} }
+
+enumeration! { 92 LayerFailureCode {
+    InvalidLayerDigest = "InvalidLayerDigest",
+    MissingLayerDigest = "MissingLayerDigest",
+} }
+
+structure! { 98 ListImageReferrersFilter {
+    artifact_status: Option<ArtifactStatusFilter>,
+    artifact_types: Option<Vec<String>>,
+} }
+
+structure! { 99 ListImageReferrersRequest {
+    filter: Option<ListImageReferrersFilter>,
+    max_results: Option<i32>,
+    next_token: Option<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+    subject_id: SubjectIdentifier,
+} }
+
+structure! { 100 ListImageReferrersResponse {
+    next_token: Option<String>,
+    referrers: Option<Vec<ImageReferrer>>,
+} }
+
+structure! { 101 ListImagesFilter {
+    image_status: Option<ImageStatusFilter>,
+    tag_status: Option<TagStatus>,
+} }
+
+structure! { 102 ListImagesRequest {
+    filter: Option<ListImagesFilter>,
+    max_results: Option<i32>,
+    next_token: Option<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 103 ListImagesResponse {
+    image_ids: Option<Vec<ImageIdentifier>>,
+    next_token: Option<String>,
+} }
+
+structure! { 104 ListTagsForResourceRequest {
     resource_arn: String,
 } }
 
-structure! { 42 ListTagsForResourceResponse {
+structure! { 105 ListTagsForResourceResponse {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 46 PutAccountSettingRequest {
+structure! { 113 PutAccountSettingRequest {
     name: String,
     value: String,
 } }
 
-structure! { 47 PutAccountSettingResponse {
+structure! { 114 PutAccountSettingResponse {
     name: Option<String>,
     value: Option<String>,
 } }
 
-structure! { 48 PutImageScanningConfigurationRequest {
+structure! { 115 PutImageRequest {
+    image_digest: Option<String>,
+    image_manifest: String,
+    image_manifest_media_type: Option<String>,
+    image_tag: Option<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 116 PutImageResponse {
+    image: Option<Image>,
+} }
+
+structure! { 117 PutImageScanningConfigurationRequest {
     image_scanning_configuration: ImageScanningConfiguration,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 49 PutImageScanningConfigurationResponse {
+structure! { 118 PutImageScanningConfigurationResponse {
     image_scanning_configuration: Option<ImageScanningConfiguration>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 50 PutImageTagMutabilityRequest {
+structure! { 119 PutImageTagMutabilityRequest {
     image_tag_mutability: ImageTagMutability,
     image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 51 PutImageTagMutabilityResponse {
+structure! { 120 PutImageTagMutabilityResponse {
     image_tag_mutability: Option<ImageTagMutability>,
     image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 52 PutRegistryPolicyRequest {
+structure! { 121 PutRegistryPolicyRequest {
     policy_text: String,
 } }
 
-structure! { 53 PutRegistryPolicyResponse {
+structure! { 122 PutRegistryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
 } }
 
-structure! { 57 ReplicationConfiguration {
+structure! { 127 ReplicationConfiguration {
     rules: Vec<ReplicationRule>,
 } }
 
-structure! { 58 ReplicationDestination {
+structure! { 128 ReplicationDestination {
     region: String,
     registry_id: String,
 } }
 
-structure! { 60 ReplicationRule {
+structure! { 130 ReplicationRule {
     delete_replication: Option<DeleteReplication>,
     destinations: Vec<ReplicationDestination>,
     repository_filters: Option<Vec<RepositoryFilter>>,
 } }
 
-structure! { 62 Repository {
+structure! { 132 Repository {
     created_at: Option<Timestamp>,
     encryption_configuration: Option<EncryptionConfiguration>,
     image_scanning_configuration: Option<ImageScanningConfiguration>,
@@ -229,60 +486,122 @@ structure! { 62 Repository {
     repository_uri: Option<String>,
 } }
 
-structure! { 63 RepositoryFilter {
+structure! { 133 RepositoryFilter {
     filter: String,
     filter_type: RepositoryFilterType,
 } }
 
-enumeration! { 65 RepositoryFilterType {
+enumeration! { 135 RepositoryFilterType {
     PrefixMatch = "PREFIX_MATCH",
 } }
 
-structure! { 72 SetRepositoryPolicyRequest {
+enumeration! { 142 ScanStatus {
+    InProgress = "IN_PROGRESS",
+    Complete = "COMPLETE",
+    Failed = "FAILED",
+    UnsupportedImage = "UNSUPPORTED_IMAGE",
+    Active = "ACTIVE",
+    Pending = "PENDING",
+    ScanEligibilityExpired = "SCAN_ELIGIBILITY_EXPIRED",
+    FindingsUnavailable = "FINDINGS_UNAVAILABLE",
+    LimitExceeded = "LIMIT_EXCEEDED",
+    ImageArchived = "IMAGE_ARCHIVED",
+    ImageSizeExceeded = "IMAGE_SIZE_EXCEEDED",
+} }
+
+structure! { 145 SetRepositoryPolicyRequest {
     force: Option<bool>,
     policy_text: String,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 73 SetRepositoryPolicyResponse {
+structure! { 146 SetRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 74 Tag {
+structure! { 149 SubjectIdentifier {
+    image_digest: String,
+} }
+
+structure! { 150 Tag {
     key: String,
     value: String,
 } }
 
-structure! { 78 TagResourceRequest {
+structure! { 154 TagResourceRequest {
     resource_arn: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 79 TagResourceResponse {
+structure! { 155 TagResourceResponse {
 } }
 
-structure! { 81 UntagResourceRequest {
+enumeration! { 156 TagStatus {
+    Tagged = "TAGGED",
+    Untagged = "UNTAGGED",
+    Any = "ANY",
+} }
+
+structure! { 158 UntagResourceRequest {
     resource_arn: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 82 UntagResourceResponse {
+structure! { 159 UntagResourceResponse {
+} }
+
+structure! { 161 UploadLayerPartRequest {
+    layer_part_blob: Vec<u8>,
+    part_first_byte: i64,
+    part_last_byte: i64,
+    registry_id: Option<String>,
+    repository_name: String,
+    upload_id: String,
+} }
+
+structure! { 162 UploadLayerPartResponse {
+    last_byte_received: Option<i64>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    upload_id: Option<String>,
 } }
 
 /// The errors of the served operations.
 pub mod errors {
     use wire::model::ErrorKind;
+    /// `EmptyUploadException`
+    pub const EMPTY_UPLOAD: ErrorKind = ErrorKind::new("EmptyUploadException", 400);
+    /// `ImageAlreadyExistsException`
+    pub const IMAGE_ALREADY_EXISTS: ErrorKind = ErrorKind::new("ImageAlreadyExistsException", 400);
+    /// `ImageDigestDoesNotMatchException`
+    pub const IMAGE_DIGEST_DOES_NOT_MATCH: ErrorKind = ErrorKind::new("ImageDigestDoesNotMatchException", 400);
+    /// `ImageNotFoundException`
+    pub const IMAGE_NOT_FOUND: ErrorKind = ErrorKind::new("ImageNotFoundException", 400);
+    /// `ImageTagAlreadyExistsException`
+    pub const IMAGE_TAG_ALREADY_EXISTS: ErrorKind = ErrorKind::new("ImageTagAlreadyExistsException", 400);
+    /// `InvalidLayerException`
+    pub const INVALID_LAYER: ErrorKind = ErrorKind::new("InvalidLayerException", 400);
+    /// `InvalidLayerPartException`
+    pub const INVALID_LAYER_PART: ErrorKind = ErrorKind::new("InvalidLayerPartException", 400);
     /// `InvalidParameterException`
     pub const INVALID_PARAMETER: ErrorKind = ErrorKind::new("InvalidParameterException", 400);
     /// `InvalidTagParameterException`
     pub const INVALID_TAG_PARAMETER: ErrorKind = ErrorKind::new("InvalidTagParameterException", 400);
     /// `KmsException`
     pub const KMS: ErrorKind = ErrorKind::new("KmsException", 400);
+    /// `LayerAlreadyExistsException`
+    pub const LAYER_ALREADY_EXISTS: ErrorKind = ErrorKind::new("LayerAlreadyExistsException", 400);
+    /// `LayerPartTooSmallException`
+    pub const LAYER_PART_TOO_SMALL: ErrorKind = ErrorKind::new("LayerPartTooSmallException", 400);
+    /// `LayersNotFoundException`
+    pub const LAYERS_NOT_FOUND: ErrorKind = ErrorKind::new("LayersNotFoundException", 400);
     /// `LimitExceededException`
     pub const LIMIT_EXCEEDED: ErrorKind = ErrorKind::new("LimitExceededException", 400);
+    /// `ReferencedImagesNotFoundException`
+    pub const REFERENCED_IMAGES_NOT_FOUND: ErrorKind = ErrorKind::new("ReferencedImagesNotFoundException", 400);
     /// `RegistryPolicyNotFoundException`
     pub const REGISTRY_POLICY_NOT_FOUND: ErrorKind = ErrorKind::new("RegistryPolicyNotFoundException", 400);
     /// `RepositoryAlreadyExistsException`
@@ -297,6 +616,13 @@ pub mod errors {
     pub const SERVER: ErrorKind = ErrorKind::new("ServerException", 500);
     /// `TooManyTagsException`
     pub const TOO_MANY_TAGS: ErrorKind = ErrorKind::new("TooManyTagsException", 400);
+    /// `UnableToGetUpstreamImageException`
+    pub const UNABLE_TO_GET_UPSTREAM_IMAGE: ErrorKind = ErrorKind::new("UnableToGetUpstreamImageException", 400);
+    /// `UnableToListUpstreamImageReferrersException`
+    pub const UNABLE_TO_LIST_UPSTREAM_IMAGE_REFERRERS: ErrorKind =
+        ErrorKind::new("UnableToListUpstreamImageReferrersException", 400);
+    /// `UploadNotFoundException`
+    pub const UPLOAD_NOT_FOUND: ErrorKind = ErrorKind::new("UploadNotFoundException", 400);
     /// `ValidationException`
     pub const VALIDATION: ErrorKind = ErrorKind::new("ValidationException", 400);
 }
@@ -333,6 +659,29 @@ impl platform::Service for crate::Ecr {
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {
         Box::pin(async move {
             match operation {
+                0 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::batch_check_layer_availability::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::batch_check_layer_availability::batch_check_layer_availability(self, ctx, input)
+                            .await?,
+                    ))
+                }
+                1 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::batch_delete_image::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::batch_delete_image::batch_delete_image(self, ctx, input).await?))
+                }
+                2 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::batch_get_image::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::batch_get_image::batch_get_image(self, ctx, input).await?))
+                }
+                4 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::complete_layer_upload::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::complete_layer_upload::complete_layer_upload(self, ctx, input).await?))
+                }
                 6 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_repository::access(ctx, &input)).await?;
@@ -354,6 +703,11 @@ impl platform::Service for crate::Ecr {
                     Ok(Reply::of(
                         crate::ops::delete_repository_policy::delete_repository_policy(self, ctx, input).await?,
                     ))
+                }
+                19 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::describe_images::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::describe_images::describe_images(self, ctx, input).await?))
                 }
                 21 => {
                     let input = wire::read(input)?;
@@ -385,6 +739,21 @@ impl platform::Service for crate::Ecr {
                     ctx.admit(self, &crate::ops::get_repository_policy::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_repository_policy::get_repository_policy(self, ctx, input).await?))
                 }
+                34 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::initiate_layer_upload::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::initiate_layer_upload::initiate_layer_upload(self, ctx, input).await?))
+                }
+                35 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_image_referrers::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_image_referrers::list_image_referrers(self, ctx, input).await?))
+                }
+                36 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_images::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_images::list_images(self, ctx, input).await?))
+                }
                 39 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_tags_for_resource::access(ctx, &input)).await?;
@@ -394,6 +763,11 @@ impl platform::Service for crate::Ecr {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_account_setting::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::put_account_setting::put_account_setting(self, ctx, input).await?))
+                }
+                41 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_image::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_image::put_image(self, ctx, input).await?))
                 }
                 42 => {
                     let input = wire::read(input)?;
@@ -432,6 +806,11 @@ impl platform::Service for crate::Ecr {
                     ctx.admit(self, &crate::ops::untag_resource::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::untag_resource::untag_resource(self, ctx, input).await?))
                 }
+                60 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::upload_layer_part::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::upload_layer_part::upload_layer_part(self, ctx, input).await?))
+                }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }
         })
@@ -441,70 +820,72 @@ impl platform::Service for crate::Ecr {
 const fn t(at: u32, length: u32) -> Text {
     Text::new(at, length)
 }
+const NEG: f64 = f64::NEG_INFINITY;
+const POS: f64 = f64::INFINITY;
 
 #[rustfmt::skip]
 static OPERATIONS: [Operation; 62] = [
-/* 0 */ Operation::new(t(0, 27)),
-/* 1 */ Operation::new(t(27, 16)),
-/* 2 */ Operation::new(t(43, 13)),
+/* 0 */ Operation::new(t(0, 27)).served().input(11).output(12),
+/* 1 */ Operation::new(t(27, 16)).served().input(13).output(14),
+/* 2 */ Operation::new(t(43, 13)).served().input(15).output(16),
 /* 3 */ Operation::new(t(56, 39)),
-/* 4 */ Operation::new(t(95, 19)),
+/* 4 */ Operation::new(t(95, 19)).served().input(19).output(20),
 /* 5 */ Operation::new(t(114, 26)),
-/* 6 */ Operation::new(t(140, 16)).served().input(6).output(7),
+/* 6 */ Operation::new(t(140, 16)).served().input(21).output(22),
 /* 7 */ Operation::new(t(156, 32)),
 /* 8 */ Operation::new(t(188, 21)),
 /* 9 */ Operation::new(t(209, 26)),
-/* 10 */ Operation::new(t(235, 20)).served().input(9).output(10),
-/* 11 */ Operation::new(t(255, 16)).served().input(15).output(16),
+/* 10 */ Operation::new(t(235, 20)).served().input(24).output(25),
+/* 11 */ Operation::new(t(255, 16)).served().input(30).output(31),
 /* 12 */ Operation::new(t(271, 32)),
-/* 13 */ Operation::new(t(303, 22)).served().input(13).output(14),
+/* 13 */ Operation::new(t(303, 22)).served().input(28).output(29),
 /* 14 */ Operation::new(t(325, 26)),
 /* 15 */ Operation::new(t(351, 33)),
 /* 16 */ Operation::new(t(384, 30)),
 /* 17 */ Operation::new(t(414, 25)),
 /* 18 */ Operation::new(t(439, 26)),
-/* 19 */ Operation::new(t(465, 14)),
+/* 19 */ Operation::new(t(465, 14)).served().input(33).output(34),
 /* 20 */ Operation::new(t(479, 29)),
-/* 21 */ Operation::new(t(508, 16)).served().input(17).output(18),
+/* 21 */ Operation::new(t(508, 16)).served().input(35).output(36),
 /* 22 */ Operation::new(t(524, 34)),
-/* 23 */ Operation::new(t(558, 20)).served().input(19).output(20),
+/* 23 */ Operation::new(t(558, 20)).served().input(37).output(38),
 /* 24 */ Operation::new(t(578, 35)),
-/* 25 */ Operation::new(t(613, 17)).served().input(25).output(26),
-/* 26 */ Operation::new(t(630, 21)).served().input(28).output(29),
+/* 25 */ Operation::new(t(613, 17)).served().input(46).output(47),
+/* 26 */ Operation::new(t(630, 21)).served().input(49).output(50),
 /* 27 */ Operation::new(t(651, 22)),
 /* 28 */ Operation::new(t(673, 18)),
 /* 29 */ Operation::new(t(691, 25)),
-/* 30 */ Operation::new(t(716, 17)).served().input(30).output(31),
+/* 30 */ Operation::new(t(716, 17)).served().input(51).output(52),
 /* 31 */ Operation::new(t(733, 32)),
-/* 32 */ Operation::new(t(765, 19)).served().input(32).output(33),
+/* 32 */ Operation::new(t(765, 19)).served().input(53).output(54),
 /* 33 */ Operation::new(t(784, 23)),
-/* 34 */ Operation::new(t(807, 19)),
-/* 35 */ Operation::new(t(826, 18)),
-/* 36 */ Operation::new(t(844, 10)),
+/* 34 */ Operation::new(t(807, 19)).served().input(82).output(83),
+/* 35 */ Operation::new(t(826, 18)).served().input(99).output(100),
+/* 36 */ Operation::new(t(844, 10)).served().input(102).output(103),
 /* 37 */ Operation::new(t(854, 28)),
 /* 38 */ Operation::new(t(882, 24)),
-/* 39 */ Operation::new(t(906, 19)).served().input(41).output(42),
-/* 40 */ Operation::new(t(925, 17)).served().input(46).output(47),
-/* 41 */ Operation::new(t(942, 8)),
-/* 42 */ Operation::new(t(950, 29)).served().input(48).output(49),
-/* 43 */ Operation::new(t(979, 21)).served().input(50).output(51),
+/* 39 */ Operation::new(t(906, 19)).served().input(104).output(105),
+/* 40 */ Operation::new(t(925, 17)).served().input(113).output(114),
+/* 41 */ Operation::new(t(942, 8)).served().input(115).output(116),
+/* 42 */ Operation::new(t(950, 29)).served().input(117).output(118),
+/* 43 */ Operation::new(t(979, 21)).served().input(119).output(120),
 /* 44 */ Operation::new(t(1000, 18)),
-/* 45 */ Operation::new(t(1018, 17)).served().input(52).output(53),
+/* 45 */ Operation::new(t(1018, 17)).served().input(121).output(122),
 /* 46 */ Operation::new(t(1035, 32)),
 /* 47 */ Operation::new(t(1067, 27)),
 /* 48 */ Operation::new(t(1094, 23)),
 /* 49 */ Operation::new(t(1117, 31)),
-/* 50 */ Operation::new(t(1148, 19)).served().input(72).output(73),
+/* 50 */ Operation::new(t(1148, 19)).served().input(145).output(146),
 /* 51 */ Operation::new(t(1167, 14)),
 /* 52 */ Operation::new(t(1181, 27)),
 /* 53 */ Operation::new(t(1208, 24)),
 /* 54 */ Operation::new(t(1232, 23)),
-/* 55 */ Operation::new(t(1255, 11)).served().input(78).output(79),
-/* 56 */ Operation::new(t(1266, 13)).served().input(81).output(82),
+/* 55 */ Operation::new(t(1255, 11)).served().input(154).output(155),
+/* 56 */ Operation::new(t(1266, 13)).served().input(158).output(159),
 /* 57 */ Operation::new(t(1279, 23)),
 /* 58 */ Operation::new(t(1302, 26)),
 /* 59 */ Operation::new(t(1328, 32)),
-/* 60 */ Operation::new(t(1360, 15)),
+/* 60 */ Operation::new(t(1360, 15)).served().input(161).output(162),
 /* 61 */ Operation::new(t(1375, 28)),
 ];
 
@@ -514,212 +895,477 @@ static SCHEMA: Schema = Schema {
  shapes: &[
 /* 0 */ Shape::simple(t(1403, 18), Kind::String).bounds(1.0, 64.0),
 /* 1 */ Shape::simple(t(1421, 19), Kind::String),
-/* 2 */ Shape::simple(t(1440, 3), Kind::String),
-/* 3 */ Shape::rows(t(1443, 17), Kind::Structure, 0, 3),
-/* 4 */ Shape::rows(t(1500, 21), Kind::List, 3, 1),
-/* 5 */ Shape::simple(t(1527, 6), Kind::String).pattern(t(1533, 5)),
-/* 6 */ Shape::rows(t(1538, 23), Kind::Structure, 4, 7),
-/* 7 */ Shape::rows(t(1690, 24), Kind::Structure, 11, 1),
-/* 8 */ Shape::simple(t(1724, 17), Kind::Timestamp),
-/* 9 */ Shape::rows(t(1741, 27), Kind::Structure, 12, 0),
-/* 10 */ Shape::rows(t(1768, 28), Kind::Structure, 12, 2),
-/* 11 */ Shape::rows(t(1806, 17), Kind::Structure, 14, 1),
-/* 12 */ Shape::simple(t(1830, 21), Kind::Boolean),
-/* 13 */ Shape::rows(t(1851, 29), Kind::Structure, 15, 2),
-/* 14 */ Shape::rows(t(1880, 30), Kind::Structure, 17, 3),
-/* 15 */ Shape::rows(t(1910, 23), Kind::Structure, 20, 3),
-/* 16 */ Shape::rows(t(1938, 24), Kind::Structure, 23, 1),
-/* 17 */ Shape::rows(t(1962, 23), Kind::Structure, 24, 0),
-/* 18 */ Shape::rows(t(1985, 24), Kind::Structure, 24, 2),
-/* 19 */ Shape::rows(t(2033, 27), Kind::Structure, 26, 4),
-/* 20 */ Shape::rows(t(2094, 28), Kind::Structure, 30, 2),
-/* 21 */ Shape::rows(t(2134, 23), Kind::Structure, 32, 2),
-/* 22 */ Shape::rows(t(2177, 14), Kind::Enum, 0, 3),
-/* 23 */ Shape::simple(t(2208, 19), Kind::Timestamp),
-/* 24 */ Shape::simple(t(2227, 9), Kind::Boolean),
-/* 25 */ Shape::rows(t(2236, 24), Kind::Structure, 34, 1),
-/* 26 */ Shape::rows(t(2264, 25), Kind::Structure, 35, 2),
-/* 27 */ Shape::rows(t(2294, 35), Kind::List, 37, 1).bounds(1.0, 10.0),
-/* 28 */ Shape::rows(t(2329, 28), Kind::Structure, 38, 1),
-/* 29 */ Shape::rows(t(2368, 29), Kind::Structure, 39, 1),
-/* 30 */ Shape::rows(t(2414, 24), Kind::Structure, 40, 0),
-/* 31 */ Shape::rows(t(2438, 25), Kind::Structure, 40, 2),
-/* 32 */ Shape::rows(t(2463, 26), Kind::Structure, 42, 2),
-/* 33 */ Shape::rows(t(2489, 27), Kind::Structure, 44, 3),
-/* 34 */ Shape::rows(t(2516, 26), Kind::Structure, 47, 1),
-/* 35 */ Shape::rows(t(2552, 18), Kind::Enum, 3, 4),
-/* 36 */ Shape::rows(t(2632, 33), Kind::Structure, 48, 2),
-/* 37 */ Shape::rows(t(2681, 37), Kind::Enum, 7, 1),
-/* 38 */ Shape::simple(t(2726, 38), Kind::String).bounds(1.0, 128.0).pattern(t(2764, 24)),
-/* 39 */ Shape::rows(t(2788, 34), Kind::List, 50, 1).bounds(1.0, 5.0),
-/* 40 */ Shape::simple(t(2822, 6), Kind::String).bounds(1.0, 2048.0),
-/* 41 */ Shape::rows(t(2828, 26), Kind::Structure, 51, 1),
-/* 42 */ Shape::rows(t(2865, 27), Kind::Structure, 52, 1),
-/* 43 */ Shape::simple(t(2892, 10), Kind::Integer).bounds(1.0, 1000.0),
-/* 44 */ Shape::simple(t(2902, 9), Kind::String),
-/* 45 */ Shape::simple(t(2911, 13), Kind::String),
-/* 46 */ Shape::rows(t(2924, 24), Kind::Structure, 53, 2),
-/* 47 */ Shape::rows(t(2948, 25), Kind::Structure, 55, 2),
-/* 48 */ Shape::rows(t(2973, 36), Kind::Structure, 57, 3),
-/* 49 */ Shape::rows(t(3009, 37), Kind::Structure, 60, 3),
-/* 50 */ Shape::rows(t(3046, 28), Kind::Structure, 63, 4),
-/* 51 */ Shape::rows(t(3074, 29), Kind::Structure, 67, 4),
-/* 52 */ Shape::rows(t(3103, 24), Kind::Structure, 71, 1),
-/* 53 */ Shape::rows(t(3127, 25), Kind::Structure, 72, 2),
-/* 54 */ Shape::simple(t(3152, 6), Kind::String).bounds(2.0, 25.0).pattern(t(3158, 15)),
-/* 55 */ Shape::simple(t(3173, 10), Kind::String).pattern(t(3183, 9)),
-/* 56 */ Shape::simple(t(3192, 18), Kind::String).bounds(0.0, 10240.0),
-/* 57 */ Shape::rows(t(3210, 24), Kind::Structure, 74, 1),
-/* 58 */ Shape::rows(t(3239, 22), Kind::Structure, 75, 2),
-/* 59 */ Shape::rows(t(3267, 26), Kind::List, 77, 1).bounds(0.0, 100.0),
-/* 60 */ Shape::rows(t(3293, 15), Kind::Structure, 78, 3),
-/* 61 */ Shape::rows(t(3354, 19), Kind::List, 81, 1).bounds(0.0, 25.0),
-/* 62 */ Shape::rows(t(3373, 10), Kind::Structure, 82, 9),
-/* 63 */ Shape::rows(t(3418, 16), Kind::Structure, 91, 2),
-/* 64 */ Shape::rows(t(3434, 20), Kind::List, 93, 1).bounds(1.0, 100.0),
-/* 65 */ Shape::rows(t(3454, 20), Kind::Enum, 8, 1),
-/* 66 */ Shape::simple(t(3486, 21), Kind::String).bounds(2.0, 256.0).pattern(t(3507, 64)),
-/* 67 */ Shape::rows(t(3571, 14), Kind::List, 94, 1),
-/* 68 */ Shape::simple(t(3585, 14), Kind::String).bounds(2.0, 256.0).pattern(t(3599, 71)),
-/* 69 */ Shape::rows(t(3670, 18), Kind::List, 95, 1).bounds(1.0, 100.0),
-/* 70 */ Shape::simple(t(3688, 20), Kind::String).bounds(0.0, 10240.0),
-/* 71 */ Shape::simple(t(3708, 14), Kind::Boolean),
-/* 72 */ Shape::rows(t(3722, 26), Kind::Structure, 96, 4),
-/* 73 */ Shape::rows(t(3748, 27), Kind::Structure, 100, 3),
-/* 74 */ Shape::rows(t(3775, 3), Kind::Structure, 103, 2),
-/* 75 */ Shape::simple(t(3786, 6), Kind::String),
-/* 76 */ Shape::rows(t(3792, 10), Kind::List, 105, 1),
-/* 77 */ Shape::rows(t(3802, 7), Kind::List, 106, 1),
-/* 78 */ Shape::rows(t(3809, 18), Kind::Structure, 107, 2),
-/* 79 */ Shape::rows(t(3827, 19), Kind::Structure, 109, 0),
-/* 80 */ Shape::simple(t(3846, 8), Kind::String),
-/* 81 */ Shape::rows(t(3854, 20), Kind::Structure, 109, 2),
-/* 82 */ Shape::rows(t(3881, 21), Kind::Structure, 111, 0),
-/* 83 */ Shape::simple(t(3902, 3), Kind::String),
+/* 2 */ Shape::rows(t(1440, 11), Kind::Map, 0, 2),
+/* 3 */ Shape::simple(t(1459, 3), Kind::String),
+/* 4 */ Shape::rows(t(1462, 14), Kind::Enum, 0, 3),
+/* 5 */ Shape::rows(t(1500, 20), Kind::Enum, 3, 4),
+/* 6 */ Shape::simple(t(1523, 12), Kind::String).bounds(1.0, 255.0),
+/* 7 */ Shape::rows(t(1535, 16), Kind::List, 2, 1).bounds(0.0, 5.0),
+/* 8 */ Shape::rows(t(1557, 17), Kind::Structure, 3, 3),
+/* 9 */ Shape::rows(t(1614, 21), Kind::List, 6, 1),
+/* 10 */ Shape::simple(t(1635, 6), Kind::String).pattern(t(1641, 5)),
+/* 11 */ Shape::rows(t(1646, 34), Kind::Structure, 7, 3),
+/* 12 */ Shape::rows(t(1716, 35), Kind::Structure, 10, 2),
+/* 13 */ Shape::rows(t(1765, 23), Kind::Structure, 12, 3),
+/* 14 */ Shape::rows(t(1796, 24), Kind::Structure, 15, 2),
+/* 15 */ Shape::rows(t(1820, 20), Kind::Structure, 17, 4),
+/* 16 */ Shape::rows(t(1858, 21), Kind::Structure, 21, 2),
+/* 17 */ Shape::simple(t(1885, 27), Kind::String).bounds(0.0, 1000.0),
+/* 18 */ Shape::rows(t(1912, 31), Kind::List, 23, 1).bounds(1.0, 100.0),
+/* 19 */ Shape::rows(t(1943, 26), Kind::Structure, 24, 4),
+/* 20 */ Shape::rows(t(1977, 27), Kind::Structure, 28, 4),
+/* 21 */ Shape::rows(t(2015, 23), Kind::Structure, 32, 7),
+/* 22 */ Shape::rows(t(2143, 24), Kind::Structure, 39, 1),
+/* 23 */ Shape::simple(t(2177, 17), Kind::Timestamp),
+/* 24 */ Shape::rows(t(2194, 27), Kind::Structure, 40, 0),
+/* 25 */ Shape::rows(t(2221, 28), Kind::Structure, 40, 2),
+/* 26 */ Shape::rows(t(2259, 17), Kind::Structure, 42, 1),
+/* 27 */ Shape::simple(t(2283, 21), Kind::Boolean),
+/* 28 */ Shape::rows(t(2304, 29), Kind::Structure, 43, 2),
+/* 29 */ Shape::rows(t(2333, 30), Kind::Structure, 45, 3),
+/* 30 */ Shape::rows(t(2363, 23), Kind::Structure, 48, 3),
+/* 31 */ Shape::rows(t(2391, 24), Kind::Structure, 51, 1),
+/* 32 */ Shape::rows(t(2415, 20), Kind::Structure, 52, 2),
+/* 33 */ Shape::rows(t(2455, 21), Kind::Structure, 54, 6),
+/* 34 */ Shape::rows(t(2501, 22), Kind::Structure, 60, 2),
+/* 35 */ Shape::rows(t(2535, 23), Kind::Structure, 62, 0),
+/* 36 */ Shape::rows(t(2558, 24), Kind::Structure, 62, 2),
+/* 37 */ Shape::rows(t(2606, 27), Kind::Structure, 64, 4),
+/* 38 */ Shape::rows(t(2648, 28), Kind::Structure, 68, 2),
+/* 39 */ Shape::rows(t(2688, 23), Kind::Structure, 70, 2),
+/* 40 */ Shape::rows(t(2731, 14), Kind::Enum, 7, 3),
+/* 41 */ Shape::simple(t(2762, 19), Kind::Timestamp),
+/* 42 */ Shape::simple(t(2781, 15), Kind::Integer).bounds(1.0, 50.0),
+/* 43 */ Shape::rows(t(2796, 15), Kind::Enum, 10, 6),
+/* 44 */ Shape::rows(t(2854, 21), Kind::Map, 72, 2),
+/* 45 */ Shape::simple(t(2875, 9), Kind::Boolean),
+/* 46 */ Shape::rows(t(2884, 24), Kind::Structure, 74, 1),
+/* 47 */ Shape::rows(t(2912, 25), Kind::Structure, 75, 2),
+/* 48 */ Shape::rows(t(2937, 35), Kind::List, 77, 1).bounds(1.0, 10.0),
+/* 49 */ Shape::rows(t(2972, 28), Kind::Structure, 78, 1),
+/* 50 */ Shape::rows(t(3011, 29), Kind::Structure, 79, 1),
+/* 51 */ Shape::rows(t(3057, 24), Kind::Structure, 80, 0),
+/* 52 */ Shape::rows(t(3081, 25), Kind::Structure, 80, 2),
+/* 53 */ Shape::rows(t(3106, 26), Kind::Structure, 82, 2),
+/* 54 */ Shape::rows(t(3132, 27), Kind::Structure, 84, 3),
+/* 55 */ Shape::rows(t(3159, 5), Kind::Structure, 87, 5),
+/* 56 */ Shape::rows(t(3206, 11), Kind::Structure, 92, 15),
+/* 57 */ Shape::rows(t(3392, 15), Kind::List, 107, 1),
+/* 58 */ Shape::simple(t(3407, 11), Kind::String),
+/* 59 */ Shape::rows(t(3418, 12), Kind::Structure, 108, 3),
+/* 60 */ Shape::rows(t(3454, 16), Kind::Enum, 16, 11),
+/* 61 */ Shape::rows(t(3677, 16), Kind::List, 111, 1),
+/* 62 */ Shape::simple(t(3693, 18), Kind::String),
+/* 63 */ Shape::rows(t(3711, 15), Kind::Structure, 112, 2),
+/* 64 */ Shape::rows(t(3734, 19), Kind::List, 114, 1).bounds(1.0, 100.0),
+/* 65 */ Shape::rows(t(3753, 9), Kind::List, 115, 1),
+/* 66 */ Shape::simple(t(3762, 13), Kind::String).bounds(1.0, 4194304.0),
+/* 67 */ Shape::rows(t(3775, 13), Kind::Structure, 116, 6),
+/* 68 */ Shape::rows(t(3844, 17), Kind::List, 122, 1),
+/* 69 */ Shape::rows(t(3861, 24), Kind::Structure, 123, 3),
+/* 70 */ Shape::rows(t(3954, 15), Kind::Structure, 126, 2),
+/* 71 */ Shape::rows(t(3986, 26), Kind::Structure, 128, 1),
+/* 72 */ Shape::simple(t(4022, 16), Kind::Long),
+/* 73 */ Shape::rows(t(4038, 11), Kind::Enum, 27, 3),
+/* 74 */ Shape::rows(t(4049, 17), Kind::Enum, 30, 4),
+/* 75 */ Shape::simple(t(4066, 8), Kind::String).bounds(1.0, 300.0),
+/* 76 */ Shape::rows(t(4074, 12), Kind::List, 129, 1),
+/* 77 */ Shape::rows(t(4086, 18), Kind::Enum, 34, 4),
+/* 78 */ Shape::rows(t(4166, 33), Kind::Structure, 130, 2),
+/* 79 */ Shape::rows(t(4209, 37), Kind::Enum, 38, 1),
+/* 80 */ Shape::simple(t(4254, 38), Kind::String).bounds(1.0, 128.0).pattern(t(4292, 24)),
+/* 81 */ Shape::rows(t(4316, 34), Kind::List, 132, 1).bounds(1.0, 5.0),
+/* 82 */ Shape::rows(t(4350, 26), Kind::Structure, 133, 2),
+/* 83 */ Shape::rows(t(4376, 27), Kind::Structure, 135, 2),
+/* 84 */ Shape::simple(t(4411, 6), Kind::String).bounds(1.0, 2048.0),
+/* 85 */ Shape::simple(t(4417, 24), Kind::Timestamp),
+/* 86 */ Shape::simple(t(4441, 23), Kind::Timestamp),
+/* 87 */ Shape::rows(t(4464, 5), Kind::Structure, 137, 4),
+/* 88 */ Shape::rows(t(4495, 17), Kind::Enum, 39, 3),
+/* 89 */ Shape::simple(t(4532, 11), Kind::String).pattern(t(4543, 29)),
+/* 90 */ Shape::rows(t(4572, 15), Kind::List, 141, 1).bounds(1.0, 100.0),
+/* 91 */ Shape::rows(t(4587, 12), Kind::Structure, 142, 3),
+/* 92 */ Shape::rows(t(4599, 16), Kind::Enum, 42, 2),
+/* 93 */ Shape::rows(t(4651, 16), Kind::List, 145, 1),
+/* 94 */ Shape::simple(t(4667, 18), Kind::String),
+/* 95 */ Shape::rows(t(4685, 9), Kind::List, 146, 1),
+/* 96 */ Shape::simple(t(4694, 13), Kind::Blob).bounds(0.0, 20971520.0),
+/* 97 */ Shape::simple(t(4707, 16), Kind::Long),
+/* 98 */ Shape::rows(t(4723, 24), Kind::Structure, 147, 2),
+/* 99 */ Shape::rows(t(4760, 25), Kind::Structure, 149, 6),
+/* 100 */ Shape::rows(t(4794, 26), Kind::Structure, 155, 2),
+/* 101 */ Shape::rows(t(4829, 16), Kind::Structure, 157, 2),
+/* 102 */ Shape::rows(t(4845, 17), Kind::Structure, 159, 5),
+/* 103 */ Shape::rows(t(4862, 18), Kind::Structure, 164, 2),
+/* 104 */ Shape::rows(t(4880, 26), Kind::Structure, 166, 1),
+/* 105 */ Shape::rows(t(4917, 27), Kind::Structure, 167, 1),
+/* 106 */ Shape::simple(t(4944, 10), Kind::Integer).bounds(1.0, 1000.0),
+/* 107 */ Shape::simple(t(4954, 9), Kind::String),
+/* 108 */ Shape::rows(t(4963, 13), Kind::List, 168, 1).bounds(1.0, 100.0),
+/* 109 */ Shape::simple(t(4976, 9), Kind::String),
+/* 110 */ Shape::simple(t(4985, 8), Kind::Long).bounds(0.0, POS),
+/* 111 */ Shape::simple(t(4993, 13), Kind::String),
+/* 112 */ Shape::simple(t(5006, 13), Kind::Timestamp),
+/* 113 */ Shape::rows(t(5019, 24), Kind::Structure, 169, 2),
+/* 114 */ Shape::rows(t(5043, 25), Kind::Structure, 171, 2),
+/* 115 */ Shape::rows(t(5068, 15), Kind::Structure, 173, 6),
+/* 116 */ Shape::rows(t(5083, 16), Kind::Structure, 179, 1),
+/* 117 */ Shape::rows(t(5104, 36), Kind::Structure, 180, 3),
+/* 118 */ Shape::rows(t(5140, 37), Kind::Structure, 183, 3),
+/* 119 */ Shape::rows(t(5177, 28), Kind::Structure, 186, 4),
+/* 120 */ Shape::rows(t(5205, 29), Kind::Structure, 190, 4),
+/* 121 */ Shape::rows(t(5234, 24), Kind::Structure, 194, 1),
+/* 122 */ Shape::rows(t(5258, 25), Kind::Structure, 195, 2),
+/* 123 */ Shape::simple(t(5283, 21), Kind::Timestamp),
+/* 124 */ Shape::simple(t(5304, 6), Kind::String).bounds(2.0, 25.0).pattern(t(5310, 15)),
+/* 125 */ Shape::simple(t(5325, 10), Kind::String).pattern(t(5335, 9)),
+/* 126 */ Shape::simple(t(5344, 18), Kind::String).bounds(0.0, 10240.0),
+/* 127 */ Shape::rows(t(5362, 24), Kind::Structure, 197, 1),
+/* 128 */ Shape::rows(t(5391, 22), Kind::Structure, 198, 2),
+/* 129 */ Shape::rows(t(5419, 26), Kind::List, 200, 1).bounds(0.0, 100.0),
+/* 130 */ Shape::rows(t(5445, 15), Kind::Structure, 201, 3),
+/* 131 */ Shape::rows(t(5506, 19), Kind::List, 204, 1).bounds(0.0, 25.0),
+/* 132 */ Shape::rows(t(5525, 10), Kind::Structure, 205, 9),
+/* 133 */ Shape::rows(t(5570, 16), Kind::Structure, 214, 2),
+/* 134 */ Shape::rows(t(5586, 20), Kind::List, 216, 1).bounds(1.0, 100.0),
+/* 135 */ Shape::rows(t(5606, 20), Kind::Enum, 44, 1),
+/* 136 */ Shape::simple(t(5638, 21), Kind::String).bounds(2.0, 256.0).pattern(t(5659, 64)),
+/* 137 */ Shape::rows(t(5723, 14), Kind::List, 217, 1),
+/* 138 */ Shape::simple(t(5737, 14), Kind::String).bounds(2.0, 256.0).pattern(t(5751, 71)),
+/* 139 */ Shape::rows(t(5822, 18), Kind::List, 218, 1).bounds(1.0, 100.0),
+/* 140 */ Shape::simple(t(5840, 20), Kind::String).bounds(0.0, 10240.0),
+/* 141 */ Shape::simple(t(5860, 14), Kind::Boolean),
+/* 142 */ Shape::rows(t(5874, 10), Kind::Enum, 45, 11),
+/* 143 */ Shape::simple(t(6024, 21), Kind::String),
+/* 144 */ Shape::simple(t(6045, 13), Kind::Timestamp),
+/* 145 */ Shape::rows(t(6058, 26), Kind::Structure, 219, 4),
+/* 146 */ Shape::rows(t(6084, 27), Kind::Structure, 223, 3),
+/* 147 */ Shape::simple(t(6111, 13), Kind::Integer).bounds(0.0, POS),
+/* 148 */ Shape::simple(t(6124, 6), Kind::String),
+/* 149 */ Shape::rows(t(6130, 17), Kind::Structure, 226, 1),
+/* 150 */ Shape::rows(t(6147, 3), Kind::Structure, 227, 2),
+/* 151 */ Shape::simple(t(6158, 6), Kind::String),
+/* 152 */ Shape::rows(t(6164, 10), Kind::List, 229, 1),
+/* 153 */ Shape::rows(t(6174, 7), Kind::List, 230, 1),
+/* 154 */ Shape::rows(t(6181, 18), Kind::Structure, 231, 2),
+/* 155 */ Shape::rows(t(6199, 19), Kind::Structure, 233, 0),
+/* 156 */ Shape::rows(t(6218, 9), Kind::Enum, 56, 3),
+/* 157 */ Shape::simple(t(6241, 8), Kind::String),
+/* 158 */ Shape::rows(t(6249, 20), Kind::Structure, 233, 2),
+/* 159 */ Shape::rows(t(6276, 21), Kind::Structure, 235, 0),
+/* 160 */ Shape::simple(t(6297, 8), Kind::String).pattern(t(6305, 75)),
+/* 161 */ Shape::rows(t(6380, 22), Kind::Structure, 235, 6),
+/* 162 */ Shape::rows(t(6440, 23), Kind::Structure, 241, 4),
+/* 163 */ Shape::simple(t(6479, 3), Kind::String),
+/* 164 */ Shape::simple(t(6482, 34), Kind::Timestamp),
 ],
  members: &[
-Member::new(t(1460, 18), 5),
-Member::new(t(1478, 9), 23),
-Member::new(t(1487, 13), 45),
-Member::new(t(1521, 6), 3),
-Member::new(t(1561, 23), 21),
-Member::new(t(1584, 26), 34),
-Member::new(t(1610, 18), 35),
-Member::new(t(1628, 34), 39),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1686, 4), 77),
-Member::new(t(1714, 10), 62),
-Member::new(t(1796, 10), 56),
-Member::new(t(1662, 10), 55),
-Member::new(t(1823, 7), 12).flags(flag::REQUIRED),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1796, 10), 70),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68),
-Member::new(t(1933, 5), 24),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1714, 10), 62),
-Member::new(t(1662, 10), 55),
-Member::new(t(2009, 24), 57),
-Member::new(t(2060, 10), 43),
-Member::new(t(2070, 9), 44),
-Member::new(t(1662, 10), 55),
-Member::new(t(2079, 15), 69),
-Member::new(t(2070, 9), 44),
-Member::new(t(2122, 12), 67),
-Member::new(t(2157, 14), 22).flags(flag::REQUIRED),
-Member::new(t(2171, 6), 40),
-Member::new(t(2260, 4), 0).flags(flag::REQUIRED),
-Member::new(t(2260, 4), 0),
-Member::new(t(2289, 5), 0),
-Member::new(t(1521, 6), 55),
-Member::new(t(2357, 11), 27),
-Member::new(t(2397, 17), 4),
-Member::new(t(1796, 10), 56),
-Member::new(t(1662, 10), 55),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1796, 10), 70),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68),
-Member::new(t(2542, 10), 71),
-Member::new(t(2665, 6), 38).flags(flag::REQUIRED),
-Member::new(t(2671, 10), 37).flags(flag::REQUIRED),
-Member::new(t(1521, 6), 36),
-Member::new(t(2854, 11), 2).flags(flag::REQUIRED),
-Member::new(t(1686, 4), 77),
-Member::new(t(2260, 4), 0).flags(flag::REQUIRED),
-Member::new(t(2289, 5), 1).flags(flag::REQUIRED),
-Member::new(t(2260, 4), 0),
-Member::new(t(2289, 5), 1),
-Member::new(t(1584, 26), 34).flags(flag::REQUIRED),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1584, 26), 34),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68),
-Member::new(t(1610, 18), 35).flags(flag::REQUIRED),
-Member::new(t(1628, 34), 39),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1610, 18), 35),
-Member::new(t(1628, 34), 39),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68),
-Member::new(t(1796, 10), 56).flags(flag::REQUIRED),
-Member::new(t(1796, 10), 56),
-Member::new(t(1662, 10), 55),
-Member::new(t(3234, 5), 61).flags(flag::REQUIRED),
-Member::new(t(3261, 6), 54).flags(flag::REQUIRED),
-Member::new(t(1662, 10), 55).flags(flag::REQUIRED),
-Member::new(t(1521, 6), 58),
-Member::new(t(3308, 17), 11),
-Member::new(t(3325, 12), 59).flags(flag::REQUIRED),
-Member::new(t(3337, 17), 64),
-Member::new(t(1521, 6), 60),
-Member::new(t(3383, 9), 8),
-Member::new(t(1561, 23), 21),
-Member::new(t(1584, 26), 34),
-Member::new(t(1610, 18), 35),
-Member::new(t(1628, 34), 39),
-Member::new(t(1662, 10), 55),
-Member::new(t(3392, 13), 2),
-Member::new(t(1672, 14), 68),
-Member::new(t(3405, 13), 83),
-Member::new(t(2665, 6), 66).flags(flag::REQUIRED),
-Member::new(t(2671, 10), 65).flags(flag::REQUIRED),
-Member::new(t(1521, 6), 63),
-Member::new(t(1521, 6), 62),
-Member::new(t(1521, 6), 68),
-Member::new(t(1933, 5), 24),
-Member::new(t(1796, 10), 70).flags(flag::REQUIRED),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68).flags(flag::REQUIRED),
-Member::new(t(1796, 10), 70),
-Member::new(t(1662, 10), 55),
-Member::new(t(1672, 14), 68),
-Member::new(t(3778, 3), 75).flags(flag::REQUIRED),
-Member::new(t(3781, 5), 80).flags(flag::REQUIRED),
-Member::new(t(1521, 6), 75),
-Member::new(t(1521, 6), 74),
-Member::new(t(2854, 11), 2).flags(flag::REQUIRED),
-Member::new(t(1686, 4), 77).flags(flag::REQUIRED),
-Member::new(t(2854, 11), 2).flags(flag::REQUIRED),
-Member::new(t(3874, 7), 76).flags(flag::REQUIRED),
+Member::new(t(1451, 3), 148),
+Member::new(t(1454, 5), 148),
+Member::new(t(1551, 6), 6),
+Member::new(t(1574, 18), 10),
+Member::new(t(1592, 9), 41),
+Member::new(t(1601, 13), 111),
+Member::new(t(1551, 6), 8),
+Member::new(t(1680, 12), 18).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 93),
+Member::new(t(1759, 6), 95),
+Member::new(t(1788, 8), 64).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 61),
+Member::new(t(1788, 8), 64),
+Member::new(t(1840, 18), 108),
+Member::new(t(1788, 8), 64).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 61),
+Member::new(t(1879, 6), 65),
+Member::new(t(1551, 6), 17),
+Member::new(t(1680, 12), 90).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(1969, 8), 160).flags(flag::REQUIRED),
+Member::new(t(2004, 11), 89),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(1969, 8), 160),
+Member::new(t(2038, 23), 39),
+Member::new(t(2061, 26), 71),
+Member::new(t(2087, 18), 77),
+Member::new(t(2105, 34), 81),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 153),
+Member::new(t(2167, 10), 132),
+Member::new(t(2249, 10), 126),
+Member::new(t(1692, 10), 125),
+Member::new(t(2276, 7), 27).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2249, 10), 140),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(2386, 5), 45),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2167, 10), 132),
+Member::new(t(2435, 11), 74),
+Member::new(t(2446, 9), 156),
+Member::new(t(2476, 6), 32),
+Member::new(t(1788, 8), 64),
+Member::new(t(2482, 10), 106),
+Member::new(t(2492, 9), 109),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2523, 12), 57),
+Member::new(t(2492, 9), 109),
+Member::new(t(1692, 10), 125),
+Member::new(t(2582, 24), 127),
+Member::new(t(2482, 10), 106),
+Member::new(t(2492, 9), 109),
+Member::new(t(1692, 10), 125),
+Member::new(t(2633, 15), 139),
+Member::new(t(2492, 9), 109),
+Member::new(t(2676, 12), 137),
+Member::new(t(2711, 14), 40).flags(flag::REQUIRED),
+Member::new(t(2725, 6), 84),
+Member::new(t(1451, 3), 43),
+Member::new(t(1454, 5), 147),
+Member::new(t(2908, 4), 0).flags(flag::REQUIRED),
+Member::new(t(2908, 4), 0),
+Member::new(t(1454, 5), 0),
+Member::new(t(1551, 6), 125),
+Member::new(t(3000, 11), 48),
+Member::new(t(3040, 17), 9),
+Member::new(t(2249, 10), 126),
+Member::new(t(1692, 10), 125),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2249, 10), 140),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(3164, 7), 63),
+Member::new(t(3171, 13), 66),
+Member::new(t(3184, 22), 107),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(3217, 17), 107),
+Member::new(t(3234, 11), 58),
+Member::new(t(3184, 22), 107),
+Member::new(t(3245, 13), 112),
+Member::new(t(3258, 24), 69),
+Member::new(t(3282, 15), 70),
+Member::new(t(3297, 16), 72),
+Member::new(t(2435, 11), 73),
+Member::new(t(3313, 9), 76),
+Member::new(t(3322, 15), 85),
+Member::new(t(3337, 14), 86),
+Member::new(t(3351, 20), 123),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(3371, 21), 58),
+Member::new(t(1551, 6), 56),
+Member::new(t(3430, 11), 60),
+Member::new(t(3441, 13), 62),
+Member::new(t(3164, 7), 63),
+Member::new(t(1551, 6), 59),
+Member::new(t(3234, 11), 58),
+Member::new(t(3726, 8), 75),
+Member::new(t(1551, 6), 63),
+Member::new(t(1551, 6), 55),
+Member::new(t(3788, 11), 2),
+Member::new(t(3799, 14), 4),
+Member::new(t(3813, 12), 6),
+Member::new(t(3825, 6), 58).flags(flag::REQUIRED),
+Member::new(t(3831, 9), 107).flags(flag::REQUIRED),
+Member::new(t(3840, 4), 72).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 67),
+Member::new(t(3885, 21), 44),
+Member::new(t(3906, 20), 144),
+Member::new(t(3926, 28), 164),
+Member::new(t(3969, 11), 143),
+Member::new(t(3980, 6), 142),
+Member::new(t(4012, 10), 141),
+Member::new(t(1551, 6), 75),
+Member::new(t(2476, 6), 80).flags(flag::REQUIRED),
+Member::new(t(4199, 10), 79).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 78),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(4403, 8), 110),
+Member::new(t(1969, 8), 160),
+Member::new(t(4469, 17), 88),
+Member::new(t(2004, 11), 89),
+Member::new(t(4486, 9), 97),
+Member::new(t(3831, 9), 107),
+Member::new(t(1551, 6), 89),
+Member::new(t(3430, 11), 92),
+Member::new(t(3441, 13), 94),
+Member::new(t(2004, 11), 17),
+Member::new(t(1551, 6), 91),
+Member::new(t(1551, 6), 87),
+Member::new(t(3799, 14), 5),
+Member::new(t(4747, 13), 7),
+Member::new(t(2476, 6), 98),
+Member::new(t(2482, 10), 42),
+Member::new(t(2492, 9), 109),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(4785, 9), 149).flags(flag::REQUIRED),
+Member::new(t(2492, 9), 109),
+Member::new(t(4820, 9), 68),
+Member::new(t(2435, 11), 74),
+Member::new(t(2446, 9), 156),
+Member::new(t(2476, 6), 101),
+Member::new(t(2482, 10), 106),
+Member::new(t(2492, 9), 109),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(1788, 8), 64),
+Member::new(t(2492, 9), 109),
+Member::new(t(4906, 11), 3).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 153),
+Member::new(t(1551, 6), 107),
+Member::new(t(2908, 4), 0).flags(flag::REQUIRED),
+Member::new(t(1454, 5), 1).flags(flag::REQUIRED),
+Member::new(t(2908, 4), 0),
+Member::new(t(1454, 5), 1),
+Member::new(t(3234, 11), 58),
+Member::new(t(3171, 13), 66).flags(flag::REQUIRED),
+Member::new(t(3184, 22), 107),
+Member::new(t(3726, 8), 75),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(5099, 5), 55),
+Member::new(t(2061, 26), 71).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2061, 26), 71),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(2087, 18), 77).flags(flag::REQUIRED),
+Member::new(t(2105, 34), 81),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2087, 18), 77),
+Member::new(t(2105, 34), 81),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(2249, 10), 126).flags(flag::REQUIRED),
+Member::new(t(2249, 10), 126),
+Member::new(t(1692, 10), 125),
+Member::new(t(5386, 5), 131).flags(flag::REQUIRED),
+Member::new(t(5413, 6), 124).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 128),
+Member::new(t(5460, 17), 26),
+Member::new(t(5477, 12), 129).flags(flag::REQUIRED),
+Member::new(t(5489, 17), 134),
+Member::new(t(1551, 6), 130),
+Member::new(t(5535, 9), 23),
+Member::new(t(2038, 23), 39),
+Member::new(t(2061, 26), 71),
+Member::new(t(2087, 18), 77),
+Member::new(t(2105, 34), 81),
+Member::new(t(1692, 10), 125),
+Member::new(t(5544, 13), 3),
+Member::new(t(1702, 14), 138),
+Member::new(t(5557, 13), 163),
+Member::new(t(2476, 6), 136).flags(flag::REQUIRED),
+Member::new(t(4199, 10), 135).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 133),
+Member::new(t(1551, 6), 132),
+Member::new(t(1551, 6), 138),
+Member::new(t(2386, 5), 45),
+Member::new(t(2249, 10), 140).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(2249, 10), 140),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(3234, 11), 58).flags(flag::REQUIRED),
+Member::new(t(6150, 3), 151).flags(flag::REQUIRED),
+Member::new(t(6153, 5), 157).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 151),
+Member::new(t(1551, 6), 150),
+Member::new(t(4906, 11), 3).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 153).flags(flag::REQUIRED),
+Member::new(t(4906, 11), 3).flags(flag::REQUIRED),
+Member::new(t(6269, 7), 152).flags(flag::REQUIRED),
+Member::new(t(6402, 13), 96).flags(flag::REQUIRED),
+Member::new(t(6415, 13), 110).flags(flag::REQUIRED),
+Member::new(t(6428, 12), 110).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
+Member::new(t(1969, 8), 160).flags(flag::REQUIRED),
+Member::new(t(6463, 16), 110),
+Member::new(t(1692, 10), 125),
+Member::new(t(1702, 14), 138),
+Member::new(t(1969, 8), 160),
 ],
  words: &[
-t(2191, 6),
-t(2197, 3),
-t(2200, 8),
-t(2570, 7),
-t(2577, 9),
-t(2586, 24),
-t(2610, 22),
-t(2718, 8),
-t(3474, 12),
+t(1476, 6),
+t(1482, 8),
+t(1490, 10),
+t(1476, 6),
+t(1482, 8),
+t(1490, 10),
+t(1520, 3),
+t(2745, 6),
+t(2751, 3),
+t(2754, 8),
+t(2811, 13),
+t(2824, 3),
+t(2827, 6),
+t(2833, 4),
+t(2837, 8),
+t(2845, 9),
+t(3470, 18),
+t(3488, 15),
+t(3503, 26),
+t(3529, 13),
+t(3542, 19),
+t(3561, 29),
+t(3590, 8),
+t(3598, 20),
+t(3618, 23),
+t(3641, 19),
+t(3660, 17),
+t(1476, 6),
+t(1482, 8),
+t(1490, 10),
+t(1476, 6),
+t(1482, 8),
+t(1490, 10),
+t(1520, 3),
+t(4104, 7),
+t(4111, 9),
+t(4120, 24),
+t(4144, 22),
+t(4246, 8),
+t(4512, 9),
+t(4521, 11),
+t(1482, 8),
+t(4615, 18),
+t(4633, 18),
+t(5626, 12),
+t(5884, 11),
+t(5895, 8),
+t(5903, 6),
+t(5909, 17),
+t(1476, 6),
+t(5926, 7),
+t(5933, 24),
+t(5957, 20),
+t(5977, 14),
+t(5991, 14),
+t(6005, 19),
+t(6227, 6),
+t(6233, 8),
+t(1520, 3),
 ],
 };
 
@@ -740,30 +1386,57 @@ const TEXT: &str = concat!(
 "epositoryPolicyStartImageScanStartLifecyclePolicyPreviewStartReplicationBackfillStopReplicationB",
 "ackfillTagResourceUntagResourceUpdateImageStorageClassUpdatePullThroughCacheRuleUpdateRepository",
 "CreationTemplateUploadLayerPartValidatePullThroughCacheRuleAccountSettingNameAccountSettingValue",
-"ArnAuthorizationDataauthorizationTokenexpiresAtproxyEndpointAuthorizationDataListmemberBase64^\\S",
-"+$CreateRepositoryRequestencryptionConfigurationimageScanningConfigurationimageTagMutabilityimag",
-"eTagMutabilityExclusionFiltersregistryIdrepositoryNametagsCreateRepositoryResponserepositoryCrea",
-"tionTimestampDeleteRegistryPolicyRequestDeleteRegistryPolicyResponsepolicyTextDeleteReplicatione",
-"nabledDeleteReplicationFlagDeleteRepositoryPolicyRequestDeleteRepositoryPolicyResponseDeleteRepo",
-"sitoryRequestforceDeleteRepositoryResponseDescribeRegistryRequestDescribeRegistryResponsereplica",
-"tionConfigurationDescribeRepositoriesRequestmaxResultsnextTokenrepositoryNamesDescribeRepositori",
-"esResponserepositoriesEncryptionConfigurationencryptionTypekmsKeyEncryptionTypeAES256KMSKMS_DSSE",
-"ExpirationTimestampForceFlagGetAccountSettingRequestnameGetAccountSettingResponsevalueGetAuthori",
-"zationTokenRegistryIdListGetAuthorizationTokenRequestregistryIdsGetAuthorizationTokenResponseaut",
-"horizationDataGetRegistryPolicyRequestGetRegistryPolicyResponseGetRepositoryPolicyRequestGetRepo",
-"sitoryPolicyResponseImageScanningConfigurationscanOnPushImageTagMutabilityMUTABLEIMMUTABLEIMMUTA",
-"BLE_WITH_EXCLUSIONMUTABLE_WITH_EXCLUSIONImageTagMutabilityExclusionFilterfilterfilterTypeImageTa",
-"gMutabilityExclusionFilterTypeWILDCARDImageTagMutabilityExclusionFilterValue^[0-9a-zA-Z._*-]{1,1",
-"28}$ImageTagMutabilityExclusionFiltersKmsKeyListTagsForResourceRequestresourceArnListTagsForReso",
-"urceResponseMaxResultsNextTokenProxyEndpointPutAccountSettingRequestPutAccountSettingResponsePut",
-"ImageScanningConfigurationRequestPutImageScanningConfigurationResponsePutImageTagMutabilityReque",
-"stPutImageTagMutabilityResponsePutRegistryPolicyRequestPutRegistryPolicyResponseRegion[0-9a-z-]{",
-"2,25}RegistryId[0-9]{12}RegistryPolicyTextReplicationConfigurationrulesReplicationDestinationreg",
-"ionReplicationDestinationListReplicationRuledeleteReplicationdestinationsrepositoryFiltersReplic",
-"ationRuleListRepositorycreatedAtrepositoryArnrepositoryUriRepositoryFilterRepositoryFilterListRe",
-"positoryFilterTypePREFIX_MATCHRepositoryFilterValue^(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(",
-"?:[._-][a-z0-9]*)*$RepositoryListRepositoryName[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.",
-"|_|__|-+)[a-z0-9]+)*)*RepositoryNameListRepositoryPolicyTextScanOnPushFlagSetRepositoryPolicyReq",
-"uestSetRepositoryPolicyResponseTagKeyValueTagKeyTagKeyListTagListTagResourceRequestTagResourceRe",
-"sponseTagValueUntagResourceRequesttagKeysUntagResourceResponseUrl",
+"AnnotationskeyvalueArnArtifactStatusACTIVEARCHIVEDACTIVATINGArtifactStatusFilterANYArtifactTypeA",
+"rtifactTypeListmemberAuthorizationDataauthorizationTokenexpiresAtproxyEndpointAuthorizationDataL",
+"istBase64^\\S+$BatchCheckLayerAvailabilityRequestlayerDigestsregistryIdrepositoryNameBatchCheckLa",
+"yerAvailabilityResponsefailureslayersBatchDeleteImageRequestimageIdsBatchDeleteImageResponseBatc",
+"hGetImageRequestacceptedMediaTypesBatchGetImageResponseimagesBatchedOperationLayerDigestBatchedO",
+"perationLayerDigestListCompleteLayerUploadRequestuploadIdCompleteLayerUploadResponselayerDigestC",
+"reateRepositoryRequestencryptionConfigurationimageScanningConfigurationimageTagMutabilityimageTa",
+"gMutabilityExclusionFilterstagsCreateRepositoryResponserepositoryCreationTimestampDeleteRegistry",
+"PolicyRequestDeleteRegistryPolicyResponsepolicyTextDeleteReplicationenabledDeleteReplicationFlag",
+"DeleteRepositoryPolicyRequestDeleteRepositoryPolicyResponseDeleteRepositoryRequestforceDeleteRep",
+"ositoryResponseDescribeImagesFilterimageStatustagStatusDescribeImagesRequestfiltermaxResultsnext",
+"TokenDescribeImagesResponseimageDetailsDescribeRegistryRequestDescribeRegistryResponsereplicatio",
+"nConfigurationDescribeRepositoriesRequestrepositoryNamesDescribeRepositoriesResponserepositories",
+"EncryptionConfigurationencryptionTypekmsKeyEncryptionTypeAES256KMSKMS_DSSEExpirationTimestampFif",
+"tyMaxResultsFindingSeverityINFORMATIONALLOWMEDIUMHIGHCRITICALUNDEFINEDFindingSeverityCountsForce",
+"FlagGetAccountSettingRequestnameGetAccountSettingResponseGetAuthorizationTokenRegistryIdListGetA",
+"uthorizationTokenRequestregistryIdsGetAuthorizationTokenResponseauthorizationDataGetRegistryPoli",
+"cyRequestGetRegistryPolicyResponseGetRepositoryPolicyRequestGetRepositoryPolicyResponseImageimag",
+"eIdimageManifestimageManifestMediaTypeImageDetailartifactMediaTypeimageDigestimagePushedAtimageS",
+"canFindingsSummaryimageScanStatusimageSizeInBytesimageTagslastActivatedAtlastArchivedAtlastRecor",
+"dedPullTimesubjectManifestDigestImageDetailListImageDigestImageFailurefailureCodefailureReasonIm",
+"ageFailureCodeInvalidImageDigestInvalidImageTagImageTagDoesNotMatchDigestImageNotFoundMissingDig",
+"estAndTagImageReferencedByManifestListKmsErrorUpstreamAccessDeniedUpstreamTooManyRequestsUpstrea",
+"mUnavailableImageInaccessibleImageFailureListImageFailureReasonImageIdentifierimageTagImageIdent",
+"ifierListImageListImageManifestImageReferrerannotationsartifactStatusartifactTypedigestmediaType",
+"sizeImageReferrerListImageScanFindingsSummaryfindingSeverityCountsimageScanCompletedAtvulnerabil",
+"itySourceUpdatedAtImageScanStatusdescriptionstatusImageScanningConfigurationscanOnPushImageSizeI",
+"nBytesImageStatusImageStatusFilterImageTagImageTagListImageTagMutabilityMUTABLEIMMUTABLEIMMUTABL",
+"E_WITH_EXCLUSIONMUTABLE_WITH_EXCLUSIONImageTagMutabilityExclusionFilterfilterTypeImageTagMutabil",
+"ityExclusionFilterTypeWILDCARDImageTagMutabilityExclusionFilterValue^[0-9a-zA-Z._*-]{1,128}$Imag",
+"eTagMutabilityExclusionFiltersInitiateLayerUploadRequestInitiateLayerUploadResponsepartSizeKmsKe",
+"yLastActivatedAtTimestampLastArchivedAtTimestampLayerlayerAvailabilitylayerSizeLayerAvailability",
+"AVAILABLEUNAVAILABLELayerDigest[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+LayerDigestListLayerFailureLayerFail",
+"ureCodeInvalidLayerDigestMissingLayerDigestLayerFailureListLayerFailureReasonLayerListLayerPartB",
+"lobLayerSizeInBytesListImageReferrersFilterartifactTypesListImageReferrersRequestsubjectIdListIm",
+"ageReferrersResponsereferrersListImagesFilterListImagesRequestListImagesResponseListTagsForResou",
+"rceRequestresourceArnListTagsForResourceResponseMaxResultsMediaTypeMediaTypeListNextTokenPartSiz",
+"eProxyEndpointPushTimestampPutAccountSettingRequestPutAccountSettingResponsePutImageRequestPutIm",
+"ageResponseimagePutImageScanningConfigurationRequestPutImageScanningConfigurationResponsePutImag",
+"eTagMutabilityRequestPutImageTagMutabilityResponsePutRegistryPolicyRequestPutRegistryPolicyRespo",
+"nseRecordedPullTimestampRegion[0-9a-z-]{2,25}RegistryId[0-9]{12}RegistryPolicyTextReplicationCon",
+"figurationrulesReplicationDestinationregionReplicationDestinationListReplicationRuledeleteReplic",
+"ationdestinationsrepositoryFiltersReplicationRuleListRepositorycreatedAtrepositoryArnrepositoryU",
+"riRepositoryFilterRepositoryFilterListRepositoryFilterTypePREFIX_MATCHRepositoryFilterValue^(?:[",
+"a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$RepositoryListRepositoryName[a-z0-9]+",
+"((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*RepositoryNameListRepositoryPolicy",
+"TextScanOnPushFlagScanStatusIN_PROGRESSCOMPLETEFAILEDUNSUPPORTED_IMAGEPENDINGSCAN_ELIGIBILITY_EX",
+"PIREDFINDINGS_UNAVAILABLELIMIT_EXCEEDEDIMAGE_ARCHIVEDIMAGE_SIZE_EXCEEDEDScanStatusDescriptionSca",
+"nTimestampSetRepositoryPolicyRequestSetRepositoryPolicyResponseSeverityCountStringSubjectIdentif",
+"ierTagKeyValueTagKeyTagKeyListTagListTagResourceRequestTagResourceResponseTagStatusTAGGEDUNTAGGE",
+"DTagValueUntagResourceRequesttagKeysUntagResourceResponseUploadId[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[",
+"0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}UploadLayerPartRequestlayerPartBlobpartFirstBytepart",
+"LastByteUploadLayerPartResponselastByteReceivedUrlVulnerabilitySourceUpdateTimestamp",
 );

@@ -5,7 +5,10 @@ use platform::tags::TagProblem;
 use store::StoreError;
 use wire::model::ErrorKind;
 
-use crate::api::errors;
+use crate::api::{ImageIdentifier, errors};
+use crate::content::ContentError;
+use crate::digest::ContentDigest;
+use crate::image::manifest::InvalidManifest;
 use crate::names::RepositoryName;
 
 /// An error of an operation. Its text is what the client gets: Amazon ECR's own wherever that is known.
@@ -33,6 +36,142 @@ pub enum Error {
     /// A key of AWS KMS, which is not there to encrypt with.
     #[error("Pilvi does not serve AWS KMS yet: the encryption type can be AES256 only.")]
     Kms,
+
+    // Layers.
+    /// There is no such upload in the repository.
+    #[error(
+        "The upload with id '{upload}' could not be found in the repository with name '{}' in the registry with id '{}'",
+        name.name, name.registry
+    )]
+    UploadNotFound {
+        /// The repository.
+        name: RepositoryName,
+        /// The upload's id.
+        upload: String,
+    },
+    /// More uploads than a repository has at a time.
+    #[error("The limit of {0} layer uploads at a time in a repository was reached.")]
+    UploadsMax(usize),
+    /// Nothing was uploaded.
+    #[error("The specified layer upload does not contain any layer parts.")]
+    EmptyUpload,
+    /// A part is not what it says to be, or does not come after the last one.
+    #[error(
+        "Layer part is not valid for the upload with id '{upload}' in the repository with name '{}' in the registry with \
+         id '{}': {received} bytes were received before it",
+        name.name, name.registry
+    )]
+    InvalidLayerPart {
+        /// The repository.
+        name: RepositoryName,
+        /// The upload's id.
+        upload: String,
+        /// How many bytes were received.
+        received: u64,
+    },
+    /// A part that is not the last one is too small.
+    #[error("Layer parts must be at least 5 MiB in size.")]
+    LayerPartTooSmall,
+    /// What was uploaded has another digest.
+    #[error("The layer has the digest '{found}', and '{expected}' was given")]
+    InvalidLayer {
+        /// Its digest.
+        found: ContentDigest,
+        /// The digest that was announced.
+        expected: ContentDigest,
+    },
+    /// The repository has the layer.
+    #[error(
+        "Layer with digest '{digest}' already exists in the repository with name '{}' in the registry with id '{}'",
+        name.name, name.registry
+    )]
+    LayerExists {
+        /// The repository.
+        name: RepositoryName,
+        /// The layer.
+        digest: ContentDigest,
+    },
+    /// The image has layers that the repository has not.
+    #[error(
+        "Layers with digests '{digests:?}' required for pushing image into repository with name '{}' in the registry \
+         with id '{}' do not exist",
+        name.name, name.registry
+    )]
+    LayersNotFound {
+        /// The repository.
+        name: RepositoryName,
+        /// The layers.
+        digests: Vec<ContentDigest>,
+    },
+
+    // Images.
+    /// A text that is no manifest.
+    #[error("Invalid parameter at 'ImageManifest' failed to satisfy constraint: '{0}'")]
+    Manifest(#[from] InvalidManifest),
+    /// The index has images that the repository has not.
+    #[error(
+        "Images with digests '{digests:?}' required for pushing image into repository with name '{}' in the registry \
+         with id '{}' do not exist",
+        name.name, name.registry
+    )]
+    ReferencedImagesNotFound {
+        /// The repository.
+        name: RepositoryName,
+        /// The images.
+        digests: Vec<ContentDigest>,
+    },
+    /// The manifest has another digest.
+    #[error("The image has the digest '{found}', and '{expected}' was given")]
+    ImageDigestDoesNotMatch {
+        /// Its digest.
+        found: ContentDigest,
+        /// The digest that was given.
+        expected: ContentDigest,
+    },
+    /// The image is there, and has the tag.
+    #[error(
+        "Image with digest '{digest}' and tag '{}' already exists in the repository with name '{}' in registry with id \
+         '{}'",
+        tag.as_deref().unwrap_or("null"), name.name, name.registry
+    )]
+    ImageExists {
+        /// The repository.
+        name: RepositoryName,
+        /// The image.
+        digest: ContentDigest,
+        /// The tag that it was to be given.
+        tag: Option<String>,
+    },
+    /// Another image has the tag and keeps it.
+    #[error(
+        "The image tag '{tag}' already exists in the '{}' repository and cannot be overwritten because the tag is \
+         immutable.",
+        name.name
+    )]
+    ImageTagExists {
+        /// The repository.
+        name: RepositoryName,
+        /// The tag.
+        tag: String,
+    },
+    /// The image has as many tags as any may have.
+    #[error("The limit of {0} tags of an image was reached.")]
+    ImageTagsMax(usize),
+    /// There is no such image.
+    #[error(
+        "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' in \
+         the registry with id '{}'",
+        id.image_digest.as_deref().unwrap_or("null"), id.image_tag.as_deref().unwrap_or("null"), name.name, name.registry
+    )]
+    ImageNotFound {
+        /// The repository.
+        name: RepositoryName,
+        /// How it was asked for.
+        id: ImageIdentifier,
+    },
+    /// Content was not stored or read.
+    #[error("{}", content_text(.0))]
+    Content(#[from] ContentError),
 
     // The registry.
     /// The registry has no policy.
@@ -94,6 +233,16 @@ fn tag_text(problem: &TagProblem) -> String {
     }
 }
 
+fn content_text(error: &ContentError) -> &'static str {
+    match error {
+        ContentError::Full => {
+            "The disk that holds Pilvi's images is full. Nothing was lost; free some space and try again."
+        }
+        ContentError::TooLarge => "The layer is larger than the 52,000 MiB that a layer may have.",
+        ContentError::Mismatch { .. } | ContentError::Broken(_) => "The service cannot complete the request.",
+    }
+}
+
 impl Error {
     /// A parameter that cannot be what it is.
     pub(crate) fn parameter(parameter: &'static str, constraint: impl Into<String>) -> Self {
@@ -110,6 +259,23 @@ impl Error {
             Self::RegistryPolicyNotFound(_) => errors::REGISTRY_POLICY_NOT_FOUND,
             Self::Tag(_) => errors::INVALID_TAG_PARAMETER,
             Self::TagsMax(_) => errors::TOO_MANY_TAGS,
+            Self::UploadNotFound { .. } => errors::UPLOAD_NOT_FOUND,
+            Self::UploadsMax(_) | Self::ImageTagsMax(_) | Self::Content(ContentError::TooLarge) => {
+                errors::LIMIT_EXCEEDED
+            }
+            Self::EmptyUpload => errors::EMPTY_UPLOAD,
+            Self::InvalidLayerPart { .. } => errors::INVALID_LAYER_PART,
+            Self::LayerPartTooSmall => errors::LAYER_PART_TOO_SMALL,
+            Self::InvalidLayer { .. } => errors::INVALID_LAYER,
+            Self::LayerExists { .. } => errors::LAYER_ALREADY_EXISTS,
+            Self::LayersNotFound { .. } => errors::LAYERS_NOT_FOUND,
+            Self::ReferencedImagesNotFound { .. } => errors::REFERENCED_IMAGES_NOT_FOUND,
+            Self::ImageDigestDoesNotMatch { .. } => errors::IMAGE_DIGEST_DOES_NOT_MATCH,
+            Self::ImageExists { .. } => errors::IMAGE_ALREADY_EXISTS,
+            Self::ImageTagExists { .. } => errors::IMAGE_TAG_ALREADY_EXISTS,
+            Self::ImageNotFound { .. } => errors::IMAGE_NOT_FOUND,
+            // The model has 500; SDKs try again after either, and 503 is what it is.
+            Self::Content(_) => ErrorKind::new(errors::SERVER.code, 503),
             Self::Denied(_) | Self::Store(_) => errors::SERVER,
             _ => errors::INVALID_PARAMETER,
         }
@@ -121,6 +287,18 @@ impl From<Error> for wire::Error {
         match error {
             Error::Store(store) => platform::store_error(&store),
             Error::Denied(denied) => denied,
+            Error::InvalidLayerPart { ref name, ref upload, received } => {
+                let last = i64::try_from(received).unwrap_or(i64::MAX).saturating_sub(1).max(0);
+                Self::of(error.kind(), error.to_string())
+                    .with("registryId", name.registry.as_str())
+                    .with("repositoryName", name.name.as_str())
+                    .with("uploadId", upload.as_str())
+                    .with("lastValidByteReceived", last)
+            }
+            Error::Content(ref content @ ContentError::Broken(_)) => {
+                tracing::error!(error = %content, "the content of a repository cannot be stored or read");
+                Self::of(error.kind(), error.to_string())
+            }
             other => Self::of(other.kind(), other.to_string()),
         }
     }

@@ -5,23 +5,33 @@
 //!
 //! - [`Ecr`] is the entry; generated code in `api` routes each operation to its file in `ops`.
 //! - [`repository`]: what is in one lies below the random id that it gets at each creation.
+//! - [`image`]: manifests and tags; [`layer`]: the blobs that a repository has; [`upload`]: those on their way.
+//! - [`content`]: bytes, which know no repository.
 //! - [`token`]: what `docker login` is given, and whom it stands for.
+//! - [`reconcile`]: what goes on without a request.
 
 pub mod account_setting;
 pub mod api;
+pub mod content;
 mod contention;
+pub mod digest;
 mod endpoint;
 mod error;
 mod facts;
+pub mod image;
+pub mod layer;
 pub mod names;
 mod ops;
 mod page;
+pub mod reconcile;
 pub mod registry_policy;
 pub mod repository;
 mod tags;
 pub mod token;
+pub mod upload;
 mod wildcard;
 
+use content::Content;
 use platform::Platform;
 
 pub use endpoint::PublicAddress;
@@ -32,6 +42,8 @@ pub use error::Error;
 pub struct Ecr {
     /// What it is built on.
     pub platform: Platform,
+    /// The bytes.
+    pub content: Content,
     /// The address that URLs have instead of the caller's `Host`.
     pub public_address: Option<PublicAddress>,
 }

@@ -1,11 +1,13 @@
 //! DeleteRepository.
 
 use platform::{Access, Ctx};
-use store::Tx;
+use store::{ListOptions, Tx};
 
 use crate::api::{DeleteRepositoryRequest, DeleteRepositoryResponse};
 use crate::contention::Attempts;
+use crate::image::Manifest;
 use crate::names::RepositoryName;
+use crate::reconcile::deletion;
 use crate::repository::{self, Repository};
 use crate::{Ecr, Error};
 
@@ -22,9 +24,10 @@ pub(crate) async fn delete_repository(
     input: DeleteRepositoryRequest,
 ) -> Result<DeleteRepositoryResponse, Error> {
     let name = RepositoryName::of_request(ctx, input.registry_id.as_deref(), &input.repository_name);
+    let is_forced = input.force == Some(true);
     let mut attempts = Attempts::new();
     loop {
-        let outcome = delete(ecr, &name).await;
+        let outcome = delete(ecr, ctx, &name, is_forced).await;
         if !attempts.again(&outcome) {
             let repository = ecr.describe(ctx, &name, &outcome?);
             return Ok(DeleteRepositoryResponse { repository: Some(repository) });
@@ -32,11 +35,22 @@ pub(crate) async fn delete_repository(
     }
 }
 
-async fn delete(ecr: &Ecr, name: &RepositoryName) -> Result<Repository, Error> {
+/// What was in the repository goes later.
+async fn delete(ecr: &Ecr, ctx: &Ctx, name: &RepositoryName, is_forced: bool) -> Result<Repository, Error> {
     let store = &ecr.platform.store;
     let found = repository::find(store, name.clone()).await?;
+    let scope = &found.record.scope;
     let mut tx = Tx::new();
+    if !is_forced {
+        let id_prefix = &[found.id()];
+        let options = ListOptions { id_prefix, limit: 1, ..ListOptions::default() };
+        if !store.list::<Manifest>(scope, options).await?.items.is_empty() {
+            return Err(Error::RepositoryNotEmpty(found.name));
+        }
+        tx.require_none::<Manifest>(scope, id_prefix);
+    }
     tx.remove(&found.record);
+    deletion::schedule(&mut tx, scope, found.id(), ctx.now);
     store.commit(tx).await?;
     Ok(found.record.value)
 }

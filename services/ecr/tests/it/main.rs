@@ -1,8 +1,11 @@
 //! Every operation, called as the gateway calls it: a request in JSON, admitted and checked against the model, over a
-//! platform that forgets.
+//! platform that forgets and files in a directory that goes with the test.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
 
+mod collection;
+mod images;
+mod layers;
 mod policies;
 mod registry;
 mod repositories;
@@ -11,11 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{AccountId, Arn, ManualClock, Principal, PrincipalKind, Region, Timestamp};
+use base64::Engine as _;
+use blobs::Blobs;
 use ecr::Ecr;
-use platform::{Ctx, Platform, Rights, Service};
+use ecr::content::Content;
+use ecr::digest::{Algorithm, ContentDigest};
+use platform::{Ctx, Platform, Reconciler, Rights, Service};
 use policy::{IdentityPolicies, Policy, Purpose};
 use serde_json::{Value, json};
-use store::{Store, StoreOptions};
+use store::{Key, Range, Store, StoreOptions};
 
 /// The account that most tests call from.
 const ACCOUNT: &str = "123456789012";
@@ -33,7 +40,25 @@ struct Caller {
     clock: Arc<ManualClock>,
     principal: Principal,
     rights: Option<Rights>,
+    directory: Arc<tempfile::TempDir>,
 }
+
+/// A layer or configuration that is in a repository.
+struct Layer {
+    digest: String,
+    size: usize,
+}
+
+/// An image that is in a repository.
+struct Pushed {
+    digest: String,
+    manifest: String,
+    /// What its blobs have together, in bytes.
+    size: usize,
+}
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 impl Caller {
     /// The root user of [`ACCOUNT`], on a platform of its own.
@@ -44,8 +69,9 @@ impl Caller {
             clock: clock.clone(),
             ..Platform::in_memory()
         };
-        let ecr = Ecr { platform, public_address: None };
-        Self { ecr, clock, principal: Principal::root(ACCOUNT.parse().unwrap()), rights: None }
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let ecr = Ecr { platform, content: content(directory.path()), public_address: None };
+        Self { ecr, clock, principal: Principal::root(ACCOUNT.parse().unwrap()), rights: None, directory }
     }
 
     /// The root user of another account, on the same platform.
@@ -105,6 +131,51 @@ impl Caller {
         self.ok("CreateRepository", json!({"repositoryName": name})).await;
     }
 
+    /// Uploads a layer.
+    async fn layer(&self, repository: &str, bytes: &[u8]) -> Layer {
+        let name = json!({"repositoryName": repository});
+        let upload = self.ok("InitiateLayerUpload", name).await["uploadId"].clone();
+        let blob = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let part = json!({
+            "repositoryName": repository, "uploadId": upload,
+            "partFirstByte": 0, "partLastByte": bytes.len() - 1, "layerPartBlob": blob,
+        });
+        self.ok("UploadLayerPart", part).await;
+        let digest = digest_of(bytes);
+        let complete = json!({"repositoryName": repository, "uploadId": upload, "layerDigests": [digest]});
+        match self.call("CompleteLayerUpload", complete).await {
+            Ok(_) => {}
+            Err(error) if error.code == "LayerAlreadyExistsException" => {}
+            Err(error) => panic!("{error}"),
+        }
+        Layer { digest, size: bytes.len() }
+    }
+
+    /// Pushes an image whose configuration is made of `content`.
+    async fn image(&self, repository: &str, tags: &[&str], content: &str) -> Pushed {
+        let config = self.layer(repository, json!({"content": content}).to_string().as_bytes()).await;
+        let layer = self.layer(repository, b"layer").await;
+        let manifest = manifest_of(&config, &[&layer]);
+        let untagged = [Value::Null];
+        let named: Vec<Value> = tags.iter().map(|tag| json!(tag)).collect();
+        for tag in if named.is_empty() { &untagged[..] } else { &named } {
+            let put = json!({"repositoryName": repository, "imageManifest": manifest, "imageTag": tag});
+            self.ok("PutImage", put).await;
+        }
+        Pushed { digest: digest_of(manifest.as_bytes()), manifest, size: config.size + layer.size }
+    }
+
+    /// Runs one round of a reconciler.
+    async fn reconcile(&self, reconciler: Arc<dyn Reconciler>) -> platform::Round {
+        reconciler.round().await.unwrap()
+    }
+
+    /// Every key in the store that is not a repository's.
+    async fn keys(&self) -> Vec<String> {
+        let page = self.ecr.platform.store.range(Range::prefix(&Key::root())).await.unwrap();
+        page.entries.iter().map(|entry| entry.key.as_str().to_owned()).collect()
+    }
+
     fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
@@ -120,6 +191,35 @@ fn rights(statement: &Value) -> Rights {
 /// A statement that allows everything.
 fn everything() -> Value {
     json!({"Effect": "Allow", "Action": "*", "Resource": "*"})
+}
+
+/// The content in a directory, as a process that has just started finds it.
+fn content(directory: &std::path::Path) -> Content {
+    let blobs = Blobs::open_root(&directory.join("blobs")).unwrap();
+    Content::open(blobs, &directory.join("uploads")).unwrap()
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    ContentDigest::of(Algorithm::Sha256, bytes).to_string()
+}
+
+/// An image's manifest.
+fn manifest_of(config: &Layer, layers: &[&Layer]) -> String {
+    let descriptor =
+        |media_type: &str, layer: &Layer| json!({"mediaType": media_type, "digest": layer.digest, "size": layer.size});
+    let layers: Vec<Value> =
+        layers.iter().map(|layer| descriptor("application/vnd.oci.image.layer.v1.tar", layer)).collect();
+    let config = descriptor("application/vnd.oci.image.config.v1+json", config);
+    json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}).to_string()
+}
+
+/// An index of images by their digests and sizes.
+fn index_of(images: &[(&str, usize)]) -> String {
+    let manifests: Vec<Value> = images
+        .iter()
+        .map(|(digest, size)| json!({"mediaType": OCI_MANIFEST, "digest": digest, "size": size}))
+        .collect();
+    json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}).to_string()
 }
 
 /// A refusal as [`Caller::refused`] answers it.

@@ -1,0 +1,101 @@
+//! The files of uploads, in one directory, named by the ids of the uploads.
+
+use std::fs::{DirBuilder, File};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::ContentError;
+
+/// How much is read at once.
+pub(super) const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// The directory.
+#[derive(Debug)]
+pub(super) struct Directory(OwnedFd);
+
+impl Directory {
+    pub(super) fn open(path: &Path) -> Result<Self, ContentError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        Ok(Self(File::open(path)?.into()))
+    }
+
+    /// Opens an upload's file, which is made if it is not there.
+    pub(super) fn file(&self, id: &str) -> Result<File, ContentError> {
+        if !is_id(id) {
+            return Err(ContentError::Broken("an upload has an id that is none".to_owned()));
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let file = rustix::fs::openat2(&self.0, id, flags, Mode::RUSR | Mode::WUSR, resolve);
+        Ok(file.map_err(std::io::Error::from)?.into())
+    }
+
+    /// Removes an upload's file, if there is one.
+    pub(super) fn remove(&self, id: &str) -> Result<(), ContentError> {
+        match rustix::fs::unlinkat(&self.0, id, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(std::io::Error::from(error).into()),
+        }
+    }
+
+    /// The ids of all uploads that have a file.
+    pub(super) fn list(&self) -> Result<Vec<String>, ContentError> {
+        let mut ids = Vec::new();
+        for entry in Dir::read_from(self.0.as_fd()).map_err(std::io::Error::from)? {
+            let entry = entry.map_err(std::io::Error::from)?;
+            if let Ok(name) = entry.file_name().to_str()
+                && is_id(name)
+            {
+                ids.push(name.to_owned());
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// Whether a text is an id that this program gives to uploads: a UUID in lower case.
+pub(super) fn is_id(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let fits = |(at, byte): (usize, u8)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { digit(byte) };
+    text.len() == 36 && text.bytes().enumerate().all(fits)
+}
+
+/// Reads a file from where it stands to its end, piece by piece.
+pub(super) fn each_piece(
+    mut file: &File,
+    mut take: impl FnMut(&[u8]) -> Result<(), ContentError>,
+) -> Result<u64, ContentError> {
+    let mut buffer = vec![0; READ_BUFFER_BYTES];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(length),
+            Ok(read) => {
+                take(&buffer[..read])?;
+                length += read as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_uuid_and_nothing_that_leads_elsewhere() {
+        assert!(is_id("0123abcd-0123-4123-8123-0123456789ab"));
+        for wrong in ["", "..", "0123abcd-0123-4123-8123-0123456789aB", "0123abcd/0123-4123-8123-0123456789ab"] {
+            assert!(!is_id(wrong), "{wrong}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        assert!(Directory::open(directory.path()).unwrap().file("../x").is_err());
+    }
+}

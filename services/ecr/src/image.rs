@@ -1,0 +1,185 @@
+//! Images: manifests, the tags that name them, and what ties them to each other and to blobs.
+//!
+//! A manifest's bytes are a blob; its record tells what is in it, so that nothing has to be read again to list images, to
+//! find who refers to whom, or to know what may be deleted. A tag is a record of its own that names one manifest, which
+//! knows its tags, too: both are written together.
+//!
+//! What may happen at the same time is settled in the store. An index requires its children at its commit; a child is
+//! deleted only while no index has it. How a push and the removal of unused blobs keep out of each other's way is told in
+//! [`crate::reconcile::references`].
+
+pub mod delete;
+pub(crate) mod identifier;
+pub(crate) mod list;
+pub mod manifest;
+pub mod pull;
+pub mod push;
+
+use base::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::{Key, ListOptions, Record, Scope, SecondaryKey, Store, Versioned};
+
+use crate::Error;
+use crate::digest::ContentDigest;
+use crate::repository::Found;
+
+pub use manifest::{BlobDescriptor, Kind};
+
+/// The index by which an image's referrers are found.
+const BY_SUBJECT: &str = "subject";
+/// The index by which the indexes that have an image are found.
+const BY_CHILD: &str = "child";
+/// The most tags of one image. (Quotas: "Tags per image".)
+pub const TAGS_MAX: usize = 1000;
+
+/// A manifest. Its record's id is the repository's id and the digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The repository that it is in, by id; told again here for the sake of the indexes.
+    pub repository_id: String,
+    /// Where its bytes are.
+    pub content: blobs::Digest,
+    /// How many bytes it has itself.
+    pub size: u64,
+    /// Its media type.
+    pub media_type: String,
+    /// What it is of, if it says so: its own artifact type, else its configuration's media type.
+    pub artifact_type: Option<String>,
+    /// What it refers to.
+    pub subject: Option<ContentDigest>,
+    /// What it is made of.
+    pub kind: Kind,
+    /// The size that is told of the image: what its blobs have together, or the largest image of an index.
+    pub image_size: u64,
+    /// When it was pushed.
+    pub pushed: Timestamp,
+    /// Its tags, in the order in which they were given.
+    pub tags: Vec<String>,
+    /// When it was last pulled, to the day.
+    pub last_pulled: Option<Timestamp>,
+    /// Where it is kept, and since when.
+    pub storage: Storage,
+}
+
+/// Where an image is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// Whether it is archived: kept, but not to be pulled.
+    pub is_archived: bool,
+    /// When it was last archived.
+    pub archived: Option<Timestamp>,
+    /// When it was last taken out of the archive.
+    pub activated: Option<Timestamp>,
+}
+
+impl Record for Manifest {
+    const SERVICE: &'static str = "ecr";
+    const KIND: &'static str = "manifest";
+
+    fn secondary_keys(&self) -> Vec<SecondaryKey> {
+        let key = |index, digest: &ContentDigest| SecondaryKey::new(index, reference(&self.repository_id, digest));
+        let children = self.kind.children().iter().map(|child| key(BY_CHILD, child));
+        self.subject.iter().map(|subject| key(BY_SUBJECT, subject)).chain(children).collect()
+    }
+
+    fn blobs(&self) -> Vec<blobs::Digest> {
+        vec![self.content]
+    }
+}
+
+/// A tag. Its record's id is the repository's id and the tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tag {
+    /// The manifest that it names.
+    pub digest: ContentDigest,
+    /// Since when.
+    pub tagged: Timestamp,
+}
+
+impl Record for Tag {
+    const SERVICE: &'static str = "ecr";
+    const KIND: &'static str = "tag";
+}
+
+/// A value of an index: a digest within a repository.
+fn reference(repository_id: &str, digest: &ContentDigest) -> String {
+    format!("{repository_id}/{digest}")
+}
+
+/// The key below which the store notes the indexes that have an image.
+pub(crate) fn parents_key(scope: &Scope, repository_id: &str, child: &ContentDigest) -> Key {
+    let index = format!("{}@{BY_CHILD}", Manifest::KIND);
+    scope.key().child(Manifest::SERVICE).child(&index).child(&reference(repository_id, child))
+}
+
+/// The manifest of a digest.
+///
+/// # Errors
+/// What the store answers.
+pub async fn manifest(
+    store: &Store,
+    repository: &Found,
+    digest: &ContentDigest,
+) -> Result<Option<Versioned<Manifest>>, Error> {
+    Ok(store.read(&repository.record.scope, &[repository.id(), digest.as_str()]).await?)
+}
+
+/// What a tag names.
+///
+/// # Errors
+/// What the store answers.
+pub async fn tag(store: &Store, repository: &Found, tag: &str) -> Result<Option<Versioned<Tag>>, Error> {
+    Ok(store.read(&repository.record.scope, &[repository.id(), tag]).await?)
+}
+
+/// The digests of the indexes that have an image, up to `limit`.
+///
+/// # Errors
+/// What the store answers.
+pub async fn parents(
+    store: &Store,
+    repository: &Found,
+    child: &ContentDigest,
+    limit: usize,
+) -> Result<Vec<String>, Error> {
+    let value = reference(repository.id(), child);
+    let found = store.list_by::<Manifest>(&repository.record.scope, BY_CHILD, &value, None, limit).await?;
+    Ok(found.items.iter().map(|parent| parent.name().to_owned()).collect())
+}
+
+/// The manifests that refer to a subject, which need not be there, in the order of their digests; and where to go on.
+///
+/// # Errors
+/// What the store answers.
+pub async fn referrers(
+    store: &Store,
+    repository: &Found,
+    subject: &ContentDigest,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<Versioned<Manifest>>, Option<String>), Error> {
+    let value = reference(repository.id(), subject);
+    let found = store.list_by::<Manifest>(&repository.record.scope, BY_SUBJECT, &value, after, limit).await?;
+    Ok((found.items, found.next))
+}
+
+/// All manifests of a repository, in the order of their digests.
+///
+/// # Errors
+/// What the store answers.
+pub(crate) async fn all(store: &Store, scope: &Scope, repository_id: &str) -> Result<Vec<Versioned<Manifest>>, Error> {
+    let mut manifests = Vec::new();
+    let mut after = None;
+    loop {
+        let options = ListOptions { id_prefix: &[repository_id], after: after.as_deref(), ..ListOptions::default() };
+        let page = store.list::<Manifest>(scope, options).await?;
+        manifests.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(manifests);
+        }
+    }
+}

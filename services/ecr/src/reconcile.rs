@@ -1,0 +1,22 @@
+//! What goes on without a request.
+
+pub mod deletion;
+pub mod references;
+pub mod unreferenced;
+pub mod uploads;
+
+use std::sync::Arc;
+
+use platform::Reconciler;
+
+use crate::Ecr;
+
+/// All reconcilers of the service, to be started.
+pub fn all(ecr: &Ecr) -> Vec<Arc<dyn Reconciler>> {
+    vec![
+        deletion::reconciler(ecr),
+        uploads::reconciler(ecr),
+        references::reconciler(ecr),
+        unreferenced::reconciler(ecr),
+    ]
+}
