@@ -1,0 +1,106 @@
+//! The layers that are there.
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::Disk;
+use super::{State, Store};
+use crate::{DiffId, Digest, Error, Policy, Unpacked};
+
+/// What is known of a layer that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) unpacked: Unpacked,
+    /// Whether it survives a loss of power.
+    settled: bool,
+    /// Which of those that ever had this name it is.
+    generation: u64,
+}
+
+/// The form of [`LayerFile`] that is written. Layers in another one are unpacked anew.
+const VERSION: u32 = 1;
+
+/// What stands beside a layer.
+#[derive(Serialize, Deserialize)]
+pub(super) struct LayerFile {
+    version: u32,
+    policy: Policy,
+    boot_id: String,
+    entries: u64,
+    bytes: u64,
+    devices_omitted: u64,
+    xattrs_omitted: u64,
+}
+
+impl LayerFile {
+    pub(super) fn new(policy: Policy, boot_id: &str, unpacked: Unpacked) -> Self {
+        let Unpacked { entries, bytes, devices_omitted, xattrs_omitted } = unpacked;
+        Self { version: VERSION, policy, boot_id: boot_id.to_owned(), entries, bytes, devices_omitted, xattrs_omitted }
+    }
+
+    fn unpacked(&self) -> Unpacked {
+        let &Self { entries, bytes, devices_omitted, xattrs_omitted, .. } = self;
+        Unpacked { entries, bytes, devices_omitted, xattrs_omitted }
+    }
+}
+
+/// Finds the layers that can be used. The others are withdrawn: those that nobody waited for before the machine stopped,
+/// those that were made under another policy, and what is none.
+pub(super) fn load(disk: &Disk, policy: &Policy, boot_id: &str, state: &mut State) -> Result<(), Error> {
+    for (algorithm, name) in disk.layer_names()? {
+        let Ok(digest) = Digest::from_hex(algorithm, &name) else {
+            disk.withdraw_name(algorithm, &name)?;
+            continue;
+        };
+        let diff_id = DiffId::from(digest);
+        let settled = disk.is_settled(diff_id);
+        let usable = disk
+            .read_layer::<LayerFile>(diff_id)
+            .filter(|file| file.version == VERSION && file.policy == *policy && (settled || file.boot_id == boot_id));
+        match usable {
+            Some(file) => state.add(diff_id, file.unpacked(), settled),
+            None => {
+                tracing::info!(%diff_id, "a layer may be incomplete or is of another form: it will be unpacked anew");
+                disk.withdraw(diff_id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl State {
+    pub(super) fn add(&mut self, diff_id: DiffId, unpacked: Unpacked, settled: bool) {
+        self.added += 1;
+        self.layers.insert(diff_id, Stored { unpacked, settled, generation: self.added });
+    }
+}
+
+impl Store {
+    /// Waits until the layers that were unpacked are on the disk, and notes it, so that they survive a loss of power.
+    ///
+    /// Unpacking itself waits for nothing: layers can be made again from their blobs, and one that was not settled when the
+    /// machine stopped is not used again. To be called in the background after images were prepared. It is one `syncfs(2)`
+    /// for all layers since the last time: for each file, a layer of ten thousand would take as many waits.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the disk did not take what was written: then the layers stay unsettled.
+    pub fn settle(&self) -> Result<(), Error> {
+        let unsettled: Vec<(DiffId, u64)> = {
+            let state = self.state();
+            let layers = state.layers.iter().filter(|(_, stored)| !stored.settled);
+            layers.map(|(diff_id, stored)| (*diff_id, stored.generation)).collect()
+        };
+        if unsettled.is_empty() {
+            return Ok(());
+        }
+        self.0.disk.sync()?;
+        for (diff_id, generation) in unsettled {
+            let mut state = self.state();
+            // It may have been collected meanwhile, and unpacked again.
+            if let Some(stored) = state.layers.get_mut(&diff_id).filter(|stored| stored.generation == generation) {
+                self.0.disk.mark_settled(diff_id)?;
+                stored.settled = true;
+            }
+        }
+        Ok(())
+    }
+}

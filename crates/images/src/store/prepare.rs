@@ -1,0 +1,171 @@
+//! Making sure that an image's layers are there.
+
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::layers::LayerFile;
+use super::{Prepared, Store};
+use crate::image::Layer;
+use crate::unpack::{Job, unpack};
+use crate::{BlobSource, DiffId, Error, Image, UnpackError};
+
+/// Follows an image on its way into the store. Called from several threads, which hold the store meanwhile: it must not be
+/// called back.
+pub trait Progress: Sync {
+    /// So many bytes of a layer's blob have been read, of those that are to be read.
+    fn advanced(&self, layer: &Layer, read_bytes: u64) {
+        let _ = (layer, read_bytes);
+    }
+
+    /// The layer is there: unpacked now, or before.
+    fn finished(&self, layer: &Layer) {
+        let _ = layer;
+    }
+
+    /// Whether nobody wants the image any more.
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody watches.
+impl Progress for () {}
+
+impl Store {
+    /// Unpacks those of an image's layers that are not there yet, several at a time. What two callers need at once is
+    /// unpacked once. Blocks: from asynchronous code it belongs on a blocking thread.
+    ///
+    /// # Errors
+    /// Of several the first. The layers that were finished stay until they are collected.
+    pub fn prepare(&self, image: &Image, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Prepared, Error> {
+        let diff_ids: Vec<DiffId> = image.layers.iter().map(|layer| layer.diff_id).collect();
+        let prepared = self.pin(&diff_ids);
+        let mut layers: Vec<&Layer> = prepared
+            .layers
+            .iter()
+            .filter_map(|diff_id| image.layers.iter().find(|layer| layer.diff_id == *diff_id))
+            .collect();
+        // The largest first: what is left at the end is small, and nobody waits for one long one.
+        layers.sort_by_key(|layer| std::cmp::Reverse(layer.blob.size));
+        let work = Work {
+            store: self,
+            source,
+            progress,
+            layers: &layers,
+            next: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+        };
+        let failure = Mutex::new(None);
+        thread::scope(|scope| {
+            for _ in 0..self.0.workers.min(layers.len()) {
+                scope.spawn(|| {
+                    if let Err(error) = work.run() {
+                        work.failed.store(true, Ordering::Relaxed);
+                        let mut first = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                        // That the others were stopped follows from the first.
+                        if matches!(*first, None | Some(Error::Stopped)) {
+                            *first = Some(error);
+                        }
+                    }
+                });
+            }
+        });
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(prepared),
+        }
+    }
+}
+
+/// What the threads of one call share.
+struct Work<'a> {
+    store: &'a Store,
+    source: &'a dyn BlobSource,
+    progress: &'a dyn Progress,
+    layers: &'a [&'a Layer],
+    next: AtomicUsize,
+    failed: AtomicBool,
+}
+
+impl Work<'_> {
+    fn run(&self) -> Result<(), Error> {
+        while let Some(layer) = self.layers.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            self.ensure(layer)?;
+            self.progress.finished(layer);
+        }
+        Ok(())
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed) && !self.progress.stopped()
+    }
+
+    fn ensure(&self, layer: &Layer) -> Result<(), Error> {
+        let store = &self.store.0;
+        let mut state = self.store.state();
+        loop {
+            if state.layers.contains_key(&layer.diff_id) {
+                return Ok(());
+            }
+            if !self.goes_on() {
+                return Err(Error::Stopped);
+            }
+            if !state.busy.contains(&layer.diff_id) && state.busy.len() < store.workers {
+                break;
+            }
+            state = store.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.busy.insert(layer.diff_id);
+        drop(state);
+        let _turn = Turn { store: self.store, diff_id: layer.diff_id };
+        self.unpack(layer)
+    }
+
+    fn unpack(&self, layer: &Layer) -> Result<(), Error> {
+        let store = &self.store.0;
+        let digest = layer.blob.digest;
+        let opened = self.source.open(&layer.blob).map_err(|source| Error::Read { digest, source })?;
+        let blob = opened.ok_or(Error::NotFound { digest })?;
+        let staged = store.disk.stage()?;
+        let progress = |read| {
+            self.progress.advanced(layer, read);
+            self.goes_on()
+        };
+        let job = Job {
+            layer,
+            root: staged.root.as_fd(),
+            trash: staged.trash.as_fd(),
+            policy: &store.policy,
+            limits: &store.limits,
+            progress: &progress,
+        };
+        let unpacked = unpack(&job, blob).map_err(|error| match error {
+            UnpackError::Stopped => Error::Stopped,
+            UnpackError::Full => Error::Full,
+            UnpackError::Read(source) => Error::Read { digest, source },
+            UnpackError::BlobMismatch { found } => Error::Mismatch { expected: digest, found: Box::new(found) },
+            other => Error::Layer { digest, source: Box::new(other) },
+        })?;
+        let record = LayerFile::new(store.policy, &store.boot_id, unpacked);
+        // With the name on disk and the entry in memory at one time, collection cannot come between.
+        let mut state = self.store.state();
+        staged.publish(layer.diff_id, &record)?;
+        state.add(layer.diff_id, unpacked, false);
+        Ok(())
+    }
+}
+
+/// The right to unpack a layer.
+struct Turn<'a> {
+    store: &'a Store,
+    diff_id: DiffId,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.store.state().busy.remove(&self.diff_id);
+        self.store.0.changed.notify_all();
+    }
+}

@@ -1,0 +1,16 @@
+//! The image store from outside: archives of every kind, attacks, crashes, mounts.
+
+// All of this is test code; clippy takes only the functions marked so for it.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod archive;
+mod attacks;
+mod bed;
+mod bombs;
+mod collecting;
+mod crash;
+mod model;
+mod mounting;
+mod preparing;
+mod snapshot;
+mod unpacking;
