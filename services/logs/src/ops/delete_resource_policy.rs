@@ -6,13 +6,17 @@ use store::Tx;
 use crate::api::DeleteResourcePolicyRequest;
 use crate::contention::Attempts;
 use crate::group::LogGroup;
-use crate::names::on_no_group;
+use crate::names::{on_either, on_no_group};
 use crate::ops::put_resource_policy::{Target, check_revision};
 use crate::resource_policy::{self, OF_ACCOUNT, ResourcePolicy};
 use crate::{Error, Logs, group};
 
-pub(crate) fn access(ctx: &Ctx, _: &DeleteResourcePolicyRequest) -> Access {
-    on_no_group(ctx, "logs:DeleteResourcePolicy")
+pub(crate) fn access(ctx: &Ctx, input: &DeleteResourcePolicyRequest) -> Access {
+    const ACTION: &str = "logs:DeleteResourcePolicy";
+    match input.resource_arn.as_deref() {
+        Some(arn) => on_either(ctx, ACTION, None, Some(arn)),
+        None => on_no_group(ctx, ACTION),
+    }
 }
 
 /// Deletes a resource policy of the account by its name, or of a log group by its ARN.

@@ -6,13 +6,17 @@ use store::{StoreError, Tx, Versioned};
 use crate::api::{PutResourcePolicyRequest, PutResourcePolicyResponse};
 use crate::contention::Attempts;
 use crate::group::LogGroup;
-use crate::names::{GroupName, on_no_group};
+use crate::names::{GroupName, on_either, on_no_group};
 use crate::resource_policy::{self, ACCOUNT_POLICIES_MAX, ACCOUNT_POLICY_BYTES_MAX, NAME_LENGTH_MAX, ResourcePolicy};
 use crate::resource_policy::{OF_ACCOUNT, OF_GROUP};
 use crate::{Error, Logs, group};
 
-pub(crate) fn access(ctx: &Ctx, _: &PutResourcePolicyRequest) -> Access {
-    on_no_group(ctx, "logs:PutResourcePolicy")
+pub(crate) fn access(ctx: &Ctx, input: &PutResourcePolicyRequest) -> Access {
+    const ACTION: &str = "logs:PutResourcePolicy";
+    match input.resource_arn.as_deref() {
+        Some(arn) => on_either(ctx, ACTION, None, Some(arn)),
+        None => on_no_group(ctx, ACTION),
+    }
 }
 
 /// Writes a resource policy of the account by its name, or of a log group by its ARN.

@@ -1,7 +1,7 @@
 //! Providers' keys, kept for a while.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use base::Timestamp;
@@ -18,26 +18,22 @@ const KEPT: Duration = Duration::from_hours(1);
 /// How soon a provider is asked again, be it for a key that it did not have: tokens, which anybody can send, make nobody
 /// else's server busy.
 const PAUSE: Duration = Duration::from_secs(10);
-/// Providers whose keys are kept; when there are more, all are forgotten.
+/// Providers whose keys are kept; when there are more, one of the account that has the most is forgotten.
 const PROVIDERS_MAX: usize = 256;
-/// Providers that are asked at once.
+/// Providers that are asked at once, and how many of them for one account: slow issuers of one hold up no other.
 const FETCHES_MAX: usize = 8;
+const FETCHES_OF_ACCOUNT_MAX: usize = 2;
 /// What a provider tells of itself, below its address (OpenID Connect Discovery 1.0).
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
 /// The keys of providers.
 pub(crate) struct KeyCache {
-    providers: Mutex<HashMap<Identity, Arc<Slot>>>,
+    /// By account and ARN.
+    providers: Mutex<HashMap<(String, String), Arc<Slot>>>,
     fetches: Semaphore,
+    /// By account, as long as somebody waits.
+    of_accounts: Mutex<HashMap<String, Weak<Semaphore>>>,
     fetch: Fetch,
-}
-
-/// What a provider's keys depend on.
-#[derive(PartialEq, Eq, Hash)]
-struct Identity {
-    arn: String,
-    url: String,
-    thumbprints: Vec<String>,
 }
 
 /// One provider's keys; whoever holds it may fetch them.
@@ -46,6 +42,8 @@ struct Slot(tokio::sync::Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
+    /// The address and the thumbprints that the keys were fetched with.
+    source: (String, Vec<String>),
     keys: Vec<Key>,
     fetched: Option<Timestamp>,
     tried: Option<Timestamp>,
@@ -59,7 +57,12 @@ struct Discovery {
 
 impl KeyCache {
     pub(crate) fn new() -> Self {
-        Self { providers: Mutex::default(), fetches: Semaphore::new(FETCHES_MAX), fetch: Fetch::new() }
+        Self {
+            providers: Mutex::default(),
+            fetches: Semaphore::new(FETCHES_MAX),
+            of_accounts: Mutex::default(),
+            fetch: Fetch::new(),
+        }
     }
 
     /// The key with which a token of a provider claims to be signed.
@@ -72,6 +75,11 @@ impl KeyCache {
     ) -> Result<Key, Error> {
         let slot = self.slot(provider);
         let mut known = slot.0.lock().await;
+        let source = (provider.url.clone(), provider.thumbprints.clone());
+        if known.source != source {
+            // The pause stays: a change of thumbprints is no way to have somebody asked more often.
+            *known = Known { source, tried: known.tried, ..Known::default() };
+        }
         let is_fresh = known.fetched.is_some_and(|fetched| now < fetched.plus(KEPT));
         if let Some(key) = known.find(id, algorithm).filter(|_| is_fresh) {
             return Ok(key);
@@ -92,6 +100,8 @@ impl KeyCache {
     }
 
     async fn fetch_keys(&self, provider: &OidcProviderView) -> Result<Vec<Key>, FetchError> {
+        let of_account = self.of_account(&provider.arn.account);
+        let _one_of_account = of_account.acquire().await.map_err(|_| FetchError::Stopped)?;
         let _one = self.fetches.acquire().await.map_err(|_| FetchError::Stopped)?;
         let address = format!("{}{DISCOVERY_PATH}", provider.url.trim_end_matches('/'));
         let fetch = |url: String| async move { self.fetch.get(&url, &provider.url, &provider.thumbprints).await };
@@ -103,17 +113,32 @@ impl KeyCache {
     }
 
     fn slot(&self, provider: &OidcProviderView) -> Arc<Slot> {
-        let identity = Identity {
-            arn: provider.arn.to_string(),
-            url: provider.url.clone(),
-            thumbprints: provider.thumbprints.clone(),
-        };
+        let key = (provider.arn.account.clone(), provider.arn.to_string());
         let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
-        if providers.len() >= PROVIDERS_MAX && !providers.contains_key(&identity) {
-            providers.clear();
+        if providers.len() >= PROVIDERS_MAX && !providers.contains_key(&key) {
+            let crowded = most_frequent(providers.keys().map(|(account, _)| account)).cloned();
+            let victim = providers.keys().find(|(account, _)| Some(account) == crowded.as_ref()).cloned();
+            victim.and_then(|victim| providers.remove(&victim));
         }
-        providers.entry(identity).or_default().clone()
+        providers.entry(key).or_default().clone()
     }
+
+    fn of_account(&self, account: &str) -> Arc<Semaphore> {
+        let mut of_accounts = self.of_accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waited_for) = of_accounts.get(account).and_then(Weak::upgrade) {
+            return waited_for;
+        }
+        of_accounts.retain(|_, semaphore| semaphore.strong_count() > 0);
+        let semaphore = Arc::new(Semaphore::new(FETCHES_OF_ACCOUNT_MAX));
+        of_accounts.insert(account.to_owned(), Arc::downgrade(&semaphore));
+        semaphore
+    }
+}
+
+fn most_frequent<'a>(texts: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    let mut counts: HashMap<&String, usize> = HashMap::new();
+    texts.for_each(|text| *counts.entry(text).or_default() += 1);
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(text, _)| text)
 }
 
 impl Known {
