@@ -90,45 +90,57 @@ structure! { 22 CreateRepositoryResponse {
     repository: Option<Repository>,
 } }
 
-structure! { 24 DeleteRegistryPolicyRequest {
-} }
-
-structure! { 25 DeleteRegistryPolicyResponse {
-    policy_text: Option<String>,
-    registry_id: Option<String>,
-} }
-
-structure! { 26 DeleteReplication {
-    enabled: bool,
-} }
-
-structure! { 28 DeleteRepositoryPolicyRequest {
+structure! { 24 DeleteLifecyclePolicyRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 29 DeleteRepositoryPolicyResponse {
+structure! { 25 DeleteLifecyclePolicyResponse {
+    last_evaluated_at: Option<Timestamp>,
+    lifecycle_policy_text: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+} }
+
+structure! { 26 DeleteRegistryPolicyRequest {
+} }
+
+structure! { 27 DeleteRegistryPolicyResponse {
+    policy_text: Option<String>,
+    registry_id: Option<String>,
+} }
+
+structure! { 28 DeleteReplication {
+    enabled: bool,
+} }
+
+structure! { 30 DeleteRepositoryPolicyRequest {
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 31 DeleteRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 30 DeleteRepositoryRequest {
+structure! { 32 DeleteRepositoryRequest {
     force: Option<bool>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 31 DeleteRepositoryResponse {
+structure! { 33 DeleteRepositoryResponse {
     repository: Option<Repository>,
 } }
 
-structure! { 32 DescribeImagesFilter {
+structure! { 34 DescribeImagesFilter {
     image_status: Option<ImageStatusFilter>,
     tag_status: Option<TagStatus>,
 } }
 
-structure! { 33 DescribeImagesRequest {
+structure! { 35 DescribeImagesRequest {
     filter: Option<DescribeImagesFilter>,
     image_ids: Option<Vec<ImageIdentifier>>,
     max_results: Option<i32>,
@@ -137,43 +149,43 @@ structure! { 33 DescribeImagesRequest {
     repository_name: String,
 } }
 
-structure! { 34 DescribeImagesResponse {
+structure! { 36 DescribeImagesResponse {
     image_details: Option<Vec<ImageDetail>>,
     next_token: Option<String>,
 } }
 
-structure! { 35 DescribeRegistryRequest {
+structure! { 37 DescribeRegistryRequest {
 } }
 
-structure! { 36 DescribeRegistryResponse {
+structure! { 38 DescribeRegistryResponse {
     registry_id: Option<String>,
     replication_configuration: Option<ReplicationConfiguration>,
 } }
 
-structure! { 37 DescribeRepositoriesRequest {
+structure! { 39 DescribeRepositoriesRequest {
     max_results: Option<i32>,
     next_token: Option<String>,
     registry_id: Option<String>,
     repository_names: Option<Vec<String>>,
 } }
 
-structure! { 38 DescribeRepositoriesResponse {
+structure! { 40 DescribeRepositoriesResponse {
     next_token: Option<String>,
     repositories: Option<Vec<Repository>>,
 } }
 
-structure! { 39 EncryptionConfiguration {
+structure! { 41 EncryptionConfiguration {
     encryption_type: EncryptionType,
     kms_key: Option<String>,
 } }
 
-enumeration! { 40 EncryptionType {
+enumeration! { 42 EncryptionType {
     Aes256 = "AES256",
     Kms = "KMS",
     KmsDsse = "KMS_DSSE",
 } }
 
-enumeration! { 43 FindingSeverity {
+enumeration! { 46 FindingSeverity {
     Informational = "INFORMATIONAL",
     Low = "LOW",
     Medium = "MEDIUM",
@@ -182,43 +194,74 @@ enumeration! { 43 FindingSeverity {
     Undefined = "UNDEFINED",
 } }
 
-structure! { 46 GetAccountSettingRequest {
+structure! { 49 GetAccountSettingRequest {
     name: String,
 } }
 
-structure! { 47 GetAccountSettingResponse {
+structure! { 50 GetAccountSettingResponse {
     name: Option<String>,
     value: Option<String>,
 } }
 
-structure! { 49 GetAuthorizationTokenRequest {
+structure! { 52 GetAuthorizationTokenRequest {
     registry_ids: Option<Vec<String>>,
 } }
 
-structure! { 50 GetAuthorizationTokenResponse {
+structure! { 53 GetAuthorizationTokenResponse {
     authorization_data: Option<Vec<AuthorizationData>>,
 } }
 
-structure! { 51 GetRegistryPolicyRequest {
-} }
-
-structure! { 52 GetRegistryPolicyResponse {
-    policy_text: Option<String>,
-    registry_id: Option<String>,
-} }
-
-structure! { 53 GetRepositoryPolicyRequest {
+structure! { 54 GetLifecyclePolicyPreviewRequest {
+    filter: Option<LifecyclePolicyPreviewFilter>,
+    image_ids: Option<Vec<ImageIdentifier>>,
+    max_results: Option<i32>,
+    next_token: Option<String>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 54 GetRepositoryPolicyResponse {
+structure! { 55 GetLifecyclePolicyPreviewResponse {
+    lifecycle_policy_text: Option<String>,
+    next_token: Option<String>,
+    preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    status: Option<LifecyclePolicyPreviewStatus>,
+    summary: Option<LifecyclePolicyPreviewSummary>,
+} }
+
+structure! { 56 GetLifecyclePolicyRequest {
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 57 GetLifecyclePolicyResponse {
+    last_evaluated_at: Option<Timestamp>,
+    lifecycle_policy_text: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+} }
+
+structure! { 58 GetRegistryPolicyRequest {
+} }
+
+structure! { 59 GetRegistryPolicyResponse {
+    policy_text: Option<String>,
+    registry_id: Option<String>,
+} }
+
+structure! { 60 GetRepositoryPolicyRequest {
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 61 GetRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 55 Image {
+structure! { 62 Image {
     image_id: Option<ImageIdentifier>,
     image_manifest: Option<String>,
     image_manifest_media_type: Option<String>,
@@ -226,7 +269,12 @@ structure! { 55 Image {
     repository_name: Option<String>,
 } }
 
-structure! { 56 ImageDetail {
+enumeration! { 63 ImageActionType {
+    Expire = "EXPIRE",
+    Transition = "TRANSITION",
+} }
+
+structure! { 65 ImageDetail {
     artifact_media_type: Option<String>,
     image_digest: Option<String>,
     image_manifest_media_type: Option<String>,
@@ -244,13 +292,13 @@ structure! { 56 ImageDetail {
     subject_manifest_digest: Option<String>,
 } }
 
-structure! { 59 ImageFailure {
+structure! { 68 ImageFailure {
     failure_code: Option<ImageFailureCode>,
     failure_reason: Option<String>,
     image_id: Option<ImageIdentifier>,
 } }
 
-enumeration! { 60 ImageFailureCode {
+enumeration! { 69 ImageFailureCode {
     InvalidImageDigest = "InvalidImageDigest",
     InvalidImageTag = "InvalidImageTag",
     ImageTagDoesNotMatchDigest = "ImageTagDoesNotMatchDigest",
@@ -264,12 +312,12 @@ enumeration! { 60 ImageFailureCode {
     ImageInaccessible = "ImageInaccessible",
 } }
 
-structure! { 63 ImageIdentifier {
+structure! { 72 ImageIdentifier {
     image_digest: Option<String>,
     image_tag: Option<String>,
 } }
 
-structure! { 67 ImageReferrer {
+structure! { 76 ImageReferrer {
     annotations: Option<BTreeMap<String, String>>,
     artifact_status: Option<ArtifactStatus>,
     artifact_type: Option<String>,
@@ -278,90 +326,129 @@ structure! { 67 ImageReferrer {
     size: i64,
 } }
 
-structure! { 69 ImageScanFindingsSummary {
+structure! { 78 ImageScanFindingsSummary {
     finding_severity_counts: Option<BTreeMap<String, i32>>,
     image_scan_completed_at: Option<Timestamp>,
     vulnerability_source_updated_at: Option<Timestamp>,
 } }
 
-structure! { 70 ImageScanStatus {
+structure! { 79 ImageScanStatus {
     description: Option<String>,
     status: Option<ScanStatus>,
 } }
 
-structure! { 71 ImageScanningConfiguration {
+structure! { 80 ImageScanningConfiguration {
     scan_on_push: Option<bool>,
 } }
 
-enumeration! { 73 ImageStatus {
+enumeration! { 82 ImageStatus {
     Active = "ACTIVE",
     Archived = "ARCHIVED",
     Activating = "ACTIVATING",
 } }
 
-enumeration! { 74 ImageStatusFilter {
+enumeration! { 83 ImageStatusFilter {
     Active = "ACTIVE",
     Archived = "ARCHIVED",
     Activating = "ACTIVATING",
     Any = "ANY",
 } }
 
-enumeration! { 77 ImageTagMutability {
+enumeration! { 86 ImageTagMutability {
     Mutable = "MUTABLE",
     Immutable = "IMMUTABLE",
     ImmutableWithExclusion = "IMMUTABLE_WITH_EXCLUSION",
     MutableWithExclusion = "MUTABLE_WITH_EXCLUSION",
 } }
 
-structure! { 78 ImageTagMutabilityExclusionFilter {
+structure! { 87 ImageTagMutabilityExclusionFilter {
     filter: String,
     filter_type: ImageTagMutabilityExclusionFilterType,
 } }
 
-enumeration! { 79 ImageTagMutabilityExclusionFilterType {
+enumeration! { 88 ImageTagMutabilityExclusionFilterType {
     Wildcard = "WILDCARD",
 } }
 
-structure! { 82 InitiateLayerUploadRequest {
+structure! { 91 InitiateLayerUploadRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 83 InitiateLayerUploadResponse {
+structure! { 92 InitiateLayerUploadResponse {
     part_size: Option<i64>,
     upload_id: Option<String>,
 } }
 
-structure! { 87 Layer {
+structure! { 96 Layer {
     layer_availability: Option<LayerAvailability>,
     layer_digest: Option<String>,
     layer_size: Option<i64>,
     media_type: Option<String>,
 } }
 
-enumeration! { 88 LayerAvailability {
+enumeration! { 97 LayerAvailability {
     Available = "AVAILABLE",
     Unavailable = "UNAVAILABLE",
     Archived = "ARCHIVED",
 } }
 
-structure! { 91 LayerFailure {
+structure! { 100 LayerFailure {
     failure_code: Option<LayerFailureCode>,
     failure_reason: Option<String>,
     layer_digest: Option<String>,
 } }
 
-enumeration! { 92 LayerFailureCode {
+enumeration! { 101 LayerFailureCode {
     InvalidLayerDigest = "InvalidLayerDigest",
     MissingLayerDigest = "MissingLayerDigest",
 } }
 
-structure! { 98 ListImageReferrersFilter {
+structure! { 107 LifecyclePolicyPreviewFilter {
+    tag_status: Option<TagStatus>,
+} }
+
+structure! { 108 LifecyclePolicyPreviewResult {
+    action: Option<LifecyclePolicyRuleAction>,
+    applied_rule_priority: Option<i32>,
+    image_digest: Option<String>,
+    image_pushed_at: Option<Timestamp>,
+    image_tags: Option<Vec<String>>,
+    storage_class: Option<LifecyclePolicyStorageClass>,
+} }
+
+enumeration! { 110 LifecyclePolicyPreviewStatus {
+    InProgress = "IN_PROGRESS",
+    Complete = "COMPLETE",
+    Expired = "EXPIRED",
+    Failed = "FAILED",
+} }
+
+structure! { 111 LifecyclePolicyPreviewSummary {
+    expiring_image_total_count: Option<i32>,
+    transitioning_image_total_counts: Option<Vec<TransitioningImageTotalCount>>,
+} }
+
+structure! { 112 LifecyclePolicyRuleAction {
+    target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
+    r#type: Option<ImageActionType>,
+} }
+
+enumeration! { 114 LifecyclePolicyStorageClass {
+    Archive = "ARCHIVE",
+    Standard = "STANDARD",
+} }
+
+enumeration! { 115 LifecyclePolicyTargetStorageClass {
+    Archive = "ARCHIVE",
+} }
+
+structure! { 118 ListImageReferrersFilter {
     artifact_status: Option<ArtifactStatusFilter>,
     artifact_types: Option<Vec<String>>,
 } }
 
-structure! { 99 ListImageReferrersRequest {
+structure! { 119 ListImageReferrersRequest {
     filter: Option<ListImageReferrersFilter>,
     max_results: Option<i32>,
     next_token: Option<String>,
@@ -370,17 +457,17 @@ structure! { 99 ListImageReferrersRequest {
     subject_id: SubjectIdentifier,
 } }
 
-structure! { 100 ListImageReferrersResponse {
+structure! { 120 ListImageReferrersResponse {
     next_token: Option<String>,
     referrers: Option<Vec<ImageReferrer>>,
 } }
 
-structure! { 101 ListImagesFilter {
+structure! { 121 ListImagesFilter {
     image_status: Option<ImageStatusFilter>,
     tag_status: Option<TagStatus>,
 } }
 
-structure! { 102 ListImagesRequest {
+structure! { 122 ListImagesRequest {
     filter: Option<ListImagesFilter>,
     max_results: Option<i32>,
     next_token: Option<String>,
@@ -388,30 +475,30 @@ structure! { 102 ListImagesRequest {
     repository_name: String,
 } }
 
-structure! { 103 ListImagesResponse {
+structure! { 123 ListImagesResponse {
     image_ids: Option<Vec<ImageIdentifier>>,
     next_token: Option<String>,
 } }
 
-structure! { 104 ListTagsForResourceRequest {
+structure! { 124 ListTagsForResourceRequest {
     resource_arn: String,
 } }
 
-structure! { 105 ListTagsForResourceResponse {
+structure! { 125 ListTagsForResourceResponse {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 113 PutAccountSettingRequest {
+structure! { 133 PutAccountSettingRequest {
     name: String,
     value: String,
 } }
 
-structure! { 114 PutAccountSettingResponse {
+structure! { 134 PutAccountSettingResponse {
     name: Option<String>,
     value: Option<String>,
 } }
 
-structure! { 115 PutImageRequest {
+structure! { 135 PutImageRequest {
     image_digest: Option<String>,
     image_manifest: String,
     image_manifest_media_type: Option<String>,
@@ -420,61 +507,73 @@ structure! { 115 PutImageRequest {
     repository_name: String,
 } }
 
-structure! { 116 PutImageResponse {
+structure! { 136 PutImageResponse {
     image: Option<Image>,
 } }
 
-structure! { 117 PutImageScanningConfigurationRequest {
+structure! { 137 PutImageScanningConfigurationRequest {
     image_scanning_configuration: ImageScanningConfiguration,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 118 PutImageScanningConfigurationResponse {
+structure! { 138 PutImageScanningConfigurationResponse {
     image_scanning_configuration: Option<ImageScanningConfiguration>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 119 PutImageTagMutabilityRequest {
+structure! { 139 PutImageTagMutabilityRequest {
     image_tag_mutability: ImageTagMutability,
     image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 120 PutImageTagMutabilityResponse {
+structure! { 140 PutImageTagMutabilityResponse {
     image_tag_mutability: Option<ImageTagMutability>,
     image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 121 PutRegistryPolicyRequest {
+structure! { 141 PutLifecyclePolicyRequest {
+    lifecycle_policy_text: String,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 142 PutLifecyclePolicyResponse {
+    lifecycle_policy_text: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+} }
+
+structure! { 143 PutRegistryPolicyRequest {
     policy_text: String,
 } }
 
-structure! { 122 PutRegistryPolicyResponse {
+structure! { 144 PutRegistryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
 } }
 
-structure! { 127 ReplicationConfiguration {
+structure! { 149 ReplicationConfiguration {
     rules: Vec<ReplicationRule>,
 } }
 
-structure! { 128 ReplicationDestination {
+structure! { 150 ReplicationDestination {
     region: String,
     registry_id: String,
 } }
 
-structure! { 130 ReplicationRule {
+structure! { 152 ReplicationRule {
     delete_replication: Option<DeleteReplication>,
     destinations: Vec<ReplicationDestination>,
     repository_filters: Option<Vec<RepositoryFilter>>,
 } }
 
-structure! { 132 Repository {
+structure! { 154 Repository {
     created_at: Option<Timestamp>,
     encryption_configuration: Option<EncryptionConfiguration>,
     image_scanning_configuration: Option<ImageScanningConfiguration>,
@@ -486,16 +585,16 @@ structure! { 132 Repository {
     repository_uri: Option<String>,
 } }
 
-structure! { 133 RepositoryFilter {
+structure! { 155 RepositoryFilter {
     filter: String,
     filter_type: RepositoryFilterType,
 } }
 
-enumeration! { 135 RepositoryFilterType {
+enumeration! { 157 RepositoryFilterType {
     PrefixMatch = "PREFIX_MATCH",
 } }
 
-enumeration! { 142 ScanStatus {
+enumeration! { 164 ScanStatus {
     InProgress = "IN_PROGRESS",
     Complete = "COMPLETE",
     Failed = "FAILED",
@@ -509,51 +608,88 @@ enumeration! { 142 ScanStatus {
     ImageSizeExceeded = "IMAGE_SIZE_EXCEEDED",
 } }
 
-structure! { 145 SetRepositoryPolicyRequest {
+structure! { 167 SetRepositoryPolicyRequest {
     force: Option<bool>,
     policy_text: String,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 146 SetRepositoryPolicyResponse {
+structure! { 168 SetRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 149 SubjectIdentifier {
+structure! { 170 StartLifecyclePolicyPreviewRequest {
+    lifecycle_policy_text: Option<String>,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 171 StartLifecyclePolicyPreviewResponse {
+    lifecycle_policy_text: Option<String>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    status: Option<LifecyclePolicyPreviewStatus>,
+} }
+
+structure! { 173 SubjectIdentifier {
     image_digest: String,
 } }
 
-structure! { 150 Tag {
+structure! { 174 Tag {
     key: String,
     value: String,
 } }
 
-structure! { 154 TagResourceRequest {
+structure! { 178 TagResourceRequest {
     resource_arn: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 155 TagResourceResponse {
+structure! { 179 TagResourceResponse {
 } }
 
-enumeration! { 156 TagStatus {
+enumeration! { 180 TagStatus {
     Tagged = "TAGGED",
     Untagged = "UNTAGGED",
     Any = "ANY",
 } }
 
-structure! { 158 UntagResourceRequest {
+enumeration! { 182 TargetStorageClass {
+    Standard = "STANDARD",
+    Archive = "ARCHIVE",
+} }
+
+structure! { 183 TransitioningImageTotalCount {
+    image_total_count: Option<i32>,
+    target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
+} }
+
+structure! { 185 UntagResourceRequest {
     resource_arn: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 159 UntagResourceResponse {
+structure! { 186 UntagResourceResponse {
 } }
 
-structure! { 161 UploadLayerPartRequest {
+structure! { 187 UpdateImageStorageClassRequest {
+    image_id: ImageIdentifier,
+    registry_id: Option<String>,
+    repository_name: String,
+    target_storage_class: TargetStorageClass,
+} }
+
+structure! { 188 UpdateImageStorageClassResponse {
+    image_id: Option<ImageIdentifier>,
+    image_status: Option<ImageStatus>,
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+} }
+
+structure! { 190 UploadLayerPartRequest {
     layer_part_blob: Vec<u8>,
     part_first_byte: i64,
     part_last_byte: i64,
@@ -562,7 +698,7 @@ structure! { 161 UploadLayerPartRequest {
     upload_id: String,
 } }
 
-structure! { 162 UploadLayerPartResponse {
+structure! { 191 UploadLayerPartResponse {
     last_byte_received: Option<i64>,
     registry_id: Option<String>,
     repository_name: Option<String>,
@@ -580,6 +716,9 @@ pub mod errors {
     pub const IMAGE_DIGEST_DOES_NOT_MATCH: ErrorKind = ErrorKind::new("ImageDigestDoesNotMatchException", 400);
     /// `ImageNotFoundException`
     pub const IMAGE_NOT_FOUND: ErrorKind = ErrorKind::new("ImageNotFoundException", 400);
+    /// `ImageStorageClassUpdateNotSupportedException`
+    pub const IMAGE_STORAGE_CLASS_UPDATE_NOT_SUPPORTED: ErrorKind =
+        ErrorKind::new("ImageStorageClassUpdateNotSupportedException", 400);
     /// `ImageTagAlreadyExistsException`
     pub const IMAGE_TAG_ALREADY_EXISTS: ErrorKind = ErrorKind::new("ImageTagAlreadyExistsException", 400);
     /// `InvalidLayerException`
@@ -598,6 +737,14 @@ pub mod errors {
     pub const LAYER_PART_TOO_SMALL: ErrorKind = ErrorKind::new("LayerPartTooSmallException", 400);
     /// `LayersNotFoundException`
     pub const LAYERS_NOT_FOUND: ErrorKind = ErrorKind::new("LayersNotFoundException", 400);
+    /// `LifecyclePolicyNotFoundException`
+    pub const LIFECYCLE_POLICY_NOT_FOUND: ErrorKind = ErrorKind::new("LifecyclePolicyNotFoundException", 400);
+    /// `LifecyclePolicyPreviewInProgressException`
+    pub const LIFECYCLE_POLICY_PREVIEW_IN_PROGRESS: ErrorKind =
+        ErrorKind::new("LifecyclePolicyPreviewInProgressException", 400);
+    /// `LifecyclePolicyPreviewNotFoundException`
+    pub const LIFECYCLE_POLICY_PREVIEW_NOT_FOUND: ErrorKind =
+        ErrorKind::new("LifecyclePolicyPreviewNotFoundException", 400);
     /// `LimitExceededException`
     pub const LIMIT_EXCEEDED: ErrorKind = ErrorKind::new("LimitExceededException", 400);
     /// `ReferencedImagesNotFoundException`
@@ -687,6 +834,11 @@ impl platform::Service for crate::Ecr {
                     ctx.admit(self, &crate::ops::create_repository::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::create_repository::create_repository(self, ctx, input).await?))
                 }
+                8 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_lifecycle_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::delete_lifecycle_policy::delete_lifecycle_policy(self, ctx, input).await?))
+                }
                 10 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_registry_policy::access(ctx, &input)).await?;
@@ -728,6 +880,19 @@ impl platform::Service for crate::Ecr {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_authorization_token::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_authorization_token::get_authorization_token(self, ctx, input).await?))
+                }
+                28 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_lifecycle_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_lifecycle_policy::get_lifecycle_policy(self, ctx, input).await?))
+                }
+                29 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_lifecycle_policy_preview::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_lifecycle_policy_preview::get_lifecycle_policy_preview(self, ctx, input)
+                            .await?,
+                    ))
                 }
                 30 => {
                     let input = wire::read(input)?;
@@ -786,6 +951,11 @@ impl platform::Service for crate::Ecr {
                         crate::ops::put_image_tag_mutability::put_image_tag_mutability(self, ctx, input).await?,
                     ))
                 }
+                44 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_lifecycle_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_lifecycle_policy::put_lifecycle_policy(self, ctx, input).await?))
+                }
                 45 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_registry_policy::access(ctx, &input)).await?;
@@ -796,6 +966,14 @@ impl platform::Service for crate::Ecr {
                     ctx.admit(self, &crate::ops::set_repository_policy::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::set_repository_policy::set_repository_policy(self, ctx, input).await?))
                 }
+                52 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::start_lifecycle_policy_preview::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::start_lifecycle_policy_preview::start_lifecycle_policy_preview(self, ctx, input)
+                            .await?,
+                    ))
+                }
                 55 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::tag_resource::access(ctx, &input)).await?;
@@ -805,6 +983,13 @@ impl platform::Service for crate::Ecr {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::untag_resource::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::untag_resource::untag_resource(self, ctx, input).await?))
+                }
+                57 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::update_image_storage_class::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::update_image_storage_class::update_image_storage_class(self, ctx, input).await?,
+                    ))
                 }
                 60 => {
                     let input = wire::read(input)?;
@@ -833,59 +1018,59 @@ static OPERATIONS: [Operation; 62] = [
 /* 5 */ Operation::new(t(114, 26)),
 /* 6 */ Operation::new(t(140, 16)).served().input(21).output(22),
 /* 7 */ Operation::new(t(156, 32)),
-/* 8 */ Operation::new(t(188, 21)),
+/* 8 */ Operation::new(t(188, 21)).served().input(24).output(25),
 /* 9 */ Operation::new(t(209, 26)),
-/* 10 */ Operation::new(t(235, 20)).served().input(24).output(25),
-/* 11 */ Operation::new(t(255, 16)).served().input(30).output(31),
+/* 10 */ Operation::new(t(235, 20)).served().input(26).output(27),
+/* 11 */ Operation::new(t(255, 16)).served().input(32).output(33),
 /* 12 */ Operation::new(t(271, 32)),
-/* 13 */ Operation::new(t(303, 22)).served().input(28).output(29),
+/* 13 */ Operation::new(t(303, 22)).served().input(30).output(31),
 /* 14 */ Operation::new(t(325, 26)),
 /* 15 */ Operation::new(t(351, 33)),
 /* 16 */ Operation::new(t(384, 30)),
 /* 17 */ Operation::new(t(414, 25)),
 /* 18 */ Operation::new(t(439, 26)),
-/* 19 */ Operation::new(t(465, 14)).served().input(33).output(34),
+/* 19 */ Operation::new(t(465, 14)).served().input(35).output(36),
 /* 20 */ Operation::new(t(479, 29)),
-/* 21 */ Operation::new(t(508, 16)).served().input(35).output(36),
+/* 21 */ Operation::new(t(508, 16)).served().input(37).output(38),
 /* 22 */ Operation::new(t(524, 34)),
-/* 23 */ Operation::new(t(558, 20)).served().input(37).output(38),
+/* 23 */ Operation::new(t(558, 20)).served().input(39).output(40),
 /* 24 */ Operation::new(t(578, 35)),
-/* 25 */ Operation::new(t(613, 17)).served().input(46).output(47),
-/* 26 */ Operation::new(t(630, 21)).served().input(49).output(50),
+/* 25 */ Operation::new(t(613, 17)).served().input(49).output(50),
+/* 26 */ Operation::new(t(630, 21)).served().input(52).output(53),
 /* 27 */ Operation::new(t(651, 22)),
-/* 28 */ Operation::new(t(673, 18)),
-/* 29 */ Operation::new(t(691, 25)),
-/* 30 */ Operation::new(t(716, 17)).served().input(51).output(52),
+/* 28 */ Operation::new(t(673, 18)).served().input(56).output(57),
+/* 29 */ Operation::new(t(691, 25)).served().input(54).output(55),
+/* 30 */ Operation::new(t(716, 17)).served().input(58).output(59),
 /* 31 */ Operation::new(t(733, 32)),
-/* 32 */ Operation::new(t(765, 19)).served().input(53).output(54),
+/* 32 */ Operation::new(t(765, 19)).served().input(60).output(61),
 /* 33 */ Operation::new(t(784, 23)),
-/* 34 */ Operation::new(t(807, 19)).served().input(82).output(83),
-/* 35 */ Operation::new(t(826, 18)).served().input(99).output(100),
-/* 36 */ Operation::new(t(844, 10)).served().input(102).output(103),
+/* 34 */ Operation::new(t(807, 19)).served().input(91).output(92),
+/* 35 */ Operation::new(t(826, 18)).served().input(119).output(120),
+/* 36 */ Operation::new(t(844, 10)).served().input(122).output(123),
 /* 37 */ Operation::new(t(854, 28)),
 /* 38 */ Operation::new(t(882, 24)),
-/* 39 */ Operation::new(t(906, 19)).served().input(104).output(105),
-/* 40 */ Operation::new(t(925, 17)).served().input(113).output(114),
-/* 41 */ Operation::new(t(942, 8)).served().input(115).output(116),
-/* 42 */ Operation::new(t(950, 29)).served().input(117).output(118),
-/* 43 */ Operation::new(t(979, 21)).served().input(119).output(120),
-/* 44 */ Operation::new(t(1000, 18)),
-/* 45 */ Operation::new(t(1018, 17)).served().input(121).output(122),
+/* 39 */ Operation::new(t(906, 19)).served().input(124).output(125),
+/* 40 */ Operation::new(t(925, 17)).served().input(133).output(134),
+/* 41 */ Operation::new(t(942, 8)).served().input(135).output(136),
+/* 42 */ Operation::new(t(950, 29)).served().input(137).output(138),
+/* 43 */ Operation::new(t(979, 21)).served().input(139).output(140),
+/* 44 */ Operation::new(t(1000, 18)).served().input(141).output(142),
+/* 45 */ Operation::new(t(1018, 17)).served().input(143).output(144),
 /* 46 */ Operation::new(t(1035, 32)),
 /* 47 */ Operation::new(t(1067, 27)),
 /* 48 */ Operation::new(t(1094, 23)),
 /* 49 */ Operation::new(t(1117, 31)),
-/* 50 */ Operation::new(t(1148, 19)).served().input(145).output(146),
+/* 50 */ Operation::new(t(1148, 19)).served().input(167).output(168),
 /* 51 */ Operation::new(t(1167, 14)),
-/* 52 */ Operation::new(t(1181, 27)),
+/* 52 */ Operation::new(t(1181, 27)).served().input(170).output(171),
 /* 53 */ Operation::new(t(1208, 24)),
 /* 54 */ Operation::new(t(1232, 23)),
-/* 55 */ Operation::new(t(1255, 11)).served().input(154).output(155),
-/* 56 */ Operation::new(t(1266, 13)).served().input(158).output(159),
-/* 57 */ Operation::new(t(1279, 23)),
+/* 55 */ Operation::new(t(1255, 11)).served().input(178).output(179),
+/* 56 */ Operation::new(t(1266, 13)).served().input(185).output(186),
+/* 57 */ Operation::new(t(1279, 23)).served().input(187).output(188),
 /* 58 */ Operation::new(t(1302, 26)),
 /* 59 */ Operation::new(t(1328, 32)),
-/* 60 */ Operation::new(t(1360, 15)).served().input(161).output(162),
+/* 60 */ Operation::new(t(1360, 15)).served().input(190).output(191),
 /* 61 */ Operation::new(t(1375, 28)),
 ];
 
@@ -917,394 +1102,484 @@ static SCHEMA: Schema = Schema {
 /* 21 */ Shape::rows(t(2015, 23), Kind::Structure, 32, 7),
 /* 22 */ Shape::rows(t(2143, 24), Kind::Structure, 39, 1),
 /* 23 */ Shape::simple(t(2177, 17), Kind::Timestamp),
-/* 24 */ Shape::rows(t(2194, 27), Kind::Structure, 40, 0),
-/* 25 */ Shape::rows(t(2221, 28), Kind::Structure, 40, 2),
-/* 26 */ Shape::rows(t(2259, 17), Kind::Structure, 42, 1),
-/* 27 */ Shape::simple(t(2283, 21), Kind::Boolean),
-/* 28 */ Shape::rows(t(2304, 29), Kind::Structure, 43, 2),
-/* 29 */ Shape::rows(t(2333, 30), Kind::Structure, 45, 3),
-/* 30 */ Shape::rows(t(2363, 23), Kind::Structure, 48, 3),
-/* 31 */ Shape::rows(t(2391, 24), Kind::Structure, 51, 1),
-/* 32 */ Shape::rows(t(2415, 20), Kind::Structure, 52, 2),
-/* 33 */ Shape::rows(t(2455, 21), Kind::Structure, 54, 6),
-/* 34 */ Shape::rows(t(2501, 22), Kind::Structure, 60, 2),
-/* 35 */ Shape::rows(t(2535, 23), Kind::Structure, 62, 0),
-/* 36 */ Shape::rows(t(2558, 24), Kind::Structure, 62, 2),
-/* 37 */ Shape::rows(t(2606, 27), Kind::Structure, 64, 4),
-/* 38 */ Shape::rows(t(2648, 28), Kind::Structure, 68, 2),
-/* 39 */ Shape::rows(t(2688, 23), Kind::Structure, 70, 2),
-/* 40 */ Shape::rows(t(2731, 14), Kind::Enum, 7, 3),
-/* 41 */ Shape::simple(t(2762, 19), Kind::Timestamp),
-/* 42 */ Shape::simple(t(2781, 15), Kind::Integer).bounds(1.0, 50.0),
-/* 43 */ Shape::rows(t(2796, 15), Kind::Enum, 10, 6),
-/* 44 */ Shape::rows(t(2854, 21), Kind::Map, 72, 2),
-/* 45 */ Shape::simple(t(2875, 9), Kind::Boolean),
-/* 46 */ Shape::rows(t(2884, 24), Kind::Structure, 74, 1),
-/* 47 */ Shape::rows(t(2912, 25), Kind::Structure, 75, 2),
-/* 48 */ Shape::rows(t(2937, 35), Kind::List, 77, 1).bounds(1.0, 10.0),
-/* 49 */ Shape::rows(t(2972, 28), Kind::Structure, 78, 1),
-/* 50 */ Shape::rows(t(3011, 29), Kind::Structure, 79, 1),
-/* 51 */ Shape::rows(t(3057, 24), Kind::Structure, 80, 0),
-/* 52 */ Shape::rows(t(3081, 25), Kind::Structure, 80, 2),
-/* 53 */ Shape::rows(t(3106, 26), Kind::Structure, 82, 2),
-/* 54 */ Shape::rows(t(3132, 27), Kind::Structure, 84, 3),
-/* 55 */ Shape::rows(t(3159, 5), Kind::Structure, 87, 5),
-/* 56 */ Shape::rows(t(3206, 11), Kind::Structure, 92, 15),
-/* 57 */ Shape::rows(t(3392, 15), Kind::List, 107, 1),
-/* 58 */ Shape::simple(t(3407, 11), Kind::String),
-/* 59 */ Shape::rows(t(3418, 12), Kind::Structure, 108, 3),
-/* 60 */ Shape::rows(t(3454, 16), Kind::Enum, 16, 11),
-/* 61 */ Shape::rows(t(3677, 16), Kind::List, 111, 1),
-/* 62 */ Shape::simple(t(3693, 18), Kind::String),
-/* 63 */ Shape::rows(t(3711, 15), Kind::Structure, 112, 2),
-/* 64 */ Shape::rows(t(3734, 19), Kind::List, 114, 1).bounds(1.0, 100.0),
-/* 65 */ Shape::rows(t(3753, 9), Kind::List, 115, 1),
-/* 66 */ Shape::simple(t(3762, 13), Kind::String).bounds(1.0, 4194304.0),
-/* 67 */ Shape::rows(t(3775, 13), Kind::Structure, 116, 6),
-/* 68 */ Shape::rows(t(3844, 17), Kind::List, 122, 1),
-/* 69 */ Shape::rows(t(3861, 24), Kind::Structure, 123, 3),
-/* 70 */ Shape::rows(t(3954, 15), Kind::Structure, 126, 2),
-/* 71 */ Shape::rows(t(3986, 26), Kind::Structure, 128, 1),
-/* 72 */ Shape::simple(t(4022, 16), Kind::Long),
-/* 73 */ Shape::rows(t(4038, 11), Kind::Enum, 27, 3),
-/* 74 */ Shape::rows(t(4049, 17), Kind::Enum, 30, 4),
-/* 75 */ Shape::simple(t(4066, 8), Kind::String).bounds(1.0, 300.0),
-/* 76 */ Shape::rows(t(4074, 12), Kind::List, 129, 1),
-/* 77 */ Shape::rows(t(4086, 18), Kind::Enum, 34, 4),
-/* 78 */ Shape::rows(t(4166, 33), Kind::Structure, 130, 2),
-/* 79 */ Shape::rows(t(4209, 37), Kind::Enum, 38, 1),
-/* 80 */ Shape::simple(t(4254, 38), Kind::String).bounds(1.0, 128.0).pattern(t(4292, 24)),
-/* 81 */ Shape::rows(t(4316, 34), Kind::List, 132, 1).bounds(1.0, 5.0),
-/* 82 */ Shape::rows(t(4350, 26), Kind::Structure, 133, 2),
-/* 83 */ Shape::rows(t(4376, 27), Kind::Structure, 135, 2),
-/* 84 */ Shape::simple(t(4411, 6), Kind::String).bounds(1.0, 2048.0),
-/* 85 */ Shape::simple(t(4417, 24), Kind::Timestamp),
-/* 86 */ Shape::simple(t(4441, 23), Kind::Timestamp),
-/* 87 */ Shape::rows(t(4464, 5), Kind::Structure, 137, 4),
-/* 88 */ Shape::rows(t(4495, 17), Kind::Enum, 39, 3),
-/* 89 */ Shape::simple(t(4532, 11), Kind::String).pattern(t(4543, 29)),
-/* 90 */ Shape::rows(t(4572, 15), Kind::List, 141, 1).bounds(1.0, 100.0),
-/* 91 */ Shape::rows(t(4587, 12), Kind::Structure, 142, 3),
-/* 92 */ Shape::rows(t(4599, 16), Kind::Enum, 42, 2),
-/* 93 */ Shape::rows(t(4651, 16), Kind::List, 145, 1),
-/* 94 */ Shape::simple(t(4667, 18), Kind::String),
-/* 95 */ Shape::rows(t(4685, 9), Kind::List, 146, 1),
-/* 96 */ Shape::simple(t(4694, 13), Kind::Blob).bounds(0.0, 20971520.0),
-/* 97 */ Shape::simple(t(4707, 16), Kind::Long),
-/* 98 */ Shape::rows(t(4723, 24), Kind::Structure, 147, 2),
-/* 99 */ Shape::rows(t(4760, 25), Kind::Structure, 149, 6),
-/* 100 */ Shape::rows(t(4794, 26), Kind::Structure, 155, 2),
-/* 101 */ Shape::rows(t(4829, 16), Kind::Structure, 157, 2),
-/* 102 */ Shape::rows(t(4845, 17), Kind::Structure, 159, 5),
-/* 103 */ Shape::rows(t(4862, 18), Kind::Structure, 164, 2),
-/* 104 */ Shape::rows(t(4880, 26), Kind::Structure, 166, 1),
-/* 105 */ Shape::rows(t(4917, 27), Kind::Structure, 167, 1),
-/* 106 */ Shape::simple(t(4944, 10), Kind::Integer).bounds(1.0, 1000.0),
-/* 107 */ Shape::simple(t(4954, 9), Kind::String),
-/* 108 */ Shape::rows(t(4963, 13), Kind::List, 168, 1).bounds(1.0, 100.0),
-/* 109 */ Shape::simple(t(4976, 9), Kind::String),
-/* 110 */ Shape::simple(t(4985, 8), Kind::Long).bounds(0.0, POS),
-/* 111 */ Shape::simple(t(4993, 13), Kind::String),
-/* 112 */ Shape::simple(t(5006, 13), Kind::Timestamp),
-/* 113 */ Shape::rows(t(5019, 24), Kind::Structure, 169, 2),
-/* 114 */ Shape::rows(t(5043, 25), Kind::Structure, 171, 2),
-/* 115 */ Shape::rows(t(5068, 15), Kind::Structure, 173, 6),
-/* 116 */ Shape::rows(t(5083, 16), Kind::Structure, 179, 1),
-/* 117 */ Shape::rows(t(5104, 36), Kind::Structure, 180, 3),
-/* 118 */ Shape::rows(t(5140, 37), Kind::Structure, 183, 3),
-/* 119 */ Shape::rows(t(5177, 28), Kind::Structure, 186, 4),
-/* 120 */ Shape::rows(t(5205, 29), Kind::Structure, 190, 4),
-/* 121 */ Shape::rows(t(5234, 24), Kind::Structure, 194, 1),
-/* 122 */ Shape::rows(t(5258, 25), Kind::Structure, 195, 2),
-/* 123 */ Shape::simple(t(5283, 21), Kind::Timestamp),
-/* 124 */ Shape::simple(t(5304, 6), Kind::String).bounds(2.0, 25.0).pattern(t(5310, 15)),
-/* 125 */ Shape::simple(t(5325, 10), Kind::String).pattern(t(5335, 9)),
-/* 126 */ Shape::simple(t(5344, 18), Kind::String).bounds(0.0, 10240.0),
-/* 127 */ Shape::rows(t(5362, 24), Kind::Structure, 197, 1),
-/* 128 */ Shape::rows(t(5391, 22), Kind::Structure, 198, 2),
-/* 129 */ Shape::rows(t(5419, 26), Kind::List, 200, 1).bounds(0.0, 100.0),
-/* 130 */ Shape::rows(t(5445, 15), Kind::Structure, 201, 3),
-/* 131 */ Shape::rows(t(5506, 19), Kind::List, 204, 1).bounds(0.0, 25.0),
-/* 132 */ Shape::rows(t(5525, 10), Kind::Structure, 205, 9),
-/* 133 */ Shape::rows(t(5570, 16), Kind::Structure, 214, 2),
-/* 134 */ Shape::rows(t(5586, 20), Kind::List, 216, 1).bounds(1.0, 100.0),
-/* 135 */ Shape::rows(t(5606, 20), Kind::Enum, 44, 1),
-/* 136 */ Shape::simple(t(5638, 21), Kind::String).bounds(2.0, 256.0).pattern(t(5659, 64)),
-/* 137 */ Shape::rows(t(5723, 14), Kind::List, 217, 1),
-/* 138 */ Shape::simple(t(5737, 14), Kind::String).bounds(2.0, 256.0).pattern(t(5751, 71)),
-/* 139 */ Shape::rows(t(5822, 18), Kind::List, 218, 1).bounds(1.0, 100.0),
-/* 140 */ Shape::simple(t(5840, 20), Kind::String).bounds(0.0, 10240.0),
-/* 141 */ Shape::simple(t(5860, 14), Kind::Boolean),
-/* 142 */ Shape::rows(t(5874, 10), Kind::Enum, 45, 11),
-/* 143 */ Shape::simple(t(6024, 21), Kind::String),
-/* 144 */ Shape::simple(t(6045, 13), Kind::Timestamp),
-/* 145 */ Shape::rows(t(6058, 26), Kind::Structure, 219, 4),
-/* 146 */ Shape::rows(t(6084, 27), Kind::Structure, 223, 3),
-/* 147 */ Shape::simple(t(6111, 13), Kind::Integer).bounds(0.0, POS),
-/* 148 */ Shape::simple(t(6124, 6), Kind::String),
-/* 149 */ Shape::rows(t(6130, 17), Kind::Structure, 226, 1),
-/* 150 */ Shape::rows(t(6147, 3), Kind::Structure, 227, 2),
-/* 151 */ Shape::simple(t(6158, 6), Kind::String),
-/* 152 */ Shape::rows(t(6164, 10), Kind::List, 229, 1),
-/* 153 */ Shape::rows(t(6174, 7), Kind::List, 230, 1),
-/* 154 */ Shape::rows(t(6181, 18), Kind::Structure, 231, 2),
-/* 155 */ Shape::rows(t(6199, 19), Kind::Structure, 233, 0),
-/* 156 */ Shape::rows(t(6218, 9), Kind::Enum, 56, 3),
-/* 157 */ Shape::simple(t(6241, 8), Kind::String),
-/* 158 */ Shape::rows(t(6249, 20), Kind::Structure, 233, 2),
-/* 159 */ Shape::rows(t(6276, 21), Kind::Structure, 235, 0),
-/* 160 */ Shape::simple(t(6297, 8), Kind::String).pattern(t(6305, 75)),
-/* 161 */ Shape::rows(t(6380, 22), Kind::Structure, 235, 6),
-/* 162 */ Shape::rows(t(6440, 23), Kind::Structure, 241, 4),
-/* 163 */ Shape::simple(t(6479, 3), Kind::String),
-/* 164 */ Shape::simple(t(6482, 34), Kind::Timestamp),
+/* 24 */ Shape::rows(t(2194, 28), Kind::Structure, 40, 2),
+/* 25 */ Shape::rows(t(2222, 29), Kind::Structure, 42, 4),
+/* 26 */ Shape::rows(t(2285, 27), Kind::Structure, 46, 0),
+/* 27 */ Shape::rows(t(2312, 28), Kind::Structure, 46, 2),
+/* 28 */ Shape::rows(t(2350, 17), Kind::Structure, 48, 1),
+/* 29 */ Shape::simple(t(2374, 21), Kind::Boolean),
+/* 30 */ Shape::rows(t(2395, 29), Kind::Structure, 49, 2),
+/* 31 */ Shape::rows(t(2424, 30), Kind::Structure, 51, 3),
+/* 32 */ Shape::rows(t(2454, 23), Kind::Structure, 54, 3),
+/* 33 */ Shape::rows(t(2482, 24), Kind::Structure, 57, 1),
+/* 34 */ Shape::rows(t(2506, 20), Kind::Structure, 58, 2),
+/* 35 */ Shape::rows(t(2546, 21), Kind::Structure, 60, 6),
+/* 36 */ Shape::rows(t(2592, 22), Kind::Structure, 66, 2),
+/* 37 */ Shape::rows(t(2626, 23), Kind::Structure, 68, 0),
+/* 38 */ Shape::rows(t(2649, 24), Kind::Structure, 68, 2),
+/* 39 */ Shape::rows(t(2697, 27), Kind::Structure, 70, 4),
+/* 40 */ Shape::rows(t(2739, 28), Kind::Structure, 74, 2),
+/* 41 */ Shape::rows(t(2779, 23), Kind::Structure, 76, 2),
+/* 42 */ Shape::rows(t(2822, 14), Kind::Enum, 7, 3),
+/* 43 */ Shape::simple(t(2853, 19), Kind::Timestamp),
+/* 44 */ Shape::simple(t(2872, 19), Kind::Timestamp),
+/* 45 */ Shape::simple(t(2891, 15), Kind::Integer).bounds(1.0, 50.0),
+/* 46 */ Shape::rows(t(2906, 15), Kind::Enum, 10, 6),
+/* 47 */ Shape::rows(t(2964, 21), Kind::Map, 78, 2),
+/* 48 */ Shape::simple(t(2985, 9), Kind::Boolean),
+/* 49 */ Shape::rows(t(2994, 24), Kind::Structure, 80, 1),
+/* 50 */ Shape::rows(t(3022, 25), Kind::Structure, 81, 2),
+/* 51 */ Shape::rows(t(3047, 35), Kind::List, 83, 1).bounds(1.0, 10.0),
+/* 52 */ Shape::rows(t(3082, 28), Kind::Structure, 84, 1),
+/* 53 */ Shape::rows(t(3121, 29), Kind::Structure, 85, 1),
+/* 54 */ Shape::rows(t(3167, 32), Kind::Structure, 86, 6),
+/* 55 */ Shape::rows(t(3199, 33), Kind::Structure, 92, 7),
+/* 56 */ Shape::rows(t(3259, 25), Kind::Structure, 99, 2),
+/* 57 */ Shape::rows(t(3284, 26), Kind::Structure, 101, 4),
+/* 58 */ Shape::rows(t(3310, 24), Kind::Structure, 105, 0),
+/* 59 */ Shape::rows(t(3334, 25), Kind::Structure, 105, 2),
+/* 60 */ Shape::rows(t(3359, 26), Kind::Structure, 107, 2),
+/* 61 */ Shape::rows(t(3385, 27), Kind::Structure, 109, 3),
+/* 62 */ Shape::rows(t(3412, 5), Kind::Structure, 112, 5),
+/* 63 */ Shape::rows(t(3459, 15), Kind::Enum, 16, 2),
+/* 64 */ Shape::simple(t(3490, 10), Kind::Integer).bounds(0.0, POS),
+/* 65 */ Shape::rows(t(3500, 11), Kind::Structure, 117, 15),
+/* 66 */ Shape::rows(t(3686, 15), Kind::List, 132, 1),
+/* 67 */ Shape::simple(t(3701, 11), Kind::String),
+/* 68 */ Shape::rows(t(3712, 12), Kind::Structure, 133, 3),
+/* 69 */ Shape::rows(t(3748, 16), Kind::Enum, 18, 11),
+/* 70 */ Shape::rows(t(3971, 16), Kind::List, 136, 1),
+/* 71 */ Shape::simple(t(3987, 18), Kind::String),
+/* 72 */ Shape::rows(t(4005, 15), Kind::Structure, 137, 2),
+/* 73 */ Shape::rows(t(4028, 19), Kind::List, 139, 1).bounds(1.0, 100.0),
+/* 74 */ Shape::rows(t(4047, 9), Kind::List, 140, 1),
+/* 75 */ Shape::simple(t(4056, 13), Kind::String).bounds(1.0, 4194304.0),
+/* 76 */ Shape::rows(t(4069, 13), Kind::Structure, 141, 6),
+/* 77 */ Shape::rows(t(4138, 17), Kind::List, 147, 1),
+/* 78 */ Shape::rows(t(4155, 24), Kind::Structure, 148, 3),
+/* 79 */ Shape::rows(t(4248, 15), Kind::Structure, 151, 2),
+/* 80 */ Shape::rows(t(4274, 26), Kind::Structure, 153, 1),
+/* 81 */ Shape::simple(t(4310, 16), Kind::Long),
+/* 82 */ Shape::rows(t(4326, 11), Kind::Enum, 29, 3),
+/* 83 */ Shape::rows(t(4337, 17), Kind::Enum, 32, 4),
+/* 84 */ Shape::simple(t(4354, 8), Kind::String).bounds(1.0, 300.0),
+/* 85 */ Shape::rows(t(4362, 12), Kind::List, 154, 1),
+/* 86 */ Shape::rows(t(4374, 18), Kind::Enum, 36, 4),
+/* 87 */ Shape::rows(t(4454, 33), Kind::Structure, 155, 2),
+/* 88 */ Shape::rows(t(4497, 37), Kind::Enum, 40, 1),
+/* 89 */ Shape::simple(t(4542, 38), Kind::String).bounds(1.0, 128.0).pattern(t(4580, 24)),
+/* 90 */ Shape::rows(t(4604, 34), Kind::List, 157, 1).bounds(1.0, 5.0),
+/* 91 */ Shape::rows(t(4638, 26), Kind::Structure, 158, 2),
+/* 92 */ Shape::rows(t(4664, 27), Kind::Structure, 160, 2),
+/* 93 */ Shape::simple(t(4699, 6), Kind::String).bounds(1.0, 2048.0),
+/* 94 */ Shape::simple(t(4705, 24), Kind::Timestamp),
+/* 95 */ Shape::simple(t(4729, 23), Kind::Timestamp),
+/* 96 */ Shape::rows(t(4752, 5), Kind::Structure, 162, 4),
+/* 97 */ Shape::rows(t(4783, 17), Kind::Enum, 41, 3),
+/* 98 */ Shape::simple(t(4820, 11), Kind::String).pattern(t(4831, 29)),
+/* 99 */ Shape::rows(t(4860, 15), Kind::List, 166, 1).bounds(1.0, 100.0),
+/* 100 */ Shape::rows(t(4875, 12), Kind::Structure, 167, 3),
+/* 101 */ Shape::rows(t(4887, 16), Kind::Enum, 44, 2),
+/* 102 */ Shape::rows(t(4939, 16), Kind::List, 170, 1),
+/* 103 */ Shape::simple(t(4955, 18), Kind::String),
+/* 104 */ Shape::rows(t(4973, 9), Kind::List, 171, 1),
+/* 105 */ Shape::simple(t(4982, 13), Kind::Blob).bounds(0.0, 20971520.0),
+/* 106 */ Shape::simple(t(4995, 16), Kind::Long),
+/* 107 */ Shape::rows(t(5011, 28), Kind::Structure, 172, 1),
+/* 108 */ Shape::rows(t(5039, 28), Kind::Structure, 173, 6),
+/* 109 */ Shape::rows(t(5104, 32), Kind::List, 179, 1),
+/* 110 */ Shape::rows(t(5136, 28), Kind::Enum, 46, 4),
+/* 111 */ Shape::rows(t(5196, 29), Kind::Structure, 180, 2),
+/* 112 */ Shape::rows(t(5277, 25), Kind::Structure, 182, 2),
+/* 113 */ Shape::simple(t(5324, 27), Kind::Integer).bounds(1.0, POS),
+/* 114 */ Shape::rows(t(5351, 27), Kind::Enum, 50, 2),
+/* 115 */ Shape::rows(t(5393, 33), Kind::Enum, 52, 1),
+/* 116 */ Shape::simple(t(5426, 19), Kind::String).bounds(100.0, 30720.0),
+/* 117 */ Shape::simple(t(5445, 26), Kind::Integer).bounds(1.0, 100.0),
+/* 118 */ Shape::rows(t(5471, 24), Kind::Structure, 184, 2),
+/* 119 */ Shape::rows(t(5508, 25), Kind::Structure, 186, 6),
+/* 120 */ Shape::rows(t(5542, 26), Kind::Structure, 192, 2),
+/* 121 */ Shape::rows(t(5577, 16), Kind::Structure, 194, 2),
+/* 122 */ Shape::rows(t(5593, 17), Kind::Structure, 196, 5),
+/* 123 */ Shape::rows(t(5610, 18), Kind::Structure, 201, 2),
+/* 124 */ Shape::rows(t(5628, 26), Kind::Structure, 203, 1),
+/* 125 */ Shape::rows(t(5665, 27), Kind::Structure, 204, 1),
+/* 126 */ Shape::simple(t(5692, 10), Kind::Integer).bounds(1.0, 1000.0),
+/* 127 */ Shape::simple(t(5702, 9), Kind::String),
+/* 128 */ Shape::rows(t(5711, 13), Kind::List, 205, 1).bounds(1.0, 100.0),
+/* 129 */ Shape::simple(t(5724, 9), Kind::String),
+/* 130 */ Shape::simple(t(5733, 8), Kind::Long).bounds(0.0, POS),
+/* 131 */ Shape::simple(t(5741, 13), Kind::String),
+/* 132 */ Shape::simple(t(5754, 13), Kind::Timestamp),
+/* 133 */ Shape::rows(t(5767, 24), Kind::Structure, 206, 2),
+/* 134 */ Shape::rows(t(5791, 25), Kind::Structure, 208, 2),
+/* 135 */ Shape::rows(t(5816, 15), Kind::Structure, 210, 6),
+/* 136 */ Shape::rows(t(5831, 16), Kind::Structure, 216, 1),
+/* 137 */ Shape::rows(t(5852, 36), Kind::Structure, 217, 3),
+/* 138 */ Shape::rows(t(5888, 37), Kind::Structure, 220, 3),
+/* 139 */ Shape::rows(t(5925, 28), Kind::Structure, 223, 4),
+/* 140 */ Shape::rows(t(5953, 29), Kind::Structure, 227, 4),
+/* 141 */ Shape::rows(t(5982, 25), Kind::Structure, 231, 3),
+/* 142 */ Shape::rows(t(6007, 26), Kind::Structure, 234, 3),
+/* 143 */ Shape::rows(t(6033, 24), Kind::Structure, 237, 1),
+/* 144 */ Shape::rows(t(6057, 25), Kind::Structure, 238, 2),
+/* 145 */ Shape::simple(t(6082, 21), Kind::Timestamp),
+/* 146 */ Shape::simple(t(6103, 6), Kind::String).bounds(2.0, 25.0).pattern(t(6109, 15)),
+/* 147 */ Shape::simple(t(6124, 10), Kind::String).pattern(t(6134, 9)),
+/* 148 */ Shape::simple(t(6143, 18), Kind::String).bounds(0.0, 10240.0),
+/* 149 */ Shape::rows(t(6161, 24), Kind::Structure, 240, 1),
+/* 150 */ Shape::rows(t(6190, 22), Kind::Structure, 241, 2),
+/* 151 */ Shape::rows(t(6218, 26), Kind::List, 243, 1).bounds(0.0, 100.0),
+/* 152 */ Shape::rows(t(6244, 15), Kind::Structure, 244, 3),
+/* 153 */ Shape::rows(t(6305, 19), Kind::List, 247, 1).bounds(0.0, 25.0),
+/* 154 */ Shape::rows(t(6324, 10), Kind::Structure, 248, 9),
+/* 155 */ Shape::rows(t(6369, 16), Kind::Structure, 257, 2),
+/* 156 */ Shape::rows(t(6385, 20), Kind::List, 259, 1).bounds(1.0, 100.0),
+/* 157 */ Shape::rows(t(6405, 20), Kind::Enum, 53, 1),
+/* 158 */ Shape::simple(t(6437, 21), Kind::String).bounds(2.0, 256.0).pattern(t(6458, 64)),
+/* 159 */ Shape::rows(t(6522, 14), Kind::List, 260, 1),
+/* 160 */ Shape::simple(t(6536, 14), Kind::String).bounds(2.0, 256.0).pattern(t(6550, 71)),
+/* 161 */ Shape::rows(t(6621, 18), Kind::List, 261, 1).bounds(1.0, 100.0),
+/* 162 */ Shape::simple(t(6639, 20), Kind::String).bounds(0.0, 10240.0),
+/* 163 */ Shape::simple(t(6659, 14), Kind::Boolean),
+/* 164 */ Shape::rows(t(6673, 10), Kind::Enum, 54, 11),
+/* 165 */ Shape::simple(t(6798, 21), Kind::String),
+/* 166 */ Shape::simple(t(6819, 13), Kind::Timestamp),
+/* 167 */ Shape::rows(t(6832, 26), Kind::Structure, 262, 4),
+/* 168 */ Shape::rows(t(6858, 27), Kind::Structure, 266, 3),
+/* 169 */ Shape::simple(t(6885, 13), Kind::Integer).bounds(0.0, POS),
+/* 170 */ Shape::rows(t(6898, 34), Kind::Structure, 269, 3),
+/* 171 */ Shape::rows(t(6932, 35), Kind::Structure, 272, 4),
+/* 172 */ Shape::simple(t(6967, 6), Kind::String),
+/* 173 */ Shape::rows(t(6973, 17), Kind::Structure, 276, 1),
+/* 174 */ Shape::rows(t(6990, 3), Kind::Structure, 277, 2),
+/* 175 */ Shape::simple(t(7001, 6), Kind::String),
+/* 176 */ Shape::rows(t(7007, 10), Kind::List, 279, 1),
+/* 177 */ Shape::rows(t(7017, 7), Kind::List, 280, 1),
+/* 178 */ Shape::rows(t(7024, 18), Kind::Structure, 281, 2),
+/* 179 */ Shape::rows(t(7042, 19), Kind::Structure, 283, 0),
+/* 180 */ Shape::rows(t(7061, 9), Kind::Enum, 65, 3),
+/* 181 */ Shape::simple(t(7084, 8), Kind::String),
+/* 182 */ Shape::rows(t(7092, 18), Kind::Enum, 68, 2),
+/* 183 */ Shape::rows(t(7110, 28), Kind::Structure, 283, 2),
+/* 184 */ Shape::rows(t(7153, 29), Kind::List, 285, 1),
+/* 185 */ Shape::rows(t(7182, 20), Kind::Structure, 286, 2),
+/* 186 */ Shape::rows(t(7209, 21), Kind::Structure, 288, 0),
+/* 187 */ Shape::rows(t(7230, 30), Kind::Structure, 288, 4),
+/* 188 */ Shape::rows(t(7260, 31), Kind::Structure, 292, 4),
+/* 189 */ Shape::simple(t(7291, 8), Kind::String).pattern(t(7299, 75)),
+/* 190 */ Shape::rows(t(7374, 22), Kind::Structure, 296, 6),
+/* 191 */ Shape::rows(t(7434, 23), Kind::Structure, 302, 4),
+/* 192 */ Shape::simple(t(7473, 3), Kind::String),
+/* 193 */ Shape::simple(t(7476, 34), Kind::Timestamp),
 ],
  members: &[
-Member::new(t(1451, 3), 148),
-Member::new(t(1454, 5), 148),
+Member::new(t(1451, 3), 172),
+Member::new(t(1454, 5), 172),
 Member::new(t(1551, 6), 6),
 Member::new(t(1574, 18), 10),
-Member::new(t(1592, 9), 41),
-Member::new(t(1601, 13), 111),
+Member::new(t(1592, 9), 44),
+Member::new(t(1601, 13), 131),
 Member::new(t(1551, 6), 8),
 Member::new(t(1680, 12), 18).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(1751, 8), 93),
-Member::new(t(1759, 6), 95),
-Member::new(t(1788, 8), 64).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(1751, 8), 61),
-Member::new(t(1788, 8), 64),
-Member::new(t(1840, 18), 108),
-Member::new(t(1788, 8), 64).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(1751, 8), 61),
-Member::new(t(1879, 6), 65),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 102),
+Member::new(t(1759, 6), 104),
+Member::new(t(1788, 8), 73).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 70),
+Member::new(t(1788, 8), 73),
+Member::new(t(1840, 18), 128),
+Member::new(t(1788, 8), 73).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 70),
+Member::new(t(1879, 6), 74),
 Member::new(t(1551, 6), 17),
-Member::new(t(1680, 12), 90).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(1969, 8), 160).flags(flag::REQUIRED),
-Member::new(t(2004, 11), 89),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(1969, 8), 160),
-Member::new(t(2038, 23), 39),
-Member::new(t(2061, 26), 71),
-Member::new(t(2087, 18), 77),
-Member::new(t(2105, 34), 81),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2139, 4), 153),
-Member::new(t(2167, 10), 132),
-Member::new(t(2249, 10), 126),
-Member::new(t(1692, 10), 125),
-Member::new(t(2276, 7), 27).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2249, 10), 140),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(2386, 5), 45),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2167, 10), 132),
-Member::new(t(2435, 11), 74),
-Member::new(t(2446, 9), 156),
-Member::new(t(2476, 6), 32),
-Member::new(t(1788, 8), 64),
-Member::new(t(2482, 10), 106),
-Member::new(t(2492, 9), 109),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2523, 12), 57),
-Member::new(t(2492, 9), 109),
-Member::new(t(1692, 10), 125),
-Member::new(t(2582, 24), 127),
-Member::new(t(2482, 10), 106),
-Member::new(t(2492, 9), 109),
-Member::new(t(1692, 10), 125),
-Member::new(t(2633, 15), 139),
-Member::new(t(2492, 9), 109),
-Member::new(t(2676, 12), 137),
-Member::new(t(2711, 14), 40).flags(flag::REQUIRED),
-Member::new(t(2725, 6), 84),
-Member::new(t(1451, 3), 43),
-Member::new(t(1454, 5), 147),
-Member::new(t(2908, 4), 0).flags(flag::REQUIRED),
-Member::new(t(2908, 4), 0),
+Member::new(t(1680, 12), 99).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(1969, 8), 189).flags(flag::REQUIRED),
+Member::new(t(2004, 11), 98),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(1969, 8), 189),
+Member::new(t(2038, 23), 41),
+Member::new(t(2061, 26), 80),
+Member::new(t(2087, 18), 86),
+Member::new(t(2105, 34), 90),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 177),
+Member::new(t(2167, 10), 154),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2251, 15), 43),
+Member::new(t(2266, 19), 116),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2340, 10), 148),
+Member::new(t(1692, 10), 147),
+Member::new(t(2367, 7), 29).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 162),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2477, 5), 48),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2167, 10), 154),
+Member::new(t(2526, 11), 83),
+Member::new(t(2537, 9), 180),
+Member::new(t(2567, 6), 34),
+Member::new(t(1788, 8), 73),
+Member::new(t(2573, 10), 126),
+Member::new(t(2583, 9), 129),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2614, 12), 66),
+Member::new(t(2583, 9), 129),
+Member::new(t(1692, 10), 147),
+Member::new(t(2673, 24), 149),
+Member::new(t(2573, 10), 126),
+Member::new(t(2583, 9), 129),
+Member::new(t(1692, 10), 147),
+Member::new(t(2724, 15), 161),
+Member::new(t(2583, 9), 129),
+Member::new(t(2767, 12), 159),
+Member::new(t(2802, 14), 42).flags(flag::REQUIRED),
+Member::new(t(2816, 6), 93),
+Member::new(t(1451, 3), 46),
+Member::new(t(1454, 5), 169),
+Member::new(t(3018, 4), 0).flags(flag::REQUIRED),
+Member::new(t(3018, 4), 0),
 Member::new(t(1454, 5), 0),
-Member::new(t(1551, 6), 125),
-Member::new(t(3000, 11), 48),
-Member::new(t(3040, 17), 9),
-Member::new(t(2249, 10), 126),
-Member::new(t(1692, 10), 125),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2249, 10), 140),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(3164, 7), 63),
-Member::new(t(3171, 13), 66),
-Member::new(t(3184, 22), 107),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(3217, 17), 107),
-Member::new(t(3234, 11), 58),
-Member::new(t(3184, 22), 107),
-Member::new(t(3245, 13), 112),
-Member::new(t(3258, 24), 69),
-Member::new(t(3282, 15), 70),
-Member::new(t(3297, 16), 72),
-Member::new(t(2435, 11), 73),
-Member::new(t(3313, 9), 76),
-Member::new(t(3322, 15), 85),
-Member::new(t(3337, 14), 86),
-Member::new(t(3351, 20), 123),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(3371, 21), 58),
-Member::new(t(1551, 6), 56),
-Member::new(t(3430, 11), 60),
-Member::new(t(3441, 13), 62),
-Member::new(t(3164, 7), 63),
-Member::new(t(1551, 6), 59),
-Member::new(t(3234, 11), 58),
-Member::new(t(3726, 8), 75),
-Member::new(t(1551, 6), 63),
-Member::new(t(1551, 6), 55),
-Member::new(t(3788, 11), 2),
-Member::new(t(3799, 14), 4),
-Member::new(t(3813, 12), 6),
-Member::new(t(3825, 6), 58).flags(flag::REQUIRED),
-Member::new(t(3831, 9), 107).flags(flag::REQUIRED),
-Member::new(t(3840, 4), 72).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 67),
-Member::new(t(3885, 21), 44),
-Member::new(t(3906, 20), 144),
-Member::new(t(3926, 28), 164),
-Member::new(t(3969, 11), 143),
-Member::new(t(3980, 6), 142),
-Member::new(t(4012, 10), 141),
-Member::new(t(1551, 6), 75),
-Member::new(t(2476, 6), 80).flags(flag::REQUIRED),
-Member::new(t(4199, 10), 79).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 78),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(4403, 8), 110),
-Member::new(t(1969, 8), 160),
-Member::new(t(4469, 17), 88),
-Member::new(t(2004, 11), 89),
-Member::new(t(4486, 9), 97),
-Member::new(t(3831, 9), 107),
-Member::new(t(1551, 6), 89),
-Member::new(t(3430, 11), 92),
-Member::new(t(3441, 13), 94),
-Member::new(t(2004, 11), 17),
-Member::new(t(1551, 6), 91),
+Member::new(t(1551, 6), 147),
+Member::new(t(3110, 11), 51),
+Member::new(t(3150, 17), 9),
+Member::new(t(2567, 6), 107),
+Member::new(t(1788, 8), 73),
+Member::new(t(2573, 10), 117),
+Member::new(t(2583, 9), 129),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2266, 19), 116),
+Member::new(t(2583, 9), 129),
+Member::new(t(3232, 14), 109),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(3246, 6), 110),
+Member::new(t(3252, 7), 111),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2251, 15), 43),
+Member::new(t(2266, 19), 116),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2340, 10), 148),
+Member::new(t(1692, 10), 147),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 162),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(3417, 7), 72),
+Member::new(t(3424, 13), 75),
+Member::new(t(3437, 22), 127),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(3511, 17), 127),
+Member::new(t(3528, 11), 67),
+Member::new(t(3437, 22), 127),
+Member::new(t(3539, 13), 132),
+Member::new(t(3552, 24), 78),
+Member::new(t(3576, 15), 79),
+Member::new(t(3591, 16), 81),
+Member::new(t(2526, 11), 82),
+Member::new(t(3607, 9), 85),
+Member::new(t(3616, 15), 94),
+Member::new(t(3631, 14), 95),
+Member::new(t(3645, 20), 145),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(3665, 21), 67),
+Member::new(t(1551, 6), 65),
+Member::new(t(3724, 11), 69),
+Member::new(t(3735, 13), 71),
+Member::new(t(3417, 7), 72),
+Member::new(t(1551, 6), 68),
+Member::new(t(3528, 11), 67),
+Member::new(t(4020, 8), 84),
+Member::new(t(1551, 6), 72),
+Member::new(t(1551, 6), 62),
+Member::new(t(4082, 11), 2),
+Member::new(t(4093, 14), 4),
+Member::new(t(4107, 12), 6),
+Member::new(t(4119, 6), 67).flags(flag::REQUIRED),
+Member::new(t(4125, 9), 127).flags(flag::REQUIRED),
+Member::new(t(4134, 4), 81).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 76),
+Member::new(t(4179, 21), 47),
+Member::new(t(4200, 20), 166),
+Member::new(t(4220, 28), 193),
+Member::new(t(4263, 11), 165),
+Member::new(t(3246, 6), 164),
+Member::new(t(4300, 10), 163),
+Member::new(t(1551, 6), 84),
+Member::new(t(2567, 6), 89).flags(flag::REQUIRED),
+Member::new(t(4487, 10), 88).flags(flag::REQUIRED),
 Member::new(t(1551, 6), 87),
-Member::new(t(3799, 14), 5),
-Member::new(t(4747, 13), 7),
-Member::new(t(2476, 6), 98),
-Member::new(t(2482, 10), 42),
-Member::new(t(2492, 9), 109),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(4785, 9), 149).flags(flag::REQUIRED),
-Member::new(t(2492, 9), 109),
-Member::new(t(4820, 9), 68),
-Member::new(t(2435, 11), 74),
-Member::new(t(2446, 9), 156),
-Member::new(t(2476, 6), 101),
-Member::new(t(2482, 10), 106),
-Member::new(t(2492, 9), 109),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(1788, 8), 64),
-Member::new(t(2492, 9), 109),
-Member::new(t(4906, 11), 3).flags(flag::REQUIRED),
-Member::new(t(2139, 4), 153),
-Member::new(t(1551, 6), 107),
-Member::new(t(2908, 4), 0).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(4691, 8), 130),
+Member::new(t(1969, 8), 189),
+Member::new(t(4757, 17), 97),
+Member::new(t(2004, 11), 98),
+Member::new(t(4774, 9), 106),
+Member::new(t(4125, 9), 127),
+Member::new(t(1551, 6), 98),
+Member::new(t(3724, 11), 101),
+Member::new(t(3735, 13), 103),
+Member::new(t(2004, 11), 17),
+Member::new(t(1551, 6), 100),
+Member::new(t(1551, 6), 96),
+Member::new(t(2537, 9), 180),
+Member::new(t(5067, 6), 112),
+Member::new(t(5073, 19), 113),
+Member::new(t(3528, 11), 67),
+Member::new(t(3539, 13), 132),
+Member::new(t(3607, 9), 85),
+Member::new(t(5092, 12), 114),
+Member::new(t(1551, 6), 108),
+Member::new(t(5225, 23), 64),
+Member::new(t(5248, 29), 184),
+Member::new(t(5302, 18), 115),
+Member::new(t(5320, 4), 63),
+Member::new(t(4093, 14), 5),
+Member::new(t(5495, 13), 7),
+Member::new(t(2567, 6), 118),
+Member::new(t(2573, 10), 45),
+Member::new(t(2583, 9), 129),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(5533, 9), 173).flags(flag::REQUIRED),
+Member::new(t(2583, 9), 129),
+Member::new(t(5568, 9), 77),
+Member::new(t(2526, 11), 83),
+Member::new(t(2537, 9), 180),
+Member::new(t(2567, 6), 121),
+Member::new(t(2573, 10), 126),
+Member::new(t(2583, 9), 129),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(1788, 8), 73),
+Member::new(t(2583, 9), 129),
+Member::new(t(5654, 11), 3).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 177),
+Member::new(t(1551, 6), 127),
+Member::new(t(3018, 4), 0).flags(flag::REQUIRED),
 Member::new(t(1454, 5), 1).flags(flag::REQUIRED),
-Member::new(t(2908, 4), 0),
+Member::new(t(3018, 4), 0),
 Member::new(t(1454, 5), 1),
-Member::new(t(3234, 11), 58),
-Member::new(t(3171, 13), 66).flags(flag::REQUIRED),
-Member::new(t(3184, 22), 107),
-Member::new(t(3726, 8), 75),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(5099, 5), 55),
-Member::new(t(2061, 26), 71).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2061, 26), 71),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(2087, 18), 77).flags(flag::REQUIRED),
-Member::new(t(2105, 34), 81),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2087, 18), 77),
-Member::new(t(2105, 34), 81),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(2249, 10), 126).flags(flag::REQUIRED),
-Member::new(t(2249, 10), 126),
-Member::new(t(1692, 10), 125),
-Member::new(t(5386, 5), 131).flags(flag::REQUIRED),
-Member::new(t(5413, 6), 124).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 128),
-Member::new(t(5460, 17), 26),
-Member::new(t(5477, 12), 129).flags(flag::REQUIRED),
-Member::new(t(5489, 17), 134),
-Member::new(t(1551, 6), 130),
-Member::new(t(5535, 9), 23),
-Member::new(t(2038, 23), 39),
-Member::new(t(2061, 26), 71),
-Member::new(t(2087, 18), 77),
-Member::new(t(2105, 34), 81),
-Member::new(t(1692, 10), 125),
-Member::new(t(5544, 13), 3),
-Member::new(t(1702, 14), 138),
-Member::new(t(5557, 13), 163),
-Member::new(t(2476, 6), 136).flags(flag::REQUIRED),
-Member::new(t(4199, 10), 135).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 133),
-Member::new(t(1551, 6), 132),
-Member::new(t(1551, 6), 138),
-Member::new(t(2386, 5), 45),
-Member::new(t(2249, 10), 140).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(2249, 10), 140),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(3234, 11), 58).flags(flag::REQUIRED),
-Member::new(t(6150, 3), 151).flags(flag::REQUIRED),
-Member::new(t(6153, 5), 157).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 151),
+Member::new(t(3528, 11), 67),
+Member::new(t(3424, 13), 75).flags(flag::REQUIRED),
+Member::new(t(3437, 22), 127),
+Member::new(t(4020, 8), 84),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(5847, 5), 62),
+Member::new(t(2061, 26), 80).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2061, 26), 80),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2087, 18), 86).flags(flag::REQUIRED),
+Member::new(t(2105, 34), 90),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2087, 18), 86),
+Member::new(t(2105, 34), 90),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2266, 19), 116).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2266, 19), 116),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2340, 10), 148).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 148),
+Member::new(t(1692, 10), 147),
+Member::new(t(6185, 5), 153).flags(flag::REQUIRED),
+Member::new(t(6212, 6), 146).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147).flags(flag::REQUIRED),
 Member::new(t(1551, 6), 150),
-Member::new(t(4906, 11), 3).flags(flag::REQUIRED),
-Member::new(t(2139, 4), 153).flags(flag::REQUIRED),
-Member::new(t(4906, 11), 3).flags(flag::REQUIRED),
-Member::new(t(6269, 7), 152).flags(flag::REQUIRED),
-Member::new(t(6402, 13), 96).flags(flag::REQUIRED),
-Member::new(t(6415, 13), 110).flags(flag::REQUIRED),
-Member::new(t(6428, 12), 110).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138).flags(flag::REQUIRED),
-Member::new(t(1969, 8), 160).flags(flag::REQUIRED),
-Member::new(t(6463, 16), 110),
-Member::new(t(1692, 10), 125),
-Member::new(t(1702, 14), 138),
-Member::new(t(1969, 8), 160),
+Member::new(t(6259, 17), 28),
+Member::new(t(6276, 12), 151).flags(flag::REQUIRED),
+Member::new(t(6288, 17), 156),
+Member::new(t(1551, 6), 152),
+Member::new(t(6334, 9), 23),
+Member::new(t(2038, 23), 41),
+Member::new(t(2061, 26), 80),
+Member::new(t(2087, 18), 86),
+Member::new(t(2105, 34), 90),
+Member::new(t(1692, 10), 147),
+Member::new(t(6343, 13), 3),
+Member::new(t(1702, 14), 160),
+Member::new(t(6356, 13), 192),
+Member::new(t(2567, 6), 158).flags(flag::REQUIRED),
+Member::new(t(4487, 10), 157).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 155),
+Member::new(t(1551, 6), 154),
+Member::new(t(1551, 6), 160),
+Member::new(t(2477, 5), 48),
+Member::new(t(2340, 10), 162).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 162),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(2266, 19), 116),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2266, 19), 116),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(3246, 6), 110),
+Member::new(t(3528, 11), 67).flags(flag::REQUIRED),
+Member::new(t(6993, 3), 175).flags(flag::REQUIRED),
+Member::new(t(6996, 5), 181).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 175),
+Member::new(t(1551, 6), 174),
+Member::new(t(5654, 11), 3).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 177).flags(flag::REQUIRED),
+Member::new(t(7138, 15), 64),
+Member::new(t(5302, 18), 115),
+Member::new(t(1551, 6), 183),
+Member::new(t(5654, 11), 3).flags(flag::REQUIRED),
+Member::new(t(7202, 7), 176).flags(flag::REQUIRED),
+Member::new(t(3417, 7), 72).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(5302, 18), 182).flags(flag::REQUIRED),
+Member::new(t(3417, 7), 72),
+Member::new(t(2526, 11), 82),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(7396, 13), 105).flags(flag::REQUIRED),
+Member::new(t(7409, 13), 130).flags(flag::REQUIRED),
+Member::new(t(7422, 12), 130).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(1969, 8), 189).flags(flag::REQUIRED),
+Member::new(t(7457, 16), 130),
+Member::new(t(1692, 10), 147),
+Member::new(t(1702, 14), 160),
+Member::new(t(1969, 8), 189),
 ],
  words: &[
 t(1476, 6),
@@ -1314,26 +1589,28 @@ t(1476, 6),
 t(1482, 8),
 t(1490, 10),
 t(1520, 3),
-t(2745, 6),
-t(2751, 3),
-t(2754, 8),
-t(2811, 13),
-t(2824, 3),
-t(2827, 6),
-t(2833, 4),
-t(2837, 8),
-t(2845, 9),
-t(3470, 18),
-t(3488, 15),
-t(3503, 26),
-t(3529, 13),
-t(3542, 19),
-t(3561, 29),
-t(3590, 8),
-t(3598, 20),
-t(3618, 23),
-t(3641, 19),
-t(3660, 17),
+t(2836, 6),
+t(2842, 3),
+t(2845, 8),
+t(2921, 13),
+t(2934, 3),
+t(2937, 6),
+t(2943, 4),
+t(2947, 8),
+t(2955, 9),
+t(3474, 6),
+t(3480, 10),
+t(3764, 18),
+t(3782, 15),
+t(3797, 26),
+t(3823, 13),
+t(3836, 19),
+t(3855, 29),
+t(3884, 8),
+t(3892, 20),
+t(3912, 23),
+t(3935, 19),
+t(3954, 17),
 t(1476, 6),
 t(1482, 8),
 t(1490, 10),
@@ -1341,31 +1618,40 @@ t(1476, 6),
 t(1482, 8),
 t(1490, 10),
 t(1520, 3),
-t(4104, 7),
-t(4111, 9),
-t(4120, 24),
-t(4144, 22),
-t(4246, 8),
-t(4512, 9),
-t(4521, 11),
+t(4392, 7),
+t(4399, 9),
+t(4408, 24),
+t(4432, 22),
+t(4534, 8),
+t(4800, 9),
+t(4809, 11),
 t(1482, 8),
-t(4615, 18),
-t(4633, 18),
-t(5626, 12),
-t(5884, 11),
-t(5895, 8),
-t(5903, 6),
-t(5909, 17),
+t(4903, 18),
+t(4921, 18),
+t(5164, 11),
+t(5175, 8),
+t(5183, 7),
+t(5190, 6),
+t(5378, 7),
+t(5385, 8),
+t(5378, 7),
+t(6425, 12),
+t(5164, 11),
+t(5175, 8),
+t(5190, 6),
+t(6683, 17),
 t(1476, 6),
-t(5926, 7),
-t(5933, 24),
-t(5957, 20),
-t(5977, 14),
-t(5991, 14),
-t(6005, 19),
-t(6227, 6),
-t(6233, 8),
+t(6700, 7),
+t(6707, 24),
+t(6731, 20),
+t(6751, 14),
+t(6765, 14),
+t(6779, 19),
+t(7070, 6),
+t(7076, 8),
 t(1520, 3),
+t(5385, 8),
+t(5378, 7),
 ],
 };
 
@@ -1393,26 +1679,29 @@ const TEXT: &str = concat!(
 "hGetImageRequestacceptedMediaTypesBatchGetImageResponseimagesBatchedOperationLayerDigestBatchedO",
 "perationLayerDigestListCompleteLayerUploadRequestuploadIdCompleteLayerUploadResponselayerDigestC",
 "reateRepositoryRequestencryptionConfigurationimageScanningConfigurationimageTagMutabilityimageTa",
-"gMutabilityExclusionFilterstagsCreateRepositoryResponserepositoryCreationTimestampDeleteRegistry",
-"PolicyRequestDeleteRegistryPolicyResponsepolicyTextDeleteReplicationenabledDeleteReplicationFlag",
-"DeleteRepositoryPolicyRequestDeleteRepositoryPolicyResponseDeleteRepositoryRequestforceDeleteRep",
-"ositoryResponseDescribeImagesFilterimageStatustagStatusDescribeImagesRequestfiltermaxResultsnext",
-"TokenDescribeImagesResponseimageDetailsDescribeRegistryRequestDescribeRegistryResponsereplicatio",
-"nConfigurationDescribeRepositoriesRequestrepositoryNamesDescribeRepositoriesResponserepositories",
-"EncryptionConfigurationencryptionTypekmsKeyEncryptionTypeAES256KMSKMS_DSSEExpirationTimestampFif",
-"tyMaxResultsFindingSeverityINFORMATIONALLOWMEDIUMHIGHCRITICALUNDEFINEDFindingSeverityCountsForce",
-"FlagGetAccountSettingRequestnameGetAccountSettingResponseGetAuthorizationTokenRegistryIdListGetA",
-"uthorizationTokenRequestregistryIdsGetAuthorizationTokenResponseauthorizationDataGetRegistryPoli",
-"cyRequestGetRegistryPolicyResponseGetRepositoryPolicyRequestGetRepositoryPolicyResponseImageimag",
-"eIdimageManifestimageManifestMediaTypeImageDetailartifactMediaTypeimageDigestimagePushedAtimageS",
-"canFindingsSummaryimageScanStatusimageSizeInBytesimageTagslastActivatedAtlastArchivedAtlastRecor",
-"dedPullTimesubjectManifestDigestImageDetailListImageDigestImageFailurefailureCodefailureReasonIm",
-"ageFailureCodeInvalidImageDigestInvalidImageTagImageTagDoesNotMatchDigestImageNotFoundMissingDig",
-"estAndTagImageReferencedByManifestListKmsErrorUpstreamAccessDeniedUpstreamTooManyRequestsUpstrea",
-"mUnavailableImageInaccessibleImageFailureListImageFailureReasonImageIdentifierimageTagImageIdent",
-"ifierListImageListImageManifestImageReferrerannotationsartifactStatusartifactTypedigestmediaType",
-"sizeImageReferrerListImageScanFindingsSummaryfindingSeverityCountsimageScanCompletedAtvulnerabil",
-"itySourceUpdatedAtImageScanStatusdescriptionstatusImageScanningConfigurationscanOnPushImageSizeI",
+"gMutabilityExclusionFilterstagsCreateRepositoryResponserepositoryCreationTimestampDeleteLifecycl",
+"ePolicyRequestDeleteLifecyclePolicyResponselastEvaluatedAtlifecyclePolicyTextDeleteRegistryPolic",
+"yRequestDeleteRegistryPolicyResponsepolicyTextDeleteReplicationenabledDeleteReplicationFlagDelet",
+"eRepositoryPolicyRequestDeleteRepositoryPolicyResponseDeleteRepositoryRequestforceDeleteReposito",
+"ryResponseDescribeImagesFilterimageStatustagStatusDescribeImagesRequestfiltermaxResultsnextToken",
+"DescribeImagesResponseimageDetailsDescribeRegistryRequestDescribeRegistryResponsereplicationConf",
+"igurationDescribeRepositoriesRequestrepositoryNamesDescribeRepositoriesResponserepositoriesEncry",
+"ptionConfigurationencryptionTypekmsKeyEncryptionTypeAES256KMSKMS_DSSEEvaluationTimestampExpirati",
+"onTimestampFiftyMaxResultsFindingSeverityINFORMATIONALLOWMEDIUMHIGHCRITICALUNDEFINEDFindingSever",
+"ityCountsForceFlagGetAccountSettingRequestnameGetAccountSettingResponseGetAuthorizationTokenRegi",
+"stryIdListGetAuthorizationTokenRequestregistryIdsGetAuthorizationTokenResponseauthorizationDataG",
+"etLifecyclePolicyPreviewRequestGetLifecyclePolicyPreviewResponsepreviewResultsstatussummaryGetLi",
+"fecyclePolicyRequestGetLifecyclePolicyResponseGetRegistryPolicyRequestGetRegistryPolicyResponseG",
+"etRepositoryPolicyRequestGetRepositoryPolicyResponseImageimageIdimageManifestimageManifestMediaT",
+"ypeImageActionTypeEXPIRETRANSITIONImageCountImageDetailartifactMediaTypeimageDigestimagePushedAt",
+"imageScanFindingsSummaryimageScanStatusimageSizeInBytesimageTagslastActivatedAtlastArchivedAtlas",
+"tRecordedPullTimesubjectManifestDigestImageDetailListImageDigestImageFailurefailureCodefailureRe",
+"asonImageFailureCodeInvalidImageDigestInvalidImageTagImageTagDoesNotMatchDigestImageNotFoundMiss",
+"ingDigestAndTagImageReferencedByManifestListKmsErrorUpstreamAccessDeniedUpstreamTooManyRequestsU",
+"pstreamUnavailableImageInaccessibleImageFailureListImageFailureReasonImageIdentifierimageTagImag",
+"eIdentifierListImageListImageManifestImageReferrerannotationsartifactStatusartifactTypedigestmed",
+"iaTypesizeImageReferrerListImageScanFindingsSummaryfindingSeverityCountsimageScanCompletedAtvuln",
+"erabilitySourceUpdatedAtImageScanStatusdescriptionImageScanningConfigurationscanOnPushImageSizeI",
 "nBytesImageStatusImageStatusFilterImageTagImageTagListImageTagMutabilityMUTABLEIMMUTABLEIMMUTABL",
 "E_WITH_EXCLUSIONMUTABLE_WITH_EXCLUSIONImageTagMutabilityExclusionFilterfilterTypeImageTagMutabil",
 "ityExclusionFilterTypeWILDCARDImageTagMutabilityExclusionFilterValue^[0-9a-zA-Z._*-]{1,128}$Imag",
@@ -1420,23 +1709,31 @@ const TEXT: &str = concat!(
 "yLastActivatedAtTimestampLastArchivedAtTimestampLayerlayerAvailabilitylayerSizeLayerAvailability",
 "AVAILABLEUNAVAILABLELayerDigest[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+LayerDigestListLayerFailureLayerFail",
 "ureCodeInvalidLayerDigestMissingLayerDigestLayerFailureListLayerFailureReasonLayerListLayerPartB",
-"lobLayerSizeInBytesListImageReferrersFilterartifactTypesListImageReferrersRequestsubjectIdListIm",
-"ageReferrersResponsereferrersListImagesFilterListImagesRequestListImagesResponseListTagsForResou",
-"rceRequestresourceArnListTagsForResourceResponseMaxResultsMediaTypeMediaTypeListNextTokenPartSiz",
-"eProxyEndpointPushTimestampPutAccountSettingRequestPutAccountSettingResponsePutImageRequestPutIm",
-"ageResponseimagePutImageScanningConfigurationRequestPutImageScanningConfigurationResponsePutImag",
-"eTagMutabilityRequestPutImageTagMutabilityResponsePutRegistryPolicyRequestPutRegistryPolicyRespo",
-"nseRecordedPullTimestampRegion[0-9a-z-]{2,25}RegistryId[0-9]{12}RegistryPolicyTextReplicationCon",
-"figurationrulesReplicationDestinationregionReplicationDestinationListReplicationRuledeleteReplic",
-"ationdestinationsrepositoryFiltersReplicationRuleListRepositorycreatedAtrepositoryArnrepositoryU",
-"riRepositoryFilterRepositoryFilterListRepositoryFilterTypePREFIX_MATCHRepositoryFilterValue^(?:[",
-"a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$RepositoryListRepositoryName[a-z0-9]+",
-"((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*RepositoryNameListRepositoryPolicy",
-"TextScanOnPushFlagScanStatusIN_PROGRESSCOMPLETEFAILEDUNSUPPORTED_IMAGEPENDINGSCAN_ELIGIBILITY_EX",
-"PIREDFINDINGS_UNAVAILABLELIMIT_EXCEEDEDIMAGE_ARCHIVEDIMAGE_SIZE_EXCEEDEDScanStatusDescriptionSca",
-"nTimestampSetRepositoryPolicyRequestSetRepositoryPolicyResponseSeverityCountStringSubjectIdentif",
-"ierTagKeyValueTagKeyTagKeyListTagListTagResourceRequestTagResourceResponseTagStatusTAGGEDUNTAGGE",
-"DTagValueUntagResourceRequesttagKeysUntagResourceResponseUploadId[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[",
-"0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}UploadLayerPartRequestlayerPartBlobpartFirstBytepart",
-"LastByteUploadLayerPartResponselastByteReceivedUrlVulnerabilitySourceUpdateTimestamp",
+"lobLayerSizeInBytesLifecyclePolicyPreviewFilterLifecyclePolicyPreviewResultactionappliedRulePrio",
+"ritystorageClassLifecyclePolicyPreviewResultListLifecyclePolicyPreviewStatusIN_PROGRESSCOMPLETEE",
+"XPIREDFAILEDLifecyclePolicyPreviewSummaryexpiringImageTotalCounttransitioningImageTotalCountsLif",
+"ecyclePolicyRuleActiontargetStorageClasstypeLifecyclePolicyRulePriorityLifecyclePolicyStorageCla",
+"ssARCHIVESTANDARDLifecyclePolicyTargetStorageClassLifecyclePolicyTextLifecyclePreviewMaxResultsL",
+"istImageReferrersFilterartifactTypesListImageReferrersRequestsubjectIdListImageReferrersResponse",
+"referrersListImagesFilterListImagesRequestListImagesResponseListTagsForResourceRequestresourceAr",
+"nListTagsForResourceResponseMaxResultsMediaTypeMediaTypeListNextTokenPartSizeProxyEndpointPushTi",
+"mestampPutAccountSettingRequestPutAccountSettingResponsePutImageRequestPutImageResponseimagePutI",
+"mageScanningConfigurationRequestPutImageScanningConfigurationResponsePutImageTagMutabilityReques",
+"tPutImageTagMutabilityResponsePutLifecyclePolicyRequestPutLifecyclePolicyResponsePutRegistryPoli",
+"cyRequestPutRegistryPolicyResponseRecordedPullTimestampRegion[0-9a-z-]{2,25}RegistryId[0-9]{12}R",
+"egistryPolicyTextReplicationConfigurationrulesReplicationDestinationregionReplicationDestination",
+"ListReplicationRuledeleteReplicationdestinationsrepositoryFiltersReplicationRuleListRepositorycr",
+"eatedAtrepositoryArnrepositoryUriRepositoryFilterRepositoryFilterListRepositoryFilterTypePREFIX_",
+"MATCHRepositoryFilterValue^(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$Reposi",
+"toryListRepositoryName[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*Rep",
+"ositoryNameListRepositoryPolicyTextScanOnPushFlagScanStatusUNSUPPORTED_IMAGEPENDINGSCAN_ELIGIBIL",
+"ITY_EXPIREDFINDINGS_UNAVAILABLELIMIT_EXCEEDEDIMAGE_ARCHIVEDIMAGE_SIZE_EXCEEDEDScanStatusDescript",
+"ionScanTimestampSetRepositoryPolicyRequestSetRepositoryPolicyResponseSeverityCountStartLifecycle",
+"PolicyPreviewRequestStartLifecyclePolicyPreviewResponseStringSubjectIdentifierTagKeyValueTagKeyT",
+"agKeyListTagListTagResourceRequestTagResourceResponseTagStatusTAGGEDUNTAGGEDTagValueTargetStorag",
+"eClassTransitioningImageTotalCountimageTotalCountTransitioningImageTotalCountsUntagResourceReque",
+"sttagKeysUntagResourceResponseUpdateImageStorageClassRequestUpdateImageStorageClassResponseUploa",
+"dId[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}UploadLayerPartReq",
+"uestlayerPartBlobpartFirstBytepartLastByteUploadLayerPartResponselastByteReceivedUrlVulnerabilit",
+"ySourceUpdateTimestamp",
 );

@@ -9,6 +9,7 @@ use crate::api::{ImageIdentifier, errors};
 use crate::content::ContentError;
 use crate::digest::ContentDigest;
 use crate::image::manifest::InvalidManifest;
+use crate::lifecycle::document::InvalidPolicy;
 use crate::names::RepositoryName;
 
 /// An error of an operation. Its text is what the client gets: Amazon ECR's own wherever that is known.
@@ -169,6 +170,34 @@ pub enum Error {
         /// How it was asked for.
         id: ImageIdentifier,
     },
+    /// An image that cannot change its storage class.
+    #[error("The storage class of the image cannot be updated: {0}")]
+    StorageClass(&'static str),
+
+    // Lifecycle policies.
+    /// A text that is no lifecycle policy.
+    #[error(
+        "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: 'Lifecycle policy validation failure: {0}'"
+    )]
+    LifecyclePolicy(#[from] InvalidPolicy),
+    /// The repository has no lifecycle policy.
+    #[error(
+        "Lifecycle policy does not exist for the repository with name '{}' in the registry with id '{}'",
+        .0.name, .0.registry
+    )]
+    LifecyclePolicyNotFound(RepositoryName),
+    /// No preview was started.
+    #[error(
+        "Lifecycle policy preview does not exist for the repository with name '{}' in the registry with id '{}'",
+        .0.name, .0.registry
+    )]
+    PreviewNotFound(RepositoryName),
+    /// The last preview is not done yet.
+    #[error(
+        "Lifecycle policy preview is in progress for the repository with name '{}' in the registry with id '{}'",
+        .0.name, .0.registry
+    )]
+    PreviewInProgress(RepositoryName),
     /// Content was not stored or read.
     #[error("{}", content_text(.0))]
     Content(#[from] ContentError),
@@ -274,6 +303,10 @@ impl Error {
             Self::ImageExists { .. } => errors::IMAGE_ALREADY_EXISTS,
             Self::ImageTagExists { .. } => errors::IMAGE_TAG_ALREADY_EXISTS,
             Self::ImageNotFound { .. } => errors::IMAGE_NOT_FOUND,
+            Self::StorageClass(_) => errors::IMAGE_STORAGE_CLASS_UPDATE_NOT_SUPPORTED,
+            Self::LifecyclePolicyNotFound(_) => errors::LIFECYCLE_POLICY_NOT_FOUND,
+            Self::PreviewNotFound(_) => errors::LIFECYCLE_POLICY_PREVIEW_NOT_FOUND,
+            Self::PreviewInProgress(_) => errors::LIFECYCLE_POLICY_PREVIEW_IN_PROGRESS,
             // The model has 500; SDKs try again after either, and 503 is what it is.
             Self::Content(_) => ErrorKind::new(errors::SERVER.code, 503),
             Self::Denied(_) | Self::Store(_) => errors::SERVER,

@@ -74,6 +74,26 @@ pub struct Storage {
     pub activated: Option<Timestamp>,
 }
 
+impl Storage {
+    /// Archives an image. Answers false if it is archived.
+    pub(crate) fn archive(&mut self, now: Timestamp) -> bool {
+        let changes = !self.is_archived;
+        if changes {
+            *self = Self { is_archived: true, archived: Some(now), ..*self };
+        }
+        changes
+    }
+
+    /// Takes an image out of the archive. Answers false if it is not there.
+    pub(crate) fn activate(&mut self, now: Timestamp) -> bool {
+        let changes = self.is_archived;
+        if changes {
+            *self = Self { is_archived: false, activated: Some(now), ..*self };
+        }
+        changes
+    }
+}
+
 impl Record for Manifest {
     const SERVICE: &'static str = "ecr";
     const KIND: &'static str = "manifest";

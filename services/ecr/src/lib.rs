@@ -6,6 +6,7 @@
 //! - [`Ecr`] is the entry; generated code in `api` routes each operation to its file in `ops`.
 //! - [`repository`]: what is in one lies below the random id that it gets at each creation.
 //! - [`image`]: manifests and tags; [`layer`]: the blobs that a repository has; [`upload`]: those on their way.
+//! - [`lifecycle`]: which images expire, and when.
 //! - [`content`]: bytes, which know no repository.
 //! - [`token`]: what `docker login` is given, and whom it stands for.
 //! - [`reconcile`]: what goes on without a request.
@@ -20,6 +21,7 @@ mod error;
 mod facts;
 pub mod image;
 pub mod layer;
+pub mod lifecycle;
 pub mod names;
 mod ops;
 mod page;

@@ -1,6 +1,8 @@
 //! What goes on without a request.
 
 pub mod deletion;
+pub mod lifecycle;
+pub mod preview;
 pub mod references;
 pub mod unreferenced;
 pub mod uploads;

@@ -1,6 +1,6 @@
 //! Deleting images and taking tags away.
 
-use store::{Guard, Store, StoreError, Tx, Versioned};
+use store::{Guard, Key, Revision, Store, StoreError, Tx, Versioned};
 
 use super::{Manifest, Tag, parents, parents_key};
 use crate::Error;
@@ -39,23 +39,36 @@ pub enum Deleted {
 /// # Errors
 /// What the store answers.
 pub async fn image(store: &Store, repository: &Found, digest: &ContentDigest) -> Result<Deleted, Error> {
-    image_if(store, repository, digest, |_| true).await
+    image_if(store, repository, digest, Condition { is_still: |_: &Manifest| true, reason: None }).await
 }
 
-/// The same, as long as it is what whoever decided on it has seen.
+/// What has to hold for an image to be deleted that nobody asked to delete by its digest.
+pub(crate) struct Condition<F> {
+    /// It is what whoever decided on it has seen.
+    pub(crate) is_still: F,
+    /// The record for whose sake it is deleted has not been written since this revision.
+    pub(crate) reason: Option<(Key, Revision)>,
+}
+
+/// The same under a condition. An image for which it does not hold counts as not found.
 ///
 /// # Errors
 /// What the store answers.
-pub(crate) async fn image_if(
+pub(crate) async fn image_if<F: Fn(&Manifest) -> bool>(
     store: &Store,
     repository: &Found,
     digest: &ContentDigest,
-    is_still: impl Fn(&Manifest) -> bool,
+    condition: Condition<F>,
 ) -> Result<Deleted, Error> {
     let mut attempts = Attempts::new();
     let mut gone = Vec::new();
     loop {
-        let outcome = step(store, repository, digest, &is_still, &mut gone).await;
+        let outcome = step(store, repository, digest, &condition, &mut gone).await;
+        if let (Err(Error::Store(StoreError::Conflict { key })), Some((reason, _))) = (&outcome, &condition.reason)
+            && key == reason
+        {
+            return Ok(Deleted::NotFound);
+        }
         if attempts.again(&outcome) {
             continue;
         }
@@ -66,15 +79,15 @@ pub(crate) async fn image_if(
 }
 
 /// Removes the image, or, if it has too many tags for one transaction, some of these. None when there is more to do.
-async fn step(
+async fn step<F: Fn(&Manifest) -> bool>(
     store: &Store,
     repository: &Found,
     digest: &ContentDigest,
-    is_still: &impl Fn(&Manifest) -> bool,
+    condition: &Condition<F>,
     gone: &mut Vec<String>,
 ) -> Result<Option<Deleted>, Error> {
     let found = super::manifest(store, repository, digest).await?;
-    let Some(manifest) = found.filter(|manifest| !gone.is_empty() || is_still(manifest)) else {
+    let Some(manifest) = found.filter(|manifest| !gone.is_empty() || (condition.is_still)(manifest)) else {
         return Ok(Some(Deleted::NotFound));
     };
     let referenced = parents(store, repository, digest, PARENTS_NAMED_MAX).await?;
@@ -84,6 +97,9 @@ async fn step(
     let scope = &repository.record.scope;
     let now: Vec<String> = manifest.tags.iter().take(TAGS_A_STEP).cloned().collect();
     let mut tx = Tx::new();
+    if let Some((reason, revision)) = &condition.reason {
+        tx.guard(Guard::Modified(reason.clone(), *revision));
+    }
     for tag in tags(store, repository, &now).await? {
         tx.remove(&tag);
     }
@@ -122,7 +138,8 @@ pub async fn tag(store: &Store, repository: &Found, name: &str, keeps_image: boo
             Untagged::Last(digest) => {
                 // Should it have got another tag in between, it stays.
                 let last = [name.to_owned()];
-                match image_if(store, repository, &digest, |manifest| manifest.tags == last).await? {
+                let condition = Condition { is_still: |manifest: &Manifest| manifest.tags == last, reason: None };
+                match image_if(store, repository, &digest, condition).await? {
                     Deleted::NotFound => continue,
                     done => Ok(done),
                 }

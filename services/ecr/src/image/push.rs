@@ -104,7 +104,9 @@ async fn attempt(ecr: &Ecr, name: &RepositoryName, image: &Image) -> Result<Push
         None => image.record(&repository, image_size),
     };
     let is_tagged = give_tags(store, &repository, image, &mut manifest, &mut tx).await?;
-    let has_changed = is_tagged || present.is_none();
+    // Whoever pushes an image that is archived wants it back.
+    let is_activated = manifest.storage.activate(image.now);
+    let has_changed = is_tagged || is_activated || present.is_none();
     if !has_changed {
         return Ok(Pushed { digest: image.digest.clone(), manifest, has_changed });
     }

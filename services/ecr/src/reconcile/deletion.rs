@@ -1,4 +1,4 @@
-//! Removes what deleted repositories leave behind: manifests, tags, references to blobs, uploads.
+//! Removes what deleted repositories leave behind: manifests, tags, references to blobs, uploads, lifecycle policies.
 //!
 //! DeleteRepository replaces the repository by a [`Deletion`] in one transaction; what lies below the repository's id goes
 //! then, in as many steps as it takes, and the [`Deletion`] last.
@@ -10,11 +10,12 @@ use base::Timestamp;
 use platform::{BoxFuture, Cause, Plan, Planned, Reconciler, Wake};
 use serde::{Deserialize, Serialize};
 use store::limits::PREFIX_DELETIONS_MAX;
-use store::{Key, ListOptions, Op, Range, Record, Scope, StoreError, Tx, Txn, Versioned};
+use store::{Key, ListOptions, Op, Range, Record, Scope, Store, StoreError, Tx, Txn, Versioned};
 
 use crate::image::push::{push_key, sweep_key};
 use crate::image::{Manifest, Tag};
 use crate::layer::BlobReference;
+use crate::lifecycle::{LifecyclePolicy, Preview, PreviewResults};
 use crate::upload::Upload;
 use crate::{Ecr, Error};
 
@@ -95,11 +96,13 @@ impl Deletions {
         let (store, scope, id) = (&self.ecr.platform.store, &deletion.scope, deletion.name());
         self.remove_manifests(scope, id).await?;
         self.discard_uploads(scope, id).await?;
-        for kind in [Tag::KIND, BlobReference::KIND, Upload::KIND] {
-            self.remove_below(&scope.key().child("ecr").child(kind).child(id)).await?;
+        let of_kind = |kind: &str| scope.key().child("ecr").child(kind).child(id);
+        for kind in [Tag::KIND, BlobReference::KIND, Upload::KIND, PreviewResults::KIND] {
+            remove_below(store, &of_kind(kind)).await?;
         }
         let mut tx = Tx::new();
-        for key in [push_key(scope, id), sweep_key(scope, id)] {
+        let single = [LifecyclePolicy::KIND, Preview::KIND].map(of_kind);
+        for key in single.into_iter().chain([push_key(scope, id), sweep_key(scope, id)]) {
             tx.op(Op::Delete { key });
         }
         tx.remove(deletion);
@@ -135,15 +138,15 @@ impl Deletions {
         }
         Ok(())
     }
+}
 
-    async fn remove_below(&self, prefix: &Key) -> Result<(), Error> {
-        let store = &self.ecr.platform.store;
-        while !store.range(Range::prefix(prefix).limit(1)).await?.entries.is_empty() {
-            let delete = Op::DeletePrefix { prefix: prefix.clone(), limit: PREFIX_DELETIONS_MAX };
-            store.txn(Txn { then: vec![delete], ..Txn::default() }).await?;
-        }
-        Ok(())
+/// Removes all that lies below a key and is no record with secondary keys.
+pub(crate) async fn remove_below(store: &Store, prefix: &Key) -> Result<(), StoreError> {
+    while !store.range(Range::prefix(prefix).limit(1)).await?.entries.is_empty() {
+        let delete = Op::DeletePrefix { prefix: prefix.clone(), limit: PREFIX_DELETIONS_MAX };
+        store.txn(Txn { then: vec![delete], ..Txn::default() }).await?;
     }
+    Ok(())
 }
 
 /// Who meets another at the same work leaves it to the next round.

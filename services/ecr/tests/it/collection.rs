@@ -270,7 +270,7 @@ fn live<T>(life: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn whenever_the_process_is_killed_no_image_is_damaged_and_nothing_is_left(lives in acts()) {

@@ -6,6 +6,7 @@
 mod collection;
 mod images;
 mod layers;
+mod lifecycle;
 mod policies;
 mod registry;
 mod repositories;
