@@ -244,9 +244,6 @@ pub enum Error {
     )]
     TagsMax(usize),
 
-    /// The gate refused.
-    #[error(transparent)]
-    Denied(wire::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -309,7 +306,7 @@ impl Error {
             Self::PreviewInProgress(_) => errors::LIFECYCLE_POLICY_PREVIEW_IN_PROGRESS,
             // The model has 500; SDKs try again after either, and 503 is what it is.
             Self::Content(_) => ErrorKind::new(errors::SERVER.code, 503),
-            Self::Denied(_) | Self::Store(_) => errors::SERVER,
+            Self::Store(_) => errors::SERVER,
             _ => errors::INVALID_PARAMETER,
         }
     }
@@ -319,7 +316,6 @@ impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(store) => platform::store_error(&store),
-            Error::Denied(denied) => denied,
             Error::InvalidLayerPart { ref name, ref upload, received } => {
                 let last = i64::try_from(received).unwrap_or(i64::MAX).saturating_sub(1).max(0);
                 Self::of(error.kind(), error.to_string())

@@ -155,6 +155,23 @@ pub async fn tag(store: &Store, repository: &Found, tag: &str) -> Result<Option<
     Ok(store.read(&repository.record.scope, &[repository.id(), tag]).await?)
 }
 
+/// The tags of a repository, in the order of their bytes, after one of them; and whether there are more.
+///
+/// # Errors
+/// What the store answers.
+pub async fn tags(
+    store: &Store,
+    repository: &Found,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<String>, bool), Error> {
+    let after = after.map(|tag| format!("{}/{tag}", repository.id()));
+    let options =
+        ListOptions { id_prefix: &[repository.id()], after: after.as_deref(), limit, ..ListOptions::default() };
+    let found = store.list::<Tag>(&repository.record.scope, options).await?;
+    Ok((found.items.iter().map(|tag| tag.name().to_owned()).collect(), found.more))
+}
+
 /// The digests of the indexes that have an image, up to `limit`.
 ///
 /// # Errors

@@ -19,12 +19,14 @@ use std::time::Duration;
 
 use base::Timestamp;
 use platform::{BoxFuture, Cause, Plan, Planned, Reconciler, Wake};
-use store::{ListOptions, Op, StoreError, Tx, Versioned};
+use store::{Key, ListOptions, Op, StoreError, Tx, Versioned};
 
+use crate::contention::Attempts;
+use crate::digest::ContentDigest;
+use crate::image;
 use crate::image::push::{Mark, push_key, sweep_key};
-use crate::image::{self};
-use crate::layer::BlobReference;
-use crate::repository::Repository;
+use crate::layer::{self, BlobReference};
+use crate::repository::{Found, Repository};
 use crate::{Ecr, Error};
 
 /// How long a blob that no image has is kept after it came or was last asked for.
@@ -132,8 +134,7 @@ pub async fn sweep(ecr: &Ecr, repository: &Versioned<Repository>) -> Result<usiz
         for reference in some {
             tx.remove(reference);
         }
-        let value = ecr.platform.clock.now().as_millis().to_string().into_bytes();
-        tx.op(Op::Put { key: sweep_key(scope, id), value, lease: None });
+        tx.op(swept(ecr, sweep_key(scope, id)));
         match store.commit(tx).await {
             Ok(_) => taken += some.len(),
             Err(StoreError::Conflict { .. }) => return Ok(taken),
@@ -141,6 +142,51 @@ pub async fn sweep(ecr: &Ecr, repository: &Versioned<Repository>) -> Result<usiz
         }
     }
     Ok(taken)
+}
+
+/// What became of a blob that was to be taken from a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The repository has it no more.
+    Gone,
+    /// The repository had it not.
+    NotFound,
+    /// An image has it.
+    InUse,
+}
+
+/// Takes one blob from a repository, however new it is, unless an image has it.
+///
+/// # Errors
+/// What the store answers.
+pub async fn take(ecr: &Ecr, repository: &Found, digest: &ContentDigest) -> Result<Taken, Error> {
+    let mut attempts = Attempts::new();
+    loop {
+        let outcome = take_once(ecr, repository, digest).await;
+        if !attempts.again(&outcome) {
+            return outcome;
+        }
+    }
+}
+
+async fn take_once(ecr: &Ecr, repository: &Found, digest: &ContentDigest) -> Result<Taken, Error> {
+    let (store, scope, id) = (&ecr.platform.store, &repository.record.scope, repository.id());
+    let pushed = Mark::read(store, push_key(scope, id)).await?;
+    let Some(reference) = layer::read(store, repository, digest).await? else { return Ok(Taken::NotFound) };
+    let manifests = image::all(store, scope, id).await?;
+    if manifests.iter().flat_map(|manifest| manifest.kind.blobs()).any(|blob| blob.digest == *digest) {
+        return Ok(Taken::InUse);
+    }
+    let mut tx = Tx::new();
+    pushed.require(&mut tx);
+    tx.remove(&reference).op(swept(ecr, sweep_key(scope, id)));
+    store.commit(tx).await?;
+    Ok(Taken::Gone)
+}
+
+/// Writes that blobs were taken.
+fn swept(ecr: &Ecr, key: Key) -> Op {
+    Op::Put { key, value: ecr.platform.clock.now().as_millis().to_string().into_bytes(), lease: None }
 }
 
 /// The reconciler, to be started.

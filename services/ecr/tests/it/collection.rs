@@ -138,15 +138,23 @@ async fn an_upload_that_a_kill_interrupted_goes_on_or_leaves_nothing() {
     caller.check_nothing_is_left().await;
 }
 
-/// Pushes and deletions go on while every blob counts as old and is swept as soon as no image has it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_image_loses_a_layer_to_a_sweep_at_the_same_time() {
-    let caller = Caller::new();
+    push_and_sweep(Caller::new(), 25).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_image_on_disk_loses_a_layer_to_a_sweep_at_the_same_time() {
+    push_and_sweep(Caller::on_disk(), 5).await;
+}
+
+/// Pushes and deletions go on while every blob counts as old and is swept as soon as no image has it.
+async fn push_and_sweep(caller: Caller, rounds: usize) {
     caller.repository("web").await;
     let pushers = (0..3).map(|pusher| {
         let caller = caller.clone();
         tokio::spawn(async move {
-            for round in 0..25 {
+            for round in 0..rounds {
                 push_somehow(&caller, &format!("{pusher}-{}", round % 3)).await;
                 if round % 2 == 0 {
                     let id = json!({"imageTag": format!("{pusher}-{}", round % 3)});

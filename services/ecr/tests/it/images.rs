@@ -330,3 +330,86 @@ async fn a_repository_with_images_goes_by_force_alone_and_leaves_nothing() {
     caller.reconcile(ecr::reconcile::deletion::reconciler(&caller.ecr)).await;
     assert_eq!(caller.keys().await, Vec::<String>::new());
 }
+
+/// Stores manifests that differ in an annotation alone.
+async fn many(caller: &Caller, count: usize) -> Vec<(String, usize)> {
+    let config = caller.layer("web", b"{}").await;
+    let plain: Value = serde_json::from_str(&manifest_of(&config, &[])).unwrap();
+    let mut images = Vec::new();
+    for n in 0..count {
+        let mut manifest = plain.clone();
+        manifest["annotations"] = json!({"n": n.to_string()});
+        let text = manifest.to_string();
+        caller.ok("PutImage", json!({"repositoryName": "web", "imageManifest": text})).await;
+        images.push((digest_of(text.as_bytes()), text.len()));
+    }
+    images
+}
+
+#[tokio::test]
+async fn an_index_of_as_many_images_as_any_has_is_pushed_tagged_and_deleted_on_disk() {
+    let caller = Caller::on_disk();
+    caller.repository("web").await;
+    let images = many(&caller, ecr::image::manifest::CHILDREN_MAX).await;
+    let named: Vec<(&str, usize)> = images.iter().map(|(digest, size)| (digest.as_str(), *size)).collect();
+    let mut index: Value = serde_json::from_str(&index_of(&named)).unwrap();
+    index["subject"] = json!({"mediaType": OCI_MANIFEST, "digest": digest_of(b"subject"), "size": 7});
+    let name = ecr::names::RepositoryName::of_request(&caller.ctx(), None, "web");
+    let tags: Vec<String> = (0..ecr::image::push::TAGS_A_PUSH_MAX).map(|n| format!("t{n}")).collect();
+    // Each tag comes from another image.
+    for (tag, (digest, _)) in tags.iter().zip(&images) {
+        let get = json!({"repositoryName": "web", "imageIds": [{"imageDigest": digest}]});
+        let manifest = caller.ok("BatchGetImage", get).await["images"][0]["imageManifest"].clone();
+        caller.ok("PutImage", json!({"repositoryName": "web", "imageManifest": manifest, "imageTag": tag})).await;
+    }
+    let push = ecr::image::push::Push { bytes: index.to_string().into_bytes(), tags, ..Default::default() };
+    let pushed = ecr::image::push::push(&caller.ecr, &name, push, caller.ctx().now).await.unwrap();
+    assert!(pushed.has_changed);
+    let child = json!({"repositoryName": "web", "imageIds": [{"imageDigest": images[99].0}]});
+    let refused = caller.ok("BatchDeleteImage", child.clone()).await;
+    assert_eq!(refused["failures"][0]["failureCode"], "ImageReferencedByManifestList");
+    let whole = json!({"repositoryName": "web", "imageIds": [{"imageDigest": pushed.digest.as_str()}]});
+    assert_eq!(caller.ok("BatchDeleteImage", whole).await["imageIds"].as_array().unwrap().len(), 8);
+    assert_eq!(caller.ok("BatchDeleteImage", child).await["failures"], json!([]));
+    let mut listed = 0;
+    let mut token = Value::Null;
+    loop {
+        let page = caller.ok("ListImages", json!({"repositoryName": "web", "nextToken": token})).await;
+        listed += page["imageIds"].as_array().unwrap().len();
+        token = page["nextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(listed, 99);
+    caller.ok("DeleteRepository", json!({"repositoryName": "web", "force": true})).await;
+    caller.reconcile(ecr::reconcile::deletion::reconciler(&caller.ecr)).await;
+    assert_eq!(caller.keys().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_image_of_as_many_layers_as_any_has_is_one_record() {
+    let caller = Caller::new();
+    caller.repository("web").await;
+    let config = caller.layer("web", b"{}").await;
+    let layer = caller.layer("web", b"x").await;
+    let scope = caller.ctx().scope();
+    let store = &caller.ecr.platform.store;
+    let name = ecr::names::RepositoryName::of_request(&caller.ctx(), None, "web");
+    let repository = ecr::repository::find(store, name).await.unwrap();
+    let reference = ecr::layer::read(store, &repository, &layer.digest.parse().unwrap()).await.unwrap().unwrap();
+    let mut layers = Vec::new();
+    for n in 0..ecr::image::manifest::LAYERS_MAX {
+        // References stand in for uploads here.
+        let layer = Layer { digest: digest_of(n.to_string().as_bytes()), size: 1 };
+        let mut tx = store::Tx::new();
+        tx.insert(&scope, &[repository.id(), &layer.digest], &reference.value);
+        store.commit(tx).await.unwrap();
+        layers.push(layer);
+    }
+    let manifest = manifest_of(&config, &layers.iter().collect::<Vec<_>>());
+    let put = json!({"repositoryName": "web", "imageManifest": manifest});
+    let digest = caller.ok("PutImage", put).await["image"]["imageId"]["imageDigest"].clone();
+    let describe = json!({"repositoryName": "web", "imageIds": [{"imageDigest": digest}]});
+    assert_eq!(caller.ok("DescribeImages", describe).await["imageDetails"][0]["imageSizeInBytes"], 1002);
+}

@@ -167,3 +167,26 @@ async fn a_blob_is_mounted_from_another_repository() {
     let answer = caller.ok("BatchCheckLayerAvailability", check).await;
     assert_eq!(answer["layers"][0]["layerSize"], 6);
 }
+
+#[tokio::test]
+async fn a_blob_is_taken_from_a_repository_unless_an_image_has_it() {
+    use ecr::reconcile::references::{Taken, take};
+    let caller = Caller::new();
+    caller.repository("web").await;
+    caller.image("web", &["b", "a", "c"], "one").await;
+    let lonely = caller.layer("web", b"lonely").await;
+    let name = ecr::names::RepositoryName::of_request(&caller.ctx(), None, "web");
+    let repository = ecr::repository::find(&caller.ecr.platform.store, name).await.unwrap();
+    for (digest, expected) in
+        [(&lonely.digest, Taken::Gone), (&lonely.digest, Taken::NotFound), (&digest_of(b"layer"), Taken::InUse)]
+    {
+        assert_eq!(take(&caller.ecr, &repository, &digest.parse().unwrap()).await.unwrap(), expected);
+    }
+    let store = &caller.ecr.platform.store;
+    let tags = |after, limit| ecr::image::tags(store, &repository, after, limit);
+    assert_eq!(tags(None, 2).await.unwrap(), (vec!["a".to_owned(), "b".to_owned()], true));
+    assert_eq!(tags(Some("b"), 2).await.unwrap(), (vec!["c".to_owned()], false));
+    let kept = ecr::image::delete::tag(store, &repository, "a", true).await.unwrap();
+    assert!(matches!(kept, ecr::image::delete::Deleted::Tag { .. }));
+    assert_eq!(tags(None, 9).await.unwrap().0, ["b", "c"]);
+}

@@ -65,12 +65,21 @@ impl Caller {
     /// The root user of [`ACCOUNT`], on a platform of its own.
     fn new() -> Self {
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
-        let platform = Platform {
-            store: Store::in_memory(StoreOptions { clock: clock.clone(), ..StoreOptions::default() }),
-            clock: clock.clone(),
-            ..Platform::in_memory()
-        };
+        let store = Store::in_memory(StoreOptions { clock: clock.clone(), ..StoreOptions::default() });
+        Self::on(clock, store, Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// The same with a state on disk.
+    fn on_disk() -> Self {
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
         let directory = Arc::new(tempfile::tempdir().unwrap());
+        let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+        let store = Store::open(&directory.path().join("state"), options).unwrap();
+        Self::on(clock, store, directory)
+    }
+
+    fn on(clock: Arc<ManualClock>, store: Store, directory: Arc<tempfile::TempDir>) -> Self {
+        let platform = Platform { store, clock: clock.clone(), ..Platform::in_memory() };
         let ecr = Ecr { platform, content: content(directory.path()), public_address: None };
         Self { ecr, clock, principal: Principal::root(ACCOUNT.parse().unwrap()), rights: None, directory }
     }
