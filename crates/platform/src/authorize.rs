@@ -60,7 +60,7 @@ impl Ctx {
         if demand.action == PASS_ROLE && resource.parse::<Arn>().is_ok_and(|role| role.account != owner.as_str()) {
             return Err(self.denied("Cross-account pass role is not allowed.".to_owned()));
         }
-        let mut context = self.context(owner);
+        let mut context = if self.asks_for_context(facts) { self.context(owner) } else { Context::new() };
         for (name, value) in &facts.keys {
             context.set(name, value.as_str());
         }
@@ -87,6 +87,13 @@ impl Ctx {
         };
         let decision = policy::evaluate(&request, &policies);
         if decision.is_allowed() { Ok(()) } else { Err(self.refuse(&request, &decision)) }
+    }
+
+    /// Whether any policy that bears on the request has a condition or a variable.
+    fn asks_for_context(&self, facts: &Facts) -> bool {
+        let own = self.rights.identity.as_ref().is_some_and(|identity| identity.mentions(""));
+        own || self.rights.session.iter().any(|policy| policy.mentions(""))
+            || facts.policy.as_ref().is_some_and(|policy| policy.mentions(""))
     }
 
     /// The error for a decision, which the log keeps with its trace.

@@ -43,7 +43,8 @@ struct Waiting {
 enum What {
     Segment(Arc<Segment>),
     Block(Source),
-    Events(Events),
+    /// Boxed: a heap moves what waits in it again and again.
+    Events(Box<Events>),
 }
 
 /// Where a block is read from.
@@ -144,13 +145,13 @@ impl<'a> Merge<'a> {
                 end.wrapping_sub(1)
             }
         };
-        self.push(Events { source, block: Some(block), boundaries, at });
+        self.push(Box::new(Events { source, block: Some(block), boundaries, at }));
         self.let_go();
         Ok(())
     }
 
     /// Lets events wait for the time of the next of them; if there is none they are gone.
-    fn push(&mut self, mut events: Events) {
+    fn push(&mut self, mut events: Box<Events>) {
         let Some(block) = &events.block else { return };
         if let Some((at, id)) = self.next_wanted(block, &events.boundaries, events.at) {
             events.at = at;
@@ -190,7 +191,7 @@ impl<'a> Merge<'a> {
     /// Passes events of a block as long as no other has the next.
     fn pass(
         &mut self,
-        mut events: Events,
+        mut events: Box<Events>,
         visit: &mut dyn FnMut(EventRef<'_>) -> ControlFlow<()>,
     ) -> io::Result<ControlFlow<()>> {
         let block = match events.block.take() {

@@ -19,7 +19,7 @@ fn env_prints_lines_that_a_shell_takes_over() {
     let read = std::process::Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
     assert_eq!(stdout(&read), format!("{}\neu-north-1\neu-north-1\n", up.endpoint));
     assert!(lines.lines().all(|line| line.starts_with("export AWS_")), "{lines}");
-    assert_eq!(lines.lines().count(), 5);
+    assert_eq!(lines.lines().count(), 6);
 }
 
 #[test]
