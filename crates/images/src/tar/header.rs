@@ -154,8 +154,8 @@ pub(crate) fn number(field: &[u8], what: &'static str) -> Result<i64, TarError> 
 }
 
 fn octal(field: &[u8]) -> Option<i64> {
-    let digits = field.trim_ascii_start();
-    let digits = digits.split(|&b| b == 0 || b == b' ').next().unwrap_or_default();
+    let start = field.iter().position(|&b| b != 0 && b != b' ').unwrap_or(field.len());
+    let digits = field[start..].split(|&b| b == 0 || b == b' ').next().unwrap_or_default();
     digits.iter().try_fold(0_i64, |value, &digit| {
         let digit = (b'0'..=b'7').contains(&digit).then(|| i64::from(digit - b'0'))?;
         value.checked_mul(8)?.checked_add(digit)
@@ -188,6 +188,7 @@ mod tests {
             (&b"0000644\0"[..], Some(0o644)),
             (b"   644 \0", Some(0o644)),
             (b"00000000", Some(0)),
+            (b"\0\x30644 \0", Some(0o644)),
             (b"\0\0\0\0\0\0\0\0", Some(0)),
             (b"77777777777\0", Some(0o77_777_777_777)),
             (b"\x80\0\0\0\0\0\0\x05", Some(5)),

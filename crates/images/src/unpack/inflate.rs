@@ -1,6 +1,6 @@
 //! The first half: from the blob to the archive's bytes.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -17,6 +17,8 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// A blob while it is read: hashed, counted, and cut off when it is longer than announced.
 struct Blob<'a> {
     input: Box<dyn Read + Send>,
+    /// The first bytes, which were looked at and are to be read yet.
+    peeked: Vec<u8>,
     hasher: Hasher,
     read: u64,
     announced: u64,
@@ -29,6 +31,12 @@ impl Read for Blob<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.failure.is_some() {
             return Err(io::ErrorKind::Other.into());
+        }
+        if !self.peeked.is_empty() {
+            let length = self.peeked.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&self.peeked[..length]);
+            self.peeked.drain(..length);
+            return Ok(length);
         }
         let length = match self.input.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
@@ -48,6 +56,14 @@ impl Read for Blob<'_> {
 }
 
 impl Blob<'_> {
+    /// How it is compressed.
+    fn form(&mut self) -> io::Result<Form> {
+        let mut first = [0; FORM_BYTES];
+        let length = fill(self, &mut first)?;
+        self.peeked = first[..length].to_vec();
+        Ok(Form::of(&self.peeked))
+    }
+
     fn fail(&mut self, failure: UnpackError) -> io::Result<usize> {
         self.failure = Some(failure);
         Err(io::ErrorKind::Other.into())
@@ -85,16 +101,18 @@ pub(super) fn inflate(
     hopeless: &AtomicBool,
 ) -> Result<(), UnpackError> {
     let announced = &job.layer.blob;
-    let blob = Blob {
+    let mut blob = Blob {
         input,
+        peeked: Vec::new(),
         hasher: Hasher::new(announced.digest.algorithm()),
         read: 0,
         announced: announced.size,
         progress: job.progress,
         failure: None,
     };
+    let form = blob.form();
     let mut buffered = BufReader::with_capacity(BLOB_BUFFER_BYTES, blob);
-    let sent = match Form::of(&mut buffered) {
+    let sent = match form {
         Ok(form) => send_all(job, form, &mut buffered, pieces, returned),
         Err(error) => Err(UnpackError::Inflate(error)),
     };
@@ -114,19 +132,16 @@ enum Form {
     Zstd,
 }
 
+/// How many bytes tell one form from another.
+const FORM_BYTES: usize = 4;
+
 impl Form {
-    fn of(blob: &mut impl BufRead) -> io::Result<Self> {
-        let first = loop {
-            match blob.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                filled => break filled?,
-            }
-        };
-        Ok(match first {
+    fn of(first: &[u8]) -> Self {
+        match first {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd,
             _ => Self::Plain,
-        })
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod bed;
 mod bombs;
 mod collecting;
 mod crash;
+mod disk_full;
 mod model;
 mod mounting;
 mod preparing;

@@ -228,7 +228,7 @@ fn described() -> impl Strategy<Value = Described> {
     let mode = prop_oneof![Just(0o755), Just(0o644), Just(0o4711), Just(0o2775), Just(0o1777), 0o700..=0o777_u32];
     (step(), mode, (0..5_u32, 0..5_u32), -5_000..2_000_000_000_i64).prop_map(|(step, mode, owner, mtime)| Described {
         step,
-        mode: mode | 0o600,
+        mode: mode | if is_root() { 0o600 } else { 0o700 },
         owner,
         mtime,
     })

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 
-use images::Layer;
 use images::overlay::Upper;
+use images::{DevicePolicy, Layer, Options, Owners, Policy, XattrNamespace};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -33,7 +33,13 @@ fn layers_are_one_tree_with_what_the_upper_ones_hide_and_replace() {
     if !is_root() {
         return eprintln!("skipped: only root can mount an overlay");
     }
-    let bed = Bed::new();
+    for overlay in [XattrNamespace::Trusted, XattrNamespace::User] {
+        let policy = Policy { owners: Owners::Archive { shift: 0 }, devices: DevicePolicy::Omit, overlay };
+        hide_and_replace(&Bed::with(Options { policy: Some(policy), ..Options::default() }));
+    }
+}
+
+fn hide_and_replace(bed: &Bed) {
     let layer = |members: Vec<crate::archive::Member>| bed.layer(&Archive::of(members).end());
     let layers = vec![
         layer(vec![

@@ -227,6 +227,32 @@ fn a_source_that_fails_is_told_from_a_bad_layer() {
 }
 
 #[test]
+fn a_blob_that_comes_byte_by_byte_is_read_like_any_other() {
+    struct Slowly(Vec<u8>);
+    impl BlobSource for Slowly {
+        fn open(&self, _: &Descriptor) -> io::Result<Option<Box<dyn Read + Send>>> {
+            Ok(Some(Box::new(ByteByByte(io::Cursor::new(self.0.clone()), 0))))
+        }
+    }
+    struct ByteByByte(io::Cursor<Vec<u8>>, u32);
+    impl Read for ByteByByte {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1.is_multiple_of(3) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.0.read(&mut buffer[..1])
+        }
+    }
+    let archive = Archive::of([file("a", "x".repeat(10_000))]).end();
+    for blob in [archive.clone(), gzip(&archive), zstd(&archive)] {
+        let bed = Bed::new();
+        let layer = bed.layer_of(&archive, blob.clone());
+        bed.store.prepare(&image(vec![layer]), &Slowly(blob), &()).unwrap();
+    }
+}
+
+#[test]
 fn progress_is_told_and_can_stop() {
     #[derive(Default)]
     struct Watching {

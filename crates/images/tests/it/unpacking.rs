@@ -307,7 +307,8 @@ pub(crate) fn gnu_sparse_header(path: &str, size: u64, pieces: &[(u64, u64)]) ->
 fn however_it_is_compressed_a_layer_is_the_same_and_unpacked_once() {
     let archive = Archive::of([file("a", "x".repeat(100_000)), directory("d")]).end();
     let several = |part: fn(&[u8]) -> Vec<u8>| archive.chunks(10_000).flat_map(part).collect::<Vec<u8>>();
-    let skippable = [&b"\x50\x2a\x4d\x18\x04\0\0\0skip"[..], &zstd(&archive)].concat();
+    let skipped = &b"\x50\x2a\x4d\x18\x04\0\0\0skip"[..];
+    let skippable = [skipped, &zstd(&archive), skipped].concat();
     for blob in [archive.clone(), gzip(&archive), zstd(&archive), several(gzip), several(zstd), skippable] {
         let bed = Bed::new();
         let layer = bed.layer_of(&archive, blob);
