@@ -154,7 +154,7 @@ fn logs(stage: &Stage) -> Result<()> {
     let range = ["--start-time", &start, "--end-time", &end, "--query-string", query];
     let query = stage.aws(&[&["logs", "start-query"], GROUP.as_slice(), &range].concat())?;
     let id = text(&query, "/queryId")?;
-    let rows = ["--query", "{status: status, rows: results[].[[0].value, [1].value, [2].value]}"];
+    let rows = ["--query", "{status: status, rows: results[*][*].value}"];
     let answer = until(|| {
         let answer = stage.aws(&[&["logs", "get-query-results", "--query-id", id], rows.as_slice()].concat())?;
         Ok((text(&answer, "/status")? == "Complete").then_some(answer))
