@@ -14,7 +14,9 @@
 //! # Layers
 //!
 //! A layer is unpacked once, under its diffID (the digest of its uncompressed archive), whatever images have it and however
-//! its blob is compressed. It is a directory that an overlay takes as it is: what it hides of lower layers is character
+//! its blob is compressed. A blob that is new to a layer that is there is read all the same, and compared: an image that names
+//! the layer of another, and a blob of its own, gets nothing. (Whoever names the other's blob, too, must have been let to it:
+//! that is the registry's to see to.) It is a directory that an overlay takes as it is: what it hides of lower layers is character
 //! devices 0:0 and opaque directories. It depends on no other layer, so layers are unpacked at the same time, as Docker's
 //! overlay2 driver does it; directories that a layer only implies have mode 0755, as there.
 //!

@@ -121,6 +121,12 @@ impl Disk {
         read_json(self.layers_of(diff_id.digest().algorithm()), &path)
     }
 
+    pub(super) fn rewrite_layer(&self, diff_id: DiffId, record: &impl Serialize) -> Result<(), Error> {
+        let layers = self.layers_of(diff_id.digest().algorithm());
+        let layer = open_directory(layers, &diff_id.digest().hex()).map_err(Error::os("opening a layer"))?;
+        self.write_record(layer.as_fd(), LAYER_FILE, record, Durable::No)
+    }
+
     pub(super) fn is_settled(&self, diff_id: DiffId) -> bool {
         let path = format!("{}/{SETTLED_FILE}", diff_id.digest().hex());
         let algorithm = diff_id.digest().algorithm();

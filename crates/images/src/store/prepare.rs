@@ -8,8 +8,8 @@ use std::thread;
 use super::layers::LayerFile;
 use super::{Prepared, Store};
 use crate::image::Layer;
-use crate::unpack::{Job, unpack};
-use crate::{BlobSource, DiffId, Error, Image, UnpackError};
+use crate::unpack::{Reading, Target, unpack, verify};
+use crate::{BlobSource, DiffId, Digest, Error, Image, UnpackError};
 
 /// Follows an image on its way into the store. Called from several threads, which hold the store meanwhile: it must not be
 /// called back.
@@ -106,7 +106,8 @@ impl Work<'_> {
         let store = &self.store.0;
         let mut state = self.store.state();
         loop {
-            if state.layers.contains_key(&layer.diff_id) {
+            let stored = state.layers.get(&layer.diff_id);
+            if stored.is_some_and(|stored| stored.blobs.contains(&layer.blob.digest)) {
                 return Ok(());
             }
             if !self.goes_on() {
@@ -117,43 +118,49 @@ impl Work<'_> {
             }
             state = store.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        let is_there = state.layers.contains_key(&layer.diff_id);
         state.busy.insert(layer.diff_id);
         drop(state);
         let _turn = Turn { store: self.store, diff_id: layer.diff_id };
-        self.unpack(layer)
+        self.read(layer, is_there)
     }
 
-    fn unpack(&self, layer: &Layer) -> Result<(), Error> {
+    /// Unpacks a layer. One that is there already is compared with the blob: to know what a layer is called is not to have
+    /// it, and an image shows whatever its configuration names.
+    fn read(&self, layer: &Layer, is_there: bool) -> Result<(), Error> {
         let store = &self.store.0;
         let digest = layer.blob.digest;
         let opened = self.source.open(&layer.blob).map_err(|source| Error::Read { digest, source })?;
         let blob = opened.ok_or(Error::NotFound { digest })?;
-        let staged = store.disk.stage()?;
         let progress = |read| {
             self.progress.advanced(layer, read);
             self.goes_on()
         };
-        let job = Job {
-            layer,
-            root: staged.root.as_fd(),
-            trash: staged.trash.as_fd(),
-            policy: &store.policy,
-            limits: &store.limits,
-            progress: &progress,
-        };
-        let unpacked = unpack(&job, blob).map_err(|error| match error {
-            UnpackError::Stopped => Error::Stopped,
-            UnpackError::Full => Error::Full,
-            UnpackError::Read(source) => Error::Read { digest, source },
-            UnpackError::BlobMismatch { found } => Error::Mismatch { expected: digest, found: Box::new(found) },
-            other => Error::Layer { digest, source: Box::new(other) },
-        })?;
-        let record = LayerFile::new(store.policy, &store.boot_id, unpacked);
+        let reading = Reading { layer, limits: &store.limits, progress: &progress };
+        if is_there {
+            verify(&reading, blob).map_err(in_layer(digest))?;
+            return self.store.remember(layer.diff_id, digest);
+        }
+        let staged = store.disk.stage()?;
+        let (root, trash) = (staged.root.as_fd(), staged.trash.as_fd());
+        let target = Target { root, trash, policy: &store.policy, limits: &store.limits };
+        let unpacked = unpack(&reading, &target, blob).map_err(in_layer(digest))?;
+        let record = LayerFile::new(store.policy, &store.boot_id, vec![digest], unpacked);
         // With the name on disk and the entry in memory at one time, collection cannot come between.
         let mut state = self.store.state();
         staged.publish(layer.diff_id, &record)?;
-        state.add(layer.diff_id, unpacked, false);
+        state.add(layer.diff_id, unpacked, vec![digest], false);
         Ok(())
+    }
+}
+
+fn in_layer(digest: Digest) -> impl FnOnce(UnpackError) -> Error {
+    move |error| match error {
+        UnpackError::Stopped => Error::Stopped,
+        UnpackError::Full => Error::Full,
+        UnpackError::Read(source) => Error::Read { digest, source },
+        UnpackError::BlobMismatch { found } => Error::Mismatch { expected: digest, found: Box::new(found) },
+        other => Error::Layer { digest, source: Box::new(other) },
     }
 }
 

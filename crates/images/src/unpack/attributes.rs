@@ -21,17 +21,17 @@ pub(super) fn owner(policy: &Policy, uid: u64, gid: u64) -> Result<Option<(Uid, 
     }
 }
 
-/// Gives an open file or directory its owner, its mode and its attributes; in this order, because a new owner takes set-id
-/// bits and capabilities away. Answers how many attributes were left out.
+/// Gives an open file or directory its owner, its attributes and its mode; in this order, because a new owner takes set-id
+/// bits and capabilities away, and a mode may forbid its owner to note something. Answers how many attributes were left out.
 pub(super) fn apply(file: BorrowedFd<'_>, entry: &Entry, mode: u32, policy: &Policy) -> Result<u64, MemberError> {
     if let Some((uid, gid)) = owner(policy, entry.uid, entry.gid)? {
         rustix::fs::fchown(file, Some(uid), Some(gid)).map_err(MemberError::os("giving a file its owner"))?;
     }
-    rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(MemberError::os("giving a file its mode"))?;
     let mut omitted = 0;
     for (name, value) in &entry.xattrs {
         omitted += u64::from(!set_xattr(file, entry.kind, name, value, policy)?);
     }
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(MemberError::os("giving a file its mode"))?;
     Ok(omitted)
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Job, PIECE_BYTES, UnpackError};
+use super::{PIECE_BYTES, Reading, UnpackError};
 use crate::Digest;
 use crate::digest::Hasher;
 
@@ -94,26 +94,26 @@ impl Blob<'_> {
 /// Reads the blob to its end even if it cannot be inflated, or the archive in it not be read: whether it was damaged on its
 /// way is worth knowing, because then another try may succeed. Nothing is read on where that would change nothing.
 pub(super) fn inflate(
-    job: &Job<'_>,
+    reading: &Reading<'_>,
     input: Box<dyn Read + Send>,
     pieces: &SyncSender<Vec<u8>>,
     returned: &Receiver<Vec<u8>>,
     hopeless: &AtomicBool,
 ) -> Result<(), UnpackError> {
-    let announced = &job.layer.blob;
+    let announced = &reading.layer.blob;
     let mut blob = Blob {
         input,
         peeked: Vec::new(),
         hasher: Hasher::new(announced.digest.algorithm()),
         read: 0,
         announced: announced.size,
-        progress: job.progress,
+        progress: reading.progress,
         failure: None,
     };
     let form = blob.form();
     let mut buffered = BufReader::with_capacity(BLOB_BUFFER_BYTES, blob);
     let sent = match form {
-        Ok(form) => send_all(job, form, &mut buffered, pieces, returned),
+        Ok(form) => send_all(reading, form, &mut buffered, pieces, returned),
         Err(error) => Err(UnpackError::Inflate(error)),
     };
     if matches!(sent, Err(UnpackError::TooLarge { .. })) || hopeless.load(Ordering::Relaxed) {
@@ -146,27 +146,27 @@ impl Form {
 }
 
 fn send_all(
-    job: &Job<'_>,
+    reading: &Reading<'_>,
     form: Form,
     blob: &mut BufReader<Blob<'_>>,
     pieces: &SyncSender<Vec<u8>>,
     returned: &Receiver<Vec<u8>>,
 ) -> Result<(), UnpackError> {
     match form {
-        Form::Plain => send(job, blob, |it| it.get_ref().read, pieces, returned),
+        Form::Plain => send(reading, blob, |it| it.get_ref().read, pieces, returned),
         // Several members in a row are one file (RFC 1952, section 2.2); pigz and eStargz write such.
-        Form::Gzip => send(job, &mut MultiGzDecoder::new(blob), |it| it.get_ref().get_ref().read, pieces, returned),
+        Form::Gzip => send(reading, &mut MultiGzDecoder::new(blob), |it| it.get_ref().get_ref().read, pieces, returned),
         Form::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(blob).map_err(UnpackError::Inflate)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(UnpackError::Inflate)?;
-            send(job, &mut decoder, |it| it.get_ref().get_ref().read, pieces, returned)
+            send(reading, &mut decoder, |it| it.get_ref().get_ref().read, pieces, returned)
         }
     }
 }
 
 /// Sends what comes out in pieces, as long as somebody takes them.
 fn send<D: Read>(
-    job: &Job<'_>,
+    reading: &Reading<'_>,
     decoder: &mut D,
     read: impl Fn(&D) -> u64,
     pieces: &SyncSender<Vec<u8>>,
@@ -182,8 +182,8 @@ fn send<D: Read>(
         }
         piece.truncate(length);
         sent += length as u64;
-        let by_ratio = read(decoder).saturating_mul(job.limits.ratio_max).max(job.limits.ratio_free_bytes);
-        if sent > by_ratio.min(job.limits.archive_bytes_max) {
+        let by_ratio = read(decoder).saturating_mul(reading.limits.ratio_max).max(reading.limits.ratio_free_bytes);
+        if sent > by_ratio.min(reading.limits.archive_bytes_max) {
             return Err(UnpackError::TooLarge { bytes: sent });
         }
         if pieces.send(piece).is_err() {

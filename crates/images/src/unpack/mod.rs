@@ -153,48 +153,74 @@ pub struct Unpacked {
     pub xattrs_omitted: u64,
 }
 
-/// Where and how a layer is unpacked.
-pub(crate) struct Job<'a> {
+/// A layer's blob while it is read.
+pub(crate) struct Reading<'a> {
     pub(crate) layer: &'a Layer,
+    pub(crate) limits: &'a Limits,
+    /// Told how many bytes of the blob have been read; answers whether to go on.
+    pub(crate) progress: &'a (dyn Fn(u64) -> bool + Sync),
+}
+
+/// Where and how a layer is unpacked.
+pub(crate) struct Target<'a> {
     /// The directory that becomes the layer's root.
     pub(crate) root: BorrowedFd<'a>,
     /// An empty directory on the same file system, for what is replaced.
     pub(crate) trash: BorrowedFd<'a>,
     pub(crate) policy: &'a Policy,
     pub(crate) limits: &'a Limits,
-    /// Told how many bytes of the blob have been read; answers whether to go on.
-    pub(crate) progress: &'a (dyn Fn(u64) -> bool + Sync),
 }
 
 /// Unpacks a blob.
-pub(crate) fn unpack(job: &Job<'_>, blob: Box<dyn Read + Send>) -> Result<Unpacked, UnpackError> {
+pub(crate) fn unpack(
+    reading: &Reading<'_>,
+    target: &Target<'_>,
+    blob: Box<dyn Read + Send>,
+) -> Result<Unpacked, UnpackError> {
+    read(reading, blob, |pieces| {
+        let mut archive = TarReader::new(pieces);
+        let mut tree = tree::Tree::new(target)?;
+        while let Some(entry) = archive.next().map_err(TarProblem)? {
+            tree.add(&entry, &mut archive)?;
+        }
+        archive.finish().map_err(TarProblem)?;
+        tree.finish()
+    })
+}
+
+/// Reads a blob and makes sure that it is the layer that it is said to be. Nothing is written.
+pub(crate) fn verify(reading: &Reading<'_>, blob: Box<dyn Read + Send>) -> Result<(), UnpackError> {
+    read(reading, blob, |pieces| {
+        while let length @ 1.. = pieces.fill_buf().map_err(UnpackError::Read)?.len() {
+            pieces.consume(length);
+        }
+        Ok(())
+    })
+}
+
+/// Reads a blob, has what comes out of it consumed to its end, and answers what came of that if both digests are right.
+fn read<T>(
+    reading: &Reading<'_>,
+    blob: Box<dyn Read + Send>,
+    consume: impl FnOnce(&mut Pieces) -> Result<T, UnpackError>,
+) -> Result<T, UnpackError> {
     let (pieces, incoming) = sync_channel(PIECES_MAX);
     let (used, returned) = sync_channel(PIECES_MAX + 2);
     let hopeless = &AtomicBool::new(false);
     thread::scope(|scope| {
-        let inflating = scope.spawn(move || inflate::inflate(job, blob, &pieces, &returned, hopeless));
-        let written = write(job, Pieces::new(job.layer.diff_id, incoming, used)).inspect_err(|error| {
-            let is_hopeless = matches!(error, UnpackError::Full | UnpackError::TooManyEntries { .. });
-            hopeless.store(is_hopeless, Ordering::Relaxed);
-        });
+        let inflating = scope.spawn(move || inflate::inflate(reading, blob, &pieces, &returned, hopeless));
+        let mut pieces = Pieces::new(reading.layer.diff_id, incoming, used);
+        let consumed = consume(&mut pieces);
+        if let Err(UnpackError::Full | UnpackError::TooManyEntries { .. }) = consumed {
+            hopeless.store(true, Ordering::Relaxed);
+        }
+        let found = pieces.finish();
         let inflated = inflating.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // What is wrong with the blob explains what is wrong with the archive.
         inflated?;
-        let (unpacked, found) = written?;
-        if found == job.layer.diff_id { Ok(unpacked) } else { Err(UnpackError::DiffIdMismatch { found }) }
+        let consumed = consumed?;
+        if found == reading.layer.diff_id { Ok(consumed) } else { Err(UnpackError::DiffIdMismatch { found }) }
     })
-}
-
-/// The second half: from the archive's bytes to files.
-fn write(job: &Job<'_>, mut pieces: Pieces) -> Result<(Unpacked, DiffId), UnpackError> {
-    let mut archive = TarReader::new(&mut pieces);
-    let mut tree = tree::Tree::new(job)?;
-    while let Some(entry) = archive.next().map_err(TarProblem)? {
-        tree.add(&entry, &mut archive)?;
-    }
-    archive.finish().map_err(TarProblem)?;
-    let unpacked = tree.finish()?;
-    Ok((unpacked, pieces.hasher.finish().into()))
 }
 
 /// The archive as it comes from the first half.
@@ -210,6 +236,11 @@ impl Pieces {
     fn new(diff_id: DiffId, incoming: Receiver<Vec<u8>>, used: SyncSender<Vec<u8>>) -> Self {
         let hasher = Hasher::new(diff_id.digest().algorithm());
         Self { incoming, used, hasher, piece: Vec::new(), place: 0 }
+    }
+
+    /// The digest of what came; the first half is told that nobody wants more.
+    fn finish(self) -> DiffId {
+        self.hasher.finish().into()
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use super::attributes::{apply, apply_by_name, owner, refuse_overlay_attributes, set_times};
 use super::path::{Meaning, Place};
-use super::{DevicePolicy, Job, MemberError, TarProblem, UnpackError, Unpacked};
+use super::{DevicePolicy, MemberError, TarProblem, Target, UnpackError, Unpacked};
 use crate::remove;
 use crate::tar::{Entry, Extent, Kind, TarError, TarReader};
 
@@ -32,7 +32,7 @@ const IMPLIED_MODE: Mode = Mode::RWXU.union(Mode::RGRP).union(Mode::XGRP).union(
 
 /// A layer's root while members are added.
 pub(super) struct Tree<'a> {
-    job: &'a Job<'a>,
+    target: &'a Target<'a>,
     /// The directory that the last member was in: most have it in common with the one before.
     last: Option<(Vec<u8>, Rc<OwnedFd>)>,
     pending: Vec<Pending>,
@@ -57,10 +57,16 @@ enum Failure {
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(job: &'a Job<'a>) -> Result<Self, UnpackError> {
-        let tree =
-            Self { job, last: None, pending: Vec::new(), pending_bytes: 0, replaced: 0, unpacked: Unpacked::default() };
-        tree.own_implied(job.root).map_err(|error| UnpackError::member(b"", error))?;
+    pub(super) fn new(target: &'a Target<'a>) -> Result<Self, UnpackError> {
+        let tree = Self {
+            target,
+            last: None,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            replaced: 0,
+            unpacked: Unpacked::default(),
+        };
+        tree.own_implied(target.root).map_err(|error| UnpackError::member(b"", error))?;
         Ok(tree)
     }
 
@@ -69,7 +75,7 @@ impl<'a> Tree<'a> {
         self.member(entry, archive).map_err(|failure| match failure {
             Failure::Member(error) => UnpackError::member(&entry.path, error),
             Failure::Archive(error) => TarProblem(error).into(),
-            Failure::TooMany => UnpackError::TooManyEntries { max: self.job.limits.entries_max },
+            Failure::TooMany => UnpackError::TooManyEntries { max: self.target.limits.entries_max },
         })
     }
 
@@ -124,7 +130,7 @@ impl<'a> Tree<'a> {
         entry: &Entry,
         archive: &mut TarReader<R>,
     ) -> Result<(), Failure> {
-        if entry.size > self.job.limits.file_bytes_max {
+        if entry.size > self.target.limits.file_bytes_max {
             return Err(MemberError::TooLarge { size: entry.size }.into());
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -135,7 +141,7 @@ impl<'a> Tree<'a> {
             None => archive.read_content(|piece| Ok::<_, Failure>(file.write_all(piece).map_err(written)?))?,
             Some(extents) => write_sparse(&file, extents, entry.size, archive)?,
         }
-        self.unpacked.xattrs_omitted += apply(file.as_fd(), entry, entry.mode, self.job.policy)?;
+        self.unpacked.xattrs_omitted += apply(file.as_fd(), entry, entry.mode, self.target.policy)?;
         Ok(set_times(file.as_fd(), entry.mtime)?)
     }
 
@@ -166,12 +172,12 @@ impl<'a> Tree<'a> {
         if entry.kind != Kind::Directory {
             return Err(MemberError::Root.into());
         }
-        Ok(self.describe(b"", self.job.root, entry)?)
+        Ok(self.describe(b"", self.target.root, entry)?)
     }
 
     fn describe(&mut self, path: &[u8], directory: BorrowedFd<'_>, entry: &Entry) -> Result<(), MemberError> {
         let passable = entry.mode | Mode::RWXU.bits();
-        self.unpacked.xattrs_omitted += apply(directory, entry, passable, self.job.policy)?;
+        self.unpacked.xattrs_omitted += apply(directory, entry, passable, self.target.policy)?;
         let inode = rustix::fs::fstat(directory).map_err(MemberError::os("looking at a directory"))?.st_ino;
         self.pending_bytes += path.len() + size_of::<Pending>();
         self.pending.push(Pending { path: path.to_vec(), inode, mode: entry.mode, mtime: entry.mtime });
@@ -185,7 +191,7 @@ impl<'a> Tree<'a> {
         }
         let make = || rustix::fs::symlinkat(target, directory, name);
         self.make(directory, name, "making a symbolic link", make)?;
-        self.unpacked.xattrs_omitted += apply_by_name(directory, name, entry, self.job.policy)?;
+        self.unpacked.xattrs_omitted += apply_by_name(directory, name, entry, self.target.policy)?;
         Ok(())
     }
 
@@ -221,13 +227,13 @@ impl<'a> Tree<'a> {
     fn fifo(&mut self, directory: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), MemberError> {
         let make = || rustix::fs::mknodat(directory, name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
         self.make(directory, name, "making a named pipe", make)?;
-        self.unpacked.xattrs_omitted += apply_by_name(directory, name, entry, self.job.policy)?;
+        self.unpacked.xattrs_omitted += apply_by_name(directory, name, entry, self.target.policy)?;
         Ok(())
     }
 
     fn device(&mut self, entry: &Entry) -> Result<(), MemberError> {
         let is_whiteout = entry.kind == Kind::CharacterDevice && entry.device == (0, 0);
-        if is_whiteout || self.job.policy.devices == DevicePolicy::Refuse {
+        if is_whiteout || self.target.policy.devices == DevicePolicy::Refuse {
             return Err(MemberError::Device);
         }
         refuse_overlay_attributes(entry)?;
@@ -249,7 +255,7 @@ impl<'a> Tree<'a> {
     }
 
     fn make_opaque(&self, directory: BorrowedFd<'_>) -> Result<(), MemberError> {
-        rustix::fs::fsetxattr(directory, self.job.policy.overlay.opaque(), b"y", XattrFlags::empty())
+        rustix::fs::fsetxattr(directory, self.target.policy.overlay.opaque(), b"y", XattrFlags::empty())
             .map_err(MemberError::os("making a directory opaque"))
     }
 
@@ -280,13 +286,13 @@ impl<'a> Tree<'a> {
         }
         self.replaced += 1;
         let there = format!("replaced-{}", self.replaced);
-        rustix::fs::renameat(directory, name, self.job.trash, &there).map_err(MemberError::os(doing))?;
-        remove::all_in(self.job.trash).map_err(MemberError::os(doing))
+        rustix::fs::renameat(directory, name, self.target.trash, &there).map_err(MemberError::os(doing))?;
+        remove::all_in(self.target.trash).map_err(MemberError::os(doing))
     }
 
     fn count(&mut self) -> Result<(), Failure> {
         self.unpacked.entries += 1;
-        if self.unpacked.entries > self.job.limits.entries_max { Err(Failure::TooMany) } else { Ok(()) }
+        if self.unpacked.entries > self.target.limits.entries_max { Err(Failure::TooMany) } else { Ok(()) }
     }
 
     /// The directory that a member is to be in. Those that are missing are made.
@@ -315,7 +321,7 @@ impl<'a> Tree<'a> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut tries = 1..=RESOLVE_TRIES_MAX;
         loop {
-            match rustix::fs::openat2(self.job.root, path, flags, Mode::empty(), resolve) {
+            match rustix::fs::openat2(self.target.root, path, flags, Mode::empty(), resolve) {
                 // Something was renamed somewhere while a link led upwards: the kernel could not be sure.
                 Err(Errno::AGAIN | Errno::INTR) if tries.next().is_some() => {}
                 opened => return opened,
@@ -370,7 +376,7 @@ impl<'a> Tree<'a> {
 
     /// Gives what nobody described to the container's root.
     fn own_implied(&self, directory: BorrowedFd<'_>) -> Result<(), MemberError> {
-        match owner(self.job.policy, 0, 0)? {
+        match owner(self.target.policy, 0, 0)? {
             Some((uid, gid)) => rustix::fs::fchown(directory, Some(uid), Some(gid))
                 .map_err(MemberError::os("giving a directory its owner")),
             None => Ok(()),

@@ -498,3 +498,16 @@ fn pieces_of_sparse_files_that_overlap_or_lie_outside_are_refused() {
     let error = Bed::new().refuse_bytes(&Archive::default().block(&header).content(&[1; 20]).end());
     assert!(matches!(error, UnpackError::Archive(_)));
 }
+
+#[test]
+fn to_know_what_a_layer_is_called_is_not_to_have_it() {
+    let bed = Bed::new();
+    let secret = Archive::of([file("secret", "x")]).end();
+    let theirs = bed.prepare(vec![bed.layer(&secret)]).unwrap();
+    let mut ours = bed.layer(&Archive::of([file("a", "x")]).end());
+    ours.diff_id = theirs.layers()[0];
+    let error = bed::why(bed.prepare(vec![ours]).unwrap_err());
+    assert!(matches!(error, UnpackError::DiffIdMismatch { .. }), "{error:?}");
+    assert!(theirs.paths()[0].join("secret").exists());
+    bed.check_untouched();
+}

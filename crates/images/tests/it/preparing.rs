@@ -171,6 +171,31 @@ fn a_layer_that_images_share_is_unpacked_once_even_at_the_same_time() {
 }
 
 #[test]
+fn another_blob_of_a_layer_that_is_there_is_verified_once_and_writes_nothing() {
+    struct Counting<'a>(&'a Memory, AtomicUsize);
+    impl BlobSource for Counting<'_> {
+        fn open(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn Read + Send>>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.open(blob)
+        }
+    }
+    let bed = Bed::new();
+    let archive = Archive::of([file("a", "x")]).end();
+    let (first, second) = (bed.layer(&archive), bed.layer_of(&archive, zstd(&archive)));
+    bed.prepare(vec![first.clone()]).unwrap();
+    bed.store.settle().unwrap();
+    let opened = |bed: &Bed, layer: &Layer| {
+        let source = Counting(&bed.source, AtomicUsize::new(0));
+        bed.store.prepare(&image(vec![layer.clone()]), &source, &()).unwrap();
+        source.1.into_inner()
+    };
+    assert_eq!((opened(&bed, &first), opened(&bed, &second), opened(&bed, &second)), (0, 1, 0));
+    let bed = bed.reopened(Options { boot_id: Some("another".to_owned()), ..Options::default() });
+    assert_eq!((opened(&bed, &first), opened(&bed, &second)), (0, 0), "it is remembered");
+    bed.check_untouched();
+}
+
+#[test]
 fn a_hundred_layers_and_the_same_one_twice_are_prepared() {
     let bed = Bed::new();
     let mut layers: Vec<Layer> =

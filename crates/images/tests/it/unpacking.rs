@@ -214,7 +214,8 @@ fn attributes_of_users_and_capabilities_are_kept_and_those_of_the_machine_left_o
                 .xattr("user.empty", b"")
                 .xattr("security.selinux", "system_u:object_r:bin_t:s0")
                 .xattr("security.capability", capability),
-            directory("d").xattr("user.dir", "1"),
+            file("read-only", "x").mode(0o400).xattr("user.note", "1"),
+            directory("d").mode(0o500).xattr("user.dir", "1"),
             symlink("l", "a").xattr("user.note", "links have none"),
         ])
         .end(),
@@ -226,6 +227,7 @@ fn attributes_of_users_and_capabilities_are_kept_and_those_of_the_machine_left_o
     assert_eq!(xattrs["user.empty"], b"");
     assert!(xattrs.get("security.selinux").is_none_or(|label| label != b"system_u:object_r:bin_t:s0"));
     assert_eq!(tree[&b"d"[..]].xattrs["user.dir"], b"1");
+    assert_eq!(tree[&b"read-only"[..]].xattrs["user.note"], b"1");
     if is_root() {
         assert_eq!(xattrs["security.capability"], capability);
     } else {
