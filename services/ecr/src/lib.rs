@@ -26,6 +26,7 @@ pub mod names;
 mod ops;
 mod page;
 pub mod reconcile;
+pub mod registry;
 pub mod registry_policy;
 pub mod repository;
 mod tags;

@@ -19,6 +19,92 @@ const INCOMPLETE: &str = "You did not provide the number of bytes specified by t
 const TIMED_OUT: &str =
     "Your socket connection to the server was not read from or written to within the timeout period.";
 
+/// A request's body, taken piece by piece.
+#[derive(Debug)]
+pub struct RequestBody {
+    source: Source,
+    /// The longest pause between two pieces.
+    pause_max: Duration,
+}
+
+#[derive(Debug)]
+enum Source {
+    Connection(Incoming),
+    Memory(Bytes),
+}
+
+/// Why a body did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The client went away, or sent less than it said.
+    #[error("the body ended early")]
+    Incomplete,
+    /// The client was too slow.
+    #[error("the body did not come in time")]
+    TimedOut,
+    /// There is more of it than the taker wants.
+    #[error("the body is too large")]
+    TooLarge,
+}
+
+impl RequestBody {
+    /// One that comes over a connection.
+    pub(super) fn incoming(body: Incoming, pause_max: Duration) -> Self {
+        Self { source: Source::Connection(body), pause_max }
+    }
+
+    /// One that is there already; for tests.
+    pub fn of(bytes: Bytes) -> Self {
+        Self { source: Source::Memory(bytes), pause_max: Duration::MAX }
+    }
+
+    /// How long it is to be, in bytes, if the client has said so.
+    pub fn declared_length(&self) -> Option<u64> {
+        match &self.source {
+            Source::Connection(body) => body.size_hint().exact(),
+            Source::Memory(bytes) => Some(bytes.len() as u64),
+        }
+    }
+
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// [`BodyError::Incomplete`], [`BodyError::TimedOut`]
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let body = match &mut self.source {
+            Source::Connection(body) => body,
+            Source::Memory(bytes) if bytes.is_empty() => return Ok(None),
+            Source::Memory(bytes) => return Ok(Some(std::mem::take(bytes))),
+        };
+        loop {
+            match tokio::time::timeout(self.pause_max, body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                    _ => {}
+                },
+                Ok(Some(Err(_))) => return Err(BodyError::Incomplete),
+                Err(_) => return Err(BodyError::TimedOut),
+            }
+        }
+    }
+
+    /// The whole of it.
+    ///
+    /// # Errors
+    /// [`BodyError`]
+    pub async fn read(&mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.next().await? {
+            if whole.len() + piece.len() > bytes_max {
+                return Err(BodyError::TooLarge);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+}
+
 /// Reads a body to its end.
 pub(super) async fn read(limits: &ServeLimits, room: &Room, mut body: Incoming) -> Result<(Bytes, Place), Error> {
     let max = limits.body_bytes_max;

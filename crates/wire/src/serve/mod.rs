@@ -12,6 +12,7 @@ mod connection;
 mod inflate;
 mod log_text;
 mod request;
+pub mod raw;
 mod room;
 pub mod route;
 mod stream;
@@ -33,6 +34,7 @@ use crate::model::{Protocol, ServiceModel};
 use crate::reply::Reply;
 use crate::sigv4::{SecretAccessKey, SigningKeyCache};
 
+pub use body::{BodyError, RequestBody};
 pub use connection::{Tls, serve};
 
 use room::Room;
