@@ -13,6 +13,7 @@
 //!   run/server.lock    held by the server
 //!   state/             the store
 //!   tls/               the generated certificate authority and certificate
+//!   uploads/           blobs that are on their way
 //! ```
 
 mod lock;
@@ -98,6 +99,11 @@ impl DataDir {
     /// The server's lock: two servers never have one directory, not even while a dying one lingers.
     pub(crate) fn server_lock(&self) -> PathBuf {
         self.run().join("server.lock")
+    }
+
+    /// Blobs that are on their way.
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.0.join("uploads")
     }
 
     /// The generated certificates.

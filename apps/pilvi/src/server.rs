@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base::{Clock, Principal, SystemClock, SystemRng};
+use blobs::Blobs;
+use ecr::content::Content;
 use platform::denials::Denials;
 use platform::identity::{FixedKey, Keys};
 use platform::{Keyring, Platform};
@@ -20,7 +22,7 @@ use tracing::{info, warn};
 use wire::serve::{ServeLimits, Server};
 use wire::sigv4::SecretAccessKey;
 
-use crate::config::{CloudWatchLogs, ConfiguredPrincipal, Limits, reachable_locally};
+use crate::config::{CloudWatchLogs, ConfiguredPrincipal, Limits, PublicUrl, reachable_locally};
 use crate::data_dir::{DataDir, make_private_dir};
 use crate::log_metrics::LogMetrics;
 use crate::own_routes::OwnRoutes;
@@ -28,7 +30,7 @@ use crate::records::{self, ServerRecord};
 use crate::request_metrics::{DenialMetrics, RequestMetrics};
 use crate::root_key::RootKey;
 use crate::sealing_key;
-use crate::services::{self, Foundation};
+use crate::services::{self, Built, Foundation};
 use crate::settings::{Settings, Tls};
 use crate::stop::Stop;
 use crate::tls::ServerTls;
@@ -75,11 +77,15 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     let denials = Arc::new(Denials::in_folder(&dir.audit()).context("denials cannot be written down")?);
     make_private_dir(&dir.logs())?;
     let segments = Segments::open(&dir.logs(), log_files(&settings.cloudwatch_logs)).context("cannot open the logs")?;
-    let (gateway, background) = services::build(Foundation {
+    let blobs = Blobs::open_root(&dir.blobs()).context("cannot open the blobs")?;
+    let content = Content::open(blobs, &dir.uploads()).context("cannot open the uploads")?;
+    let Built { gateway, background } = services::build(Foundation {
         platform: platform.clone(),
         segments: segments.clone(),
+        content,
         denials: denials.clone(),
         is_secure: tls.is_some(),
+        public_address: settings.public_url.as_ref().map(public_address),
     });
     let mut registry = Registry::default();
     let metrics = RequestMetrics::register(&mut registry);
@@ -133,6 +139,10 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
 pub(crate) fn endpoint(tls: &Tls, local: SocketAddr) -> String {
     let scheme = if *tls == Tls::Off { "http" } else { "https" };
     format!("{scheme}://{}", reachable_locally(local))
+}
+
+fn public_address(url: &PublicUrl) -> ecr::PublicAddress {
+    ecr::PublicAddress { authority: url.authority().to_owned(), is_secure: url.is_secure() }
 }
 
 fn record(settings: &Settings, local: SocketAddr, tls: Option<&ServerTls>, started_at: String) -> ServerRecord {

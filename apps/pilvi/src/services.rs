@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use cloudwatch::CloudWatch;
+use ecr::Ecr;
+use ecr::content::Content;
 use ecs::Ecs;
 use iam::Iam;
 use logs::Logs;
@@ -10,7 +12,7 @@ use platform::denials::Denials;
 use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
 use platform::ports::RoleDirectory;
-use platform::{Gateway, GatewayParts, Platform, Reconcilers, Service};
+use platform::{Admission, Gateway, Platform, Reconcilers, Service};
 use segments::Segments;
 use sts::Sts;
 
@@ -19,39 +21,56 @@ pub(crate) struct Foundation {
     pub(crate) platform: Platform,
     /// The events of log groups.
     pub(crate) segments: Arc<Segments>,
+    /// The bytes of images.
+    pub(crate) content: Content,
     pub(crate) denials: Arc<Denials>,
     /// Whether connections are encrypted.
     pub(crate) is_secure: bool,
+    /// The address that clients reach, where it is not the one they name.
+    pub(crate) public_address: Option<ecr::PublicAddress>,
 }
 
-/// Every service behind one door, and what goes on by itself, which is not started yet.
-pub(crate) fn build(foundation: Foundation) -> (Gateway, Background) {
-    let Foundation { platform, segments, denials, is_secure } = foundation;
+/// What a server serves.
+pub(crate) struct Built {
+    /// Every service behind one door.
+    pub(crate) gateway: Gateway,
+    /// What goes on by itself, which is not started yet.
+    pub(crate) background: Background,
+}
+
+/// Puts the services together.
+pub(crate) fn build(foundation: Foundation) -> Built {
+    let Foundation { platform, segments, content, denials, is_secure, public_address } = foundation;
     let iam = Arc::new(Iam::new(platform.clone()));
     let roles: Arc<dyn RoleDirectory> = iam.clone();
     let cloudwatch = Arc::new(CloudWatch::new(platform.clone()));
     let logs = Arc::new(Logs::new(platform.clone(), segments, cloudwatch.clone()));
-    let parts = GatewayParts {
-        platform: platform.clone(),
+    let admission = Admission {
         identities: Arc::new(Identities::new(platform.clone(), roles.clone(), iam.clone())),
         policies: iam.clone(),
         denials,
         is_secure,
     };
+    let ecr = Ecr { platform: platform.clone(), content, public_address };
     let services: Vec<Arc<dyn Service>> = vec![
         cloudwatch.clone(),
+        Arc::new(ecr.clone()),
         Arc::new(Ecs { platform: platform.clone() }),
         iam.clone(),
         logs.clone(),
         Arc::new(Sts::new(platform.clone(), roles, iam)),
     ];
-    (Gateway::new(parts, services), Background { platform, cloudwatch, logs })
+    Built {
+        gateway: Gateway::new(platform.clone(), admission, services),
+        background: Background { platform, cloudwatch, ecr, logs },
+    }
 }
 
 /// What goes on without a request.
 pub(crate) struct Background {
     platform: Platform,
     cloudwatch: Arc<CloudWatch>,
+    ecr: Ecr,
     logs: Arc<Logs>,
 }
 
@@ -61,6 +80,7 @@ impl Background {
         let reconcilers = Reconcilers::new(&self.platform);
         reconcilers.start(Arc::new(ClientTokens::new(&self.platform)));
         reconcilers.start(ecs::reconcile::task_definition::reconciler(&self.platform));
+        ecr::reconcile::all(&self.ecr).into_iter().for_each(|one| reconcilers.start(one));
         self.cloudwatch.reconcilers().into_iter().for_each(|one| reconcilers.start(one));
         logs::reconcile::all(&self.logs).into_iter().for_each(|one| reconcilers.start(one));
         reconcilers

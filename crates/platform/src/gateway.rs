@@ -9,10 +9,8 @@ use wire::serve::{Backend, Call, CredentialError, FoundCredential};
 use wire::value::Value;
 
 use crate::access::Facts;
-use crate::denials::Denials;
-use crate::identity::{Caller, Identities};
-use crate::ports::PolicyDirectory;
-use crate::rights::Rights;
+use crate::admission::{Admission, Arrival};
+use crate::identity::Caller;
 use crate::{BoxFuture, Ctx, Platform, store_error};
 
 /// What a handler answers.
@@ -37,34 +35,16 @@ pub trait Service: Send + Sync {
 /// All services behind one door.
 pub struct Gateway {
     platform: Platform,
-    identities: Arc<Identities>,
+    admission: Admission,
     services: Vec<Arc<dyn Service>>,
     models: Vec<&'static ServiceModel>,
-    policies: Arc<dyn PolicyDirectory>,
-    denials: Arc<Denials>,
-    is_secure: bool,
-}
-
-/// What a gateway is made of, beside its services.
-pub struct GatewayParts {
-    /// The platform.
-    pub platform: Platform,
-    /// Who signs.
-    pub identities: Arc<Identities>,
-    /// What callers may do.
-    pub policies: Arc<dyn PolicyDirectory>,
-    /// Where denials are written down.
-    pub denials: Arc<Denials>,
-    /// Whether connections are encrypted.
-    pub is_secure: bool,
 }
 
 impl Gateway {
     /// The services behind one door.
-    pub fn new(parts: GatewayParts, services: Vec<Arc<dyn Service>>) -> Self {
+    pub fn new(platform: Platform, admission: Admission, services: Vec<Arc<dyn Service>>) -> Self {
         let models = services.iter().map(|service| service.model()).collect();
-        let GatewayParts { platform, identities, policies, denials, is_secure } = parts;
-        Self { platform, identities, services, models, policies, denials, is_secure }
+        Self { platform, admission, services, models }
     }
 }
 
@@ -88,7 +68,7 @@ impl Backend for Gateway {
         access_key_id: &'a str,
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Caller>, CredentialError>> {
-        Box::pin(self.identities.credential(access_key_id, session_token))
+        Box::pin(self.admission.identities.credential(access_key_id, session_token))
     }
 
     fn anonymous(&self) -> Option<Caller> {
@@ -98,21 +78,16 @@ impl Backend for Gateway {
     fn call(&self, call: Call<Caller>) -> BoxFuture<'_, Result<Reply, wire::Error>> {
         Box::pin(async move {
             let model = self.models[call.service];
-            let ctx = Ctx {
-                rights: Rights::of(&*self.policies, &call.caller).await.map_err(|error| store_error(&error))?,
+            let arrival = Arrival {
                 request_id: call.request_id,
-                principal: call.caller.principal,
-                access_key_id: call.caller.access_key_id,
-                session: call.caller.session,
                 region: call.region,
                 host: call.host,
                 now: call.now,
                 source_ip: call.source_ip,
                 user_agent: call.user_agent,
-                is_secure: self.is_secure,
                 protocol: call.protocol,
-                denials: self.denials.clone(),
             };
+            let ctx = self.admission.signed(call.caller, arrival).await.map_err(|error| store_error(&error))?;
             self.platform.keys.note_use(&ctx, model.signing_name);
             let input = call.protocol.decode(model, call.operation, &call.body)?;
             self.services[call.service].call(&ctx, call.operation, input).await

@@ -12,6 +12,7 @@
 //! - [`tags`]: AWS's rules for tags.
 
 mod access;
+mod admission;
 mod authorize;
 mod backoff;
 mod ctx;
@@ -37,9 +38,10 @@ use base::{Clock, ManualClock, Rng, SeededRng, Timestamp};
 use store::{Store, StoreError, StoreOptions};
 
 pub use access::{Access, Facts};
+pub use admission::{Admission, Arrival};
 pub use backoff::Backoff;
 pub use ctx::Ctx;
-pub use gateway::{Answer, Gateway, GatewayParts, Service};
+pub use gateway::{Answer, Gateway, Service};
 pub use guarded::Broken;
 pub use keyring::{KEY_BYTES, Keyring};
 pub use page_token::InvalidPageToken;

@@ -17,6 +17,8 @@ use crate::Ecr;
 pub fn all(ecr: &Ecr) -> Vec<Arc<dyn Reconciler>> {
     vec![
         deletion::reconciler(ecr),
+        lifecycle::reconciler(ecr),
+        preview::reconciler(ecr),
         uploads::reconciler(ecr),
         references::reconciler(ecr),
         unreferenced::reconciler(ecr),

@@ -80,6 +80,11 @@ impl PublicUrl {
     pub(crate) fn authority(&self) -> &str {
         self.0.split_once("://").map_or(self.0.as_str(), |(_, authority)| authority)
     }
+
+    /// Whether it is reached over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.0.starts_with("https:")
+    }
 }
 
 impl FromStr for PublicUrl {

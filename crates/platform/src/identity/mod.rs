@@ -93,7 +93,7 @@ impl Identities {
     }
 
     /// Whom a session acts as now; nobody when its role or user is gone, even if there is another of the same name.
-    async fn present(&self, principal: &Principal) -> Result<Option<Principal>, StoreError> {
+    pub(crate) async fn present(&self, principal: &Principal) -> Result<Option<Principal>, StoreError> {
         let own = || Some(principal.clone());
         match &principal.kind {
             PrincipalKind::Root => Ok(own()),
