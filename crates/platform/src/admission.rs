@@ -81,3 +81,94 @@ impl Admission {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use base::{AccountId, Principal, PrincipalKind};
+    use policy::{IdentityPolicies, Policy};
+
+    use super::*;
+    use crate::ports::{RoleDirectory, RoleView, UserDirectory};
+    use crate::{BoxFuture, Platform};
+
+    /// A house with one user, called as given, and without roles.
+    struct House(Option<Principal>);
+
+    impl RoleDirectory for House {
+        fn role<'a>(&'a self, _: AccountId, _: &'a str) -> BoxFuture<'a, Result<Option<RoleView>, StoreError>> {
+            Box::pin(async { Ok(None) })
+        }
+    }
+
+    impl UserDirectory for House {
+        fn user<'a>(&'a self, _: AccountId, id: &'a str) -> BoxFuture<'a, Result<Option<Principal>, StoreError>> {
+            Box::pin(async move { Ok(self.0.clone().filter(|user| user.user_id == id)) })
+        }
+    }
+
+    impl PolicyDirectory for House {
+        fn identity_policies<'a>(
+            &'a self,
+            _: &'a Principal,
+        ) -> BoxFuture<'a, Result<Arc<IdentityPolicies>, StoreError>> {
+            Box::pin(async { Ok(Arc::default()) })
+        }
+
+        fn managed_policy<'a>(
+            &'a self,
+            _: AccountId,
+            _: &'a str,
+        ) -> BoxFuture<'a, Result<Option<Arc<Policy>>, StoreError>> {
+            Box::pin(async { Ok(None) })
+        }
+
+        fn principal_tags<'a>(
+            &'a self,
+            _: &'a Principal,
+        ) -> BoxFuture<'a, Result<Arc<BTreeMap<String, String>>, StoreError>> {
+            Box::pin(async { Ok(Arc::default()) })
+        }
+    }
+
+    fn user(name: &str, id: &str) -> Principal {
+        let arn = format!("arn:aws:iam::{}:user/{name}", AccountId::DEFAULT);
+        let kind = PrincipalKind::User { name: name.to_owned() };
+        Principal { arn: arn.parse().unwrap(), user_id: id.to_owned(), kind, ..Principal::root(AccountId::DEFAULT) }
+    }
+
+    async fn admitted(present: Option<Principal>, bearer: Principal) -> Option<Ctx> {
+        let (platform, house) = (Platform::in_memory(), Arc::new(House(present)));
+        let admission = Admission {
+            identities: Arc::new(Identities::new(platform, house.clone(), house.clone())),
+            policies: house,
+            denials: Arc::default(),
+            is_secure: false,
+        };
+        let arrival = Arrival {
+            request_id: "r".to_owned(),
+            region: Region::default(),
+            host: String::new(),
+            now: Timestamp::default(),
+            source_ip: None,
+            user_agent: None,
+            protocol: Protocol::AwsJson11,
+        };
+        let caller = Caller { access_key_id: String::new(), principal: bearer, session: None };
+        admission.bearer(caller, arrival).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_bearer_is_let_in_as_whoever_they_are_by_now() {
+        let ctx = admitted(Some(user("new-name", "AIDA1")), user("old-name", "AIDA1")).await.unwrap();
+        assert_eq!(ctx.principal, user("new-name", "AIDA1"));
+        assert!(!ctx.principal.is_root());
+    }
+
+    #[tokio::test]
+    async fn a_bearer_who_is_gone_is_not_let_in_even_if_another_has_the_name() {
+        assert!(admitted(None, user("ann", "AIDA1")).await.is_none());
+        assert!(admitted(Some(user("ann", "AIDA2")), user("ann", "AIDA1")).await.is_none());
+    }
+}
