@@ -6,6 +6,7 @@
 //! - [`Blobs::writer`] takes a stream, [`Writer::finish`] makes it a blob. When that returns, the blob is on disk whole;
 //!   before it returns, nobody sees it. A crash leaves a temporary file at most, which the next opening clears away.
 //! - [`Blobs::open`] and [`Blobs::size`] find a blob again.
+//! - [`Reader`] finds them for another, more privileged user, who trusts nothing in the directory.
 //! - [`Blobs::collect`] removes what is neither referenced nor new; [`Blobs::hold`] keeps it from doing so, from other
 //!   processes too.
 //!
@@ -18,6 +19,7 @@ mod collect;
 mod digest;
 mod error;
 mod read;
+mod reader;
 mod root;
 mod write;
 
@@ -25,5 +27,6 @@ pub use collect::{Collected, Hold};
 pub use digest::{Digest, InvalidDigest};
 pub use error::BlobError;
 pub use read::Blob;
+pub use reader::Reader;
 pub use root::Blobs;
 pub use write::Writer;

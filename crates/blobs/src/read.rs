@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NO
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use crate::root::{names_in, open_beneath};
+use crate::root::{names_in, open_beneath, path_of};
 use crate::{BlobError, Blobs, Digest};
 
 const VERIFY_BUFFER_BYTES: usize = 256 * 1024;
@@ -47,18 +47,11 @@ impl Seek for Blob {
 impl Blobs {
     /// Opens a blob; none if it is not there.
     pub fn open(&self, digest: &Digest) -> Result<Option<Blob>, BlobError> {
-        let doing = "opening a blob";
-        let Some(directory) = self.directory_of(digest)? else { return Ok(None) };
-        let file = match open_beneath(directory.as_fd(), &digest.hex(), OFlags::RDONLY, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(BlobError::os(doing)(error)),
-        };
-        let stat = rustix::fs::fstat(&file).map_err(BlobError::os(doing))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(BlobError::Damaged { digest: *digest });
+        match open_beneath(self.root(), &path_of(digest), OFlags::RDONLY, Mode::empty()) {
+            Ok(file) => of_file(file, digest).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(BlobError::os("opening a blob")(error)),
         }
-        Ok(Some(Blob { file: file.into(), size: u64::try_from(stat.st_size).unwrap_or_default() }))
     }
 
     /// The size of a blob, in bytes; none if it is not there.
@@ -120,6 +113,15 @@ impl Blobs {
         rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(BlobError::os("making a blob new again"))
     }
+}
+
+/// A blob whose file has been opened.
+pub(crate) fn of_file(file: OwnedFd, digest: &Digest) -> Result<Blob, BlobError> {
+    let stat = rustix::fs::fstat(&file).map_err(BlobError::os("opening a blob"))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(BlobError::Damaged { digest: *digest });
+    }
+    Ok(Blob { file: file.into(), size: u64::try_from(stat.st_size).unwrap_or_default() })
 }
 
 /// The size of a blob in its directory.

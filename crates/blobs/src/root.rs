@@ -27,6 +27,8 @@ struct Root {
     durable: [AtomicBool; 256],
 }
 
+/// The directory of the directories of blobs.
+const BLOBS: &str = "sha256";
 const DIRECTORY_MODE: Mode = Mode::RWXU;
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -41,13 +43,18 @@ impl Blobs {
         make_directory(path).map_err(BlobError::io(doing))?;
         let root: OwnedFd = File::open(path).map_err(BlobError::io(doing))?.into();
         let temporary = subdirectory(root.as_fd(), "tmp")?;
-        let blobs = subdirectory(root.as_fd(), "sha256")?;
+        let blobs = subdirectory(root.as_fd(), BLOBS)?;
         // Whoever made them before may have crashed before this.
         rustix::fs::fsync(&root).map_err(BlobError::os(doing))?;
         let (next_temporary, durable) = (AtomicU64::new(0), std::array::from_fn(|_| AtomicBool::new(false)));
         let root = Self(Arc::new(Root { root, blobs, temporary, next_temporary, durable }));
         root.clear_temporary()?;
         Ok(root)
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.0.root.as_fd()
     }
 
     /// Where what is being written is.
@@ -86,7 +93,7 @@ impl Blobs {
 
     /// A descriptor of its own for the lock between collection and everybody else.
     pub(crate) fn lock_file(&self) -> Result<OwnedFd, BlobError> {
-        open_beneath(self.0.root.as_fd(), "lock", OFlags::RDWR | OFlags::CREATE, PRIVATE)
+        open_beneath(self.root(), "lock", OFlags::RDWR | OFlags::CREATE, PRIVATE)
             .map_err(BlobError::os("opening the lock of collection"))
     }
 
@@ -128,6 +135,12 @@ impl Blobs {
         }
         Ok(())
     }
+}
+
+/// Where a blob is, beneath the root.
+pub(crate) fn path_of(digest: &Digest) -> String {
+    let digits = digest.hex();
+    format!("{BLOBS}/{}/{digits}", &digits[..2])
 }
 
 /// Opens a path beneath a directory, through no symbolic link and to no other place.

@@ -22,3 +22,12 @@ impl BlobSource for blobs::Blobs {
         Ok(opened.map(|blob| Box::new(blob.into_file()) as Box<dyn Read + Send>))
     }
 }
+
+/// The same, written by another user: nothing is made or locked there, and nothing leads out of the directory.
+impl BlobSource for blobs::Reader {
+    fn open(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn Read + Send>>> {
+        let Some(name) = blob.digest.blob() else { return Ok(None) };
+        let opened = self.open(&name).map_err(io::Error::other)?;
+        Ok(opened.map(|blob| Box::new(blob.into_file()) as Box<dyn Read + Send>))
+    }
+}

@@ -182,6 +182,68 @@ pub enum LogSinkError {
     Store(#[from] StoreError),
 }
 
+/// Where images are made ready to run: unpacked, by whoever has the rights for it. Implemented by the binary, over the
+/// node that it started; asked by ecr after a push. Both may be asked again for what is done already.
+pub trait ImagePreparer: Send + Sync {
+    /// Makes an image ready and notes `reference` as one of its names. Its blobs are on this machine already.
+    ///
+    /// # Errors
+    /// What went wrong, for the log: the next try may have more luck.
+    fn prepare<'a>(&'a self, image: PreparedReference<'a>) -> BoxFuture<'a, Result<(), String>>;
+    /// Forgets a name. What no name keeps any more may be collected.
+    ///
+    /// # Errors
+    /// As [`ImagePreparer::prepare`].
+    fn forget<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// An image that is to be made ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreparedReference<'a> {
+    /// A name of it: `<account>.dkr.ecr.<region>.amazonaws.com/<name>:<tag>`, or `…@<digest>`.
+    pub reference: &'a str,
+    /// Its manifest's, or its index's, digest: `sha256:…`
+    pub digest: &'a str,
+    /// The manifest's media type.
+    pub media_type: &'a str,
+    /// The manifest's size, in bytes.
+    pub size: u64,
+}
+
+/// The images of this installation's own registry, as those see them who run or pull them without asking over the network.
+/// Implemented by the binary, over ecr.
+pub trait LocalRegistry: Send + Sync {
+    /// What a name means now, to the root user of `account`; none if there is no such image.
+    ///
+    /// # Errors
+    /// What went wrong, for whoever asked.
+    fn resolve<'a>(&'a self, image: LocalReference<'a>) -> BoxFuture<'a, Result<Option<LocalImage>, String>>;
+}
+
+/// A name of an image in this installation's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalReference<'a> {
+    /// Whose registry it is in.
+    pub account: AccountId,
+    /// Where the registry is.
+    pub region: &'a Region,
+    /// The repository's name.
+    pub repository: &'a str,
+    /// A tag, or a digest.
+    pub reference: &'a str,
+}
+
+/// An image of this installation's registry; its blobs are on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalImage {
+    /// Its manifest's, or its index's, digest.
+    pub digest: String,
+    /// The manifest's media type.
+    pub media_type: String,
+    /// The manifest's size, in bytes.
+    pub size: u64,
+}
+
 /// What others need of an OpenID Connect provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcProviderView {

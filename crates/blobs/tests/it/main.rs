@@ -5,6 +5,7 @@
 
 mod collection;
 mod crash;
+mod foreign;
 mod reading;
 mod writing;
 

@@ -1,0 +1,62 @@
+//! Reading the blobs of another user.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::read::{Blob, of_file};
+use crate::root::path_of;
+use crate::{BlobError, Digest};
+
+/// A directory of blobs that somebody else writes, for reading alone; cheap to clone.
+///
+/// It is for a process that has more rights than the directory's owner and therefore trusts nothing there: nothing is made
+/// or locked; no symbolic link is followed and no mount entered beneath the root, so that the owner leads nobody
+/// elsewhere; what is no regular file is neither read nor waited for. Whether a file is what its name says is the
+/// reader's to check **while** it is read: the owner can change it afterwards.
+///
+/// Collection does not wait for readers: a blob that is open stays readable, others may go.
+#[derive(Debug, Clone)]
+pub struct Reader(Arc<OwnedFd>);
+
+impl Reader {
+    /// Opens the directory: the same that [`Blobs::open_root`](crate::Blobs::open_root) is given. The last component of
+    /// `path` must not be a symbolic link.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`] if it is not there or no directory.
+    pub fn open_root(path: &Path) -> Result<Self, BlobError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty());
+        Ok(Self(Arc::new(root.map_err(BlobError::os("opening the directory of blobs to read"))?)))
+    }
+
+    /// Opens a blob; none if it is not there.
+    ///
+    /// # Errors
+    /// [`BlobError::Damaged`] if something else has its name, [`BlobError::Io`] if a link or a mount is on the way.
+    pub fn open(&self, digest: &Digest) -> Result<Option<Blob>, BlobError> {
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+        // A pipe would be waited for, and a terminal become ours.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        match rustix::fs::openat2(self.0.as_fd(), path_of(digest), flags, Mode::empty(), resolve) {
+            Ok(file) => of_file(file, digest).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            // A socket.
+            Err(Errno::NXIO) => Err(BlobError::Damaged { digest: *digest }),
+            Err(error) => Err(BlobError::os("opening a blob to read")(error)),
+        }
+    }
+
+    /// The size of a blob, in bytes; none if it is not there.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        Ok(self.open(digest)?.map(|blob| blob.size()))
+    }
+}
