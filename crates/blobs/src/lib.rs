@@ -5,6 +5,7 @@
 //!
 //! - [`Blobs::writer`] takes a stream, [`Writer::finish`] makes it a blob. When that returns, the blob is on disk whole;
 //!   before it returns, nobody sees it. A crash leaves a temporary file at most, which the next opening clears away.
+//! - [`Blobs::adopt`] makes a file a blob that somebody has written and hashed already, without copying it.
 //! - [`Blobs::open`] and [`Blobs::size`] find a blob again.
 //! - [`Reader`] finds them for another, more privileged user, who trusts nothing in the directory.
 //! - [`Blobs::collect`] removes what is neither referenced nor new; [`Blobs::hold`] keeps it from doing so, from other
@@ -15,9 +16,11 @@
 //! On disk, `sha256/<2 digits>/<64 digits>` are blobs, `tmp/` what is being written, `lock` what holds collection off.
 //! Every path is opened beneath the root's descriptor and through no symbolic link.
 
+mod adopt;
 mod collect;
 mod digest;
 mod error;
+mod place;
 mod read;
 mod reader;
 mod root;

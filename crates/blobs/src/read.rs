@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::place::touch;
 use crate::root::{names_in, open_beneath, path_of};
 use crate::{BlobError, Blobs, Digest};
 
@@ -87,7 +88,7 @@ impl Blobs {
         if size_in(&directory, &digest.hex())?.is_none() {
             return Ok(false);
         }
-        self.touch(&directory, &digest.hex())?;
+        touch(&directory, &digest.hex())?;
         Ok(true)
     }
 
@@ -105,13 +106,6 @@ impl Blobs {
         let names = names_in(self.blobs())?;
         let open = |name: &String| open_beneath(self.blobs(), name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
         names.iter().map(|name| open(name).map_err(BlobError::os("opening a directory of blobs"))).collect()
-    }
-
-    pub(crate) fn touch(&self, directory: &OwnedFd, name: &str) -> Result<(), BlobError> {
-        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-        let times = Timestamps { last_access: now, last_modification: now };
-        rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(BlobError::os("making a blob new again"))
     }
 }
 

@@ -97,12 +97,16 @@ impl Blobs {
             .map_err(BlobError::os("opening the lock of collection"))
     }
 
+    /// A name for a temporary file that nobody has been given in this process.
+    pub(crate) fn temporary_name(&self) -> String {
+        format!("{}-{}", std::process::id(), self.0.next_temporary.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// A new temporary file, locked for as long as it is open: so it is told from one that a crash left.
     pub(crate) fn new_temporary(&self) -> Result<(String, OwnedFd), BlobError> {
         let doing = "making a temporary file";
         loop {
-            let number = self.0.next_temporary.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{}-{number}", std::process::id());
+            let name = self.temporary_name();
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
             let file = match open_beneath(self.temporary(), &name, flags, PRIVATE) {
                 // Another process with our number in another PID namespace, or one that crashed.

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, Write};
 
-use rustix::fs::{AtFlags, Mode, RenameFlags};
+use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
-use crate::read::size_in;
+use crate::place::BLOB_MODE;
 use crate::{BlobError, Blobs, Digest};
 
 /// A blob that is being written. Dropping it leaves nothing.
@@ -91,27 +91,22 @@ impl Writer {
 
     fn publish(mut self, digest: Digest) -> Result<Digest, BlobError> {
         let doing = "storing a blob";
-        rustix::fs::fchmod(&self.file, Mode::RUSR).map_err(BlobError::os(doing))?;
+        rustix::fs::fchmod(&self.file, BLOB_MODE).map_err(BlobError::os(doing))?;
         self.file.sync_all().map_err(BlobError::io(doing))?;
-        let directory = self.blobs.make_directory_of(&digest)?;
-        // Between finding the blob there and making it new again, nobody may collect it.
-        let _hold = self.blobs.hold()?;
-        let (from, name) = (self.temporary.clone().unwrap_or_default(), digest.hex());
+        let from = self.temporary.clone().unwrap_or_default();
         let temporary = self.blobs.temporary();
-        match rustix::fs::renameat_with(temporary, &from, &directory, &name, RenameFlags::NOREPLACE) {
+        let place = self.blobs.place(&digest)?;
+        match rustix::fs::renameat_with(temporary, &from, &place.directory, &place.name, RenameFlags::NOREPLACE) {
             Ok(()) => self.temporary = None,
-            Err(Errno::EXIST) if size_in(&directory, &name)? == Some(self.size) => {
-                self.blobs.touch(&directory, &name)?
-            }
+            Err(Errno::EXIST) if place.is_taken_by(self.size)? => place.touch()?,
             // One that is damaged is replaced.
             Err(Errno::EXIST) => {
-                rustix::fs::renameat(temporary, &from, &directory, &name).map_err(BlobError::os(doing))?;
+                rustix::fs::renameat(temporary, &from, &place.directory, &place.name).map_err(BlobError::os(doing))?;
                 self.temporary = None;
             }
             Err(error) => return Err(BlobError::os(doing)(error)),
         }
-        // Also if another writer has put it there: it may not have come so far yet.
-        rustix::fs::fsync(&directory).map_err(BlobError::os(doing))?;
+        place.settle()?;
         Ok(digest)
     }
 }
