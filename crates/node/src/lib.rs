@@ -1,1 +1,11 @@
 //! The node: what runs as root on a machine that has images and, later, sandboxes. It knows no word of AWS or Kubernetes.
+//!
+//! - [`protocol`] is what server and node say to each other at the node's socket.
+//! - [`client::Node`] is the server's handle: it connects, repeats and cancels by itself.
+//!
+//! The server's user owns the blobs, root owns what is unpacked from them. What the server says at the socket is checked like
+//! what a stranger says, since it listens to the network and may have been captured: the worst that it can ask for is images.
+
+pub mod client;
+mod lines;
+pub mod protocol;

@@ -1,0 +1,204 @@
+//! One connection to the node.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::lines::{self, Lines};
+use crate::protocol::{Answer, Failure, FailureKind, FromNode, Hello, Progress, Request, ToNode, Welcome};
+
+/// How long a node may take to say its first line: one that has just been started reads what layers it has.
+const HELLO_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The connection broke before the answer came.
+#[derive(Debug)]
+pub(super) struct Lost;
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Unopened {
+    /// The node says no, and would again.
+    Refused(String),
+    /// It could not be reached now.
+    Failed(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    next: AtomicU64,
+    /// Lines to be sent. Each call that goes on adds two at most, and there are so many calls as there are turns.
+    outgoing: mpsc::UnboundedSender<Vec<u8>>,
+    waiting: Arc<Waiting>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// Who waits for which answer; none once the connection is broken.
+#[derive(Debug)]
+struct Waiting(Mutex<Option<HashMap<u64, Call>>>);
+
+#[derive(Debug)]
+struct Call {
+    progress: watch::Sender<Option<Progress>>,
+    answer: oneshot::Sender<Result<Answer, Failure>>,
+}
+
+impl Connection {
+    pub(super) async fn open(socket: &Path) -> Result<Self, Unopened> {
+        let greeting = async {
+            let stream = UnixStream::connect(socket).await.map_err(|error| Unopened::Failed(error.to_string()))?;
+            let (from, to) = stream.into_split();
+            greet(from, to).await
+        };
+        let silent = || Unopened::Failed(format!("no word within {} s", HELLO_PATIENCE.as_secs()));
+        let (from, to) = timeout(HELLO_PATIENCE, greeting).await.map_err(|_| silent())??;
+        let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
+        let (outgoing, lines) = mpsc::unbounded_channel();
+        let reading = tokio::spawn(read(from, Arc::clone(&waiting)));
+        let writing = tokio::spawn(write(to, lines, Arc::clone(&waiting)));
+        Ok(Self { next: AtomicU64::new(1), outgoing, waiting, tasks: [reading, writing] })
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.waiting.lock().is_some()
+    }
+
+    pub(super) async fn ask(
+        &self,
+        request: &Request,
+        on_progress: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Result<Answer, Failure>, Lost> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let Ok(line) = lines::line(&ToNode::Ask { id, request }) else {
+            let message = "what is asked for does not fit into a message";
+            return Ok(Err(Failure::new(FailureKind::Refused, message)));
+        };
+        let (progress, mut heard) = watch::channel(None);
+        let (answer, mut answered) = oneshot::channel();
+        self.waiting.lock().as_mut().ok_or(Lost)?.insert(id, Call { progress, answer });
+        let mut asked = Asked { connection: self, id, is_answered: false };
+        self.outgoing.send(line).map_err(|_| Lost)?;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut answered => break answer,
+                Ok(()) = heard.changed() => {
+                    if let Some(progress) = &*heard.borrow_and_update() {
+                        on_progress(progress);
+                    }
+                }
+            }
+        };
+        asked.is_answered = true;
+        answer.map_err(|_| Lost)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// A call under way. When it is dropped before it was answered, nobody wants the answer.
+struct Asked<'a> {
+    connection: &'a Connection,
+    id: u64,
+    is_answered: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
+        let id = self.id;
+        let waited = self.connection.waiting.lock().as_mut().and_then(|calls| calls.remove(&id));
+        if waited.is_some()
+            && let Ok(line) = lines::line(&ToNode::<Request>::Cancel { id })
+        {
+            // If it is not sent, the connection is broken, and that cancels it too.
+            let _ = self.connection.outgoing.send(line);
+        }
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Call>>> {
+        // Nothing in there is half-changed by a panic that could poison it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands over what came. What nobody waits for any more is passed over.
+    fn deliver(&self, message: FromNode) {
+        let mut waiting = self.lock();
+        let Some(calls) = waiting.as_mut() else { return };
+        let (id, answer) = match message {
+            FromNode::Progress { id, progress } => {
+                if let Some(call) = calls.get(&id) {
+                    call.progress.send_replace(Some(progress));
+                }
+                return;
+            }
+            FromNode::Done { id, answer } => (id, Ok(answer)),
+            FromNode::Failed { id, failure } => (id, Err(failure)),
+        };
+        if let Some(call) = calls.remove(&id) {
+            let _ = call.answer.send(answer);
+        }
+    }
+}
+
+/// Agrees on a version.
+async fn greet(
+    from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+) -> Result<(Lines<OwnedReadHalf>, OwnedWriteHalf), Unopened> {
+    let failed = |error: lines::LineError| Unopened::Failed(error.to_string());
+    lines::send(&mut to, &lines::line(&Hello::own()).map_err(failed)?).await.map_err(failed)?;
+    let mut from = Lines::new(from);
+    let line = from.next().await.map_err(failed)?.ok_or_else(|| Unopened::Failed("it hung up".to_owned()))?;
+    match serde_json::from_slice(line) {
+        Ok(Welcome::Accepted { version, program, pid }) => {
+            tracing::debug!(version, program, pid, "connected with the node");
+            Ok((from, to))
+        }
+        Ok(Welcome::Refused { reason }) => Err(Unopened::Refused(reason)),
+        Err(_) => Err(Unopened::Refused("what answers is no node".to_owned())),
+    }
+}
+
+async fn read(mut from: Lines<OwnedReadHalf>, waiting: Arc<Waiting>) {
+    loop {
+        let message = match from.next().await {
+            Ok(Some(line)) => serde_json::from_slice(line).map_err(|error| error.to_string()),
+            Ok(None) => break,
+            Err(error) => Err(error.to_string()),
+        };
+        match message {
+            Ok(message) => waiting.deliver(message),
+            Err(error) => {
+                tracing::warn!(error, "the node says what is not to be understood");
+                break;
+            }
+        }
+    }
+    // Whoever waits hears that nothing will come.
+    waiting.lock().take();
+}
+
+async fn write(mut to: OwnedWriteHalf, mut lines: mpsc::UnboundedReceiver<Vec<u8>>, waiting: Arc<Waiting>) {
+    while let Some(line) = lines.recv().await {
+        if lines::send(&mut to, &line).await.is_err() {
+            break;
+        }
+    }
+    waiting.lock().take();
+}

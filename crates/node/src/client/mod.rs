@@ -1,0 +1,250 @@
+//! The server's handle on the node.
+
+mod connection;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use images::Reference;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::protocol::{
+    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PreparedImage, Progress, Request, Status, Usage,
+};
+use connection::{Connection, Lost, Unopened};
+
+/// Calls that go on at one time; further ones wait for their turn. The node takes so many on a connection.
+pub(crate) const CALLS_MAX: usize = 64;
+/// How long a call waits for a node that is being started again.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// The first pause between two attempts to connect; each is twice as long as the one before.
+const PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// The longest pause between two attempts to connect.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// For so long after a node could not be reached calls fail at once.
+const KNOWN_TO_BE_AWAY: Duration = Duration::from_millis(500);
+/// How often a call is repeated whose connection broke: an image at which the node dies must not kill it for ever.
+const REPEATS_MAX: u32 = 2;
+/// How long the node may take to answer what it has in memory.
+const QUICK: Duration = Duration::from_secs(30);
+
+/// Why the node did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// Nobody answers at the socket.
+    #[error("the node at {} cannot be reached: {reason}", socket.display())]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The node does not speak with this program.
+    #[error("the node does not take the connection: {reason}")]
+    Refused {
+        /// What it says.
+        reason: String,
+    },
+    /// The connection broke, each time that it was tried.
+    #[error("the node ended while it was asked")]
+    Lost,
+    /// The node takes too long for something that it should know.
+    #[error("the node has not answered for {} s", after.as_secs())]
+    Silent {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The node answered something else than it was asked for.
+    #[error("the node's answer makes no sense")]
+    Confused,
+    /// The node says that it failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+impl NodeError {
+    /// What failed, where the node itself said so.
+    pub fn kind(&self) -> Option<FailureKind> {
+        match self {
+            Self::Failed(failure) => Some(failure.kind),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call will fail the same way each time.
+    pub fn is_permanent(&self) -> bool {
+        self.kind().is_some_and(FailureKind::is_permanent)
+    }
+}
+
+/// The node, wherever its process is in its life; cheap to clone. It connects when it is first needed, and anew when the
+/// connection broke. All calls may be repeated without harm, and are when the node was killed in between. Dropping a call
+/// cancels it.
+#[derive(Debug, Clone)]
+pub struct Node(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    socket: PathBuf,
+    turns: Semaphore,
+    link: Mutex<Link>,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    current: Option<Arc<Connection>>,
+    /// When it last turned out that the node cannot be reached, and why.
+    away: Option<(Instant, String)>,
+}
+
+impl Node {
+    /// The node at a socket. Nothing happens before the first call.
+    pub fn at(socket: impl Into<PathBuf>) -> Self {
+        let (socket, turns, link) = (socket.into(), Semaphore::new(CALLS_MAX), Mutex::default());
+        Self(Arc::new(Inner { socket, turns, link }))
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> &Path {
+        &self.0.socket
+    }
+
+    /// Makes an image ready to run, from blobs that are there. `on_progress` hears how far it is, several times a second
+    /// at most. Takes as long as it takes.
+    ///
+    /// # Errors
+    /// [`NodeError`]; [`FailureKind::NotFound`] if a blob is not there.
+    pub async fn prepare(
+        &self,
+        image: &Prepare,
+        mut on_progress: impl FnMut(&Progress) + Send,
+    ) -> Result<PreparedImage, NodeError> {
+        match self.call(&Request::Prepare(image.clone()), &mut on_progress).await? {
+            Answer::Prepared(prepared) => Ok(prepared),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// The images that references name, in the order of the references.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn images(&self) -> Result<Vec<ImageInfo>, NodeError> {
+        let mut images: Vec<ImageInfo> = Vec::new();
+        loop {
+            let after = images.last().map(|image| image.reference.clone());
+            let Answer::Images(page) = self.quick(&Request::Images { after }).await? else {
+                return Err(NodeError::Confused);
+            };
+            if page.more && page.images.is_empty() {
+                return Err(NodeError::Confused);
+            }
+            images.extend(page.images);
+            if !page.more {
+                return Ok(images);
+            }
+        }
+    }
+
+    /// Makes a reference name nothing. Answers whether it named something; it may say no if the node was killed meanwhile.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn forget(&self, reference: &Reference) -> Result<bool, NodeError> {
+        match self.quick(&Request::Forget { reference: reference.clone() }).await? {
+            Answer::Forgotten(it_did) => Ok(it_did),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// Removes the layers that nothing needs. Takes as long as it takes.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn prune(&self) -> Result<Collected, NodeError> {
+        match self.call(&Request::Prune, &mut |_| {}).await? {
+            Answer::Collected(collected) => Ok(collected),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// What there is.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn usage(&self) -> Result<Usage, NodeError> {
+        match self.quick(&Request::Usage).await? {
+            Answer::Usage(usage) => Ok(usage),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// How it is.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        match self.quick(&Request::Status).await? {
+            Answer::Status(status) => Ok(status),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    async fn quick(&self, request: &Request) -> Result<Answer, NodeError> {
+        let answered = timeout(QUICK, self.call(request, &mut |_| {})).await;
+        answered.map_err(|_| NodeError::Silent { after: QUICK })?
+    }
+
+    async fn call(
+        &self,
+        request: &Request,
+        on_progress: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Answer, NodeError> {
+        // Nobody closes it.
+        let _turn = self.0.turns.acquire().await.ok();
+        for _ in 0..=REPEATS_MAX {
+            match self.connection().await?.ask(request, on_progress).await {
+                Ok(answer) => return Ok(answer?),
+                Err(Lost) => {}
+            }
+        }
+        Err(NodeError::Lost)
+    }
+
+    /// The connection that is there, or a new one.
+    async fn connection(&self) -> Result<Arc<Connection>, NodeError> {
+        let mut link = self.0.link.lock().await;
+        if let Some(current) = link.current.as_ref().filter(|it| it.is_open()) {
+            return Ok(Arc::clone(current));
+        }
+        link.current = None;
+        if let Some((_, reason)) = link.away.as_ref().filter(|(since, _)| since.elapsed() < KNOWN_TO_BE_AWAY) {
+            return Err(self.unreachable(reason.clone()));
+        }
+        let deadline = Instant::now() + CONNECT_PATIENCE;
+        let mut pause = PAUSE_FIRST;
+        loop {
+            match Connection::open(&self.0.socket).await {
+                Ok(connection) => {
+                    let connection = Arc::new(connection);
+                    (link.current, link.away) = (Some(Arc::clone(&connection)), None);
+                    return Ok(connection);
+                }
+                Err(Unopened::Refused(reason)) => return Err(NodeError::Refused { reason }),
+                Err(Unopened::Failed(reason)) if Instant::now() + pause >= deadline => {
+                    link.away = Some((Instant::now(), reason.clone()));
+                    return Err(self.unreachable(reason));
+                }
+                Err(Unopened::Failed(_)) => sleep(pause).await,
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    fn unreachable(&self, reason: String) -> NodeError {
+        NodeError::Unreachable { socket: self.0.socket.clone(), reason }
+    }
+}
