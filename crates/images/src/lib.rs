@@ -9,7 +9,10 @@
 //! - [`Store::record`] gives it a name, [`Store::lease`] keeps it for somebody who outlives the process,
 //!   [`Store::collect`] removes what nobody needs.
 //!
-//! Calls block on the disk: from asynchronous code they belong on a blocking thread.
+//! - [`remote`] fetches images from registries elsewhere. It is the server's, and runs where there is a network and no right of
+//!   root; all else here is the node's, and knows no network.
+//!
+//! Calls but those of [`remote`] block on the disk: from asynchronous code they belong on a blocking thread.
 //!
 //! # Layers
 //!
@@ -47,6 +50,7 @@ mod media;
 pub mod overlay;
 mod platform;
 mod reference;
+pub mod remote;
 mod remove;
 mod source;
 mod store;
