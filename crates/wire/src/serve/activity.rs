@@ -30,6 +30,11 @@ impl Activity {
         Open(self.clone())
     }
 
+    /// Notes that a client has taken a part of an answer that is long.
+    pub(super) fn moved(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Waits until no request has begun and none has been open for `limit`, or a little longer. Answers are whole when a
     /// request ends here, so this is also the time that a client has to take one; a stream of events counts as open only
     /// while it has nothing to send, so it is the time to take a message, too.

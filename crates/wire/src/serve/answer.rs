@@ -1,17 +1,20 @@
-//! An answer's body: handed on piece by piece, and counted for as long as any of it is held. It is there as a whole, or comes
-//! message by message.
+//! An answer's body: handed on piece by piece, and counted for as long as any of it is held. It is there as a whole, comes
+//! message by message, or is read from a file.
 
-use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::activity::{Activity, Open};
+use super::activity::Open;
+use super::file::FilePieces;
+use super::link::Link;
 use super::room::Place;
 use super::stream;
 
@@ -19,19 +22,28 @@ use super::stream;
 /// room for it, so of an answer that nobody reads no more than this is out of sight.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// What is still to be sent, and its place in the room for answers.
+/// What is still to be sent.
 #[derive(Debug)]
 pub(super) struct AnswerBody {
+    /// What is there of it, and its place in the room for answers.
     rest: Bytes,
     place: Place,
-    more: Option<More>,
+    more: More,
 }
 
-/// What follows, message by message.
+/// What follows.
 #[derive(Debug)]
-struct More {
+enum More {
+    Nothing,
+    Messages(Messages),
+    File(FilePieces),
+}
+
+/// Messages as they come.
+#[derive(Debug)]
+struct Messages {
     frames: mpsc::Receiver<stream::Frame>,
-    activity: Arc<Activity>,
+    link: Arc<Link>,
     /// Held while there is nothing to send: waiting for an event is no idleness of the client, but a message that is not
     /// taken is.
     open: Option<Open>,
@@ -40,30 +52,48 @@ struct More {
 impl AnswerBody {
     /// A body that is there already.
     pub(super) fn new(whole: Bytes, place: Place) -> Self {
-        Self { rest: whole, place, more: None }
+        Self { rest: whole, place, more: More::Nothing }
     }
 
     /// A body that comes in messages.
-    pub(super) fn stream(frames: mpsc::Receiver<stream::Frame>, activity: Arc<Activity>) -> Self {
-        let open = Some(activity.begin());
-        Self { rest: Bytes::new(), place: Place::default(), more: Some(More { frames, activity, open }) }
+    pub(super) fn stream(frames: mpsc::Receiver<stream::Frame>, link: Arc<Link>) -> Self {
+        let open = Some(link.activity.begin());
+        Self::following(More::Messages(Messages { frames, link, open }))
+    }
+
+    /// A part of a file.
+    pub(super) fn file(file: File, range: Range<u64>, piece_bytes_max: usize, link: Arc<Link>) -> Self {
+        Self::following(More::File(FilePieces::new(file, range, piece_bytes_max, link)))
+    }
+
+    fn following(more: More) -> Self {
+        Self { rest: Bytes::new(), place: Place::default(), more }
+    }
+
+    /// The next piece of what is there already.
+    fn piece(&mut self) -> Bytes {
+        match self.rest.len() {
+            0..=PIECE_BYTES => std::mem::take(&mut self.rest),
+            // A copy: a share of the whole would keep all of it in memory.
+            _ => Bytes::copy_from_slice(&self.rest.split_to(PIECE_BYTES)),
+        }
     }
 
     /// Waits for the next message; whether there is one.
-    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        let Some(more) = &mut self.more else { return Poll::Ready(false) };
-        match more.frames.poll_recv(context) {
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let More::Messages(messages) = &mut self.more else { return Poll::Ready(false) };
+        match messages.frames.poll_recv(context) {
             Poll::Pending => {
-                more.open.get_or_insert_with(|| more.activity.begin());
+                messages.open.get_or_insert_with(|| messages.link.activity.begin());
                 Poll::Pending
             }
             Poll::Ready(Some(frame)) => {
-                more.open = None;
+                messages.open = None;
                 (self.rest, self.place) = (frame.bytes, frame.place);
                 Poll::Ready(true)
             }
             Poll::Ready(None) => {
-                self.more = None;
+                self.more = More::Nothing;
                 Poll::Ready(false)
             }
         }
@@ -72,31 +102,35 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.rest.is_empty() && !std::task::ready!(self.poll_more(context)) {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let More::File(pieces) = &mut self.more {
+            return pieces.poll_next(context).map(|piece| Some(piece.transpose()?.map(Frame::data)));
+        }
+        if self.rest.is_empty() && !ready!(self.poll_message(context)) {
             return Poll::Ready(None);
         }
-        let piece = match self.rest.len() {
-            0..=PIECE_BYTES => std::mem::take(&mut self.rest),
-            // A copy: a share of the whole would keep all of it in memory.
-            _ => Bytes::copy_from_slice(&self.rest.split_to(PIECE_BYTES)),
-        };
+        let piece = self.piece();
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.more.is_none()
+        match &self.more {
+            More::Nothing => self.rest.is_empty(),
+            More::Messages(_) => false,
+            More::File(pieces) => pieces.remaining() == 0,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.more {
-            None => SizeHint::with_exact(self.rest.len() as u64),
-            Some(_) => SizeHint::default(),
+        match &self.more {
+            More::Nothing => SizeHint::with_exact(self.rest.len() as u64),
+            More::Messages(_) => SizeHint::default(),
+            More::File(pieces) => SizeHint::with_exact(pieces.remaining()),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Reading a request's body: how large it may be, and how slow.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming};
 use tokio::time::Instant;
 
 use super::ServeLimits;
@@ -23,14 +26,24 @@ const TIMED_OUT: &str =
 #[derive(Debug)]
 pub struct RequestBody {
     source: Source,
-    /// The longest pause between two pieces.
+    /// The longest pause between two pieces, and how much longer the body may take than its least speed says.
     pause_max: Duration,
+    /// How long its taker has waited for it.
+    waited: Duration,
+    received_bytes: u64,
+    is_begun: bool,
+    /// Where what nobody has taken is left.
+    rest: Rest,
 }
 
 #[derive(Debug)]
 enum Source {
     Connection(Incoming),
     Memory(Bytes),
+    /// There is no more of it.
+    End,
+    /// There would be more.
+    Failed(BodyError),
 }
 
 /// Why a body did not come to its end.
@@ -47,46 +60,108 @@ pub enum BodyError {
     TooLarge,
 }
 
+/// What has become of a body when its taker is done with it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rest(Arc<Mutex<Option<Untaken>>>);
+
+/// A part of a body that nobody has taken.
+#[derive(Debug)]
+pub(super) enum Untaken {
+    /// It is still to come.
+    ToCome {
+        /// What is left of it.
+        body: Incoming,
+        /// Whether its taker has begun with it, and so has told a client that asked that it may send.
+        is_begun: bool,
+    },
+    /// It will not come any more, or has been given up.
+    Lost,
+}
+
+impl Rest {
+    /// What is left, told once.
+    pub(super) fn take(&self) -> Option<Untaken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl RequestBody {
-    /// One that comes over a connection.
-    pub(super) fn incoming(body: Incoming, pause_max: Duration) -> Self {
-        Self { source: Source::Connection(body), pause_max }
+    /// One that comes over a connection, and where it leaves what is not taken of it.
+    pub(super) fn incoming(body: Incoming, pause_max: Duration) -> (Self, Rest) {
+        let rest = Rest::default();
+        let source = if body.is_end_stream() { Source::End } else { Source::Connection(body) };
+        (Self::new(source, pause_max, rest.clone()), rest)
     }
 
     /// One that is there already; for tests.
     pub fn of(bytes: Bytes) -> Self {
-        Self { source: Source::Memory(bytes), pause_max: Duration::MAX }
+        Self::new(Source::Memory(bytes), Duration::MAX, Rest::default())
     }
 
-    /// How long it is to be, in bytes, if the client has said so.
+    fn new(source: Source, pause_max: Duration, rest: Rest) -> Self {
+        Self { source, pause_max, waited: Duration::ZERO, received_bytes: 0, is_begun: false, rest }
+    }
+
+    /// How long what has not been taken of it is to be, in bytes, if the client has said so.
     pub fn declared_length(&self) -> Option<u64> {
         match &self.source {
             Source::Connection(body) => body.size_hint().exact(),
             Source::Memory(bytes) => Some(bytes.len() as u64),
+            Source::End => Some(0),
+            Source::Failed(_) => None,
         }
     }
 
-    /// The next piece; none at the end.
+    /// The next piece, which is never empty; none at the end.
     ///
     /// # Errors
-    /// [`BodyError::Incomplete`], [`BodyError::TimedOut`]
+    /// [`BodyError::Incomplete`], [`BodyError::TimedOut`]; the same again if asked again.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let body = match &mut self.source {
-            Source::Connection(body) => body,
-            Source::Memory(bytes) if bytes.is_empty() => return Ok(None),
-            Source::Memory(bytes) => return Ok(Some(std::mem::take(bytes))),
-        };
+        self.is_begun = true;
         loop {
-            match tokio::time::timeout(self.pause_max, body.frame()).await {
-                Ok(None) => return Ok(None),
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Ok(Some(data)),
+            let body = match &mut self.source {
+                Source::Connection(body) => body,
+                Source::Memory(bytes) => return Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
+                Source::End => return Ok(None),
+                Source::Failed(error) => return Err(*error),
+            };
+            // What has come already needs no clock.
+            let at_once = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await;
+            let frame = match at_once {
+                Poll::Ready(frame) => frame.transpose().map_err(|_| BodyError::Incomplete),
+                Poll::Pending => self.wait().await,
+            };
+            match frame {
+                Ok(Some(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => return Ok(Some(self.received(data))),
                     _ => {}
                 },
-                Ok(Some(Err(_))) => return Err(BodyError::Incomplete),
-                Err(_) => return Err(BodyError::TimedOut),
+                Ok(None) => self.source = Source::End,
+                Err(error) => self.source = Source::Failed(error),
             }
         }
+    }
+
+    /// Waits for a frame, as long as may be waited.
+    async fn wait(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
+        let Source::Connection(body) = &mut self.source else { return Ok(None) };
+        let begun = Instant::now();
+        let least_speed = Duration::from_millis(self.received_bytes.saturating_mul(1000) / BYTES_PER_SECOND_MIN);
+        let left = self.pause_max.saturating_add(least_speed).saturating_sub(self.waited);
+        let frame = tokio::time::timeout(left.min(self.pause_max), body.frame()).await;
+        self.waited += begun.elapsed();
+        match frame {
+            Ok(frame) => frame.transpose().map_err(|_| BodyError::Incomplete),
+            Err(_) => Err(BodyError::TimedOut),
+        }
+    }
+
+    fn received(&mut self, data: Bytes) -> Bytes {
+        self.received_bytes += data.len() as u64;
+        if matches!(&self.source, Source::Connection(body) if body.is_end_stream()) {
+            self.source = Source::End;
+        }
+        data
     }
 
     /// The whole of it.
@@ -94,6 +169,9 @@ impl RequestBody {
     /// # Errors
     /// [`BodyError`]
     pub async fn read(&mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
+        if self.declared_length().is_some_and(|length| length > bytes_max as u64) {
+            return Err(BodyError::TooLarge);
+        }
         let mut whole = BytesMut::new();
         while let Some(piece) = self.next().await? {
             if whole.len() + piece.len() > bytes_max {
@@ -102,6 +180,17 @@ impl RequestBody {
             whole.extend_from_slice(&piece);
         }
         Ok(whole.freeze())
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let untaken = match std::mem::replace(&mut self.source, Source::End) {
+            Source::Connection(body) => Untaken::ToCome { body, is_begun: self.is_begun },
+            Source::Failed(_) => Untaken::Lost,
+            Source::Memory(_) | Source::End => return,
+        };
+        *self.rest.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(untaken);
     }
 }
 

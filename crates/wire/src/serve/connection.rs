@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use super::activity::Activity;
+use super::link::Link;
 use super::{Backend, ServeLimits, Server};
 
 /// How long a client may take for a TLS handshake.
@@ -105,14 +105,14 @@ async fn requests<B: Backend>(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let (builder, head_timeout) = (http(&server.limits), server.limits.head_timeout);
-    let activity = Arc::new(Activity::default());
+    let link = Arc::new(Link::default());
     let service = {
-        let activity = activity.clone();
+        let link = link.clone();
         service_fn(move |request| {
-            let open = activity.begin();
-            let (server, activity) = (server.clone(), activity.clone());
+            let open = link.activity.begin();
+            let (server, link) = (server.clone(), link.clone());
             async move {
-                let response = server.answer(request, Some(peer.ip()), activity).await;
+                let response = server.answer(request, Some(peer.ip()), link).await;
                 drop(open);
                 Ok::<_, std::convert::Infallible>(response)
             }
@@ -121,7 +121,7 @@ async fn requests<B: Backend>(
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     let ended = tokio::select! {
         ended = watcher.watch(connection) => ended,
-        () = activity.ceased(head_timeout) => return tracing::debug!(%peer, "a connection without a request is closed"),
+        () = link.activity.ceased(head_timeout) => return tracing::debug!(%peer, "a connection without a request is closed"),
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");

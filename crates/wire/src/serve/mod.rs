@@ -4,17 +4,23 @@
 //! and its time and scope checked → key looked up → body read → signature verified → [`Backend::call`] → answer written.
 //! A body is not read before its sender is known to name a key, and where its hash is declared in the head, not before the
 //! signature is verified.
+//!
+//! Beside the API there may be [`raw::Routes`], whose requests and answers stream: head → [`raw::Routes::takes`] →
+//! [`raw::Routes::answer`], which verifies for itself who asks.
 
 mod activity;
 mod answer;
 mod body;
 mod connection;
+mod file;
 mod inflate;
+mod link;
 mod log_text;
-mod request;
 pub mod raw;
+mod request;
 mod room;
 pub mod route;
+mod routed;
 mod stream;
 
 use std::future::Future;
@@ -37,6 +43,7 @@ use crate::sigv4::{SecretAccessKey, SigningKeyCache};
 pub use body::{BodyError, RequestBody};
 pub use connection::{Tls, serve};
 
+use raw::Routes;
 use room::Room;
 
 /// A boxed future.
@@ -190,6 +197,7 @@ pub struct Server<B> {
     stopping: watch::Sender<bool>,
     internal: Internal,
     observer: Observer,
+    routes: Option<Arc<dyn Routes>>,
 }
 
 impl<B: Backend> Server<B> {
@@ -199,6 +207,13 @@ impl<B: Backend> Server<B> {
         let bodies = Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max));
         let answers = Room::new(limits.answers_bytes_max);
         let (keys, stopping) = (SigningKeyCache::new(), watch::Sender::new(false));
-        Self { backend, limits, keys, bodies, answers, stopping, internal, observer }
+        Self { backend, limits, keys, bodies, answers, stopping, internal, observer, routes: None }
+    }
+
+    /// Hands the requests that `routes` takes to them instead of to the API.
+    #[must_use]
+    pub fn with_routes(mut self, routes: Arc<dyn Routes>) -> Self {
+        self.routes = Some(routes);
+        self
     }
 }

@@ -17,6 +17,8 @@ use super::body::RequestBody;
 
 /// Routes that are none of the AWS API's operations.
 pub trait Routes: Send + Sync + 'static {
+    /// Whose they are, for logs and metrics: `ecr`.
+    fn service(&self) -> &'static str;
     /// Whether a request is one of theirs; told from its head.
     fn takes(&self, parts: &Parts) -> bool;
     /// Answers a request. Never fails: whatever goes wrong is an answer.
@@ -43,7 +45,8 @@ pub struct RawRequest {
 pub struct RawResponse {
     /// Its status.
     pub status: StatusCode,
-    /// Its headers; the length is added where the body does not go with a HEAD.
+    /// Its headers. The length is the body's own; only with an empty body that answers HEAD, or of status 304, it is what
+    /// stands here.
     pub headers: HeaderMap,
     /// Its body.
     pub body: RawBody,

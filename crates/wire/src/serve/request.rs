@@ -12,10 +12,10 @@ use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::activity::Activity;
 use super::answer::AnswerBody;
 use super::body;
 use super::inflate::{GZIP, inflate};
+use super::link::Link;
 use super::log_text::LogText;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
@@ -38,12 +38,15 @@ impl<B: Backend> Server<B> {
         self: Arc<Self>,
         request: Request<Incoming>,
         source_ip: Option<IpAddr>,
-        activity: Arc<Activity>,
+        link: Arc<Link>,
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         if let Some(response) = (self.internal)(&parts) {
             return response.map(|full| AnswerBody::new(whole(full), Place::default()));
+        }
+        if let Some(routes) = self.routes.clone().filter(|routes| routes.takes(&parts)) {
+            return self.answer_routed(routes, Request::from_parts(parts, body), source_ip, link).await;
         }
         let mut exchange = Exchange {
             dialect: Dialect::of(&parts),
@@ -65,7 +68,7 @@ impl<B: Backend> Server<B> {
         let is_given_up = outcome.as_ref().is_err_and(|error| matches!(error.status, 408 | 413 | 503));
         let content = std::mem::take(&mut encoded.body);
         let body = match outcome {
-            Ok(Reply::Stream { events, .. }) => exchange.stream(&self, content, events, activity),
+            Ok(Reply::Stream { events, .. }) => exchange.stream(&self, content, events, link),
             Ok(Reply::Value(_)) | Err(_) => AnswerBody::new(content.into(), place),
         };
         respond(&encoded, body, &exchange.request_id, is_given_up)
@@ -279,13 +282,7 @@ impl Exchange {
     }
 
     /// A body that begins with `initial` and goes on with the events.
-    fn stream<B: Backend>(
-        &self,
-        server: &Server<B>,
-        initial: Vec<u8>,
-        events: Events,
-        activity: Arc<Activity>,
-    ) -> AnswerBody {
+    fn stream<B: Backend>(&self, server: &Server<B>, initial: Vec<u8>, events: Events, link: Arc<Link>) -> AnswerBody {
         let shape = self.target.and_then(|(model, target)| Some((target.protocol, model.events(target.operation)?)));
         let Some((protocol, shape)) = shape else {
             tracing::error!(request_id = %self.request_id, "an operation without events answers some");
@@ -299,7 +296,7 @@ impl Exchange {
             stopping: server.stopping.subscribe(),
             request_id: self.request_id.clone(),
         };
-        AnswerBody::stream(pump.start(initial, events), activity)
+        AnswerBody::stream(pump.start(initial, events), link)
     }
 
     fn report<B: Backend>(&self, server: &Server<B>, outcome: &Result<Reply, Error>, status: u16, started: Instant) {
