@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use blobs::{Blob, BlobError, Blobs, Digest};
 
-pub use session::{Session, UPLOAD_BYTES_MAX};
+pub use session::{Pieces, Published, Session, UPLOAD_BYTES_MAX};
 
 use session::Sessions;
 
@@ -73,7 +73,7 @@ impl Content {
     /// # Errors
     /// [`ContentError::Broken`] if the directory can be neither made nor opened.
     pub fn open(blobs: Blobs, uploads: &Path) -> Result<Self, ContentError> {
-        Ok(Self { blobs, sessions: Arc::new(Sessions::open(uploads)?) })
+        Ok(Self { sessions: Arc::new(Sessions::open(blobs.clone(), uploads)?), blobs })
     }
 
     /// Where the blobs are.
@@ -129,7 +129,7 @@ impl Content {
     /// # Errors
     /// [`ContentError`]
     pub async fn session(&self, upload_id: &str) -> Result<Session, ContentError> {
-        Sessions::session(&self.sessions, &self.blobs, upload_id).await
+        Sessions::session(&self.sessions, upload_id).await
     }
 
     /// Removes an upload's file, if there is one, without anybody waiting for it.
@@ -151,7 +151,11 @@ impl Content {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ContentError> + Send + 'static,
 ) -> Result<T, ContentError> {
-    let done = tokio::task::spawn_blocking(work).await;
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// What came of work on another thread.
+fn joined<T>(done: Result<Result<T, ContentError>, tokio::task::JoinError>) -> Result<T, ContentError> {
     // A panic in there has been printed; nothing else keeps the work from ending.
     done.map_err(|_| ContentError::Broken("its thread ended".to_owned()))?
 }

@@ -160,7 +160,7 @@ pub async fn finish(
     now: Timestamp,
 ) -> Result<Finished, Error> {
     let (id, size) = (held.record.name().to_owned(), held.session.length());
-    let (session, content) = match held.session.publish(digest.clone()).await {
+    let published = match held.session.publish(digest.clone()).await {
         Ok(published) => published,
         Err(ContentError::Mismatch { found }) => {
             cancel(ecr, repository, &id).await?;
@@ -168,7 +168,7 @@ pub async fn finish(
         }
         Err(error) => return Err(error.into()),
     };
-    let reference = BlobReference::new(content, size, now);
+    let reference = BlobReference::new(published.content, size, now);
     let mut attempts = Attempts::new();
     let existed = loop {
         let outcome = settle(ecr, repository, &id, digest, &reference).await;
@@ -176,7 +176,7 @@ pub async fn finish(
             break outcome?;
         }
     };
-    drop(session);
+    drop(published);
     ecr.content.discard(&id);
     Ok(Finished { size, existed })
 }

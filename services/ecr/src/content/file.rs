@@ -1,7 +1,7 @@
 //! The files of uploads, in one directory, named by the ids of the uploads.
 
 use std::fs::{DirBuilder, File};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -14,25 +14,74 @@ use super::ContentError;
 /// How much is read at once.
 pub(super) const READ_BUFFER_BYTES: usize = 256 * 1024;
 
+/// What stands behind an upload's id while its file is being copied.
+const COPY: &str = ".copy";
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
 /// The directory.
 #[derive(Debug)]
 pub(super) struct Directory(OwnedFd);
 
+/// An upload's file, at its beginning.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    /// Whether it has another name: that of a blob.
+    pub(super) is_blob: bool,
+}
+
 impl Directory {
+    /// Opens the directory, which is made if it is not there, and clears away copies that were not finished.
     pub(super) fn open(path: &Path) -> Result<Self, ContentError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        Ok(Self(File::open(path)?.into()))
+        let directory = Self(File::open(path)?.into());
+        for copy in directory.names()?.iter().filter(|name| name.strip_suffix(COPY).is_some_and(is_id)) {
+            directory.remove(copy)?;
+        }
+        Ok(directory)
     }
 
     /// Opens an upload's file, which is made if it is not there.
-    pub(super) fn file(&self, id: &str) -> Result<File, ContentError> {
+    pub(super) fn file(&self, id: &str) -> Result<Opened, ContentError> {
         if !is_id(id) {
             return Err(ContentError::Broken("an upload has an id that is none".to_owned()));
         }
+        match self.opened(id, OFlags::RDWR | OFlags::CREATE) {
+            // It is a blob, or was to become one when the process was killed; then it can be written to again.
+            Err(Errno::ACCESS) => self.opened(id, OFlags::RDONLY).and_then(|opened| {
+                if opened.is_blob {
+                    return Ok(opened);
+                }
+                rustix::fs::fchmod(&opened.file, PRIVATE)?;
+                self.opened(id, OFlags::RDWR)
+            }),
+            opened => opened,
+        }
+        .map_err(|error| std::io::Error::from(error).into())
+    }
+
+    fn opened(&self, name: &str, flags: OFlags) -> Result<Opened, Errno> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
-        let file = rustix::fs::openat2(&self.0, id, flags, Mode::RUSR | Mode::WUSR, resolve);
-        Ok(file.map_err(std::io::Error::from)?.into())
+        let mode = if flags.contains(OFlags::CREATE) { PRIVATE } else { Mode::empty() };
+        let file = rustix::fs::openat2(&self.0, name, flags | OFlags::CLOEXEC, mode, resolve)?;
+        let is_blob = rustix::fs::fstat(&file)?.st_nlink > 1;
+        Ok(Opened { file: file.into(), is_blob })
+    }
+
+    /// Gives an upload a file of its own in place of one that is a blob. It stands at its end.
+    pub(super) fn copy(&self, mut from: &File, id: &str) -> Result<File, ContentError> {
+        let name = format!("{id}{COPY}");
+        let copied = self.opened(&name, OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC).map_err(std::io::Error::from);
+        let copied = copied.and_then(|Opened { mut file, .. }| {
+            from.seek(SeekFrom::Start(0))?;
+            std::io::copy(&mut from, &mut file)?;
+            rustix::fs::renameat(&self.0, &name, &self.0, id)?;
+            Ok(file)
+        });
+        if copied.is_err() {
+            self.remove(&name)?;
+        }
+        Ok(copied?)
     }
 
     /// Removes an upload's file, if there is one.
@@ -45,16 +94,18 @@ impl Directory {
 
     /// The ids of all uploads that have a file.
     pub(super) fn list(&self) -> Result<Vec<String>, ContentError> {
-        let mut ids = Vec::new();
+        let mut names = self.names()?;
+        names.retain(|name| is_id(name));
+        Ok(names)
+    }
+
+    fn names(&self) -> Result<Vec<String>, ContentError> {
+        let mut names = Vec::new();
         for entry in Dir::read_from(self.0.as_fd()).map_err(std::io::Error::from)? {
             let entry = entry.map_err(std::io::Error::from)?;
-            if let Ok(name) = entry.file_name().to_str()
-                && is_id(name)
-            {
-                ids.push(name.to_owned());
-            }
+            names.extend(entry.file_name().to_str().map(str::to_owned));
         }
-        Ok(ids)
+        Ok(names)
     }
 }
 

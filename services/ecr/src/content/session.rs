@@ -2,20 +2,29 @@
 //!
 //! What has been received is what the file holds; its hash goes along in memory. A process that finds a file but no hash
 //! (it is another one than that which wrote, or has had many uploads since) reads the file once.
+//!
+//! A finished upload is not copied: its file gets the name of a blob, too, and keeps its own until the upload's record has
+//! gone. So a kill in between loses nothing, and a file that has two names is told from one that may be written to.
+
+mod receive;
+mod state;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blobs::{Blobs, Digest};
-use sha2::{Digest as _, Sha256, Sha512};
+use bytes::Bytes;
 use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
 
-use super::file::{Directory, each_piece};
-use super::{ContentError, blocking};
-use crate::digest::{Algorithm, ContentDigest};
+use super::file::Directory;
+use super::{ContentError, blocking, joined};
+use crate::digest::ContentDigest;
+
+pub use receive::Pieces;
+
+use state::State;
 
 /// The largest blob: ECR's quota of a layer's size, 52,000 MiB.
 pub const UPLOAD_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
@@ -25,6 +34,7 @@ const LIVE_MAX: usize = 512;
 /// All uploads of the process.
 #[derive(Debug)]
 pub(super) struct Sessions {
+    blobs: Blobs,
     directory: Directory,
     live: Mutex<Live>,
 }
@@ -42,35 +52,26 @@ struct Slot {
     used: u64,
 }
 
-/// An open upload.
-#[derive(Debug)]
-struct State {
-    file: File,
-    length: u64,
-    hasher: Sha256,
-}
-
 impl Sessions {
-    pub(super) fn open(path: &Path) -> Result<Self, ContentError> {
-        Ok(Self { directory: Directory::open(path)?, live: Mutex::default() })
+    pub(super) fn open(blobs: Blobs, path: &Path) -> Result<Self, ContentError> {
+        Ok(Self { blobs, directory: Directory::open(path)?, live: Mutex::default() })
     }
 
     pub(super) fn list(&self) -> Result<Vec<String>, ContentError> {
         self.directory.list()
     }
 
-    pub(super) async fn session(sessions: &Arc<Self>, blobs: &Blobs, id: &str) -> Result<Session, ContentError> {
+    pub(super) async fn session(sessions: &Arc<Self>, id: &str) -> Result<Session, ContentError> {
         let guard = sessions.slot(id).lock_owned().await;
-        if guard.is_some() {
-            return Ok(Session { blobs: blobs.clone(), guard });
+        let mut session = Session { sessions: sessions.clone(), id: id.to_owned(), guard };
+        if session.guard.is_some() {
+            return Ok(session);
         }
-        let (opener, id) = (sessions.clone(), id.to_owned());
-        let guard = blocking(move || {
-            let mut guard = guard;
-            *guard = Some(State::open(opener.directory.file(&id)?)?);
-            Ok(guard)
+        let opening = blocking(move || {
+            *session.guard = Some(State::open(&session.sessions.directory, &session.id)?);
+            Ok(session)
         });
-        Ok(Session { blobs: blobs.clone(), guard: guard.await? })
+        opening.await
     }
 
     /// Forgets an upload and removes its file. A session that is open still writes into a file without a name.
@@ -119,80 +120,24 @@ impl Live {
     }
 }
 
-impl State {
-    fn open(file: File) -> Result<Self, ContentError> {
-        let mut hasher = Sha256::new();
-        let length = each_piece(&file, |piece| {
-            hasher.update(piece);
-            Ok(())
-        })?;
-        Ok(Self { file, length, hasher })
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
-        let length = self.length.saturating_add(bytes.len() as u64);
-        if length > UPLOAD_BYTES_MAX {
-            return Err(ContentError::TooLarge);
-        }
-        if let Err(error) = self.file.write_all(bytes) {
-            // What came of it is taken back, so that the file is again what was acknowledged.
-            self.file.set_len(self.length)?;
-            self.file.seek(SeekFrom::Start(self.length))?;
-            return Err(error.into());
-        }
-        self.hasher.update(bytes);
-        self.length = length;
-        Ok(())
-    }
-
-    fn shorten(&mut self, length: u64) -> Result<(), ContentError> {
-        self.file.set_len(length)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        *self = Self::open(self.file.try_clone()?)?;
-        Ok(())
-    }
-
-    /// Its digest by an algorithm. The file stands anywhere afterwards.
-    fn digest(&mut self, algorithm: Algorithm) -> Result<ContentDigest, ContentError> {
-        match algorithm {
-            Algorithm::Sha256 => Ok(ContentDigest::from_sha256(&self.hasher.clone().finalize().into())),
-            Algorithm::Sha512 => {
-                self.file.seek(SeekFrom::Start(0))?;
-                let mut hasher = Sha512::new();
-                each_piece(&self.file, |piece| {
-                    hasher.update(piece);
-                    Ok(())
-                })?;
-                Ok(ContentDigest::from_sha512(&hasher.finalize().into()))
-            }
-        }
-    }
-
-    fn publish(&mut self, blobs: &Blobs, expected: &ContentDigest) -> Result<Digest, ContentError> {
-        let found = self.digest(expected.algorithm())?;
-        let outcome = if found == *expected { self.store(blobs) } else { Err(ContentError::Mismatch { found }) };
-        self.file.seek(SeekFrom::Start(self.length))?;
-        outcome
-    }
-
-    fn store(&mut self, blobs: &Blobs) -> Result<Digest, ContentError> {
-        let digest = Digest::from_bytes(self.hasher.clone().finalize().into());
-        if blobs.refresh(&digest)? {
-            return Ok(digest);
-        }
-        let mut writer = blobs.writer(UPLOAD_BYTES_MAX)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        each_piece(&self.file, |piece| Ok(writer.append(piece)?))?;
-        Ok(writer.finish_as(&digest)?)
-    }
-}
-
 /// One upload, held alone. Dropping it at any await leaves the upload whole: what has been begun is finished.
 #[derive(Debug)]
 pub struct Session {
-    blobs: Blobs,
+    sessions: Arc<Sessions>,
+    id: String,
     guard: OwnedMutexGuard<Option<State>>,
 }
+
+/// An upload that has become a blob, still held alone.
+#[derive(Debug)]
+pub struct Published {
+    /// The blob.
+    pub content: Digest,
+    _session: Session,
+}
+
+/// What goes on with a session on another thread.
+type Work<T> = JoinHandle<Result<(Session, T), ContentError>>;
 
 impl Session {
     /// How many bytes have been received.
@@ -200,12 +145,20 @@ impl Session {
         self.guard.as_ref().map_or(0, |state| state.length)
     }
 
-    /// Adds bytes. Afterwards they are in the file, or none of them is.
+    /// Adds bytes. Afterwards they are in the file, or none of them is. A body is better [received](Session::receive).
     ///
     /// # Errors
     /// [`ContentError::Full`], [`ContentError::TooLarge`]
-    pub async fn append(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, ContentError> {
-        self.with(move |state, _| state.append(bytes.as_ref())).await.map(|(session, ())| session)
+    pub async fn append(self, bytes: impl Into<Bytes>) -> Result<Self, ContentError> {
+        self.append_all(vec![bytes.into()]).await
+    }
+
+    async fn append_all(self, pieces: Vec<Bytes>) -> Result<Self, ContentError> {
+        done(self.start_append(pieces)).await.map(|(session, ())| session)
+    }
+
+    fn start_append(self, pieces: Vec<Bytes>) -> Work<()> {
+        self.start(move |state, sessions, id| state.append(&sessions.directory, id, &pieces))
     }
 
     /// Gives up what was received beyond `length` bytes.
@@ -213,35 +166,39 @@ impl Session {
     /// # Errors
     /// [`ContentError::Broken`]
     pub async fn shorten(self, length: u64) -> Result<Self, ContentError> {
-        self.with(move |state, _| state.shorten(length)).await.map(|(session, ())| session)
+        let shorten = self.start(move |state, sessions, id| state.shorten(&sessions.directory, id, length));
+        done(shorten).await.map(|(session, ())| session)
     }
 
     /// Makes what was received a blob, if it is what `expected` says. The upload stays until it is discarded, so that a
     /// process that dies before anything refers to the blob loses nothing.
     ///
     /// # Errors
-    /// [`ContentError::Mismatch`]
-    pub async fn publish(self, expected: ContentDigest) -> Result<(Self, Digest), ContentError> {
-        self.with(move |state, blobs| state.publish(blobs, &expected)).await
+    /// [`ContentError::Mismatch`], [`ContentError::Full`]
+    pub async fn publish(self, expected: ContentDigest) -> Result<Published, ContentError> {
+        let publish = self.start(move |state, sessions, _| state.publish(&sessions.blobs, &expected));
+        done(publish).await.map(|(session, content)| Published { content, _session: session })
     }
 
-    async fn with<T: Send + 'static>(
-        self,
-        work: impl FnOnce(&mut State, &Blobs) -> Result<T, ContentError> + Send + 'static,
-    ) -> Result<(Self, T), ContentError> {
-        blocking(move || {
-            let mut session = self;
-            let state =
-                session.guard.as_mut().expect("a session is made with an open state, and nothing takes it away");
-            let outcome = work(state, &session.blobs);
+    fn start<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(&mut State, &Sessions, &str) -> Result<T, ContentError> + Send + 'static,
+    ) -> Work<T> {
+        tokio::task::spawn_blocking(move || {
+            let state = self.guard.as_mut().expect("a session is made with an open state, and lost with it");
+            let outcome = work(state, &self.sessions, &self.id);
             if matches!(outcome, Err(ContentError::Broken(_))) {
                 // Who knows what the file holds: the next session reads it.
-                *session.guard = None;
+                *self.guard = None;
             }
-            outcome.map(|done| (session, done))
+            outcome.map(|done| (self, done))
         })
-        .await
     }
+}
+
+/// Waits for what goes on with a session.
+async fn done<T>(work: Work<T>) -> Result<(Session, T), ContentError> {
+    joined(work.await)
 }
 
 #[cfg(test)]
