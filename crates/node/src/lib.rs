@@ -2,10 +2,14 @@
 //!
 //! - [`protocol`] is what server and node say to each other at the node's socket.
 //! - [`client::Node`] is the server's handle: it connects, repeats and cancels by itself.
+//! - [`agent::Agent`] is the node itself: it owns the images' layers below its directory, unpacks them, brings them to the disk,
+//!   and removes those that nothing needs.
 //!
 //! The server's user owns the blobs, root owns what is unpacked from them. What the server says at the socket is checked like
-//! what a stranger says, since it listens to the network and may have been captured: the worst that it can ask for is images.
+//! what a stranger says, since it listens to the network and may have been captured: the worst that it can ask for is images,
+//! as many as there is room for. Of its blobs nothing is believed: they are verified while they are unpacked.
 
+pub mod agent;
 pub mod client;
 mod lines;
 pub mod protocol;

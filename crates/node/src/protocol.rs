@@ -24,7 +24,10 @@ pub const VERSION: u32 = 1;
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// The most images that one page tells of. The longest that a reference, a digest and a platform can be, so many times, fit
 /// into a line.
-pub const IMAGES_PAGE_MAX: usize = 500;
+pub const IMAGES_PAGE_MAX: usize = 200;
+
+/// The longest part of a platform that is told of, in bytes: it is what somebody wrote into an image.
+pub const PLATFORM_LENGTH_MAX: usize = 64;
 
 /// The first line of whoever connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +69,7 @@ pub enum ToNode<R> {
         /// What for.
         request: R,
     },
-    /// What was asked for is not wanted any more. It is answered all the same, with what came first.
+    /// What was asked for is not wanted any more. Nothing need be answered, and what is on its way may still come.
     Cancel {
         /// Which request.
         id: u64,
@@ -308,7 +311,7 @@ pub enum FailureKind {
 impl FailureKind {
     /// Whether the same request will fail the same way each time.
     pub fn is_permanent(self) -> bool {
-        matches!(self, Self::Mismatch | Self::Refused | Self::NoPlatform | Self::Unknown)
+        matches!(self, Self::Refused | Self::NoPlatform | Self::Unknown)
     }
 }
 

@@ -67,6 +67,13 @@ impl Store {
         }
     }
 
+    /// How many bytes the files of these layers have, without holes, each layer counted once; none if one is not there.
+    pub fn bytes_of(&self, layers: &[DiffId]) -> Option<u64> {
+        let state = self.state();
+        let layers: HashSet<&DiffId> = layers.iter().collect();
+        layers.into_iter().map(|diff_id| state.layers.get(diff_id).map(|stored| stored.unpacked.bytes)).sum()
+    }
+
     /// What there is.
     pub fn usage(&self) -> Usage {
         let state = self.state();

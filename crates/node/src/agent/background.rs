@@ -1,0 +1,65 @@
+//! What the node does without being asked, and how what takes long is kept out of the way of others.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::Agent;
+
+/// By how much long work stands behind everything else. The kernel derives the priority at the disk from it
+/// (`ioprio_set(2)`: the lowest but one of the best-effort class).
+const NICENESS: i32 = 10;
+/// The pause after layers could not be written to the disk.
+const SETTLE_PAUSE: Duration = Duration::from_secs(10);
+
+/// Does something on a thread of its own, at low priority; none if it panics or no thread can be had. It is not waited for when
+/// this is dropped.
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    let spawned = std::thread::Builder::new().name("pilvi-image".to_owned()).spawn(move || {
+        // Of this thread and those that it starts. Where it is refused the work is done all the same.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+        let _ = sender.send(work());
+    });
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread could be started");
+        return None;
+    }
+    receiver.await.ok()
+}
+
+/// Clears away what a crash left, and later, from time to time, the layers that nothing needs.
+pub(super) async fn sweep_and_collect(agent: Agent) {
+    let store = agent.0.store.clone();
+    if let Some(Err(error)) = aside(move || store.sweep()).await {
+        tracing::warn!(%error, "what a crash left of layers could not be removed");
+    }
+    let [first, period] = agent.0.options.collect_every;
+    let mut ticks = interval_at(Instant::now() + first, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let store = agent.0.store.clone();
+        match aside(move || store.collect()).await {
+            Some(Ok(collected)) if collected.layers > 0 => {
+                tracing::info!(collected.layers, collected.bytes, "layers that nothing needs were removed");
+            }
+            Some(Ok(_)) | None => {}
+            Some(Err(error)) => tracing::warn!(%error, "layers that nothing needs could not be removed"),
+        }
+    }
+}
+
+/// Has the layers that were unpacked reach the disk, so that they survive a loss of power.
+pub(super) async fn settle(agent: Agent) {
+    loop {
+        agent.0.unsettled.notified().await;
+        let store = agent.0.store.clone();
+        if let Some(Err(error)) = aside(move || store.settle()).await {
+            tracing::warn!(%error, "layers could not be written to the disk");
+            agent.0.unsettled.notify_one();
+            tokio::time::sleep(SETTLE_PAUSE).await;
+        }
+    }
+}

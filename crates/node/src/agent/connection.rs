@@ -1,0 +1,201 @@
+//! One connection, whose other side is believed nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::timeout;
+
+use super::background::aside;
+use super::{Agent, failure, images};
+use crate::client::CALLS_MAX;
+use crate::lines::{self, LineError, Lines};
+use crate::protocol::{
+    Answer, Collected, Failure, FailureKind, FromNode, Hello, Prepare, Request, ToNode, VERSION, Welcome,
+};
+
+/// How long whoever connects may take to say the first line.
+const HELLO_PATIENCE: Duration = Duration::from_secs(5);
+/// Lines that wait to be sent. What is quickly answered is not even looked up while so many wait.
+const LINES_WAITING_MAX: usize = 8;
+
+/// What whoever connected asks for, unread until its number is known.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Unread<'a>(#[serde(borrow)] &'a RawValue);
+
+/// A request under way.
+struct Running {
+    tasks: JoinSet<u64>,
+    by_id: HashMap<u64, AbortHandle>,
+}
+
+/// Why a connection is ended.
+#[derive(Debug, thiserror::Error)]
+enum Breach {
+    #[error(transparent)]
+    Line(#[from] LineError),
+    #[error("a line that is no message")]
+    NoMessage,
+    #[error("two requests of one number")]
+    Number,
+    #[error("no first line in time")]
+    Silent,
+}
+
+/// Serves it until it ends. What is then still under way ends with it.
+pub(super) async fn serve(agent: Agent, stream: UnixStream, _place: OwnedSemaphorePermit) {
+    let (from, to) = stream.into_split();
+    if let Err(breach) = converse(agent, Lines::new(from), to).await {
+        tracing::warn!(%breach, "a connection was ended");
+    }
+}
+
+async fn converse(agent: Agent, mut from: Lines<OwnedReadHalf>, mut to: OwnedWriteHalf) -> Result<(), Breach> {
+    if !greet(&mut from, &mut to).await? {
+        return Ok(());
+    }
+    let (sender, mut waiting) = mpsc::channel::<Vec<u8>>(LINES_WAITING_MAX);
+    let sending = async {
+        while let Some(line) = waiting.recv().await {
+            lines::send(&mut to, &line).await?;
+        }
+        Ok(())
+    };
+    // Whichever ends first ends the other.
+    tokio::select! {
+        ended = listen(agent, &mut from, sender) => ended,
+        ended = sending => ended,
+    }
+}
+
+/// Agrees on a version; no if there is none.
+async fn greet(from: &mut Lines<OwnedReadHalf>, to: &mut OwnedWriteHalf) -> Result<bool, Breach> {
+    let first = timeout(HELLO_PATIENCE, from.next()).await.map_err(|_| Breach::Silent)??;
+    // Whoever only looks whether somebody answers.
+    let Some(first) = first else { return Ok(false) };
+    let hello: Hello = serde_json::from_slice(first).map_err(|_| Breach::NoMessage)?;
+    let program = env!("CARGO_PKG_VERSION");
+    let is_known = hello.versions.contains(&VERSION);
+    let welcome = if is_known {
+        Welcome::Accepted { version: VERSION, program: program.to_owned(), pid: std::process::id() }
+    } else {
+        Welcome::Refused { reason: format!("this node is of version {program} and speaks protocol {VERSION}") }
+    };
+    lines::send(to, &lines::line(&welcome)?).await?;
+    Ok(is_known)
+}
+
+async fn listen(agent: Agent, from: &mut Lines<OwnedReadHalf>, sender: mpsc::Sender<Vec<u8>>) -> Result<(), Breach> {
+    let mut running = Running { tasks: JoinSet::new(), by_id: HashMap::new() };
+    while let Some(line) = from.next().await? {
+        let message: ToNode<Unread<'_>> = serde_json::from_slice(line).map_err(|_| Breach::NoMessage)?;
+        running.forget_the_ended();
+        let (id, request) = match message {
+            ToNode::Cancel { id } => {
+                running.by_id.remove(&id).inspect(AbortHandle::abort);
+                continue;
+            }
+            ToNode::Ask { id, request } => (id, serde_json::from_str(request.0.get())),
+        };
+        if running.by_id.contains_key(&id) {
+            return Err(Breach::Number);
+        }
+        let failure = match request {
+            Ok(request) if running.tasks.len() < CALLS_MAX => {
+                let task = answer(agent.clone(), id, request, sender.clone());
+                running.by_id.insert(id, running.tasks.spawn(task));
+                continue;
+            }
+            Ok(_) => Failure::new(FailureKind::Busy, "too many requests at one time"),
+            Err(error) => Failure::new(FailureKind::Unknown, format!("not understood: {error}")),
+        };
+        send(&sender, &FromNode::Failed { id, failure }).await;
+    }
+    Ok(())
+}
+
+impl Running {
+    fn forget_the_ended(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            match ended {
+                Ok(id) => self.by_id.remove(&id),
+                // It was cancelled, and is forgotten already; or it panicked, and its number is not used again.
+                Err(_) => None,
+            };
+        }
+    }
+}
+
+/// Answers one request; its number is the task's result.
+async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Vec<u8>>) -> u64 {
+    let answered = match request {
+        Request::Prepare(wanted) => prepare(&agent, id, wanted, &sender).await,
+        Request::Prune => prune(agent).await,
+        quick => {
+            // What may be long is not made before there is room for it.
+            let Ok(room) = sender.reserve().await else { return id };
+            let looked_up = spawn_blocking(move || look_up(&agent, quick)).await;
+            if let Some(line) = line_of(id, looked_up.unwrap_or_else(|_| Err(broken()))) {
+                room.send(line);
+            }
+            return id;
+        }
+    };
+    if let Some(line) = line_of(id, answered) {
+        // If nobody takes it, the connection has ended.
+        let _ = sender.send(line).await;
+    }
+    id
+}
+
+async fn prepare(agent: &Agent, id: u64, wanted: Prepare, sender: &mpsc::Sender<Vec<u8>>) -> Result<Answer, Failure> {
+    let sender = sender.clone();
+    let report = move |progress| {
+        // What does not fit is overtaken by the next.
+        if let (Ok(room), Ok(line)) = (sender.try_reserve(), lines::line(&FromNode::Progress { id, progress })) {
+            room.send(line);
+        }
+    };
+    agent.prepare(wanted, report).await.map(Answer::Prepared)
+}
+
+async fn prune(agent: Agent) -> Result<Answer, Failure> {
+    let collected = aside(move || agent.0.store.collect()).await.ok_or_else(broken)?;
+    let ::images::Collected { layers, bytes } = collected.map_err(|error| failure::of(&error))?;
+    Ok(Answer::Collected(Collected { layers, bytes }))
+}
+
+fn look_up(agent: &Agent, request: Request) -> Result<Answer, Failure> {
+    Ok(match request {
+        Request::Images { after } => Answer::Images(images::page(&agent.0.store, after.as_ref())),
+        Request::Forget { reference } => Answer::Forgotten(agent.0.recorded.forget(&agent.0.store, &reference)?),
+        Request::Usage => Answer::Usage(agent.usage()),
+        Request::Status => Answer::Status(agent.status()),
+        Request::Prepare(_) | Request::Prune => return Err(broken()),
+    })
+}
+
+fn broken() -> Failure {
+    Failure::new(FailureKind::Internal, "the node could not do it")
+}
+
+fn line_of(id: u64, answered: Result<Answer, Failure>) -> Option<Vec<u8>> {
+    let message = match answered {
+        Ok(answer) => FromNode::Done { id, answer },
+        Err(failure) => FromNode::Failed { id, failure },
+    };
+    // Each message has its limits, and fits.
+    lines::line(&message).inspect_err(|error| tracing::error!(%error, "an answer cannot be sent")).ok()
+}
+
+async fn send(sender: &mpsc::Sender<Vec<u8>>, message: &FromNode) {
+    if let Ok(line) = lines::line(message) {
+        let _ = sender.send(line).await;
+    }
+}

@@ -1,0 +1,174 @@
+//! The node itself: what answers at its socket, and what it does by itself.
+
+mod admission;
+mod background;
+mod connection;
+mod failure;
+mod images;
+mod prepare;
+mod progress;
+mod space;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::images::{Error, Options as ImageOptions, Store};
+use base::{Clock, SystemClock, Timestamp};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::protocol::{Status, Usage};
+use admission::{Admission, Admitted};
+use images::Recorded;
+
+/// Images that are prepared at one time. Each uses as many threads as the store has workers, at most.
+const PREPARES_AT_ONCE: usize = 2;
+/// Images that are being prepared or wait for it; who asks for more is told to come back.
+const PREPARES_MAX: usize = 256;
+/// Where the layers and images are, within the node's directory.
+const IMAGES: &str = "images";
+/// How long accepting pauses when this process may open no more files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a node is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The node's own directory, which nobody else can write to.
+    pub directory: PathBuf,
+    /// The directory of the blobs, which the server's user can write to. It may come into being later.
+    pub blobs: PathBuf,
+    /// The server's user: who is admitted beside root.
+    pub owner: u32,
+    /// How layers are unpacked and kept.
+    pub images: ImageOptions,
+    /// How many bytes of the directory's file system are left to others, whatever the server asks for.
+    pub spare_bytes: u64,
+    /// The first collection after the start, and the pause between two.
+    pub collect_every: [Duration; 2],
+}
+
+/// A node whose directory is open; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Agent(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    store: Store,
+    recorded: Recorded,
+    started_at: Timestamp,
+    admission: Admission,
+    /// The right to prepare an image now, and to wait for that right.
+    turns: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    /// There are layers that are not on the disk yet.
+    unsettled: Notify,
+    stopping: AtomicBool,
+}
+
+impl Options {
+    /// What everybody has.
+    pub fn new(directory: impl Into<PathBuf>, blobs: impl Into<PathBuf>, owner: u32) -> Self {
+        Self {
+            directory: directory.into(),
+            blobs: blobs.into(),
+            owner,
+            images: ImageOptions::default(),
+            spare_bytes: 256 * 1024 * 1024,
+            collect_every: [Duration::from_secs(600), Duration::from_secs(3600)],
+        }
+    }
+}
+
+impl Agent {
+    /// Opens the node's directory. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while another process has it open, [`Error::Insecure`] if another user could write to it.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let store = Store::open(&options.directory.join(IMAGES), options.images.clone())?;
+        let recorded = Recorded::of(&store);
+        Ok(Self(Arc::new(Inner {
+            recorded,
+            store,
+            started_at: SystemClock.now(),
+            admission: Admission::of(options.owner),
+            turns: Arc::new(Semaphore::new(PREPARES_AT_ONCE)),
+            queue: Arc::new(Semaphore::new(PREPARES_MAX)),
+            unsettled: Notify::new(),
+            stopping: AtomicBool::new(false),
+            options,
+        })))
+    }
+
+    /// Answers at a socket until told to stop. What is being prepared then stops, and has stopped when this returns: so
+    /// long that takes, which is never much.
+    pub async fn serve(&self, listener: &UnixListener, stop: impl Future<Output = ()>) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(background::sweep_and_collect(self.clone()));
+        tasks.spawn(background::settle(self.clone()));
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.take(stream, &mut tasks),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+        self.0.stopping.store(true, Ordering::Relaxed);
+        tasks.shutdown().await;
+        // Each turn is held by a thread that prepares.
+        let _ = self.0.turns.acquire_many(u32::try_from(PREPARES_AT_ONCE).unwrap_or(u32::MAX)).await;
+    }
+
+    fn take(&self, stream: UnixStream, tasks: &mut JoinSet<()>) {
+        let uid = match stream.peer_cred() {
+            Ok(peer) => peer.uid(),
+            Err(error) => return tracing::warn!(%error, "who connects is not known"),
+        };
+        match self.0.admission.admit(uid) {
+            Admitted::Yes(place) => {
+                tasks.spawn(connection::serve(self.clone(), stream, place));
+            }
+            Admitted::Full => tracing::warn!(uid, "a user has too many connections: one more is turned away"),
+            Admitted::No => tracing::warn!(uid, "a user who has no business here is turned away"),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let inner = &self.0;
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let preparing = PREPARES_AT_ONCE.saturating_sub(inner.turns.available_permits());
+        let queued = PREPARES_MAX.saturating_sub(inner.queue.available_permits());
+        Status {
+            pid: std::process::id(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: inner.started_at,
+            preparing: count(preparing),
+            waiting: count(queued.saturating_sub(preparing)),
+            usage: self.usage(),
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        let ::images::Usage { images, leases: _, layers, entries, bytes, unneeded_bytes } = self.0.store.usage();
+        Usage { images, layers, entries, bytes, unneeded_bytes }
+    }
+
+    fn directory(&self) -> &Path {
+        &self.0.options.directory
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
+    }
+}

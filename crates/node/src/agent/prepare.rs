@@ -1,0 +1,81 @@
+//! Preparing an image: waiting for a turn, then unpacking it aside.
+
+use std::sync::Arc;
+
+use images::{Image, Platform};
+use tokio::sync::TryAcquireError;
+
+use super::background::aside;
+use super::progress::{Tracker, Unwanted};
+use super::{Agent, failure};
+use crate::protocol::{Failure, FailureKind, Prepare, PreparedImage, Progress};
+
+/// Sets its flag when it is dropped.
+struct UntilDropped(Unwanted);
+
+impl Drop for UntilDropped {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+impl Agent {
+    /// Prepares an image, when it is its turn. Dropping the future ends it.
+    pub(super) async fn prepare(
+        &self,
+        wanted: Prepare,
+        report: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<PreparedImage, Failure> {
+        let queued = match Arc::clone(&self.0.queue).try_acquire_owned() {
+            Ok(queued) => queued,
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+                return Err(Failure::new(FailureKind::Busy, "too many images wait to be prepared"));
+            }
+        };
+        // Nobody closes it.
+        let turn = Arc::clone(&self.0.turns).acquire_owned().await.ok();
+        let unwanted = Unwanted::default();
+        let _until_dropped = UntilDropped(unwanted.clone());
+        let agent = self.clone();
+        let prepared = aside(move || {
+            let prepared = agent.prepare_now(&wanted, &unwanted, &report);
+            // Whoever has seen the answer finds the turn free.
+            drop((turn, queued));
+            prepared
+        });
+        let broken = || Failure::new(FailureKind::Internal, "preparing the image broke off");
+        prepared.await.unwrap_or_else(|| Err(broken()))
+    }
+
+    fn prepare_now(
+        &self,
+        wanted: &Prepare,
+        unwanted: &Unwanted,
+        report: &(dyn Fn(Progress) + Sync),
+    ) -> Result<PreparedImage, Failure> {
+        let store = &self.0.store;
+        // Opened anew each time: it may have come into being, or been restored, since.
+        let blobs = blobs::Reader::open_root(&self.0.options.blobs)
+            .map_err(|error| Failure::new(FailureKind::NotFound, format!("there are no blobs: {error}")))?;
+        let machine = wanted.platform.clone().unwrap_or_else(Platform::host);
+        let image = Image::resolve(&blobs, &wanted.root, &machine).map_err(|error| failure::of(&error))?;
+        let tracker = Tracker::new(self, &image, unwanted, report);
+        let prepared = store.prepare(&image, &blobs, &tracker).map_err(|error| match tracker.was_short() {
+            true => Failure::new(FailureKind::Full, "the disk is nearly full, and what is left is not for images"),
+            false => failure::of(&error),
+        });
+        // Also what was finished of an image that failed.
+        self.0.unsettled.notify_one();
+        let prepared = prepared?;
+        if let Some(reference) = &wanted.reference {
+            self.0.recorded.record(store, reference, &image, &prepared)?;
+        }
+        Ok(PreparedImage {
+            manifest: image.manifest,
+            config: image.config,
+            layers: prepared.layers().to_vec(),
+            // They are held.
+            unpacked_bytes: store.bytes_of(prepared.layers()).unwrap_or_default(),
+        })
+    }
+}
