@@ -13,3 +13,4 @@ pub mod agent;
 pub mod client;
 mod lines;
 pub mod protocol;
+pub mod supply;

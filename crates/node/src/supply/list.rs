@@ -1,0 +1,56 @@
+//! Which images are known here.
+
+use std::collections::BTreeMap;
+
+use images::Reference;
+
+use super::{Listed, Origin, Supply, SupplyError, record};
+
+impl Supply {
+    /// All images that have a name here, in the order of the names: what was pulled, and what the node has ready.
+    ///
+    /// # Errors
+    /// When the state cannot be read or the node does not answer.
+    pub async fn images(&self) -> Result<Vec<Listed>, SupplyError> {
+        let parts = &self.means.parts;
+        let mut images: BTreeMap<Reference, Listed> = BTreeMap::new();
+        for image in record::all(&parts.store).await? {
+            let image = image.value;
+            let listed = Listed {
+                reference: image.reference.clone(),
+                manifest: image.manifest,
+                platform: image.platform,
+                blob_bytes: image.blob_bytes,
+                unpacked_bytes: None,
+                since: image.pulled,
+                origin: Origin::Pulled,
+            };
+            images.insert(image.reference, listed);
+        }
+        let ready = match &parts.node {
+            Some(node) => node.images().await?,
+            None => Vec::new(),
+        };
+        for image in ready {
+            let unpacked_bytes = image.ready.then_some(image.unpacked_bytes);
+            match images.get_mut(&image.reference) {
+                // What was pulled since then is not unpacked yet.
+                Some(listed) if listed.manifest == image.manifest => listed.unpacked_bytes = unpacked_bytes,
+                Some(_) => {}
+                None => {
+                    let listed = Listed {
+                        reference: image.reference.clone(),
+                        manifest: image.manifest,
+                        platform: image.platform,
+                        blob_bytes: image.blob_bytes,
+                        unpacked_bytes,
+                        since: image.recorded_at,
+                        origin: Origin::Registry,
+                    };
+                    images.insert(image.reference, listed);
+                }
+            }
+        }
+        Ok(images.into_values().collect())
+    }
+}

@@ -1,0 +1,116 @@
+//! Who the supply of images deals with, as it sees them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use images::remote::{self, Fetched, Registries, RemoteError, Sink};
+use images::{Platform, Reference};
+
+use super::Local;
+use crate::client::{Node, NodeError};
+use crate::protocol::{Collected, ImageInfo, Prepare, PreparedImage, Progress};
+
+/// What an asynchronous method of a trait returns.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The registry on this machine. Its blobs are here: nothing of it is ever downloaded.
+pub trait LocalRegistry: Send + Sync {
+    /// What a name means there.
+    ///
+    /// # Errors
+    /// What went wrong, for whoever asked.
+    fn resolve<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Local, String>>;
+}
+
+/// The registries elsewhere.
+pub trait Upstream: Send + Sync {
+    /// Brings the documents and layers of an image for a machine to `sink`.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    fn fetch<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        sink: Arc<dyn Sink>,
+        progress: Arc<dyn remote::Progress>,
+    ) -> BoxFuture<'a, Result<Fetched, RemoteError>>;
+}
+
+/// What is to be fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The image.
+    pub reference: &'a Reference,
+    /// The machine that it is for.
+    pub machine: &'a Platform,
+    /// Who asks.
+    pub credentials: Option<&'a remote::Credentials>,
+}
+
+/// Who makes images ready to run.
+pub trait Unpacker: Send + Sync {
+    /// Makes an image ready from blobs that are here.
+    ///
+    /// # Errors
+    /// [`NodeError`]
+    fn prepare<'a>(
+        &'a self,
+        image: &'a Prepare,
+        on_progress: Box<dyn FnMut(&Progress) + Send + 'a>,
+    ) -> BoxFuture<'a, Result<PreparedImage, NodeError>>;
+
+    /// The images that it has names of.
+    ///
+    /// # Errors
+    /// [`NodeError`]
+    fn images(&self) -> BoxFuture<'_, Result<Vec<ImageInfo>, NodeError>>;
+
+    /// Makes a reference name nothing. Answers whether it named something.
+    ///
+    /// # Errors
+    /// [`NodeError`]
+    fn forget<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<bool, NodeError>>;
+
+    /// Removes the layers that nothing needs.
+    ///
+    /// # Errors
+    /// [`NodeError`]
+    fn prune(&self) -> BoxFuture<'_, Result<Collected, NodeError>>;
+}
+
+impl Upstream for Registries {
+    fn fetch<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        sink: Arc<dyn Sink>,
+        progress: Arc<dyn remote::Progress>,
+    ) -> BoxFuture<'a, Result<Fetched, RemoteError>> {
+        Box::pin(async move {
+            let repository = self.repository(wanted.reference, wanted.credentials.cloned())?;
+            let root = repository.resolve().await?;
+            repository.fetch(&root, wanted.machine, sink, progress).await
+        })
+    }
+}
+
+impl Unpacker for Node {
+    fn prepare<'a>(
+        &'a self,
+        image: &'a Prepare,
+        on_progress: Box<dyn FnMut(&Progress) + Send + 'a>,
+    ) -> BoxFuture<'a, Result<PreparedImage, NodeError>> {
+        Box::pin(Self::prepare(self, image, on_progress))
+    }
+
+    fn images(&self) -> BoxFuture<'_, Result<Vec<ImageInfo>, NodeError>> {
+        Box::pin(Self::images(self))
+    }
+
+    fn forget<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<bool, NodeError>> {
+        Box::pin(Self::forget(self, reference))
+    }
+
+    fn prune(&self) -> BoxFuture<'_, Result<Collected, NodeError>> {
+        Box::pin(Self::prune(self))
+    }
+}

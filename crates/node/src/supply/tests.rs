@@ -1,0 +1,353 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base::{Clock, Timestamp};
+use images::remote::{Arrival, Credentials, Fetched, RemoteError, Sink};
+use images::{Algorithm, Descriptor, DiffId, Digest, Platform, Reference};
+use store::Scope;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::client::NodeError;
+use crate::protocol::{Collected, Failure, FailureKind, ImageInfo, Prepare, PreparedImage};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// An image of one layer: its root, and all its blobs.
+struct Sample {
+    root: Descriptor,
+    blobs: Vec<(Descriptor, Vec<u8>)>,
+}
+
+fn described(media_type: &str, bytes: &[u8]) -> Descriptor {
+    let digest = Digest::of(Algorithm::Sha256, bytes);
+    Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64, platform: None }
+}
+
+fn sample(content: &str) -> Sample {
+    let layer = content.repeat(1000).into_bytes();
+    let layer_blob = described(LAYER, &layer);
+    let host = Platform::host();
+    let config = serde_json::json!({
+        "architecture": host.architecture, "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [layer_blob.digest] }
+    });
+    let config = config.to_string().into_bytes();
+    let config_blob = described(CONFIG, &config);
+    let manifest = serde_json::json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": config_blob, "layers": [layer_blob]
+    });
+    let manifest = manifest.to_string().into_bytes();
+    let root = described(MANIFEST, &manifest);
+    Sample { blobs: vec![(root.clone(), manifest), (config_blob, config), (layer_blob, layer)], root }
+}
+
+/// Registries elsewhere: images by name, and a gate that each fetch passes.
+struct Elsewhere {
+    images: Mutex<BTreeMap<String, Sample>>,
+    gate: Semaphore,
+    fetches: AtomicUsize,
+}
+
+impl Upstream for Elsewhere {
+    fn fetch<'a>(
+        &'a self,
+        wanted: Wanted<'a>,
+        sink: Arc<dyn Sink>,
+        progress: Arc<dyn images::remote::Progress>,
+    ) -> BoxFuture<'a, Result<Fetched, RemoteError>> {
+        Box::pin(async move {
+            self.fetches.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.unwrap().forget();
+            let images = self.images.lock().unwrap();
+            let sample = images.get(&wanted.reference.to_string()).ok_or(RemoteError::Stopped)?;
+            let mut moved_bytes = 0;
+            for (blob, bytes) in &sample.blobs {
+                progress.planned(blob);
+                if !sink.has(blob).unwrap() {
+                    let mut partial = sink.begin(blob).unwrap();
+                    partial.append(bytes).unwrap();
+                    partial.finish(&blob.digest).unwrap();
+                    moved_bytes += blob.size;
+                }
+                progress.finished(blob, Arrival::Fetched { resumed_bytes: 0 });
+            }
+            let blobs: Vec<Descriptor> = sample.blobs.iter().map(|(blob, _)| blob.clone()).collect();
+            let (manifest, config, layers) = (blobs[0].clone(), blobs[1].clone(), vec![blobs[2].clone()]);
+            Ok(Fetched { root: sample.root.clone(), manifest, config, layers, blobs, moved_bytes })
+        })
+    }
+}
+
+/// A node that has names and no layers.
+#[derive(Default)]
+struct Names {
+    images: Mutex<BTreeMap<Reference, Digest>>,
+    prunes: AtomicUsize,
+    refuses: bool,
+}
+
+impl Unpacker for Names {
+    fn prepare<'a>(
+        &'a self,
+        image: &'a Prepare,
+        mut on_progress: Box<dyn FnMut(&crate::protocol::Progress) + Send + 'a>,
+    ) -> BoxFuture<'a, Result<PreparedImage, NodeError>> {
+        Box::pin(async move {
+            if self.refuses {
+                return Err(Failure::new(FailureKind::Refused, "a bomb").into());
+            }
+            let digest = image.root.digest;
+            on_progress(&crate::protocol::Progress {
+                layer: digest,
+                layer_bytes_done: 1,
+                layer_bytes_total: 1,
+                layers_done: 1,
+                layers_total: 1,
+                bytes_done: 7,
+                bytes_total: 7,
+            });
+            self.images.lock().unwrap().insert(image.reference.clone().unwrap(), digest);
+            let layers = vec![DiffId::from(digest)];
+            Ok(PreparedImage { manifest: digest, config: digest, layers, unpacked_bytes: 7 })
+        })
+    }
+
+    fn images(&self) -> BoxFuture<'_, Result<Vec<ImageInfo>, NodeError>> {
+        let info = |(reference, manifest): (&Reference, &Digest)| ImageInfo {
+            reference: reference.clone(),
+            manifest: *manifest,
+            config: *manifest,
+            platform: Platform::host(),
+            blob_bytes: 5,
+            unpacked_bytes: 7,
+            ready: true,
+            recorded_at: Timestamp::from_millis(1),
+        };
+        let images = self.images.lock().unwrap().iter().map(info).collect();
+        Box::pin(async { Ok(images) })
+    }
+
+    fn forget<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<bool, NodeError>> {
+        Box::pin(async { Ok(self.images.lock().unwrap().remove(reference).is_some()) })
+    }
+
+    fn prune(&self) -> BoxFuture<'_, Result<Collected, NodeError>> {
+        self.prunes.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(Collected { layers: 1, bytes: 10 }) })
+    }
+}
+
+/// The registry at `here.example`.
+#[derive(Default)]
+struct Here(Mutex<BTreeMap<String, Descriptor>>);
+
+impl LocalRegistry for Here {
+    fn resolve<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Local, String>> {
+        let found = self.0.lock().unwrap().get(reference.repository()).cloned();
+        let reference = reference.clone();
+        Box::pin(async move {
+            Ok(match (reference.registry() == "here.example", found) {
+                (false, _) => Local::Elsewhere,
+                (true, None) => Local::Missing,
+                (true, Some(root)) => Local::Found { reference, root: Box::new(root) },
+            })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(12)
+    }
+}
+
+struct Bed {
+    _directory: tempfile::TempDir,
+    store: Store,
+    blobs: Blobs,
+    here: Arc<Here>,
+    elsewhere: Arc<Elsewhere>,
+    node: Arc<Names>,
+    supply: Supply,
+}
+
+fn bed_with(node: Option<Names>) -> Bed {
+    let directory = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open_root(&directory.path().join("blobs")).unwrap();
+    let store = Store::in_memory(store::StoreOptions::default());
+    let here = Arc::new(Here::default());
+    let images = Mutex::new(BTreeMap::from([("far.example/app:latest".to_owned(), sample("one"))]));
+    let elsewhere = Arc::new(Elsewhere { images, gate: Semaphore::new(100), fetches: AtomicUsize::new(0) });
+    let has_node = node.is_some();
+    let node = Arc::new(node.unwrap_or_default());
+    let parts = Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        local: here.clone(),
+        upstream: elsewhere.clone(),
+        node: has_node.then(|| node.clone() as Arc<dyn Unpacker>),
+        clock: Arc::new(Noon),
+        blob_grace: Duration::ZERO,
+    };
+    let supply = Supply::new(parts, &directory.path().join("downloads")).unwrap();
+    Bed { _directory: directory, store, blobs, here, elsewhere, node, supply }
+}
+
+fn bed() -> Bed {
+    bed_with(Some(Names::default()))
+}
+
+fn order(reference: &str) -> Order {
+    Order { reference: reference.parse().unwrap(), platform: None, credentials: None }
+}
+
+fn names(images: &[Listed]) -> Vec<String> {
+    images.iter().map(|image| image.reference.to_string()).collect()
+}
+
+#[tokio::test]
+async fn an_image_from_elsewhere_is_downloaded_recorded_and_unpacked() {
+    let bed = bed();
+    let pulling = bed.supply.pull(order("far.example/app"));
+    let pulled = pulling.outcome().await.unwrap();
+    assert!(!pulled.is_local && pulled.downloaded_bytes > 3000);
+    assert_eq!(pulled.prepared.unwrap().unpacked_bytes, 7);
+    assert_eq!(pulling.progress().borrow().phase, Phase::Unpacking);
+    let needed = bed.store.referenced_blobs().await.unwrap();
+    assert_eq!(needed.len(), 3, "manifest, configuration and layer are all named by its record");
+    let images = bed.supply.images().await.unwrap();
+    assert_eq!(names(&images), ["far.example/app:latest"]);
+    assert_eq!((images[0].origin, images[0].blob_bytes, images[0].unpacked_bytes), (Origin::Pulled, 3000, Some(7)));
+    let again = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    assert_eq!(again.downloaded_bytes, 0);
+}
+
+#[tokio::test]
+async fn an_image_of_the_registry_here_moves_no_byte() {
+    let bed = bed();
+    let sample = sample("local");
+    for (_, bytes) in &sample.blobs {
+        bed.blobs.put(bytes).unwrap();
+    }
+    bed.here.0.lock().unwrap().insert("team/web".to_owned(), sample.root.clone());
+    let pulled = bed.supply.pull(order("here.example/team/web:v1")).outcome().await.unwrap();
+    assert!(pulled.is_local && pulled.prepared.is_some());
+    assert_eq!((pulled.downloaded_bytes, bed.elsewhere.fetches.load(Ordering::SeqCst)), (0, 0));
+    let missing = bed.supply.pull(order("here.example/other")).outcome().await.unwrap_err();
+    assert!(matches!(*missing, SupplyError::Missing { .. }), "{missing}");
+    let images = bed.supply.images().await.unwrap();
+    assert_eq!((images.len(), images[0].origin), (1, Origin::Registry));
+}
+
+#[tokio::test]
+async fn without_a_node_images_are_kept_and_what_is_no_image_is_told() {
+    let bed = bed_with(None);
+    let pulled = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    assert_eq!(pulled.prepared, None);
+    assert_eq!(bed.supply.images().await.unwrap()[0].unpacked_bytes, None);
+    let artifact = described(MANIFEST, b"{}");
+    bed.blobs.put(b"{}").unwrap();
+    bed.here.0.lock().unwrap().insert("artifact".to_owned(), artifact);
+    let refused = bed.supply.pull(order("here.example/artifact")).outcome().await.unwrap_err();
+    assert!(matches!(*refused, SupplyError::Image { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn the_same_pulls_at_one_time_are_one_and_others_credentials_are_another() {
+    let bed = bed();
+    bed.elsewhere.gate.forget_permits(100);
+    let secret = Order { credentials: Some(Credentials::password("u", "p")), ..order("far.example/app") };
+    let pulls = [order("far.example/app"), order("far.example/app"), secret].map(|order| bed.supply.pull(order));
+    bed.elsewhere.gate.add_permits(3);
+    for pulling in &pulls {
+        pulling.outcome().await.unwrap();
+    }
+    assert_eq!(bed.elsewhere.fetches.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_pull_that_nobody_waits_for_any_more_ends() {
+    let bed = bed();
+    bed.elsewhere.gate.forget_permits(100);
+    let pulling = bed.supply.pull(order("far.example/app"));
+    let mut progress = pulling.progress();
+    drop(pulling);
+    while progress.changed().await.is_ok() {}
+    assert!(bed.supply.images().await.unwrap().is_empty());
+    bed.elsewhere.gate.add_permits(1);
+    assert!(bed.supply.pull(order("far.example/app")).outcome().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_tag_that_moved_keeps_only_what_it_means_now() {
+    let bed = bed();
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    let moved = sample("two");
+    let root = moved.root.digest;
+    bed.elsewhere.images.lock().unwrap().insert("far.example/app:latest".to_owned(), moved);
+    let pulled = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    assert_eq!(pulled.root, root);
+    assert_eq!(bed.supply.images().await.unwrap().len(), 1);
+    assert_eq!(bed.store.referenced_blobs().await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_unpacked_is_listed_until_it_is_removed() {
+    let bed = bed_with(Some(Names { refuses: true, ..Names::default() }));
+    let failed = bed.supply.pull(order("far.example/app")).outcome().await.unwrap_err();
+    assert_eq!(chain(&*failed), "far.example/app:latest is here and was not unpacked: a bomb");
+    let images = bed.supply.images().await.unwrap();
+    assert_eq!((images.len(), images[0].unpacked_bytes), (1, None));
+    assert!(bed.supply.remove(&images[0].reference).await.unwrap());
+    assert!(!bed.supply.remove(&images[0].reference).await.unwrap());
+    assert!(bed.supply.images().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_pruned_is_what_nothing_needs_and_on_demand_what_was_pulled() {
+    let bed = bed();
+    let local = sample("local");
+    for (_, bytes) in &local.blobs {
+        bed.blobs.put(bytes).unwrap();
+    }
+    bed.here.0.lock().unwrap().insert("kept".to_owned(), local.root.clone());
+    for reference in ["here.example/kept", "far.example/app"] {
+        bed.supply.pull(order(reference)).outcome().await.unwrap();
+    }
+    let gone: Reference = "here.example/gone".parse().unwrap();
+    bed.node.images.lock().unwrap().insert(gone, local.root.digest);
+    let pruned = bed.supply.prune(Prune::Unneeded).await.unwrap();
+    assert_eq!((pruned.images, pruned.layers, pruned.layer_bytes), (1, 1, 10));
+    assert_eq!(pruned.blobs, 3, "the blobs of the local image have no record in this test");
+    let images = bed.supply.images().await.unwrap();
+    assert_eq!(names(&images), ["far.example/app:latest", "here.example/kept:latest"]);
+    let pruned = bed.supply.prune(Prune::Pulled).await.unwrap();
+    assert_eq!((pruned.images, pruned.blobs), (1, 3));
+    assert!(pruned.blob_bytes > 3000);
+    assert_eq!(names(&bed.supply.images().await.unwrap()), ["here.example/kept:latest"]);
+}
+
+#[tokio::test]
+async fn an_image_of_the_registry_here_is_not_removed_behind_its_back() {
+    let bed = bed();
+    bed.here.0.lock().unwrap().insert("kept".to_owned(), sample("x").root);
+    let refused = bed.supply.remove(&"here.example/kept".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, SupplyError::InRegistry { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn the_record_of_an_image_is_the_installations() {
+    let bed = bed();
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    let records = bed.store.list::<PulledImage>(&Scope::system(), store::ListOptions::default()).await.unwrap();
+    let record = &records.items[0].value;
+    assert_eq!((record.reference.to_string().as_str(), record.files.len()), ("far.example/app:latest", 3));
+    assert_eq!(record.pulled, Timestamp::from_millis(12));
+}
