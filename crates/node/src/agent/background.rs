@@ -1,7 +1,9 @@
 //! What the node does without being asked, and how what takes long is kept out of the way of others.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use images::Store;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -14,13 +16,18 @@ const NICENESS: i32 = 10;
 const SETTLE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Does something on a thread of its own, at low priority; none if it panics or no thread can be had. It is not waited for when
-/// this is dropped.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// this is dropped: `right` is given back when it has ended, whatever it had with it included.
+pub(super) async fn aside<T: Send + 'static>(
+    right: impl Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     let spawned = std::thread::Builder::new().name("pilvi-image".to_owned()).spawn(move || {
         // Of this thread and those that it starts. Where it is refused the work is done all the same.
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        let _ = sender.send(work());
+        let done = work();
+        drop(right);
+        let _ = sender.send(done);
     });
     if let Err(error) = spawned {
         tracing::warn!(%error, "no thread could be started");
@@ -29,10 +36,19 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     receiver.await.ok()
 }
 
+impl Agent {
+    /// Does something with the store that is nobody's image, one such thing at a time.
+    pub(super) async fn chore<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> T + Send + 'static) -> Option<T> {
+        // Nobody closes it.
+        let right = Arc::clone(&self.0.chores).acquire_owned().await.ok();
+        let store = self.0.store.clone();
+        aside(right, move || work(&store)).await
+    }
+}
+
 /// Clears away what a crash left, and later, from time to time, the layers that nothing needs.
 pub(super) async fn sweep_and_collect(agent: Agent) {
-    let store = agent.0.store.clone();
-    if let Some(Err(error)) = aside(move || store.sweep()).await {
+    if let Some(Err(error)) = agent.chore(Store::sweep).await {
         tracing::warn!(%error, "what a crash left of layers could not be removed");
     }
     let [first, period] = agent.0.options.collect_every;
@@ -40,8 +56,7 @@ pub(super) async fn sweep_and_collect(agent: Agent) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let store = agent.0.store.clone();
-        match aside(move || store.collect()).await {
+        match agent.chore(Store::collect).await {
             Some(Ok(collected)) if collected.layers > 0 => {
                 tracing::info!(collected.layers, collected.bytes, "layers that nothing needs were removed");
             }
@@ -55,8 +70,7 @@ pub(super) async fn sweep_and_collect(agent: Agent) {
 pub(super) async fn settle(agent: Agent) {
     loop {
         agent.0.unsettled.notified().await;
-        let store = agent.0.store.clone();
-        if let Some(Err(error)) = aside(move || store.settle()).await {
+        if let Some(Err(error)) = agent.chore(Store::settle).await {
             tracing::warn!(%error, "layers could not be written to the disk");
             agent.0.unsettled.notify_one();
             tokio::time::sleep(SETTLE_PAUSE).await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use ::images::Store;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::net::UnixStream;
@@ -11,7 +12,6 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
-use super::background::aside;
 use super::{Agent, failure, images};
 use crate::client::CALLS_MAX;
 use crate::lines::{self, LineError, Lines};
@@ -136,7 +136,7 @@ impl Running {
 async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Vec<u8>>) -> u64 {
     let answered = match request {
         Request::Prepare(wanted) => prepare(&agent, id, wanted, &sender).await,
-        Request::Prune => prune(agent).await,
+        Request::Prune => prune(&agent).await,
         quick => {
             // What may be long is not made before there is room for it.
             let Ok(room) = sender.reserve().await else { return id };
@@ -165,8 +165,8 @@ async fn prepare(agent: &Agent, id: u64, wanted: Prepare, sender: &mpsc::Sender<
     agent.prepare(wanted, report).await.map(Answer::Prepared)
 }
 
-async fn prune(agent: Agent) -> Result<Answer, Failure> {
-    let collected = aside(move || agent.0.store.collect()).await.ok_or_else(broken)?;
+async fn prune(agent: &Agent) -> Result<Answer, Failure> {
+    let collected = agent.chore(Store::collect).await.ok_or_else(broken)?;
     let ::images::Collected { layers, bytes } = collected.map_err(|error| failure::of(&error))?;
     Ok(Answer::Collected(Collected { layers, bytes }))
 }

@@ -64,6 +64,8 @@ struct Inner {
     /// The right to prepare an image now, and to wait for that right.
     turns: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    /// The right to sweep, settle or collect now.
+    chores: Arc<Semaphore>,
     /// There are layers that are not on the disk yet.
     unsettled: Notify,
     stopping: AtomicBool,
@@ -98,6 +100,7 @@ impl Agent {
             admission: Admission::of(options.owner),
             turns: Arc::new(Semaphore::new(PREPARES_AT_ONCE)),
             queue: Arc::new(Semaphore::new(PREPARES_MAX)),
+            chores: Arc::new(Semaphore::new(1)),
             unsettled: Notify::new(),
             stopping: AtomicBool::new(false),
             options,
@@ -126,8 +129,9 @@ impl Agent {
         }
         self.0.stopping.store(true, Ordering::Relaxed);
         tasks.shutdown().await;
-        // Each turn is held by a thread that prepares.
+        // Each right is held by a thread that has not ended.
         let _ = self.0.turns.acquire_many(u32::try_from(PREPARES_AT_ONCE).unwrap_or(u32::MAX)).await;
+        let _ = self.0.chores.acquire().await;
     }
 
     fn take(&self, stream: UnixStream, tasks: &mut JoinSet<()>) {

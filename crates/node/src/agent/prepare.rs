@@ -37,12 +37,7 @@ impl Agent {
         let unwanted = Unwanted::default();
         let _until_dropped = UntilDropped(unwanted.clone());
         let agent = self.clone();
-        let prepared = aside(move || {
-            let prepared = agent.prepare_now(&wanted, &unwanted, &report);
-            // Whoever has seen the answer finds the turn free.
-            drop((turn, queued));
-            prepared
-        });
+        let prepared = aside((turn, queued), move || agent.prepare_now(&wanted, &unwanted, &report));
         let broken = || Failure::new(FailureKind::Internal, "preparing the image broke off");
         prepared.await.unwrap_or_else(|| Err(broken()))
     }

@@ -36,7 +36,7 @@ fn what_a_newer_program_adds_is_passed_over() {
 #[test]
 fn the_longest_page_of_images_fits_into_a_line() {
     let reference: Reference =
-        format!("{}/{}:{}@{}", "h".repeat(62), "r".repeat(192), "t".repeat(128), digest()).parse().unwrap();
+        format!("{}.example/{}:{}@{}", "h".repeat(54), "r".repeat(192), "t".repeat(128), digest()).parse().unwrap();
     let long = "\u{1}".repeat(PLATFORM_LENGTH_MAX);
     let image = ImageInfo {
         reference,
