@@ -211,7 +211,18 @@ structure! { 53 GetAuthorizationTokenResponse {
     authorization_data: Option<Vec<AuthorizationData>>,
 } }
 
-structure! { 54 GetLifecyclePolicyPreviewRequest {
+structure! { 54 GetDownloadUrlForLayerRequest {
+    layer_digest: String,
+    registry_id: Option<String>,
+    repository_name: String,
+} }
+
+structure! { 55 GetDownloadUrlForLayerResponse {
+    download_url: Option<String>,
+    layer_digest: Option<String>,
+} }
+
+structure! { 56 GetLifecyclePolicyPreviewRequest {
     filter: Option<LifecyclePolicyPreviewFilter>,
     image_ids: Option<Vec<ImageIdentifier>>,
     max_results: Option<i32>,
@@ -220,7 +231,7 @@ structure! { 54 GetLifecyclePolicyPreviewRequest {
     repository_name: String,
 } }
 
-structure! { 55 GetLifecyclePolicyPreviewResponse {
+structure! { 57 GetLifecyclePolicyPreviewResponse {
     lifecycle_policy_text: Option<String>,
     next_token: Option<String>,
     preview_results: Option<Vec<LifecyclePolicyPreviewResult>>,
@@ -230,38 +241,38 @@ structure! { 55 GetLifecyclePolicyPreviewResponse {
     summary: Option<LifecyclePolicyPreviewSummary>,
 } }
 
-structure! { 56 GetLifecyclePolicyRequest {
+structure! { 58 GetLifecyclePolicyRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 57 GetLifecyclePolicyResponse {
+structure! { 59 GetLifecyclePolicyResponse {
     last_evaluated_at: Option<Timestamp>,
     lifecycle_policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 58 GetRegistryPolicyRequest {
+structure! { 60 GetRegistryPolicyRequest {
 } }
 
-structure! { 59 GetRegistryPolicyResponse {
+structure! { 61 GetRegistryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
 } }
 
-structure! { 60 GetRepositoryPolicyRequest {
+structure! { 62 GetRepositoryPolicyRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 61 GetRepositoryPolicyResponse {
+structure! { 63 GetRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 62 Image {
+structure! { 64 Image {
     image_id: Option<ImageIdentifier>,
     image_manifest: Option<String>,
     image_manifest_media_type: Option<String>,
@@ -269,12 +280,12 @@ structure! { 62 Image {
     repository_name: Option<String>,
 } }
 
-enumeration! { 63 ImageActionType {
+enumeration! { 65 ImageActionType {
     Expire = "EXPIRE",
     Transition = "TRANSITION",
 } }
 
-structure! { 65 ImageDetail {
+structure! { 67 ImageDetail {
     artifact_media_type: Option<String>,
     image_digest: Option<String>,
     image_manifest_media_type: Option<String>,
@@ -292,13 +303,13 @@ structure! { 65 ImageDetail {
     subject_manifest_digest: Option<String>,
 } }
 
-structure! { 68 ImageFailure {
+structure! { 70 ImageFailure {
     failure_code: Option<ImageFailureCode>,
     failure_reason: Option<String>,
     image_id: Option<ImageIdentifier>,
 } }
 
-enumeration! { 69 ImageFailureCode {
+enumeration! { 71 ImageFailureCode {
     InvalidImageDigest = "InvalidImageDigest",
     InvalidImageTag = "InvalidImageTag",
     ImageTagDoesNotMatchDigest = "ImageTagDoesNotMatchDigest",
@@ -312,12 +323,12 @@ enumeration! { 69 ImageFailureCode {
     ImageInaccessible = "ImageInaccessible",
 } }
 
-structure! { 72 ImageIdentifier {
+structure! { 74 ImageIdentifier {
     image_digest: Option<String>,
     image_tag: Option<String>,
 } }
 
-structure! { 76 ImageReferrer {
+structure! { 78 ImageReferrer {
     annotations: Option<BTreeMap<String, String>>,
     artifact_status: Option<ArtifactStatus>,
     artifact_type: Option<String>,
@@ -326,89 +337,89 @@ structure! { 76 ImageReferrer {
     size: i64,
 } }
 
-structure! { 78 ImageScanFindingsSummary {
+structure! { 80 ImageScanFindingsSummary {
     finding_severity_counts: Option<BTreeMap<String, i32>>,
     image_scan_completed_at: Option<Timestamp>,
     vulnerability_source_updated_at: Option<Timestamp>,
 } }
 
-structure! { 79 ImageScanStatus {
+structure! { 81 ImageScanStatus {
     description: Option<String>,
     status: Option<ScanStatus>,
 } }
 
-structure! { 80 ImageScanningConfiguration {
+structure! { 82 ImageScanningConfiguration {
     scan_on_push: Option<bool>,
 } }
 
-enumeration! { 82 ImageStatus {
+enumeration! { 84 ImageStatus {
     Active = "ACTIVE",
     Archived = "ARCHIVED",
     Activating = "ACTIVATING",
 } }
 
-enumeration! { 83 ImageStatusFilter {
+enumeration! { 85 ImageStatusFilter {
     Active = "ACTIVE",
     Archived = "ARCHIVED",
     Activating = "ACTIVATING",
     Any = "ANY",
 } }
 
-enumeration! { 86 ImageTagMutability {
+enumeration! { 88 ImageTagMutability {
     Mutable = "MUTABLE",
     Immutable = "IMMUTABLE",
     ImmutableWithExclusion = "IMMUTABLE_WITH_EXCLUSION",
     MutableWithExclusion = "MUTABLE_WITH_EXCLUSION",
 } }
 
-structure! { 87 ImageTagMutabilityExclusionFilter {
+structure! { 89 ImageTagMutabilityExclusionFilter {
     filter: String,
     filter_type: ImageTagMutabilityExclusionFilterType,
 } }
 
-enumeration! { 88 ImageTagMutabilityExclusionFilterType {
+enumeration! { 90 ImageTagMutabilityExclusionFilterType {
     Wildcard = "WILDCARD",
 } }
 
-structure! { 91 InitiateLayerUploadRequest {
+structure! { 93 InitiateLayerUploadRequest {
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 92 InitiateLayerUploadResponse {
+structure! { 94 InitiateLayerUploadResponse {
     part_size: Option<i64>,
     upload_id: Option<String>,
 } }
 
-structure! { 96 Layer {
+structure! { 98 Layer {
     layer_availability: Option<LayerAvailability>,
     layer_digest: Option<String>,
     layer_size: Option<i64>,
     media_type: Option<String>,
 } }
 
-enumeration! { 97 LayerAvailability {
+enumeration! { 99 LayerAvailability {
     Available = "AVAILABLE",
     Unavailable = "UNAVAILABLE",
     Archived = "ARCHIVED",
 } }
 
-structure! { 100 LayerFailure {
+structure! { 102 LayerFailure {
     failure_code: Option<LayerFailureCode>,
     failure_reason: Option<String>,
     layer_digest: Option<String>,
 } }
 
-enumeration! { 101 LayerFailureCode {
+enumeration! { 103 LayerFailureCode {
     InvalidLayerDigest = "InvalidLayerDigest",
     MissingLayerDigest = "MissingLayerDigest",
 } }
 
-structure! { 107 LifecyclePolicyPreviewFilter {
+structure! { 109 LifecyclePolicyPreviewFilter {
     tag_status: Option<TagStatus>,
 } }
 
-structure! { 108 LifecyclePolicyPreviewResult {
+structure! { 110 LifecyclePolicyPreviewResult {
     action: Option<LifecyclePolicyRuleAction>,
     applied_rule_priority: Option<i32>,
     image_digest: Option<String>,
@@ -417,38 +428,38 @@ structure! { 108 LifecyclePolicyPreviewResult {
     storage_class: Option<LifecyclePolicyStorageClass>,
 } }
 
-enumeration! { 110 LifecyclePolicyPreviewStatus {
+enumeration! { 112 LifecyclePolicyPreviewStatus {
     InProgress = "IN_PROGRESS",
     Complete = "COMPLETE",
     Expired = "EXPIRED",
     Failed = "FAILED",
 } }
 
-structure! { 111 LifecyclePolicyPreviewSummary {
+structure! { 113 LifecyclePolicyPreviewSummary {
     expiring_image_total_count: Option<i32>,
     transitioning_image_total_counts: Option<Vec<TransitioningImageTotalCount>>,
 } }
 
-structure! { 112 LifecyclePolicyRuleAction {
+structure! { 114 LifecyclePolicyRuleAction {
     target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
     r#type: Option<ImageActionType>,
 } }
 
-enumeration! { 114 LifecyclePolicyStorageClass {
+enumeration! { 116 LifecyclePolicyStorageClass {
     Archive = "ARCHIVE",
     Standard = "STANDARD",
 } }
 
-enumeration! { 115 LifecyclePolicyTargetStorageClass {
+enumeration! { 117 LifecyclePolicyTargetStorageClass {
     Archive = "ARCHIVE",
 } }
 
-structure! { 118 ListImageReferrersFilter {
+structure! { 120 ListImageReferrersFilter {
     artifact_status: Option<ArtifactStatusFilter>,
     artifact_types: Option<Vec<String>>,
 } }
 
-structure! { 119 ListImageReferrersRequest {
+structure! { 121 ListImageReferrersRequest {
     filter: Option<ListImageReferrersFilter>,
     max_results: Option<i32>,
     next_token: Option<String>,
@@ -457,17 +468,17 @@ structure! { 119 ListImageReferrersRequest {
     subject_id: SubjectIdentifier,
 } }
 
-structure! { 120 ListImageReferrersResponse {
+structure! { 122 ListImageReferrersResponse {
     next_token: Option<String>,
     referrers: Option<Vec<ImageReferrer>>,
 } }
 
-structure! { 121 ListImagesFilter {
+structure! { 123 ListImagesFilter {
     image_status: Option<ImageStatusFilter>,
     tag_status: Option<TagStatus>,
 } }
 
-structure! { 122 ListImagesRequest {
+structure! { 124 ListImagesRequest {
     filter: Option<ListImagesFilter>,
     max_results: Option<i32>,
     next_token: Option<String>,
@@ -475,30 +486,30 @@ structure! { 122 ListImagesRequest {
     repository_name: String,
 } }
 
-structure! { 123 ListImagesResponse {
+structure! { 125 ListImagesResponse {
     image_ids: Option<Vec<ImageIdentifier>>,
     next_token: Option<String>,
 } }
 
-structure! { 124 ListTagsForResourceRequest {
+structure! { 126 ListTagsForResourceRequest {
     resource_arn: String,
 } }
 
-structure! { 125 ListTagsForResourceResponse {
+structure! { 127 ListTagsForResourceResponse {
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 133 PutAccountSettingRequest {
+structure! { 135 PutAccountSettingRequest {
     name: String,
     value: String,
 } }
 
-structure! { 134 PutAccountSettingResponse {
+structure! { 136 PutAccountSettingResponse {
     name: Option<String>,
     value: Option<String>,
 } }
 
-structure! { 135 PutImageRequest {
+structure! { 137 PutImageRequest {
     image_digest: Option<String>,
     image_manifest: String,
     image_manifest_media_type: Option<String>,
@@ -507,73 +518,73 @@ structure! { 135 PutImageRequest {
     repository_name: String,
 } }
 
-structure! { 136 PutImageResponse {
+structure! { 138 PutImageResponse {
     image: Option<Image>,
 } }
 
-structure! { 137 PutImageScanningConfigurationRequest {
+structure! { 139 PutImageScanningConfigurationRequest {
     image_scanning_configuration: ImageScanningConfiguration,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 138 PutImageScanningConfigurationResponse {
+structure! { 140 PutImageScanningConfigurationResponse {
     image_scanning_configuration: Option<ImageScanningConfiguration>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 139 PutImageTagMutabilityRequest {
+structure! { 141 PutImageTagMutabilityRequest {
     image_tag_mutability: ImageTagMutability,
     image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 140 PutImageTagMutabilityResponse {
+structure! { 142 PutImageTagMutabilityResponse {
     image_tag_mutability: Option<ImageTagMutability>,
     image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 141 PutLifecyclePolicyRequest {
+structure! { 143 PutLifecyclePolicyRequest {
     lifecycle_policy_text: String,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 142 PutLifecyclePolicyResponse {
+structure! { 144 PutLifecyclePolicyResponse {
     lifecycle_policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 143 PutRegistryPolicyRequest {
+structure! { 145 PutRegistryPolicyRequest {
     policy_text: String,
 } }
 
-structure! { 144 PutRegistryPolicyResponse {
+structure! { 146 PutRegistryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
 } }
 
-structure! { 149 ReplicationConfiguration {
+structure! { 151 ReplicationConfiguration {
     rules: Vec<ReplicationRule>,
 } }
 
-structure! { 150 ReplicationDestination {
+structure! { 152 ReplicationDestination {
     region: String,
     registry_id: String,
 } }
 
-structure! { 152 ReplicationRule {
+structure! { 154 ReplicationRule {
     delete_replication: Option<DeleteReplication>,
     destinations: Vec<ReplicationDestination>,
     repository_filters: Option<Vec<RepositoryFilter>>,
 } }
 
-structure! { 154 Repository {
+structure! { 156 Repository {
     created_at: Option<Timestamp>,
     encryption_configuration: Option<EncryptionConfiguration>,
     image_scanning_configuration: Option<ImageScanningConfiguration>,
@@ -585,16 +596,16 @@ structure! { 154 Repository {
     repository_uri: Option<String>,
 } }
 
-structure! { 155 RepositoryFilter {
+structure! { 157 RepositoryFilter {
     filter: String,
     filter_type: RepositoryFilterType,
 } }
 
-enumeration! { 157 RepositoryFilterType {
+enumeration! { 159 RepositoryFilterType {
     PrefixMatch = "PREFIX_MATCH",
 } }
 
-enumeration! { 164 ScanStatus {
+enumeration! { 166 ScanStatus {
     InProgress = "IN_PROGRESS",
     Complete = "COMPLETE",
     Failed = "FAILED",
@@ -608,88 +619,88 @@ enumeration! { 164 ScanStatus {
     ImageSizeExceeded = "IMAGE_SIZE_EXCEEDED",
 } }
 
-structure! { 167 SetRepositoryPolicyRequest {
+structure! { 169 SetRepositoryPolicyRequest {
     force: Option<bool>,
     policy_text: String,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 168 SetRepositoryPolicyResponse {
+structure! { 170 SetRepositoryPolicyResponse {
     policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 170 StartLifecyclePolicyPreviewRequest {
+structure! { 172 StartLifecyclePolicyPreviewRequest {
     lifecycle_policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: String,
 } }
 
-structure! { 171 StartLifecyclePolicyPreviewResponse {
+structure! { 173 StartLifecyclePolicyPreviewResponse {
     lifecycle_policy_text: Option<String>,
     registry_id: Option<String>,
     repository_name: Option<String>,
     status: Option<LifecyclePolicyPreviewStatus>,
 } }
 
-structure! { 173 SubjectIdentifier {
+structure! { 175 SubjectIdentifier {
     image_digest: String,
 } }
 
-structure! { 174 Tag {
+structure! { 176 Tag {
     key: String,
     value: String,
 } }
 
-structure! { 178 TagResourceRequest {
+structure! { 180 TagResourceRequest {
     resource_arn: String,
     tags: Vec<Tag>,
 } }
 
-structure! { 179 TagResourceResponse {
+structure! { 181 TagResourceResponse {
 } }
 
-enumeration! { 180 TagStatus {
+enumeration! { 182 TagStatus {
     Tagged = "TAGGED",
     Untagged = "UNTAGGED",
     Any = "ANY",
 } }
 
-enumeration! { 182 TargetStorageClass {
+enumeration! { 184 TargetStorageClass {
     Standard = "STANDARD",
     Archive = "ARCHIVE",
 } }
 
-structure! { 183 TransitioningImageTotalCount {
+structure! { 185 TransitioningImageTotalCount {
     image_total_count: Option<i32>,
     target_storage_class: Option<LifecyclePolicyTargetStorageClass>,
 } }
 
-structure! { 185 UntagResourceRequest {
+structure! { 187 UntagResourceRequest {
     resource_arn: String,
     tag_keys: Vec<String>,
 } }
 
-structure! { 186 UntagResourceResponse {
+structure! { 188 UntagResourceResponse {
 } }
 
-structure! { 187 UpdateImageStorageClassRequest {
+structure! { 189 UpdateImageStorageClassRequest {
     image_id: ImageIdentifier,
     registry_id: Option<String>,
     repository_name: String,
     target_storage_class: TargetStorageClass,
 } }
 
-structure! { 188 UpdateImageStorageClassResponse {
+structure! { 190 UpdateImageStorageClassResponse {
     image_id: Option<ImageIdentifier>,
     image_status: Option<ImageStatus>,
     registry_id: Option<String>,
     repository_name: Option<String>,
 } }
 
-structure! { 190 UploadLayerPartRequest {
+structure! { 192 UploadLayerPartRequest {
     layer_part_blob: Vec<u8>,
     part_first_byte: i64,
     part_last_byte: i64,
@@ -698,7 +709,7 @@ structure! { 190 UploadLayerPartRequest {
     upload_id: String,
 } }
 
-structure! { 191 UploadLayerPartResponse {
+structure! { 193 UploadLayerPartResponse {
     last_byte_received: Option<i64>,
     registry_id: Option<String>,
     repository_name: Option<String>,
@@ -733,6 +744,8 @@ pub mod errors {
     pub const KMS: ErrorKind = ErrorKind::new("KmsException", 400);
     /// `LayerAlreadyExistsException`
     pub const LAYER_ALREADY_EXISTS: ErrorKind = ErrorKind::new("LayerAlreadyExistsException", 400);
+    /// `LayerInaccessibleException`
+    pub const LAYER_INACCESSIBLE: ErrorKind = ErrorKind::new("LayerInaccessibleException", 400);
     /// `LayerPartTooSmallException`
     pub const LAYER_PART_TOO_SMALL: ErrorKind = ErrorKind::new("LayerPartTooSmallException", 400);
     /// `LayersNotFoundException`
@@ -765,6 +778,8 @@ pub mod errors {
     pub const TOO_MANY_TAGS: ErrorKind = ErrorKind::new("TooManyTagsException", 400);
     /// `UnableToGetUpstreamImageException`
     pub const UNABLE_TO_GET_UPSTREAM_IMAGE: ErrorKind = ErrorKind::new("UnableToGetUpstreamImageException", 400);
+    /// `UnableToGetUpstreamLayerException`
+    pub const UNABLE_TO_GET_UPSTREAM_LAYER: ErrorKind = ErrorKind::new("UnableToGetUpstreamLayerException", 400);
     /// `UnableToListUpstreamImageReferrersException`
     pub const UNABLE_TO_LIST_UPSTREAM_IMAGE_REFERRERS: ErrorKind =
         ErrorKind::new("UnableToListUpstreamImageReferrersException", 400);
@@ -880,6 +895,13 @@ impl platform::Service for crate::Ecr {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_authorization_token::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_authorization_token::get_authorization_token(self, ctx, input).await?))
+                }
+                27 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_download_url_for_layer::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_download_url_for_layer::get_download_url_for_layer(self, ctx, input).await?,
+                    ))
                 }
                 28 => {
                     let input = wire::read(input)?;
@@ -1037,40 +1059,40 @@ static OPERATIONS: [Operation; 62] = [
 /* 24 */ Operation::new(t(578, 35)),
 /* 25 */ Operation::new(t(613, 17)).served().input(49).output(50),
 /* 26 */ Operation::new(t(630, 21)).served().input(52).output(53),
-/* 27 */ Operation::new(t(651, 22)),
-/* 28 */ Operation::new(t(673, 18)).served().input(56).output(57),
-/* 29 */ Operation::new(t(691, 25)).served().input(54).output(55),
-/* 30 */ Operation::new(t(716, 17)).served().input(58).output(59),
+/* 27 */ Operation::new(t(651, 22)).served().input(54).output(55),
+/* 28 */ Operation::new(t(673, 18)).served().input(58).output(59),
+/* 29 */ Operation::new(t(691, 25)).served().input(56).output(57),
+/* 30 */ Operation::new(t(716, 17)).served().input(60).output(61),
 /* 31 */ Operation::new(t(733, 32)),
-/* 32 */ Operation::new(t(765, 19)).served().input(60).output(61),
+/* 32 */ Operation::new(t(765, 19)).served().input(62).output(63),
 /* 33 */ Operation::new(t(784, 23)),
-/* 34 */ Operation::new(t(807, 19)).served().input(91).output(92),
-/* 35 */ Operation::new(t(826, 18)).served().input(119).output(120),
-/* 36 */ Operation::new(t(844, 10)).served().input(122).output(123),
+/* 34 */ Operation::new(t(807, 19)).served().input(93).output(94),
+/* 35 */ Operation::new(t(826, 18)).served().input(121).output(122),
+/* 36 */ Operation::new(t(844, 10)).served().input(124).output(125),
 /* 37 */ Operation::new(t(854, 28)),
 /* 38 */ Operation::new(t(882, 24)),
-/* 39 */ Operation::new(t(906, 19)).served().input(124).output(125),
-/* 40 */ Operation::new(t(925, 17)).served().input(133).output(134),
-/* 41 */ Operation::new(t(942, 8)).served().input(135).output(136),
-/* 42 */ Operation::new(t(950, 29)).served().input(137).output(138),
-/* 43 */ Operation::new(t(979, 21)).served().input(139).output(140),
-/* 44 */ Operation::new(t(1000, 18)).served().input(141).output(142),
-/* 45 */ Operation::new(t(1018, 17)).served().input(143).output(144),
+/* 39 */ Operation::new(t(906, 19)).served().input(126).output(127),
+/* 40 */ Operation::new(t(925, 17)).served().input(135).output(136),
+/* 41 */ Operation::new(t(942, 8)).served().input(137).output(138),
+/* 42 */ Operation::new(t(950, 29)).served().input(139).output(140),
+/* 43 */ Operation::new(t(979, 21)).served().input(141).output(142),
+/* 44 */ Operation::new(t(1000, 18)).served().input(143).output(144),
+/* 45 */ Operation::new(t(1018, 17)).served().input(145).output(146),
 /* 46 */ Operation::new(t(1035, 32)),
 /* 47 */ Operation::new(t(1067, 27)),
 /* 48 */ Operation::new(t(1094, 23)),
 /* 49 */ Operation::new(t(1117, 31)),
-/* 50 */ Operation::new(t(1148, 19)).served().input(167).output(168),
+/* 50 */ Operation::new(t(1148, 19)).served().input(169).output(170),
 /* 51 */ Operation::new(t(1167, 14)),
-/* 52 */ Operation::new(t(1181, 27)).served().input(170).output(171),
+/* 52 */ Operation::new(t(1181, 27)).served().input(172).output(173),
 /* 53 */ Operation::new(t(1208, 24)),
 /* 54 */ Operation::new(t(1232, 23)),
-/* 55 */ Operation::new(t(1255, 11)).served().input(178).output(179),
-/* 56 */ Operation::new(t(1266, 13)).served().input(185).output(186),
-/* 57 */ Operation::new(t(1279, 23)).served().input(187).output(188),
+/* 55 */ Operation::new(t(1255, 11)).served().input(180).output(181),
+/* 56 */ Operation::new(t(1266, 13)).served().input(187).output(188),
+/* 57 */ Operation::new(t(1279, 23)).served().input(189).output(190),
 /* 58 */ Operation::new(t(1302, 26)),
 /* 59 */ Operation::new(t(1328, 32)),
-/* 60 */ Operation::new(t(1360, 15)).served().input(190).output(191),
+/* 60 */ Operation::new(t(1360, 15)).served().input(192).output(193),
 /* 61 */ Operation::new(t(1375, 28)),
 ];
 
@@ -1132,454 +1154,461 @@ static SCHEMA: Schema = Schema {
 /* 51 */ Shape::rows(t(3047, 35), Kind::List, 83, 1).bounds(1.0, 10.0),
 /* 52 */ Shape::rows(t(3082, 28), Kind::Structure, 84, 1),
 /* 53 */ Shape::rows(t(3121, 29), Kind::Structure, 85, 1),
-/* 54 */ Shape::rows(t(3167, 32), Kind::Structure, 86, 6),
-/* 55 */ Shape::rows(t(3199, 33), Kind::Structure, 92, 7),
-/* 56 */ Shape::rows(t(3259, 25), Kind::Structure, 99, 2),
-/* 57 */ Shape::rows(t(3284, 26), Kind::Structure, 101, 4),
-/* 58 */ Shape::rows(t(3310, 24), Kind::Structure, 105, 0),
-/* 59 */ Shape::rows(t(3334, 25), Kind::Structure, 105, 2),
-/* 60 */ Shape::rows(t(3359, 26), Kind::Structure, 107, 2),
-/* 61 */ Shape::rows(t(3385, 27), Kind::Structure, 109, 3),
-/* 62 */ Shape::rows(t(3412, 5), Kind::Structure, 112, 5),
-/* 63 */ Shape::rows(t(3459, 15), Kind::Enum, 16, 2),
-/* 64 */ Shape::simple(t(3490, 10), Kind::Integer).bounds(0.0, POS),
-/* 65 */ Shape::rows(t(3500, 11), Kind::Structure, 117, 15),
-/* 66 */ Shape::rows(t(3686, 15), Kind::List, 132, 1),
-/* 67 */ Shape::simple(t(3701, 11), Kind::String),
-/* 68 */ Shape::rows(t(3712, 12), Kind::Structure, 133, 3),
-/* 69 */ Shape::rows(t(3748, 16), Kind::Enum, 18, 11),
-/* 70 */ Shape::rows(t(3971, 16), Kind::List, 136, 1),
-/* 71 */ Shape::simple(t(3987, 18), Kind::String),
-/* 72 */ Shape::rows(t(4005, 15), Kind::Structure, 137, 2),
-/* 73 */ Shape::rows(t(4028, 19), Kind::List, 139, 1).bounds(1.0, 100.0),
-/* 74 */ Shape::rows(t(4047, 9), Kind::List, 140, 1),
-/* 75 */ Shape::simple(t(4056, 13), Kind::String).bounds(1.0, 4194304.0),
-/* 76 */ Shape::rows(t(4069, 13), Kind::Structure, 141, 6),
-/* 77 */ Shape::rows(t(4138, 17), Kind::List, 147, 1),
-/* 78 */ Shape::rows(t(4155, 24), Kind::Structure, 148, 3),
-/* 79 */ Shape::rows(t(4248, 15), Kind::Structure, 151, 2),
-/* 80 */ Shape::rows(t(4274, 26), Kind::Structure, 153, 1),
-/* 81 */ Shape::simple(t(4310, 16), Kind::Long),
-/* 82 */ Shape::rows(t(4326, 11), Kind::Enum, 29, 3),
-/* 83 */ Shape::rows(t(4337, 17), Kind::Enum, 32, 4),
-/* 84 */ Shape::simple(t(4354, 8), Kind::String).bounds(1.0, 300.0),
-/* 85 */ Shape::rows(t(4362, 12), Kind::List, 154, 1),
-/* 86 */ Shape::rows(t(4374, 18), Kind::Enum, 36, 4),
-/* 87 */ Shape::rows(t(4454, 33), Kind::Structure, 155, 2),
-/* 88 */ Shape::rows(t(4497, 37), Kind::Enum, 40, 1),
-/* 89 */ Shape::simple(t(4542, 38), Kind::String).bounds(1.0, 128.0).pattern(t(4580, 24)),
-/* 90 */ Shape::rows(t(4604, 34), Kind::List, 157, 1).bounds(1.0, 5.0),
-/* 91 */ Shape::rows(t(4638, 26), Kind::Structure, 158, 2),
-/* 92 */ Shape::rows(t(4664, 27), Kind::Structure, 160, 2),
-/* 93 */ Shape::simple(t(4699, 6), Kind::String).bounds(1.0, 2048.0),
-/* 94 */ Shape::simple(t(4705, 24), Kind::Timestamp),
-/* 95 */ Shape::simple(t(4729, 23), Kind::Timestamp),
-/* 96 */ Shape::rows(t(4752, 5), Kind::Structure, 162, 4),
-/* 97 */ Shape::rows(t(4783, 17), Kind::Enum, 41, 3),
-/* 98 */ Shape::simple(t(4820, 11), Kind::String).pattern(t(4831, 29)),
-/* 99 */ Shape::rows(t(4860, 15), Kind::List, 166, 1).bounds(1.0, 100.0),
-/* 100 */ Shape::rows(t(4875, 12), Kind::Structure, 167, 3),
-/* 101 */ Shape::rows(t(4887, 16), Kind::Enum, 44, 2),
-/* 102 */ Shape::rows(t(4939, 16), Kind::List, 170, 1),
-/* 103 */ Shape::simple(t(4955, 18), Kind::String),
-/* 104 */ Shape::rows(t(4973, 9), Kind::List, 171, 1),
-/* 105 */ Shape::simple(t(4982, 13), Kind::Blob).bounds(0.0, 20971520.0),
-/* 106 */ Shape::simple(t(4995, 16), Kind::Long),
-/* 107 */ Shape::rows(t(5011, 28), Kind::Structure, 172, 1),
-/* 108 */ Shape::rows(t(5039, 28), Kind::Structure, 173, 6),
-/* 109 */ Shape::rows(t(5104, 32), Kind::List, 179, 1),
-/* 110 */ Shape::rows(t(5136, 28), Kind::Enum, 46, 4),
-/* 111 */ Shape::rows(t(5196, 29), Kind::Structure, 180, 2),
-/* 112 */ Shape::rows(t(5277, 25), Kind::Structure, 182, 2),
-/* 113 */ Shape::simple(t(5324, 27), Kind::Integer).bounds(1.0, POS),
-/* 114 */ Shape::rows(t(5351, 27), Kind::Enum, 50, 2),
-/* 115 */ Shape::rows(t(5393, 33), Kind::Enum, 52, 1),
-/* 116 */ Shape::simple(t(5426, 19), Kind::String).bounds(100.0, 30720.0),
-/* 117 */ Shape::simple(t(5445, 26), Kind::Integer).bounds(1.0, 100.0),
-/* 118 */ Shape::rows(t(5471, 24), Kind::Structure, 184, 2),
-/* 119 */ Shape::rows(t(5508, 25), Kind::Structure, 186, 6),
-/* 120 */ Shape::rows(t(5542, 26), Kind::Structure, 192, 2),
-/* 121 */ Shape::rows(t(5577, 16), Kind::Structure, 194, 2),
-/* 122 */ Shape::rows(t(5593, 17), Kind::Structure, 196, 5),
-/* 123 */ Shape::rows(t(5610, 18), Kind::Structure, 201, 2),
-/* 124 */ Shape::rows(t(5628, 26), Kind::Structure, 203, 1),
-/* 125 */ Shape::rows(t(5665, 27), Kind::Structure, 204, 1),
-/* 126 */ Shape::simple(t(5692, 10), Kind::Integer).bounds(1.0, 1000.0),
-/* 127 */ Shape::simple(t(5702, 9), Kind::String),
-/* 128 */ Shape::rows(t(5711, 13), Kind::List, 205, 1).bounds(1.0, 100.0),
-/* 129 */ Shape::simple(t(5724, 9), Kind::String),
-/* 130 */ Shape::simple(t(5733, 8), Kind::Long).bounds(0.0, POS),
-/* 131 */ Shape::simple(t(5741, 13), Kind::String),
-/* 132 */ Shape::simple(t(5754, 13), Kind::Timestamp),
-/* 133 */ Shape::rows(t(5767, 24), Kind::Structure, 206, 2),
-/* 134 */ Shape::rows(t(5791, 25), Kind::Structure, 208, 2),
-/* 135 */ Shape::rows(t(5816, 15), Kind::Structure, 210, 6),
-/* 136 */ Shape::rows(t(5831, 16), Kind::Structure, 216, 1),
-/* 137 */ Shape::rows(t(5852, 36), Kind::Structure, 217, 3),
-/* 138 */ Shape::rows(t(5888, 37), Kind::Structure, 220, 3),
-/* 139 */ Shape::rows(t(5925, 28), Kind::Structure, 223, 4),
-/* 140 */ Shape::rows(t(5953, 29), Kind::Structure, 227, 4),
-/* 141 */ Shape::rows(t(5982, 25), Kind::Structure, 231, 3),
-/* 142 */ Shape::rows(t(6007, 26), Kind::Structure, 234, 3),
-/* 143 */ Shape::rows(t(6033, 24), Kind::Structure, 237, 1),
-/* 144 */ Shape::rows(t(6057, 25), Kind::Structure, 238, 2),
-/* 145 */ Shape::simple(t(6082, 21), Kind::Timestamp),
-/* 146 */ Shape::simple(t(6103, 6), Kind::String).bounds(2.0, 25.0).pattern(t(6109, 15)),
-/* 147 */ Shape::simple(t(6124, 10), Kind::String).pattern(t(6134, 9)),
-/* 148 */ Shape::simple(t(6143, 18), Kind::String).bounds(0.0, 10240.0),
-/* 149 */ Shape::rows(t(6161, 24), Kind::Structure, 240, 1),
-/* 150 */ Shape::rows(t(6190, 22), Kind::Structure, 241, 2),
-/* 151 */ Shape::rows(t(6218, 26), Kind::List, 243, 1).bounds(0.0, 100.0),
-/* 152 */ Shape::rows(t(6244, 15), Kind::Structure, 244, 3),
-/* 153 */ Shape::rows(t(6305, 19), Kind::List, 247, 1).bounds(0.0, 25.0),
-/* 154 */ Shape::rows(t(6324, 10), Kind::Structure, 248, 9),
-/* 155 */ Shape::rows(t(6369, 16), Kind::Structure, 257, 2),
-/* 156 */ Shape::rows(t(6385, 20), Kind::List, 259, 1).bounds(1.0, 100.0),
-/* 157 */ Shape::rows(t(6405, 20), Kind::Enum, 53, 1),
-/* 158 */ Shape::simple(t(6437, 21), Kind::String).bounds(2.0, 256.0).pattern(t(6458, 64)),
-/* 159 */ Shape::rows(t(6522, 14), Kind::List, 260, 1),
-/* 160 */ Shape::simple(t(6536, 14), Kind::String).bounds(2.0, 256.0).pattern(t(6550, 71)),
-/* 161 */ Shape::rows(t(6621, 18), Kind::List, 261, 1).bounds(1.0, 100.0),
-/* 162 */ Shape::simple(t(6639, 20), Kind::String).bounds(0.0, 10240.0),
-/* 163 */ Shape::simple(t(6659, 14), Kind::Boolean),
-/* 164 */ Shape::rows(t(6673, 10), Kind::Enum, 54, 11),
-/* 165 */ Shape::simple(t(6798, 21), Kind::String),
-/* 166 */ Shape::simple(t(6819, 13), Kind::Timestamp),
-/* 167 */ Shape::rows(t(6832, 26), Kind::Structure, 262, 4),
-/* 168 */ Shape::rows(t(6858, 27), Kind::Structure, 266, 3),
-/* 169 */ Shape::simple(t(6885, 13), Kind::Integer).bounds(0.0, POS),
-/* 170 */ Shape::rows(t(6898, 34), Kind::Structure, 269, 3),
-/* 171 */ Shape::rows(t(6932, 35), Kind::Structure, 272, 4),
-/* 172 */ Shape::simple(t(6967, 6), Kind::String),
-/* 173 */ Shape::rows(t(6973, 17), Kind::Structure, 276, 1),
-/* 174 */ Shape::rows(t(6990, 3), Kind::Structure, 277, 2),
-/* 175 */ Shape::simple(t(7001, 6), Kind::String),
-/* 176 */ Shape::rows(t(7007, 10), Kind::List, 279, 1),
-/* 177 */ Shape::rows(t(7017, 7), Kind::List, 280, 1),
-/* 178 */ Shape::rows(t(7024, 18), Kind::Structure, 281, 2),
-/* 179 */ Shape::rows(t(7042, 19), Kind::Structure, 283, 0),
-/* 180 */ Shape::rows(t(7061, 9), Kind::Enum, 65, 3),
-/* 181 */ Shape::simple(t(7084, 8), Kind::String),
-/* 182 */ Shape::rows(t(7092, 18), Kind::Enum, 68, 2),
-/* 183 */ Shape::rows(t(7110, 28), Kind::Structure, 283, 2),
-/* 184 */ Shape::rows(t(7153, 29), Kind::List, 285, 1),
-/* 185 */ Shape::rows(t(7182, 20), Kind::Structure, 286, 2),
-/* 186 */ Shape::rows(t(7209, 21), Kind::Structure, 288, 0),
-/* 187 */ Shape::rows(t(7230, 30), Kind::Structure, 288, 4),
-/* 188 */ Shape::rows(t(7260, 31), Kind::Structure, 292, 4),
-/* 189 */ Shape::simple(t(7291, 8), Kind::String).pattern(t(7299, 75)),
-/* 190 */ Shape::rows(t(7374, 22), Kind::Structure, 296, 6),
-/* 191 */ Shape::rows(t(7434, 23), Kind::Structure, 302, 4),
-/* 192 */ Shape::simple(t(7473, 3), Kind::String),
-/* 193 */ Shape::simple(t(7476, 34), Kind::Timestamp),
+/* 54 */ Shape::rows(t(3167, 29), Kind::Structure, 86, 3),
+/* 55 */ Shape::rows(t(3196, 30), Kind::Structure, 89, 2),
+/* 56 */ Shape::rows(t(3237, 32), Kind::Structure, 91, 6),
+/* 57 */ Shape::rows(t(3269, 33), Kind::Structure, 97, 7),
+/* 58 */ Shape::rows(t(3329, 25), Kind::Structure, 104, 2),
+/* 59 */ Shape::rows(t(3354, 26), Kind::Structure, 106, 4),
+/* 60 */ Shape::rows(t(3380, 24), Kind::Structure, 110, 0),
+/* 61 */ Shape::rows(t(3404, 25), Kind::Structure, 110, 2),
+/* 62 */ Shape::rows(t(3429, 26), Kind::Structure, 112, 2),
+/* 63 */ Shape::rows(t(3455, 27), Kind::Structure, 114, 3),
+/* 64 */ Shape::rows(t(3482, 5), Kind::Structure, 117, 5),
+/* 65 */ Shape::rows(t(3529, 15), Kind::Enum, 16, 2),
+/* 66 */ Shape::simple(t(3560, 10), Kind::Integer).bounds(0.0, POS),
+/* 67 */ Shape::rows(t(3570, 11), Kind::Structure, 122, 15),
+/* 68 */ Shape::rows(t(3756, 15), Kind::List, 137, 1),
+/* 69 */ Shape::simple(t(3771, 11), Kind::String),
+/* 70 */ Shape::rows(t(3782, 12), Kind::Structure, 138, 3),
+/* 71 */ Shape::rows(t(3818, 16), Kind::Enum, 18, 11),
+/* 72 */ Shape::rows(t(4041, 16), Kind::List, 141, 1),
+/* 73 */ Shape::simple(t(4057, 18), Kind::String),
+/* 74 */ Shape::rows(t(4075, 15), Kind::Structure, 142, 2),
+/* 75 */ Shape::rows(t(4098, 19), Kind::List, 144, 1).bounds(1.0, 100.0),
+/* 76 */ Shape::rows(t(4117, 9), Kind::List, 145, 1),
+/* 77 */ Shape::simple(t(4126, 13), Kind::String).bounds(1.0, 4194304.0),
+/* 78 */ Shape::rows(t(4139, 13), Kind::Structure, 146, 6),
+/* 79 */ Shape::rows(t(4208, 17), Kind::List, 152, 1),
+/* 80 */ Shape::rows(t(4225, 24), Kind::Structure, 153, 3),
+/* 81 */ Shape::rows(t(4318, 15), Kind::Structure, 156, 2),
+/* 82 */ Shape::rows(t(4344, 26), Kind::Structure, 158, 1),
+/* 83 */ Shape::simple(t(4380, 16), Kind::Long),
+/* 84 */ Shape::rows(t(4396, 11), Kind::Enum, 29, 3),
+/* 85 */ Shape::rows(t(4407, 17), Kind::Enum, 32, 4),
+/* 86 */ Shape::simple(t(4424, 8), Kind::String).bounds(1.0, 300.0),
+/* 87 */ Shape::rows(t(4432, 12), Kind::List, 159, 1),
+/* 88 */ Shape::rows(t(4444, 18), Kind::Enum, 36, 4),
+/* 89 */ Shape::rows(t(4524, 33), Kind::Structure, 160, 2),
+/* 90 */ Shape::rows(t(4567, 37), Kind::Enum, 40, 1),
+/* 91 */ Shape::simple(t(4612, 38), Kind::String).bounds(1.0, 128.0).pattern(t(4650, 24)),
+/* 92 */ Shape::rows(t(4674, 34), Kind::List, 162, 1).bounds(1.0, 5.0),
+/* 93 */ Shape::rows(t(4708, 26), Kind::Structure, 163, 2),
+/* 94 */ Shape::rows(t(4734, 27), Kind::Structure, 165, 2),
+/* 95 */ Shape::simple(t(4769, 6), Kind::String).bounds(1.0, 2048.0),
+/* 96 */ Shape::simple(t(4775, 24), Kind::Timestamp),
+/* 97 */ Shape::simple(t(4799, 23), Kind::Timestamp),
+/* 98 */ Shape::rows(t(4822, 5), Kind::Structure, 167, 4),
+/* 99 */ Shape::rows(t(4853, 17), Kind::Enum, 41, 3),
+/* 100 */ Shape::simple(t(4890, 11), Kind::String).pattern(t(4901, 29)),
+/* 101 */ Shape::rows(t(4930, 15), Kind::List, 171, 1).bounds(1.0, 100.0),
+/* 102 */ Shape::rows(t(4945, 12), Kind::Structure, 172, 3),
+/* 103 */ Shape::rows(t(4957, 16), Kind::Enum, 44, 2),
+/* 104 */ Shape::rows(t(5009, 16), Kind::List, 175, 1),
+/* 105 */ Shape::simple(t(5025, 18), Kind::String),
+/* 106 */ Shape::rows(t(5043, 9), Kind::List, 176, 1),
+/* 107 */ Shape::simple(t(5052, 13), Kind::Blob).bounds(0.0, 20971520.0),
+/* 108 */ Shape::simple(t(5065, 16), Kind::Long),
+/* 109 */ Shape::rows(t(5081, 28), Kind::Structure, 177, 1),
+/* 110 */ Shape::rows(t(5109, 28), Kind::Structure, 178, 6),
+/* 111 */ Shape::rows(t(5174, 32), Kind::List, 184, 1),
+/* 112 */ Shape::rows(t(5206, 28), Kind::Enum, 46, 4),
+/* 113 */ Shape::rows(t(5266, 29), Kind::Structure, 185, 2),
+/* 114 */ Shape::rows(t(5347, 25), Kind::Structure, 187, 2),
+/* 115 */ Shape::simple(t(5394, 27), Kind::Integer).bounds(1.0, POS),
+/* 116 */ Shape::rows(t(5421, 27), Kind::Enum, 50, 2),
+/* 117 */ Shape::rows(t(5463, 33), Kind::Enum, 52, 1),
+/* 118 */ Shape::simple(t(5496, 19), Kind::String).bounds(100.0, 30720.0),
+/* 119 */ Shape::simple(t(5515, 26), Kind::Integer).bounds(1.0, 100.0),
+/* 120 */ Shape::rows(t(5541, 24), Kind::Structure, 189, 2),
+/* 121 */ Shape::rows(t(5578, 25), Kind::Structure, 191, 6),
+/* 122 */ Shape::rows(t(5612, 26), Kind::Structure, 197, 2),
+/* 123 */ Shape::rows(t(5647, 16), Kind::Structure, 199, 2),
+/* 124 */ Shape::rows(t(5663, 17), Kind::Structure, 201, 5),
+/* 125 */ Shape::rows(t(5680, 18), Kind::Structure, 206, 2),
+/* 126 */ Shape::rows(t(5698, 26), Kind::Structure, 208, 1),
+/* 127 */ Shape::rows(t(5735, 27), Kind::Structure, 209, 1),
+/* 128 */ Shape::simple(t(5762, 10), Kind::Integer).bounds(1.0, 1000.0),
+/* 129 */ Shape::simple(t(5772, 9), Kind::String),
+/* 130 */ Shape::rows(t(5781, 13), Kind::List, 210, 1).bounds(1.0, 100.0),
+/* 131 */ Shape::simple(t(5794, 9), Kind::String),
+/* 132 */ Shape::simple(t(5803, 8), Kind::Long).bounds(0.0, POS),
+/* 133 */ Shape::simple(t(5811, 13), Kind::String),
+/* 134 */ Shape::simple(t(5824, 13), Kind::Timestamp),
+/* 135 */ Shape::rows(t(5837, 24), Kind::Structure, 211, 2),
+/* 136 */ Shape::rows(t(5861, 25), Kind::Structure, 213, 2),
+/* 137 */ Shape::rows(t(5886, 15), Kind::Structure, 215, 6),
+/* 138 */ Shape::rows(t(5901, 16), Kind::Structure, 221, 1),
+/* 139 */ Shape::rows(t(5922, 36), Kind::Structure, 222, 3),
+/* 140 */ Shape::rows(t(5958, 37), Kind::Structure, 225, 3),
+/* 141 */ Shape::rows(t(5995, 28), Kind::Structure, 228, 4),
+/* 142 */ Shape::rows(t(6023, 29), Kind::Structure, 232, 4),
+/* 143 */ Shape::rows(t(6052, 25), Kind::Structure, 236, 3),
+/* 144 */ Shape::rows(t(6077, 26), Kind::Structure, 239, 3),
+/* 145 */ Shape::rows(t(6103, 24), Kind::Structure, 242, 1),
+/* 146 */ Shape::rows(t(6127, 25), Kind::Structure, 243, 2),
+/* 147 */ Shape::simple(t(6152, 21), Kind::Timestamp),
+/* 148 */ Shape::simple(t(6173, 6), Kind::String).bounds(2.0, 25.0).pattern(t(6179, 15)),
+/* 149 */ Shape::simple(t(6194, 10), Kind::String).pattern(t(6204, 9)),
+/* 150 */ Shape::simple(t(6213, 18), Kind::String).bounds(0.0, 10240.0),
+/* 151 */ Shape::rows(t(6231, 24), Kind::Structure, 245, 1),
+/* 152 */ Shape::rows(t(6260, 22), Kind::Structure, 246, 2),
+/* 153 */ Shape::rows(t(6288, 26), Kind::List, 248, 1).bounds(0.0, 100.0),
+/* 154 */ Shape::rows(t(6314, 15), Kind::Structure, 249, 3),
+/* 155 */ Shape::rows(t(6375, 19), Kind::List, 252, 1).bounds(0.0, 25.0),
+/* 156 */ Shape::rows(t(6394, 10), Kind::Structure, 253, 9),
+/* 157 */ Shape::rows(t(6439, 16), Kind::Structure, 262, 2),
+/* 158 */ Shape::rows(t(6455, 20), Kind::List, 264, 1).bounds(1.0, 100.0),
+/* 159 */ Shape::rows(t(6475, 20), Kind::Enum, 53, 1),
+/* 160 */ Shape::simple(t(6507, 21), Kind::String).bounds(2.0, 256.0).pattern(t(6528, 64)),
+/* 161 */ Shape::rows(t(6592, 14), Kind::List, 265, 1),
+/* 162 */ Shape::simple(t(6606, 14), Kind::String).bounds(2.0, 256.0).pattern(t(6620, 71)),
+/* 163 */ Shape::rows(t(6691, 18), Kind::List, 266, 1).bounds(1.0, 100.0),
+/* 164 */ Shape::simple(t(6709, 20), Kind::String).bounds(0.0, 10240.0),
+/* 165 */ Shape::simple(t(6729, 14), Kind::Boolean),
+/* 166 */ Shape::rows(t(6743, 10), Kind::Enum, 54, 11),
+/* 167 */ Shape::simple(t(6868, 21), Kind::String),
+/* 168 */ Shape::simple(t(6889, 13), Kind::Timestamp),
+/* 169 */ Shape::rows(t(6902, 26), Kind::Structure, 267, 4),
+/* 170 */ Shape::rows(t(6928, 27), Kind::Structure, 271, 3),
+/* 171 */ Shape::simple(t(6955, 13), Kind::Integer).bounds(0.0, POS),
+/* 172 */ Shape::rows(t(6968, 34), Kind::Structure, 274, 3),
+/* 173 */ Shape::rows(t(7002, 35), Kind::Structure, 277, 4),
+/* 174 */ Shape::simple(t(7037, 6), Kind::String),
+/* 175 */ Shape::rows(t(7043, 17), Kind::Structure, 281, 1),
+/* 176 */ Shape::rows(t(7060, 3), Kind::Structure, 282, 2),
+/* 177 */ Shape::simple(t(7071, 6), Kind::String),
+/* 178 */ Shape::rows(t(7077, 10), Kind::List, 284, 1),
+/* 179 */ Shape::rows(t(7087, 7), Kind::List, 285, 1),
+/* 180 */ Shape::rows(t(7094, 18), Kind::Structure, 286, 2),
+/* 181 */ Shape::rows(t(7112, 19), Kind::Structure, 288, 0),
+/* 182 */ Shape::rows(t(7131, 9), Kind::Enum, 65, 3),
+/* 183 */ Shape::simple(t(7154, 8), Kind::String),
+/* 184 */ Shape::rows(t(7162, 18), Kind::Enum, 68, 2),
+/* 185 */ Shape::rows(t(7180, 28), Kind::Structure, 288, 2),
+/* 186 */ Shape::rows(t(7223, 29), Kind::List, 290, 1),
+/* 187 */ Shape::rows(t(7252, 20), Kind::Structure, 291, 2),
+/* 188 */ Shape::rows(t(7279, 21), Kind::Structure, 293, 0),
+/* 189 */ Shape::rows(t(7300, 30), Kind::Structure, 293, 4),
+/* 190 */ Shape::rows(t(7330, 31), Kind::Structure, 297, 4),
+/* 191 */ Shape::simple(t(7361, 8), Kind::String).pattern(t(7369, 75)),
+/* 192 */ Shape::rows(t(7444, 22), Kind::Structure, 301, 6),
+/* 193 */ Shape::rows(t(7504, 23), Kind::Structure, 307, 4),
+/* 194 */ Shape::simple(t(7543, 3), Kind::String),
+/* 195 */ Shape::simple(t(7546, 34), Kind::Timestamp),
 ],
  members: &[
-Member::new(t(1451, 3), 172),
-Member::new(t(1454, 5), 172),
+Member::new(t(1451, 3), 174),
+Member::new(t(1454, 5), 174),
 Member::new(t(1551, 6), 6),
 Member::new(t(1574, 18), 10),
 Member::new(t(1592, 9), 44),
-Member::new(t(1601, 13), 131),
+Member::new(t(1601, 13), 133),
 Member::new(t(1551, 6), 8),
 Member::new(t(1680, 12), 18).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(1751, 8), 102),
-Member::new(t(1759, 6), 104),
-Member::new(t(1788, 8), 73).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(1751, 8), 70),
-Member::new(t(1788, 8), 73),
-Member::new(t(1840, 18), 128),
-Member::new(t(1788, 8), 73).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(1751, 8), 70),
-Member::new(t(1879, 6), 74),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 104),
+Member::new(t(1759, 6), 106),
+Member::new(t(1788, 8), 75).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 72),
+Member::new(t(1788, 8), 75),
+Member::new(t(1840, 18), 130),
+Member::new(t(1788, 8), 75).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(1751, 8), 72),
+Member::new(t(1879, 6), 76),
 Member::new(t(1551, 6), 17),
-Member::new(t(1680, 12), 99).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(1969, 8), 189).flags(flag::REQUIRED),
-Member::new(t(2004, 11), 98),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(1969, 8), 189),
+Member::new(t(1680, 12), 101).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(1969, 8), 191).flags(flag::REQUIRED),
+Member::new(t(2004, 11), 100),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(1969, 8), 191),
 Member::new(t(2038, 23), 41),
-Member::new(t(2061, 26), 80),
-Member::new(t(2087, 18), 86),
-Member::new(t(2105, 34), 90),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2139, 4), 177),
-Member::new(t(2167, 10), 154),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2061, 26), 82),
+Member::new(t(2087, 18), 88),
+Member::new(t(2105, 34), 92),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 179),
+Member::new(t(2167, 10), 156),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
 Member::new(t(2251, 15), 43),
-Member::new(t(2266, 19), 116),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(2340, 10), 148),
-Member::new(t(1692, 10), 147),
+Member::new(t(2266, 19), 118),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(2340, 10), 150),
+Member::new(t(1692, 10), 149),
 Member::new(t(2367, 7), 29).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2340, 10), 162),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 164),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
 Member::new(t(2477, 5), 48),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2167, 10), 154),
-Member::new(t(2526, 11), 83),
-Member::new(t(2537, 9), 180),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2167, 10), 156),
+Member::new(t(2526, 11), 85),
+Member::new(t(2537, 9), 182),
 Member::new(t(2567, 6), 34),
-Member::new(t(1788, 8), 73),
-Member::new(t(2573, 10), 126),
-Member::new(t(2583, 9), 129),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2614, 12), 66),
-Member::new(t(2583, 9), 129),
-Member::new(t(1692, 10), 147),
-Member::new(t(2673, 24), 149),
-Member::new(t(2573, 10), 126),
-Member::new(t(2583, 9), 129),
-Member::new(t(1692, 10), 147),
-Member::new(t(2724, 15), 161),
-Member::new(t(2583, 9), 129),
-Member::new(t(2767, 12), 159),
+Member::new(t(1788, 8), 75),
+Member::new(t(2573, 10), 128),
+Member::new(t(2583, 9), 131),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2614, 12), 68),
+Member::new(t(2583, 9), 131),
+Member::new(t(1692, 10), 149),
+Member::new(t(2673, 24), 151),
+Member::new(t(2573, 10), 128),
+Member::new(t(2583, 9), 131),
+Member::new(t(1692, 10), 149),
+Member::new(t(2724, 15), 163),
+Member::new(t(2583, 9), 131),
+Member::new(t(2767, 12), 161),
 Member::new(t(2802, 14), 42).flags(flag::REQUIRED),
-Member::new(t(2816, 6), 93),
+Member::new(t(2816, 6), 95),
 Member::new(t(1451, 3), 46),
-Member::new(t(1454, 5), 169),
+Member::new(t(1454, 5), 171),
 Member::new(t(3018, 4), 0).flags(flag::REQUIRED),
 Member::new(t(3018, 4), 0),
 Member::new(t(1454, 5), 0),
-Member::new(t(1551, 6), 147),
+Member::new(t(1551, 6), 149),
 Member::new(t(3110, 11), 51),
 Member::new(t(3150, 17), 9),
-Member::new(t(2567, 6), 107),
-Member::new(t(1788, 8), 73),
-Member::new(t(2573, 10), 117),
-Member::new(t(2583, 9), 129),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2266, 19), 116),
-Member::new(t(2583, 9), 129),
-Member::new(t(3232, 14), 109),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(3246, 6), 110),
-Member::new(t(3252, 7), 111),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
+Member::new(t(2004, 11), 100).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(3226, 11), 194),
+Member::new(t(2004, 11), 100),
+Member::new(t(2567, 6), 109),
+Member::new(t(1788, 8), 75),
+Member::new(t(2573, 10), 119),
+Member::new(t(2583, 9), 131),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2266, 19), 118),
+Member::new(t(2583, 9), 131),
+Member::new(t(3302, 14), 111),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(3316, 6), 112),
+Member::new(t(3322, 7), 113),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
 Member::new(t(2251, 15), 43),
-Member::new(t(2266, 19), 116),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(2340, 10), 148),
-Member::new(t(1692, 10), 147),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2340, 10), 162),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(3417, 7), 72),
-Member::new(t(3424, 13), 75),
-Member::new(t(3437, 22), 127),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(3511, 17), 127),
-Member::new(t(3528, 11), 67),
-Member::new(t(3437, 22), 127),
-Member::new(t(3539, 13), 132),
-Member::new(t(3552, 24), 78),
-Member::new(t(3576, 15), 79),
-Member::new(t(3591, 16), 81),
-Member::new(t(2526, 11), 82),
-Member::new(t(3607, 9), 85),
-Member::new(t(3616, 15), 94),
-Member::new(t(3631, 14), 95),
-Member::new(t(3645, 20), 145),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(3665, 21), 67),
-Member::new(t(1551, 6), 65),
-Member::new(t(3724, 11), 69),
-Member::new(t(3735, 13), 71),
-Member::new(t(3417, 7), 72),
-Member::new(t(1551, 6), 68),
-Member::new(t(3528, 11), 67),
-Member::new(t(4020, 8), 84),
-Member::new(t(1551, 6), 72),
-Member::new(t(1551, 6), 62),
-Member::new(t(4082, 11), 2),
-Member::new(t(4093, 14), 4),
-Member::new(t(4107, 12), 6),
-Member::new(t(4119, 6), 67).flags(flag::REQUIRED),
-Member::new(t(4125, 9), 127).flags(flag::REQUIRED),
-Member::new(t(4134, 4), 81).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 76),
-Member::new(t(4179, 21), 47),
-Member::new(t(4200, 20), 166),
-Member::new(t(4220, 28), 193),
-Member::new(t(4263, 11), 165),
-Member::new(t(3246, 6), 164),
-Member::new(t(4300, 10), 163),
-Member::new(t(1551, 6), 84),
-Member::new(t(2567, 6), 89).flags(flag::REQUIRED),
-Member::new(t(4487, 10), 88).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 87),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(4691, 8), 130),
-Member::new(t(1969, 8), 189),
-Member::new(t(4757, 17), 97),
-Member::new(t(2004, 11), 98),
-Member::new(t(4774, 9), 106),
-Member::new(t(4125, 9), 127),
-Member::new(t(1551, 6), 98),
-Member::new(t(3724, 11), 101),
-Member::new(t(3735, 13), 103),
-Member::new(t(2004, 11), 17),
+Member::new(t(2266, 19), 118),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(2340, 10), 150),
+Member::new(t(1692, 10), 149),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 164),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(3487, 7), 74),
+Member::new(t(3494, 13), 77),
+Member::new(t(3507, 22), 129),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(3581, 17), 129),
+Member::new(t(3598, 11), 69),
+Member::new(t(3507, 22), 129),
+Member::new(t(3609, 13), 134),
+Member::new(t(3622, 24), 80),
+Member::new(t(3646, 15), 81),
+Member::new(t(3661, 16), 83),
+Member::new(t(2526, 11), 84),
+Member::new(t(3677, 9), 87),
+Member::new(t(3686, 15), 96),
+Member::new(t(3701, 14), 97),
+Member::new(t(3715, 20), 147),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(3735, 21), 69),
+Member::new(t(1551, 6), 67),
+Member::new(t(3794, 11), 71),
+Member::new(t(3805, 13), 73),
+Member::new(t(3487, 7), 74),
+Member::new(t(1551, 6), 70),
+Member::new(t(3598, 11), 69),
+Member::new(t(4090, 8), 86),
+Member::new(t(1551, 6), 74),
+Member::new(t(1551, 6), 64),
+Member::new(t(4152, 11), 2),
+Member::new(t(4163, 14), 4),
+Member::new(t(4177, 12), 6),
+Member::new(t(4189, 6), 69).flags(flag::REQUIRED),
+Member::new(t(4195, 9), 129).flags(flag::REQUIRED),
+Member::new(t(4204, 4), 83).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 78),
+Member::new(t(4249, 21), 47),
+Member::new(t(4270, 20), 168),
+Member::new(t(4290, 28), 195),
+Member::new(t(4333, 11), 167),
+Member::new(t(3316, 6), 166),
+Member::new(t(4370, 10), 165),
+Member::new(t(1551, 6), 86),
+Member::new(t(2567, 6), 91).flags(flag::REQUIRED),
+Member::new(t(4557, 10), 90).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 89),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(4761, 8), 132),
+Member::new(t(1969, 8), 191),
+Member::new(t(4827, 17), 99),
+Member::new(t(2004, 11), 100),
+Member::new(t(4844, 9), 108),
+Member::new(t(4195, 9), 129),
 Member::new(t(1551, 6), 100),
-Member::new(t(1551, 6), 96),
-Member::new(t(2537, 9), 180),
-Member::new(t(5067, 6), 112),
-Member::new(t(5073, 19), 113),
-Member::new(t(3528, 11), 67),
-Member::new(t(3539, 13), 132),
-Member::new(t(3607, 9), 85),
-Member::new(t(5092, 12), 114),
-Member::new(t(1551, 6), 108),
-Member::new(t(5225, 23), 64),
-Member::new(t(5248, 29), 184),
-Member::new(t(5302, 18), 115),
-Member::new(t(5320, 4), 63),
-Member::new(t(4093, 14), 5),
-Member::new(t(5495, 13), 7),
-Member::new(t(2567, 6), 118),
+Member::new(t(3794, 11), 103),
+Member::new(t(3805, 13), 105),
+Member::new(t(2004, 11), 17),
+Member::new(t(1551, 6), 102),
+Member::new(t(1551, 6), 98),
+Member::new(t(2537, 9), 182),
+Member::new(t(5137, 6), 114),
+Member::new(t(5143, 19), 115),
+Member::new(t(3598, 11), 69),
+Member::new(t(3609, 13), 134),
+Member::new(t(3677, 9), 87),
+Member::new(t(5162, 12), 116),
+Member::new(t(1551, 6), 110),
+Member::new(t(5295, 23), 66),
+Member::new(t(5318, 29), 186),
+Member::new(t(5372, 18), 117),
+Member::new(t(5390, 4), 65),
+Member::new(t(4163, 14), 5),
+Member::new(t(5565, 13), 7),
+Member::new(t(2567, 6), 120),
 Member::new(t(2573, 10), 45),
-Member::new(t(2583, 9), 129),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(5533, 9), 173).flags(flag::REQUIRED),
-Member::new(t(2583, 9), 129),
-Member::new(t(5568, 9), 77),
-Member::new(t(2526, 11), 83),
-Member::new(t(2537, 9), 180),
-Member::new(t(2567, 6), 121),
-Member::new(t(2573, 10), 126),
-Member::new(t(2583, 9), 129),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(1788, 8), 73),
-Member::new(t(2583, 9), 129),
-Member::new(t(5654, 11), 3).flags(flag::REQUIRED),
-Member::new(t(2139, 4), 177),
-Member::new(t(1551, 6), 127),
+Member::new(t(2583, 9), 131),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(5603, 9), 175).flags(flag::REQUIRED),
+Member::new(t(2583, 9), 131),
+Member::new(t(5638, 9), 79),
+Member::new(t(2526, 11), 85),
+Member::new(t(2537, 9), 182),
+Member::new(t(2567, 6), 123),
+Member::new(t(2573, 10), 128),
+Member::new(t(2583, 9), 131),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(1788, 8), 75),
+Member::new(t(2583, 9), 131),
+Member::new(t(5724, 11), 3).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 179),
+Member::new(t(1551, 6), 129),
 Member::new(t(3018, 4), 0).flags(flag::REQUIRED),
 Member::new(t(1454, 5), 1).flags(flag::REQUIRED),
 Member::new(t(3018, 4), 0),
 Member::new(t(1454, 5), 1),
-Member::new(t(3528, 11), 67),
-Member::new(t(3424, 13), 75).flags(flag::REQUIRED),
-Member::new(t(3437, 22), 127),
-Member::new(t(4020, 8), 84),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(5847, 5), 62),
-Member::new(t(2061, 26), 80).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2061, 26), 80),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(2087, 18), 86).flags(flag::REQUIRED),
-Member::new(t(2105, 34), 90),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2087, 18), 86),
-Member::new(t(2105, 34), 90),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(2266, 19), 116).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2266, 19), 116),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(2340, 10), 148).flags(flag::REQUIRED),
-Member::new(t(2340, 10), 148),
-Member::new(t(1692, 10), 147),
-Member::new(t(6185, 5), 153).flags(flag::REQUIRED),
-Member::new(t(6212, 6), 146).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 150),
-Member::new(t(6259, 17), 28),
-Member::new(t(6276, 12), 151).flags(flag::REQUIRED),
-Member::new(t(6288, 17), 156),
+Member::new(t(3598, 11), 69),
+Member::new(t(3494, 13), 77).flags(flag::REQUIRED),
+Member::new(t(3507, 22), 129),
+Member::new(t(4090, 8), 86),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(5917, 5), 64),
+Member::new(t(2061, 26), 82).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2061, 26), 82),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(2087, 18), 88).flags(flag::REQUIRED),
+Member::new(t(2105, 34), 92),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2087, 18), 88),
+Member::new(t(2105, 34), 92),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(2266, 19), 118).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2266, 19), 118),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(2340, 10), 150).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 150),
+Member::new(t(1692, 10), 149),
+Member::new(t(6255, 5), 155).flags(flag::REQUIRED),
+Member::new(t(6282, 6), 148).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149).flags(flag::REQUIRED),
 Member::new(t(1551, 6), 152),
-Member::new(t(6334, 9), 23),
-Member::new(t(2038, 23), 41),
-Member::new(t(2061, 26), 80),
-Member::new(t(2087, 18), 86),
-Member::new(t(2105, 34), 90),
-Member::new(t(1692, 10), 147),
-Member::new(t(6343, 13), 3),
-Member::new(t(1702, 14), 160),
-Member::new(t(6356, 13), 192),
-Member::new(t(2567, 6), 158).flags(flag::REQUIRED),
-Member::new(t(4487, 10), 157).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 155),
+Member::new(t(6329, 17), 28),
+Member::new(t(6346, 12), 153).flags(flag::REQUIRED),
+Member::new(t(6358, 17), 158),
 Member::new(t(1551, 6), 154),
-Member::new(t(1551, 6), 160),
+Member::new(t(6404, 9), 23),
+Member::new(t(2038, 23), 41),
+Member::new(t(2061, 26), 82),
+Member::new(t(2087, 18), 88),
+Member::new(t(2105, 34), 92),
+Member::new(t(1692, 10), 149),
+Member::new(t(6413, 13), 3),
+Member::new(t(1702, 14), 162),
+Member::new(t(6426, 13), 194),
+Member::new(t(2567, 6), 160).flags(flag::REQUIRED),
+Member::new(t(4557, 10), 159).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 157),
+Member::new(t(1551, 6), 156),
+Member::new(t(1551, 6), 162),
 Member::new(t(2477, 5), 48),
-Member::new(t(2340, 10), 162).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2340, 10), 162),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(2266, 19), 116),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(2266, 19), 116),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(3246, 6), 110),
-Member::new(t(3528, 11), 67).flags(flag::REQUIRED),
-Member::new(t(6993, 3), 175).flags(flag::REQUIRED),
-Member::new(t(6996, 5), 181).flags(flag::REQUIRED),
-Member::new(t(1551, 6), 175),
-Member::new(t(1551, 6), 174),
-Member::new(t(5654, 11), 3).flags(flag::REQUIRED),
-Member::new(t(2139, 4), 177).flags(flag::REQUIRED),
-Member::new(t(7138, 15), 64),
-Member::new(t(5302, 18), 115),
-Member::new(t(1551, 6), 183),
-Member::new(t(5654, 11), 3).flags(flag::REQUIRED),
-Member::new(t(7202, 7), 176).flags(flag::REQUIRED),
-Member::new(t(3417, 7), 72).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(5302, 18), 182).flags(flag::REQUIRED),
-Member::new(t(3417, 7), 72),
-Member::new(t(2526, 11), 82),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(7396, 13), 105).flags(flag::REQUIRED),
-Member::new(t(7409, 13), 130).flags(flag::REQUIRED),
-Member::new(t(7422, 12), 130).flags(flag::REQUIRED),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160).flags(flag::REQUIRED),
-Member::new(t(1969, 8), 189).flags(flag::REQUIRED),
-Member::new(t(7457, 16), 130),
-Member::new(t(1692, 10), 147),
-Member::new(t(1702, 14), 160),
-Member::new(t(1969, 8), 189),
+Member::new(t(2340, 10), 164).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2340, 10), 164),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(2266, 19), 118),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(2266, 19), 118),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(3316, 6), 112),
+Member::new(t(3598, 11), 69).flags(flag::REQUIRED),
+Member::new(t(7063, 3), 177).flags(flag::REQUIRED),
+Member::new(t(7066, 5), 183).flags(flag::REQUIRED),
+Member::new(t(1551, 6), 177),
+Member::new(t(1551, 6), 176),
+Member::new(t(5724, 11), 3).flags(flag::REQUIRED),
+Member::new(t(2139, 4), 179).flags(flag::REQUIRED),
+Member::new(t(7208, 15), 66),
+Member::new(t(5372, 18), 117),
+Member::new(t(1551, 6), 185),
+Member::new(t(5724, 11), 3).flags(flag::REQUIRED),
+Member::new(t(7272, 7), 178).flags(flag::REQUIRED),
+Member::new(t(3487, 7), 74).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(5372, 18), 184).flags(flag::REQUIRED),
+Member::new(t(3487, 7), 74),
+Member::new(t(2526, 11), 84),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(7466, 13), 107).flags(flag::REQUIRED),
+Member::new(t(7479, 13), 132).flags(flag::REQUIRED),
+Member::new(t(7492, 12), 132).flags(flag::REQUIRED),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162).flags(flag::REQUIRED),
+Member::new(t(1969, 8), 191).flags(flag::REQUIRED),
+Member::new(t(7527, 16), 132),
+Member::new(t(1692, 10), 149),
+Member::new(t(1702, 14), 162),
+Member::new(t(1969, 8), 191),
 ],
  words: &[
 t(1476, 6),
@@ -1598,19 +1627,19 @@ t(2937, 6),
 t(2943, 4),
 t(2947, 8),
 t(2955, 9),
-t(3474, 6),
-t(3480, 10),
-t(3764, 18),
-t(3782, 15),
-t(3797, 26),
-t(3823, 13),
-t(3836, 19),
-t(3855, 29),
-t(3884, 8),
-t(3892, 20),
-t(3912, 23),
-t(3935, 19),
-t(3954, 17),
+t(3544, 6),
+t(3550, 10),
+t(3834, 18),
+t(3852, 15),
+t(3867, 26),
+t(3893, 13),
+t(3906, 19),
+t(3925, 29),
+t(3954, 8),
+t(3962, 20),
+t(3982, 23),
+t(4005, 19),
+t(4024, 17),
 t(1476, 6),
 t(1482, 8),
 t(1490, 10),
@@ -1618,40 +1647,40 @@ t(1476, 6),
 t(1482, 8),
 t(1490, 10),
 t(1520, 3),
-t(4392, 7),
-t(4399, 9),
-t(4408, 24),
-t(4432, 22),
-t(4534, 8),
-t(4800, 9),
-t(4809, 11),
+t(4462, 7),
+t(4469, 9),
+t(4478, 24),
+t(4502, 22),
+t(4604, 8),
+t(4870, 9),
+t(4879, 11),
 t(1482, 8),
-t(4903, 18),
-t(4921, 18),
-t(5164, 11),
-t(5175, 8),
-t(5183, 7),
-t(5190, 6),
-t(5378, 7),
-t(5385, 8),
-t(5378, 7),
-t(6425, 12),
-t(5164, 11),
-t(5175, 8),
-t(5190, 6),
-t(6683, 17),
+t(4973, 18),
+t(4991, 18),
+t(5234, 11),
+t(5245, 8),
+t(5253, 7),
+t(5260, 6),
+t(5448, 7),
+t(5455, 8),
+t(5448, 7),
+t(6495, 12),
+t(5234, 11),
+t(5245, 8),
+t(5260, 6),
+t(6753, 17),
 t(1476, 6),
-t(6700, 7),
-t(6707, 24),
-t(6731, 20),
-t(6751, 14),
-t(6765, 14),
-t(6779, 19),
-t(7070, 6),
-t(7076, 8),
+t(6770, 7),
+t(6777, 24),
+t(6801, 20),
+t(6821, 14),
+t(6835, 14),
+t(6849, 19),
+t(7140, 6),
+t(7146, 8),
 t(1520, 3),
-t(5385, 8),
-t(5378, 7),
+t(5455, 8),
+t(5448, 7),
 ],
 };
 
@@ -1690,50 +1719,50 @@ const TEXT: &str = concat!(
 "onTimestampFiftyMaxResultsFindingSeverityINFORMATIONALLOWMEDIUMHIGHCRITICALUNDEFINEDFindingSever",
 "ityCountsForceFlagGetAccountSettingRequestnameGetAccountSettingResponseGetAuthorizationTokenRegi",
 "stryIdListGetAuthorizationTokenRequestregistryIdsGetAuthorizationTokenResponseauthorizationDataG",
-"etLifecyclePolicyPreviewRequestGetLifecyclePolicyPreviewResponsepreviewResultsstatussummaryGetLi",
-"fecyclePolicyRequestGetLifecyclePolicyResponseGetRegistryPolicyRequestGetRegistryPolicyResponseG",
-"etRepositoryPolicyRequestGetRepositoryPolicyResponseImageimageIdimageManifestimageManifestMediaT",
-"ypeImageActionTypeEXPIRETRANSITIONImageCountImageDetailartifactMediaTypeimageDigestimagePushedAt",
-"imageScanFindingsSummaryimageScanStatusimageSizeInBytesimageTagslastActivatedAtlastArchivedAtlas",
-"tRecordedPullTimesubjectManifestDigestImageDetailListImageDigestImageFailurefailureCodefailureRe",
-"asonImageFailureCodeInvalidImageDigestInvalidImageTagImageTagDoesNotMatchDigestImageNotFoundMiss",
-"ingDigestAndTagImageReferencedByManifestListKmsErrorUpstreamAccessDeniedUpstreamTooManyRequestsU",
-"pstreamUnavailableImageInaccessibleImageFailureListImageFailureReasonImageIdentifierimageTagImag",
-"eIdentifierListImageListImageManifestImageReferrerannotationsartifactStatusartifactTypedigestmed",
-"iaTypesizeImageReferrerListImageScanFindingsSummaryfindingSeverityCountsimageScanCompletedAtvuln",
-"erabilitySourceUpdatedAtImageScanStatusdescriptionImageScanningConfigurationscanOnPushImageSizeI",
-"nBytesImageStatusImageStatusFilterImageTagImageTagListImageTagMutabilityMUTABLEIMMUTABLEIMMUTABL",
-"E_WITH_EXCLUSIONMUTABLE_WITH_EXCLUSIONImageTagMutabilityExclusionFilterfilterTypeImageTagMutabil",
-"ityExclusionFilterTypeWILDCARDImageTagMutabilityExclusionFilterValue^[0-9a-zA-Z._*-]{1,128}$Imag",
-"eTagMutabilityExclusionFiltersInitiateLayerUploadRequestInitiateLayerUploadResponsepartSizeKmsKe",
-"yLastActivatedAtTimestampLastArchivedAtTimestampLayerlayerAvailabilitylayerSizeLayerAvailability",
-"AVAILABLEUNAVAILABLELayerDigest[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+LayerDigestListLayerFailureLayerFail",
-"ureCodeInvalidLayerDigestMissingLayerDigestLayerFailureListLayerFailureReasonLayerListLayerPartB",
-"lobLayerSizeInBytesLifecyclePolicyPreviewFilterLifecyclePolicyPreviewResultactionappliedRulePrio",
-"ritystorageClassLifecyclePolicyPreviewResultListLifecyclePolicyPreviewStatusIN_PROGRESSCOMPLETEE",
-"XPIREDFAILEDLifecyclePolicyPreviewSummaryexpiringImageTotalCounttransitioningImageTotalCountsLif",
-"ecyclePolicyRuleActiontargetStorageClasstypeLifecyclePolicyRulePriorityLifecyclePolicyStorageCla",
-"ssARCHIVESTANDARDLifecyclePolicyTargetStorageClassLifecyclePolicyTextLifecyclePreviewMaxResultsL",
-"istImageReferrersFilterartifactTypesListImageReferrersRequestsubjectIdListImageReferrersResponse",
-"referrersListImagesFilterListImagesRequestListImagesResponseListTagsForResourceRequestresourceAr",
-"nListTagsForResourceResponseMaxResultsMediaTypeMediaTypeListNextTokenPartSizeProxyEndpointPushTi",
-"mestampPutAccountSettingRequestPutAccountSettingResponsePutImageRequestPutImageResponseimagePutI",
-"mageScanningConfigurationRequestPutImageScanningConfigurationResponsePutImageTagMutabilityReques",
-"tPutImageTagMutabilityResponsePutLifecyclePolicyRequestPutLifecyclePolicyResponsePutRegistryPoli",
-"cyRequestPutRegistryPolicyResponseRecordedPullTimestampRegion[0-9a-z-]{2,25}RegistryId[0-9]{12}R",
-"egistryPolicyTextReplicationConfigurationrulesReplicationDestinationregionReplicationDestination",
-"ListReplicationRuledeleteReplicationdestinationsrepositoryFiltersReplicationRuleListRepositorycr",
-"eatedAtrepositoryArnrepositoryUriRepositoryFilterRepositoryFilterListRepositoryFilterTypePREFIX_",
-"MATCHRepositoryFilterValue^(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$Reposi",
-"toryListRepositoryName[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*Rep",
-"ositoryNameListRepositoryPolicyTextScanOnPushFlagScanStatusUNSUPPORTED_IMAGEPENDINGSCAN_ELIGIBIL",
-"ITY_EXPIREDFINDINGS_UNAVAILABLELIMIT_EXCEEDEDIMAGE_ARCHIVEDIMAGE_SIZE_EXCEEDEDScanStatusDescript",
-"ionScanTimestampSetRepositoryPolicyRequestSetRepositoryPolicyResponseSeverityCountStartLifecycle",
-"PolicyPreviewRequestStartLifecyclePolicyPreviewResponseStringSubjectIdentifierTagKeyValueTagKeyT",
-"agKeyListTagListTagResourceRequestTagResourceResponseTagStatusTAGGEDUNTAGGEDTagValueTargetStorag",
-"eClassTransitioningImageTotalCountimageTotalCountTransitioningImageTotalCountsUntagResourceReque",
-"sttagKeysUntagResourceResponseUpdateImageStorageClassRequestUpdateImageStorageClassResponseUploa",
-"dId[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}UploadLayerPartReq",
-"uestlayerPartBlobpartFirstBytepartLastByteUploadLayerPartResponselastByteReceivedUrlVulnerabilit",
-"ySourceUpdateTimestamp",
+"etDownloadUrlForLayerRequestGetDownloadUrlForLayerResponsedownloadUrlGetLifecyclePolicyPreviewRe",
+"questGetLifecyclePolicyPreviewResponsepreviewResultsstatussummaryGetLifecyclePolicyRequestGetLif",
+"ecyclePolicyResponseGetRegistryPolicyRequestGetRegistryPolicyResponseGetRepositoryPolicyRequestG",
+"etRepositoryPolicyResponseImageimageIdimageManifestimageManifestMediaTypeImageActionTypeEXPIRETR",
+"ANSITIONImageCountImageDetailartifactMediaTypeimageDigestimagePushedAtimageScanFindingsSummaryim",
+"ageScanStatusimageSizeInBytesimageTagslastActivatedAtlastArchivedAtlastRecordedPullTimesubjectMa",
+"nifestDigestImageDetailListImageDigestImageFailurefailureCodefailureReasonImageFailureCodeInvali",
+"dImageDigestInvalidImageTagImageTagDoesNotMatchDigestImageNotFoundMissingDigestAndTagImageRefere",
+"ncedByManifestListKmsErrorUpstreamAccessDeniedUpstreamTooManyRequestsUpstreamUnavailableImageIna",
+"ccessibleImageFailureListImageFailureReasonImageIdentifierimageTagImageIdentifierListImageListIm",
+"ageManifestImageReferrerannotationsartifactStatusartifactTypedigestmediaTypesizeImageReferrerLis",
+"tImageScanFindingsSummaryfindingSeverityCountsimageScanCompletedAtvulnerabilitySourceUpdatedAtIm",
+"ageScanStatusdescriptionImageScanningConfigurationscanOnPushImageSizeInBytesImageStatusImageStat",
+"usFilterImageTagImageTagListImageTagMutabilityMUTABLEIMMUTABLEIMMUTABLE_WITH_EXCLUSIONMUTABLE_WI",
+"TH_EXCLUSIONImageTagMutabilityExclusionFilterfilterTypeImageTagMutabilityExclusionFilterTypeWILD",
+"CARDImageTagMutabilityExclusionFilterValue^[0-9a-zA-Z._*-]{1,128}$ImageTagMutabilityExclusionFil",
+"tersInitiateLayerUploadRequestInitiateLayerUploadResponsepartSizeKmsKeyLastActivatedAtTimestampL",
+"astArchivedAtTimestampLayerlayerAvailabilitylayerSizeLayerAvailabilityAVAILABLEUNAVAILABLELayerD",
+"igest[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+LayerDigestListLayerFailureLayerFailureCodeInvalidLayerDigestM",
+"issingLayerDigestLayerFailureListLayerFailureReasonLayerListLayerPartBlobLayerSizeInBytesLifecyc",
+"lePolicyPreviewFilterLifecyclePolicyPreviewResultactionappliedRulePrioritystorageClassLifecycleP",
+"olicyPreviewResultListLifecyclePolicyPreviewStatusIN_PROGRESSCOMPLETEEXPIREDFAILEDLifecyclePolic",
+"yPreviewSummaryexpiringImageTotalCounttransitioningImageTotalCountsLifecyclePolicyRuleActiontarg",
+"etStorageClasstypeLifecyclePolicyRulePriorityLifecyclePolicyStorageClassARCHIVESTANDARDLifecycle",
+"PolicyTargetStorageClassLifecyclePolicyTextLifecyclePreviewMaxResultsListImageReferrersFilterart",
+"ifactTypesListImageReferrersRequestsubjectIdListImageReferrersResponsereferrersListImagesFilterL",
+"istImagesRequestListImagesResponseListTagsForResourceRequestresourceArnListTagsForResourceRespon",
+"seMaxResultsMediaTypeMediaTypeListNextTokenPartSizeProxyEndpointPushTimestampPutAccountSettingRe",
+"questPutAccountSettingResponsePutImageRequestPutImageResponseimagePutImageScanningConfigurationR",
+"equestPutImageScanningConfigurationResponsePutImageTagMutabilityRequestPutImageTagMutabilityResp",
+"onsePutLifecyclePolicyRequestPutLifecyclePolicyResponsePutRegistryPolicyRequestPutRegistryPolicy",
+"ResponseRecordedPullTimestampRegion[0-9a-z-]{2,25}RegistryId[0-9]{12}RegistryPolicyTextReplicati",
+"onConfigurationrulesReplicationDestinationregionReplicationDestinationListReplicationRuledeleteR",
+"eplicationdestinationsrepositoryFiltersReplicationRuleListRepositorycreatedAtrepositoryArnreposi",
+"toryUriRepositoryFilterRepositoryFilterListRepositoryFilterTypePREFIX_MATCHRepositoryFilterValue",
+"^(?:[a-z0-9]+(?:[._-][a-z0-9]*)*/)*[a-z0-9]*(?:[._-][a-z0-9]*)*$RepositoryListRepositoryName[a-z",
+"0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*RepositoryNameListRepositoryP",
+"olicyTextScanOnPushFlagScanStatusUNSUPPORTED_IMAGEPENDINGSCAN_ELIGIBILITY_EXPIREDFINDINGS_UNAVAI",
+"LABLELIMIT_EXCEEDEDIMAGE_ARCHIVEDIMAGE_SIZE_EXCEEDEDScanStatusDescriptionScanTimestampSetReposit",
+"oryPolicyRequestSetRepositoryPolicyResponseSeverityCountStartLifecyclePolicyPreviewRequestStartL",
+"ifecyclePolicyPreviewResponseStringSubjectIdentifierTagKeyValueTagKeyTagKeyListTagListTagResourc",
+"eRequestTagResourceResponseTagStatusTAGGEDUNTAGGEDTagValueTargetStorageClassTransitioningImageTo",
+"talCountimageTotalCountTransitioningImageTotalCountsUntagResourceRequesttagKeysUntagResourceResp",
+"onseUpdateImageStorageClassRequestUpdateImageStorageClassResponseUploadId[0-9a-fA-F]{8}-[0-9a-fA",
+"-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}UploadLayerPartRequestlayerPartBlobpartFirst",
+"BytepartLastByteUploadLayerPartResponselastByteReceivedUrlVulnerabilitySourceUpdateTimestamp",
 );

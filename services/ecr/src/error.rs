@@ -92,6 +92,29 @@ pub enum Error {
         /// The layer.
         digest: ContentDigest,
     },
+    /// The repository has no such layer.
+    #[error(
+        "The layer with digest '{digest}' does not exist within the repository with name '{}' in the registry with id '{}'",
+        name.name, name.registry
+    )]
+    LayerNotFound {
+        /// The repository.
+        name: RepositoryName,
+        /// The layer.
+        digest: ContentDigest,
+    },
+    /// No image has the layer, so that it may go at any time.
+    #[error(
+        "The layer with digest '{digest}' in the repository with name '{}' in the registry with id '{}' is not available \
+         because it is not associated with an image",
+        name.name, name.registry
+    )]
+    LayerInaccessible {
+        /// The repository.
+        name: RepositoryName,
+        /// The layer.
+        digest: ContentDigest,
+    },
     /// The image has layers that the repository has not.
     #[error(
         "Layers with digests '{digests:?}' required for pushing image into repository with name '{}' in the registry \
@@ -294,7 +317,8 @@ impl Error {
             Self::LayerPartTooSmall => errors::LAYER_PART_TOO_SMALL,
             Self::InvalidLayer { .. } => errors::INVALID_LAYER,
             Self::LayerExists { .. } => errors::LAYER_ALREADY_EXISTS,
-            Self::LayersNotFound { .. } => errors::LAYERS_NOT_FOUND,
+            Self::LayersNotFound { .. } | Self::LayerNotFound { .. } => errors::LAYERS_NOT_FOUND,
+            Self::LayerInaccessible { .. } => errors::LAYER_INACCESSIBLE,
             Self::ReferencedImagesNotFound { .. } => errors::REFERENCED_IMAGES_NOT_FOUND,
             Self::ImageDigestDoesNotMatch { .. } => errors::IMAGE_DIGEST_DOES_NOT_MATCH,
             Self::ImageExists { .. } => errors::IMAGE_ALREADY_EXISTS,

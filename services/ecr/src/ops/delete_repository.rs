@@ -50,7 +50,7 @@ async fn delete(ecr: &Ecr, ctx: &Ctx, name: &RepositoryName, is_forced: bool) ->
         tx.require_none::<Manifest>(scope, id_prefix);
     }
     tx.remove(&found.record);
-    deletion::schedule(&mut tx, scope, found.id(), ctx.now);
+    deletion::schedule(&mut tx, &found, ctx.now);
     store.commit(tx).await?;
     Ok(found.record.value)
 }

@@ -14,6 +14,7 @@ pub(crate) mod describe_registry;
 pub(crate) mod describe_repositories;
 pub(crate) mod get_account_setting;
 pub(crate) mod get_authorization_token;
+pub(crate) mod get_download_url_for_layer;
 pub(crate) mod get_lifecycle_policy;
 pub(crate) mod get_lifecycle_policy_preview;
 pub(crate) mod get_registry_policy;

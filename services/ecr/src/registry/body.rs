@@ -1,0 +1,176 @@
+//! Receiving the bytes of an upload: while some are hashed and written, the next ones are received.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wire::serve::{BodyError, RequestBody};
+
+use super::refusal::{Code, Refusal};
+use crate::content::{ContentError, Session};
+
+/// How many bytes are handed to the disk at once, at least, unless the body ends before: what handing over costs is little
+/// beside what hashing them does.
+const BATCH_BYTES: usize = 256 * 1024;
+/// How long a request waits for one of the places of those that receive.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Takes one of the places of those that receive at a time.
+pub(super) async fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Refusal> {
+    let busy = || Refusal::new(Code::TooManyRequests, "Too many uploads are going on at once. Try again.");
+    let place = tokio::time::timeout(PLACE_WAIT_MAX, places.acquire()).await;
+    // Nobody closes the semaphore.
+    place.map_err(|_| busy())?.map_err(|_| busy())
+}
+
+/// Where bytes come from, piece by piece.
+pub(super) trait Pieces: Send {
+    /// The next piece; none at the end.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, BodyError>> + Send;
+}
+
+impl Pieces for RequestBody {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        RequestBody::next(self).await
+    }
+}
+
+/// What has become of a body that was received into an upload.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The upload, as long as its file can be written to.
+    pub(super) session: Option<Session>,
+    /// How it ended.
+    pub(super) end: Result<(), Cut>,
+}
+
+/// Why a body was not received whole. What was received before is in the upload.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// It did not come to its end.
+    Body(BodyError),
+    /// It could not be stored.
+    Content(ContentError),
+    /// There is more of it, or less, than was announced.
+    Length,
+}
+
+impl From<Cut> for Refusal {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Body(error) => Self::of_body(error),
+            Cut::Content(error) => Self::of_content(&error),
+            Cut::Length => Self::new(Code::SizeInvalid, "The body is not as long as its Content-Range says."),
+        }
+    }
+}
+
+/// Bytes on their way to the disk.
+enum Batch {
+    /// Small pieces, in a buffer that is used again.
+    Gathered(Arc<Vec<u8>>),
+    /// A piece that is large enough by itself.
+    Piece(Bytes),
+}
+
+impl AsRef<[u8]> for Batch {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Gathered(bytes) => bytes,
+            Self::Piece(bytes) => bytes,
+        }
+    }
+}
+
+/// Receives a body into an upload; of `announced` bytes, if that many were.
+pub(super) async fn receive(session: Session, body: &mut impl Pieces, announced: Option<u64>) -> Received {
+    let mut gatherer = Gatherer { left: announced, spare: Vec::new() };
+    let mut session = session;
+    let (mut batch, mut end) = gatherer.gather(body).await;
+    loop {
+        let used = match &batch {
+            Some(Batch::Gathered(bytes)) => Some(bytes.clone()),
+            _ => None,
+        };
+        let write = async move {
+            match batch {
+                Some(batch) => session.append(batch).await,
+                None => Ok(session),
+            }
+        };
+        let written = match end {
+            // The next batch comes while this one is written.
+            None => {
+                let (written, (next, next_end)) = tokio::join!(write, gatherer.gather(body));
+                (batch, end) = (next, next_end);
+                written
+            }
+            Some(end) => {
+                return match write.await {
+                    Ok(session) => Received { session: Some(session), end },
+                    Err(error) => Received { session: None, end: Err(Cut::Content(error)) },
+                };
+            }
+        };
+        session = match written {
+            Ok(session) => session,
+            Err(error) => return Received { session: None, end: Err(Cut::Content(error)) },
+        };
+        gatherer.spare = used.and_then(Arc::into_inner).unwrap_or_default();
+    }
+}
+
+/// Gathers pieces until there are enough of them.
+struct Gatherer {
+    /// How many bytes may come still.
+    left: Option<u64>,
+    /// A buffer that was used before.
+    spare: Vec<u8>,
+}
+
+impl Gatherer {
+    /// The next batch, if there is one, and how the body ended, if it has.
+    async fn gather(&mut self, body: &mut impl Pieces) -> (Option<Batch>, Option<Result<(), Cut>>) {
+        let mut gathered = std::mem::take(&mut self.spare);
+        gathered.clear();
+        let end = loop {
+            match body.next().await {
+                Ok(Some(piece)) if !self.admits(piece.len()) => break Some(Err(Cut::Length)),
+                Ok(Some(piece)) if gathered.is_empty() && piece.len() >= BATCH_BYTES => {
+                    self.spare = gathered;
+                    return (Some(Batch::Piece(piece)), None);
+                }
+                Ok(Some(piece)) => {
+                    gathered.extend_from_slice(&piece);
+                    if gathered.len() >= BATCH_BYTES {
+                        break None;
+                    }
+                }
+                Ok(None) if self.left.is_some_and(|left| left > 0) => break Some(Err(Cut::Length)),
+                Ok(None) => break Some(Ok(())),
+                Err(error) => break Some(Err(Cut::Body(error))),
+            }
+        };
+        let batch = (!gathered.is_empty()).then(|| Batch::Gathered(Arc::new(gathered)));
+        (batch, end)
+    }
+
+    /// Counts a piece, if as much was announced.
+    fn admits(&mut self, bytes: usize) -> bool {
+        match &mut self.left {
+            Some(left) => match left.checked_sub(bytes as u64) {
+                Some(rest) => {
+                    *left = rest;
+                    true
+                }
+                None => false,
+            },
+            None => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
