@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, SystemClock};
+use base::{Clock, Rng, SystemClock, SystemRng};
 
 use super::address::split_port;
 use super::{ConfigError, Credentials, Proxies};
@@ -20,11 +20,11 @@ pub struct Config {
     /// For a registry as references name it (`docker.io`, `registry.example:5000`) the places that are asked before it, the
     /// first first.
     pub mirrors: BTreeMap<String, Vec<Mirror>>,
-    /// Hosts, with their port if it is not 80, that are spoken to without TLS. This machine's own (`localhost`, 127.0.0.0/8,
-    /// `::1`) need not be named.
+    /// Hosts, with a port or on all ports, that are spoken to without TLS. This machine's own (`localhost`, 127.0.0.0/8,
+    /// `::1`) need not be named: they are tried with TLS first.
     pub plain_http: BTreeSet<String>,
-    /// Hosts that may lead to this machine or its own link although their name does not say so. To no other host that does
-    /// is anything sent, whoever named it.
+    /// Hosts, with a port or on all ports, that may lead to this machine or its own link although their name does not say so,
+    /// and to which registries elsewhere may lead. Mirrors and hosts of `plain_http` need not be named.
     pub inward: BTreeSet<String>,
     /// Whom to trust.
     pub authorities: Authorities,
@@ -36,6 +36,8 @@ pub struct Config {
     pub limits: RemoteLimits,
     /// What tells how far off a date is that a registry names.
     pub clock: Arc<dyn Clock>,
+    /// What keeps many who wait from asking again at the same moment.
+    pub rng: Arc<dyn Rng>,
 }
 
 impl Default for Config {
@@ -49,6 +51,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             limits: RemoteLimits::default(),
             clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
         }
     }
 }

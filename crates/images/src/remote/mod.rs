@@ -2,7 +2,7 @@
 //!
 //! [`Registries`] is the client; it keeps connections and what mirrors are out of order. [`Registries::repository`] is one
 //! repository of one registry, with who asks: [`Repository::resolve`] finds out what a reference means now,
-//! [`Repository::fetch`] brings all blobs of the image for one platform into a [`Sink`]. `Downloads::open(directory, blobs)` (next) is the sink that
+//! [`Repository::fetch`] brings all blobs of the image for one platform into a [`Sink`]. [`Downloads`] is the sink that
 //! keeps half-fetched blobs in a directory and puts whole ones among [`blobs::Blobs`].
 //!
 //! # What is fetched
@@ -20,47 +20,79 @@
 //! leads from TLS to plain HTTP, nor to this machine or its own link, where clouds keep their instances' secrets.
 
 mod address;
+mod blob;
+mod challenge;
 mod config;
+mod connect;
 mod credentials;
+mod downloads;
+mod endpoint;
 mod error;
+mod exchange;
+mod fetch;
+mod login;
+mod plan;
 mod proxy;
 mod sink;
+mod tls;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 pub use config::{Authorities, Config, Mirror, RemoteLimits, Timeouts};
 pub use credentials::Credentials;
+pub use downloads::Downloads;
 pub use error::{ConfigError, Quoted, RemoteError, Said};
 pub use proxy::{Exceptions, Proxies, Proxy};
 pub use sink::{Arrival, Fetched, Partial, Progress, Sink};
 
-use crate::{Descriptor, Platform, Reference};
+use crate::{Descriptor, Digest, Platform, Reference};
+use connect::Connections;
+use endpoint::Endpoint;
+use fetch::Fetch;
 
 /// A client of registries; a handle that is cheap to clone. See the [module's page](self).
 ///
 /// Making one reads nothing and starts nothing. It must be used within a tokio runtime with network and time.
 #[derive(Debug, Clone)]
-pub struct Registries(Arc<Config>);
+pub struct Registries {
+    connections: Arc<Connections>,
+    /// The places for downloads.
+    places: Arc<Semaphore>,
+    /// The blobs that are being fetched.
+    turns: Arc<Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>>,
+}
 
-/// A repository of a registry, and who asks; a handle that is cheap to clone. It remembers tokens, so an image should be resolved and
-/// fetched by the same one.
-#[derive(Debug, Clone)]
-pub struct Repository {
+/// A repository of a registry, and who asks; a handle that is cheap to clone. It remembers tokens, and which mirrors cannot be
+/// reached: an image should be resolved and fetched by the same one, and the next by a new one.
+#[derive(Clone)]
+pub struct Repository(Arc<Inner>);
+
+struct Inner {
     registries: Registries,
     reference: Reference,
-    credentials: Option<Credentials>,
+    /// The mirrors, and the registry as the last.
+    endpoints: Vec<Endpoint>,
 }
 
 impl Registries {
     /// A client with these settings.
     ///
     /// # Errors
-    /// [`ConfigError::Mirror`] if a mirror would be reached without TLS and that is not allowed.
+    /// [`ConfigError::Mirror`] if what is mirrored is no registry.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
-        Ok(Self(Arc::new(config)))
+        if let Some(host) = config.mirrors.keys().find(|host| address::split_port(host).is_none()) {
+            return Err(ConfigError::Mirror { text: host.chars().take(config::NAMED_LENGTH_MAX).collect() });
+        }
+        let places = Arc::new(Semaphore::new(config.limits.downloads.clamp(1, Semaphore::MAX_PERMITS)));
+        Ok(Self { connections: Arc::new(Connections::new(Arc::new(config))), places, turns: Arc::default() })
     }
 
-    /// The repository that a reference names.
+    /// The repository that a reference names. `credentials` are for its registry alone.
     ///
     /// # Errors
     /// [`ConfigError::Reference`] if its registry cannot be part of an address.
@@ -69,7 +101,35 @@ impl Registries {
         reference: &Reference,
         credentials: Option<Credentials>,
     ) -> Result<Repository, ConfigError> {
-        Ok(Repository { registries: self.clone(), reference: reference.clone(), credentials })
+        let mirrors = self.connections.config.mirrors.get(reference.registry());
+        let mirrors = mirrors.into_iter().flatten();
+        let mut endpoints: Vec<Endpoint> =
+            mirrors.map(|mirror| Endpoint::mirror(&self.connections, mirror, reference)).collect();
+        endpoints.push(Endpoint::registry(&self.connections, reference, credentials)?);
+        let inner = Inner { registries: self.clone(), reference: reference.clone(), endpoints };
+        Ok(Repository(Arc::new(inner)))
+    }
+
+    /// Waits until nobody else fetches a blob.
+    async fn turn(&self, digest: Digest) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            match turns.get(&digest).and_then(Weak::upgrade) {
+                Some(turn) => turn,
+                None => {
+                    let turn = Arc::default();
+                    turns.insert(digest, Arc::downgrade(&turn));
+                    turn
+                }
+            }
+        };
+        turn.lock_owned().await
+    }
+
+    /// A place for a download.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, RemoteError> {
+        self.places.clone().acquire_owned().await.map_err(|_| RemoteError::Stopped)
     }
 }
 
@@ -77,18 +137,17 @@ impl Repository {
     /// What the reference means: the digest that it names, or that its tag has now. Dropping the future gives up.
     ///
     /// # Errors
-    /// [`RemoteError::NotFound`], [`RemoteError::Unauthorized`] and whatever else may go wrong, of the registry itself: what went
-    /// wrong with mirrors is logged.
+    /// [`RemoteError::NotFound`], [`RemoteError::Unauthorized`] and whatever else may go wrong, of the registry itself: what
+    /// goes wrong with mirrors is logged.
     pub async fn resolve(&self) -> Result<Descriptor, RemoteError> {
-        let _ = (&self.registries, &self.reference, &self.credentials);
-        Err(RemoteError::Stopped)
+        self.0.resolve().await
     }
 
     /// Brings all blobs of the image for a platform into the sink. Dropping the future gives up; what came so far is kept to
     /// go on with.
     ///
     /// # Errors
-    /// Of several the first that is not a consequence.
+    /// Of several the first. The blobs that are whole by then stay in the sink.
     pub async fn fetch(
         &self,
         root: &Descriptor,
@@ -96,7 +155,20 @@ impl Repository {
         sink: Arc<dyn Sink>,
         progress: Arc<dyn Progress>,
     ) -> Result<Fetched, RemoteError> {
-        let _ = (root, platform, sink, progress);
-        Err(RemoteError::Stopped)
+        let (root, platform) = (root.clone(), platform.clone());
+        let moved_bytes = AtomicU64::new(0);
+        Fetch { repository: self.0.clone(), root, platform, sink, progress, moved_bytes }.run().await
+    }
+}
+
+impl Inner {
+    fn config(&self) -> &Config {
+        &self.registries.connections.config
+    }
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Repository").field(&self.0.reference).finish()
     }
 }
