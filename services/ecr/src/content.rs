@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use blobs::{Blob, BlobError, Blobs, Digest};
 
-pub use session::{Pieces, Published, Session, UPLOAD_BYTES_MAX};
+pub use session::{Published, Session, UPLOAD_BYTES_MAX};
 
 use session::Sessions;
 

@@ -44,6 +44,15 @@ impl RepositoryName {
         Arn::regional("ecr", &self.region, self.registry, format!("{ARN_KIND}{}", self.name)).to_string()
     }
 
+    /// The name by which AWS's clients, task definitions and functions know an image:
+    /// `<account>.dkr.ecr.<region>.amazonaws.com/<name>:<tag>`, or `…@<digest>`.
+    pub fn reference(&self, tag_or_digest: &str) -> String {
+        // A tag has no colon.
+        let sign = if tag_or_digest.contains(':') { '@' } else { ':' };
+        let Self { registry, region, name } = self;
+        format!("{registry}.dkr.ecr.{region}.amazonaws.com/{name}{sign}{tag_or_digest}")
+    }
+
     /// Where its records are.
     pub fn scope(&self) -> Scope {
         Scope::new(self.registry, self.region.clone())
@@ -95,6 +104,14 @@ mod tests {
         assert_eq!(other.arn(), "arn:aws:ecr:us-east-1:999999999999:repository/web");
         assert_eq!(RepositoryName::of_arn(&other.arn()), Some(other));
         assert_eq!(every_repository_arn(&ctx(), None), "arn:aws:ecr:us-east-1:123456789012:repository/*");
+    }
+
+    #[test]
+    fn an_image_has_the_name_that_it_has_at_aws() {
+        let name = RepositoryName::of_request(&ctx(), None, "team/web");
+        let host = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
+        assert_eq!(name.reference("v1"), format!("{host}/team/web:v1"));
+        assert_eq!(name.reference("sha256:0a"), format!("{host}/team/web@sha256:0a"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod deletion;
 pub mod lifecycle;
+pub mod prepare;
 pub mod preview;
 pub mod references;
 pub mod unreferenced;
@@ -13,7 +14,7 @@ use platform::Reconciler;
 
 use crate::Ecr;
 
-/// All reconcilers of the service, to be started.
+/// All reconcilers of the service, to be started; but for [`prepare`], which needs somebody who prepares images.
 pub fn all(ecr: &Ecr) -> Vec<Arc<dyn Reconciler>> {
     vec![
         deletion::reconciler(ecr),

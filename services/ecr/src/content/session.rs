@@ -6,7 +6,6 @@
 //! A finished upload is not copied: its file gets the name of a blob, too, and keeps its own until the upload's record has
 //! gone. So a kill in between loses nothing, and a file that has two names is told from one that may be written to.
 
-mod receive;
 mod state;
 
 use std::collections::HashMap;
@@ -14,15 +13,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use blobs::{Blobs, Digest};
-use bytes::Bytes;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use super::file::Directory;
 use super::{ContentError, blocking, joined};
 use crate::digest::ContentDigest;
-
-pub use receive::Pieces;
 
 use state::State;
 
@@ -145,20 +141,27 @@ impl Session {
         self.guard.as_ref().map_or(0, |state| state.length)
     }
 
-    /// Adds bytes. Afterwards they are in the file, or none of them is. A body is better [received](Session::receive).
+    /// Adds bytes. Afterwards they are in the file, or none of them is.
+    ///
+    /// They are hashed and written on another thread, from the first poll on: whoever receives more at the same time keeps
+    /// both busy. A few hundred KiB at once cost little more than hashing them does.
     ///
     /// # Errors
     /// [`ContentError::Full`], [`ContentError::TooLarge`]
-    pub async fn append(self, bytes: impl Into<Bytes>) -> Result<Self, ContentError> {
-        self.append_all(vec![bytes.into()]).await
+    pub async fn append(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Result<Self, ContentError> {
+        self.append_all([bytes]).await
     }
 
-    async fn append_all(self, pieces: Vec<Bytes>) -> Result<Self, ContentError> {
-        done(self.start_append(pieces)).await.map(|(session, ())| session)
-    }
-
-    fn start_append(self, pieces: Vec<Bytes>) -> Work<()> {
-        self.start(move |state, sessions, id| state.append(&sessions.directory, id, &pieces))
+    /// Adds pieces, one after the other, without joining them in memory: all of them, or none.
+    ///
+    /// # Errors
+    /// As [`Session::append`].
+    pub async fn append_all<P: AsRef<[u8]>>(
+        self,
+        pieces: impl AsRef<[P]> + Send + 'static,
+    ) -> Result<Self, ContentError> {
+        let work = self.start(move |state, sessions, id| state.append(&sessions.directory, id, pieces.as_ref()));
+        done(work).await.map(|(session, ())| session)
     }
 
     /// Gives up what was received beyond `length` bytes.

@@ -6,6 +6,7 @@ use super::{Manifest, Tag, parents, parents_key};
 use crate::Error;
 use crate::contention::Attempts;
 use crate::digest::ContentDigest;
+use crate::reconcile::prepare;
 use crate::repository::Found;
 
 /// How many tags are removed in one transaction; beside them it has the manifest, its index of images and its subject.
@@ -102,6 +103,7 @@ async fn step<F: Fn(&Manifest) -> bool>(
     }
     for tag in tags(store, repository, &now).await? {
         tx.remove(&tag);
+        prepare::changed(&mut tx, &repository.name, tag.name());
     }
     tx.guard(Guard::NoneBelow(parents_key(scope, repository.id(), digest)));
     let is_last = now.len() == manifest.tags.len();
@@ -166,6 +168,7 @@ async fn untag(store: &Store, repository: &Found, name: &str, keeps_image: bool)
     let left = manifest.tags.iter().filter(|other| *other != name).cloned().collect();
     let mut tx = Tx::new();
     tx.remove(&tag).replace(&manifest, &Manifest { tags: left, ..manifest.value.clone() });
+    prepare::changed(&mut tx, &repository.name, name);
     store.commit(tx).await?;
     Ok(Untagged::Done(Deleted::Tag { digest: tag.value.digest }))
 }

@@ -21,6 +21,9 @@ const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+j
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The configurations of images that can be run.
+const IMAGE_CONFIGURATIONS: [&str; 2] =
+    ["application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"];
 /// Docker's layers that are fetched from elsewhere.
 const DOCKER_FOREIGN_LAYER: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
 /// OCI's layers that are fetched from elsewhere.
@@ -266,6 +269,11 @@ fn check_data(data: &str, digest: &ContentDigest, size: u64) -> Result<(), Inval
     let algorithm: Algorithm = digest.algorithm();
     let fits = bytes.len() as u64 == size && ContentDigest::of(algorithm, &bytes) == *digest;
     if fits { Ok(()) } else { Err(problem) }
+}
+
+/// Whether a media type is that of the configuration of an image that can be run, not of some other artifact.
+pub fn is_configuration_of_image(media_type: &str) -> bool {
+    IMAGE_CONFIGURATIONS.contains(&media_type)
 }
 
 /// Whether a media type is an index's.

@@ -9,6 +9,7 @@ use crate::contention::Attempts;
 use crate::digest::{Algorithm, ContentDigest};
 use crate::layer;
 use crate::names::{RepositoryName, is_tag};
+use crate::reconcile::prepare;
 use crate::repository::{self, Found};
 use crate::{Ecr, Error};
 
@@ -191,6 +192,7 @@ async fn give_tags(
             }
         }
         is_tagged = true;
+        prepare::changed(tx, &repository.name, name);
         manifest.tags.push(name.clone());
     }
     if manifest.tags.len() > TAGS_MAX {

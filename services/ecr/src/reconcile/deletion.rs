@@ -16,6 +16,9 @@ use crate::image::push::{push_key, sweep_key};
 use crate::image::{Manifest, Tag};
 use crate::layer::BlobReference;
 use crate::lifecycle::{LifecyclePolicy, Preview, PreviewResults};
+use crate::names::RepositoryName;
+use crate::reconcile::prepare;
+use crate::repository::Found;
 use crate::upload::Upload;
 use crate::{Ecr, Error};
 
@@ -23,12 +26,16 @@ use crate::{Ecr, Error};
 const DELETIONS_A_ROUND_MAX: usize = 100;
 /// How many keys one transaction removes, those of indexes among them.
 const KEYS_A_STEP: usize = 110;
+/// How many tags one transaction removes; each takes a message with it.
+const TAGS_A_STEP: usize = 50;
 /// How many manifests are read at once.
 const MANIFESTS_A_PAGE: usize = 100;
 
 /// A repository that has been deleted. Its record's id is the repository's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
+    /// The name that the repository had.
+    pub name: String,
     /// Since when.
     pub since: Timestamp,
 }
@@ -39,8 +46,9 @@ impl Record for Deletion {
 }
 
 /// Leaves the record by which the content of a repository is removed.
-pub(crate) fn schedule(tx: &mut Tx, scope: &Scope, repository_id: &str, now: Timestamp) {
-    tx.insert(scope, &[repository_id], &Deletion { since: now });
+pub(crate) fn schedule(tx: &mut Tx, repository: &Found, now: Timestamp) {
+    let deletion = Deletion { name: repository.name.name.clone(), since: now };
+    tx.insert(&repository.record.scope, &[repository.id()], &deletion);
 }
 
 struct Deletions {
@@ -94,10 +102,11 @@ impl Planned for Deletions {
 impl Deletions {
     async fn remove(&self, deletion: &Versioned<Deletion>) -> Result<(), Error> {
         let (store, scope, id) = (&self.ecr.platform.store, &deletion.scope, deletion.name());
+        self.remove_tags(deletion).await?;
         self.remove_manifests(scope, id).await?;
         self.discard_uploads(scope, id).await?;
         let of_kind = |kind: &str| scope.key().child("ecr").child(kind).child(id);
-        for kind in [Tag::KIND, BlobReference::KIND, Upload::KIND, PreviewResults::KIND] {
+        for kind in [BlobReference::KIND, Upload::KIND, PreviewResults::KIND] {
             remove_below(store, &of_kind(kind)).await?;
         }
         let mut tx = Tx::new();
@@ -107,6 +116,28 @@ impl Deletions {
         }
         tx.remove(deletion);
         ignoring_conflicts(store.commit(tx).await.map(drop))
+    }
+
+    /// Tags go with a word to whoever has prepared what they name.
+    async fn remove_tags(&self, deletion: &Versioned<Deletion>) -> Result<(), Error> {
+        let store = &self.ecr.platform.store;
+        let (Some(registry), Some(region)) = (deletion.scope.account(), deletion.scope.region().cloned()) else {
+            return Ok(());
+        };
+        let repository = RepositoryName { registry, region, name: deletion.name.clone() };
+        loop {
+            let options = ListOptions { id_prefix: &[deletion.name()], limit: TAGS_A_STEP, ..ListOptions::default() };
+            let page = store.list::<Tag>(&deletion.scope, options).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            let mut tx = Tx::new();
+            for tag in &page.items {
+                tx.remove(tag);
+                prepare::changed(&mut tx, &repository, tag.name());
+            }
+            ignoring_conflicts(store.commit(tx).await.map(drop))?;
+        }
     }
 
     /// Manifests go one by one: the store keeps their indexes elsewhere.

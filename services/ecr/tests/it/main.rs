@@ -8,6 +8,7 @@ mod images;
 mod layers;
 mod lifecycle;
 mod policies;
+mod preparing;
 mod registry;
 mod repositories;
 

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
 use blobs::{Blobs, Digest};
-use bytes::Bytes;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::UPLOAD_BYTES_MAX;
@@ -44,21 +43,26 @@ impl State {
     }
 
     /// Adds pieces: all of them, or none.
-    pub(super) fn append(&mut self, directory: &Directory, id: &str, pieces: &[Bytes]) -> Result<(), ContentError> {
-        let added: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+    pub(super) fn append(
+        &mut self,
+        directory: &Directory,
+        id: &str,
+        pieces: &[impl AsRef<[u8]>],
+    ) -> Result<(), ContentError> {
+        let added: u64 = pieces.iter().map(|piece| piece.as_ref().len() as u64).sum();
         let length = self.length.saturating_add(added);
         if length > UPLOAD_BYTES_MAX {
             return Err(ContentError::TooLarge);
         }
         self.own(directory, id)?;
-        if let Err(error) = pieces.iter().try_for_each(|piece| self.file.write_all(piece)) {
+        if let Err(error) = pieces.iter().try_for_each(|piece| self.file.write_all(piece.as_ref())) {
             // What came of it is taken back, so that the file is again what was acknowledged.
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
             return Err(error.into());
         }
         // They are in the processor's cache still: nobody reads them from memory a second time.
-        pieces.iter().for_each(|piece| self.hasher.update(piece));
+        pieces.iter().for_each(|piece| self.hasher.update(piece.as_ref()));
         self.length = length;
         Ok(())
     }

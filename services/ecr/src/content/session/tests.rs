@@ -106,39 +106,16 @@ async fn an_upload_that_was_about_to_become_a_blob_goes_on_after_a_kill() {
     assert!(session.publish(digest(b"first second")).await.is_ok());
 }
 
-/// What comes over a connection.
-struct Body(Vec<Result<Option<Bytes>, &'static str>>);
-
-impl Pieces for Body {
-    type Error = &'static str;
-
-    async fn next(&mut self) -> Result<Option<Bytes>, &'static str> {
-        if self.0.is_empty() { Ok(None) } else { self.0.remove(0) }
-    }
-}
-
 #[tokio::test]
-async fn a_body_is_received_in_the_order_in_which_it_comes() {
+async fn pieces_are_added_in_their_order() {
     let room = Room::new();
     let content = room.content();
-    let pieces: Vec<Bytes> = (0..90_u8).map(|n| vec![n; 1000 * usize::from(n)].into()).collect();
+    let pieces: Vec<Vec<u8>> = (0..90_u8).map(|n| vec![n; 1000 * usize::from(n)]).collect();
     let whole = pieces.concat();
-    let mut body = Body(pieces.into_iter().map(|piece| Ok(Some(piece))).collect());
-    let (session, ending) = content.session(ID).await.unwrap().receive(&mut body).await.unwrap();
-    assert_eq!((ending, session.length()), (Ok(()), whole.len() as u64));
+    let session = content.session(ID).await.unwrap().append_all(pieces).await.unwrap();
+    assert_eq!(session.length(), whole.len() as u64);
     let published = session.publish(digest(&whole)).await.unwrap();
     assert_eq!(content.read(published.content, whole.len() as u64).await.unwrap(), whole);
-}
-
-#[tokio::test]
-async fn what_came_before_a_body_broke_off_is_kept() {
-    let room = Room::new();
-    let content = room.content();
-    let mut body = Body(vec![Ok(Some(vec![1; 600_000].into())), Ok(Some("end".into())), Err("gone")]);
-    let (session, ending) = content.session(ID).await.unwrap().receive(&mut body).await.unwrap();
-    assert_eq!((ending, session.length()), (Err("gone"), 600_003));
-    let (session, ending) = session.receive(&mut Body(Vec::new())).await.unwrap();
-    assert_eq!((ending, session.length()), (Ok(()), 600_003));
 }
 
 #[tokio::test]
@@ -163,11 +140,13 @@ async fn fill(content: Content) {
     // What was acknowledged is there still, and the place that was taken has been given back.
     let session = content.session(ID).await.unwrap();
     assert_eq!(session.length(), 5);
-    let mut body = Body((0..40).map(|_| Ok(Some(vec![7; 100_000].into()))).collect());
-    assert!(matches!(session.receive(&mut body).await, Err(ContentError::Full)));
-    let received = content.session(ID).await.unwrap();
-    assert!(received.length() > 5, "what fitted is kept");
-    drop(received);
+    let session = session.append(vec![7; 1 << 20]).await.unwrap();
+    assert!(matches!(session.append_all(vec![vec![7; 1 << 19]; 4]).await, Err(ContentError::Full)));
+    assert_eq!(
+        content.session(ID).await.unwrap().length(),
+        5 + (1 << 20),
+        "what fitted is kept, and no piece of the rest"
+    );
     // Others are told, too, until there is room again; nobody sees half of anything.
     assert!(matches!(content.put(vec![1; 1 << 20]).await, Err(ContentError::Full)));
     let refused = content.session(OTHER).await.unwrap().append(vec![1; 1 << 20]).await;
