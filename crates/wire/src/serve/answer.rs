@@ -62,8 +62,8 @@ impl AnswerBody {
     }
 
     /// A part of a file.
-    pub(super) fn file(file: File, range: Range<u64>, piece_bytes_max: usize, link: Arc<Link>) -> Self {
-        Self::following(More::File(FilePieces::new(file, range, piece_bytes_max, link)))
+    pub(super) fn file(file: File, range: Range<u64>, is_http_1: bool, link: Arc<Link>) -> Self {
+        Self::following(More::File(FilePieces::new(file, range, is_http_1, link)))
     }
 
     fn following(more: More) -> Self {

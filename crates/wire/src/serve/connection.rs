@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::link::Link;
+use super::socket::Socket;
 use super::{Backend, ServeLimits, Server};
 
 /// How long a client may take for a TLS handshake.
@@ -85,12 +86,14 @@ async fn connection<B: Backend>(
 ) {
     // Answers are small and written at once: waiting to fill a packet only adds latency.
     let _ = stream.set_nodelay(true);
+    let link = Arc::new(if matches!(tls, Tls::Off) { Link::plain() } else { Link::default() });
+    let socket = Socket::new(stream, link.clone());
     match tls {
-        Tls::Off => requests(server, stream, peer, watcher).await,
+        Tls::Off => requests(server, socket, link, peer, watcher).await,
         Tls::On(acceptor) => {
-            let handshake = acceptor().accept(stream);
+            let handshake = acceptor().accept(socket);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
-                Ok(Ok(stream)) => requests(server, stream, peer, watcher).await,
+                Ok(Ok(stream)) => requests(server, stream, link, peer, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
             }
@@ -101,11 +104,11 @@ async fn connection<B: Backend>(
 async fn requests<B: Backend>(
     server: Arc<Server<B>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    link: Arc<Link>,
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let (builder, head_timeout) = (http(&server.limits), server.limits.head_timeout);
-    let link = Arc::new(Link::default());
     let service = {
         let link = link.clone();
         service_fn(move |request| {

@@ -14,33 +14,61 @@ use tokio::task::JoinHandle;
 
 use super::activity::Open;
 use super::link::Link;
+use super::window::{WINDOW_BYTES_MAX, Windows, cut_short};
 
-/// What is read of a file, piece by piece, while it is sent.
+/// How much of a file is read at once for HTTP/1. One piece is with the connection, one on its way to it.
+const PIECE_BYTES_MAX: usize = 128 * 1024;
+/// How much of a file is read at once for a stream of HTTP/2, of which a connection has many.
+const STREAM_PIECE_BYTES_MAX: usize = 32 * 1024;
+/// What is not longer is read even where the socket could send it: it goes out with the answer's head in one write.
+const READ_BYTES_MAX: u64 = 32 * 1024;
+/// How far apart it is looked whether a file is in memory.
+const PROBE_STEP: usize = 128 * 1024;
+
+/// How a file gets into an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The socket sends it; nobody reads it.
+    Socket,
+    /// It is read for a connection of HTTP/1.
+    Read,
+    /// It is read for a stream of HTTP/2.
+    ReadForStream,
+}
+
+/// What is sent of a file, piece by piece.
 ///
-/// What the system has in memory is copied at once; what it has to fetch is read on a thread that may wait.
+/// What the system has in memory is taken at once; what it has to fetch is fetched by a thread that may wait.
 #[derive(Debug)]
 pub(super) struct FilePieces {
     file: Arc<File>,
     rest: Range<u64>,
-    piece_bytes_max: usize,
+    way: Way,
     /// What pieces are cut from: its memory is used again once the last piece has been sent.
     buffer: BytesMut,
-    reading: Option<Reading>,
+    fetching: Option<Fetching>,
     link: Arc<Link>,
 }
 
+/// What a thread that may wait does.
 #[derive(Debug)]
-struct Reading {
+struct Fetching {
+    /// What it has read, of what is read.
     piece: JoinHandle<io::Result<BytesMut>>,
     /// Waiting for the disk is no idleness of the client.
     _open: Open,
 }
 
 impl FilePieces {
-    /// The bytes of `range`, in pieces of at most `piece_bytes_max`.
-    pub(super) fn new(file: File, range: Range<u64>, piece_bytes_max: usize, link: Arc<Link>) -> Self {
-        let (file, buffer) = (Arc::new(file), BytesMut::new());
-        Self { file, rest: range, piece_bytes_max, buffer, reading: None, link }
+    /// The bytes of `range`, which end early with an error if the file does.
+    pub(super) fn new(file: File, range: Range<u64>, is_http_1: bool, link: Arc<Link>) -> Self {
+        let is_long = range.end.saturating_sub(range.start) > READ_BYTES_MAX;
+        let way = match link.windows() {
+            Some(_) if is_http_1 && is_long => Way::Socket,
+            _ if is_http_1 => Way::Read,
+            _ => Way::ReadForStream,
+        };
+        Self { file: Arc::new(file), rest: range, way, buffer: BytesMut::new(), fetching: None, link }
     }
 
     /// How much has not been handed out yet.
@@ -53,57 +81,96 @@ impl FilePieces {
         if self.remaining() == 0 {
             return Poll::Ready(Ok(None));
         }
-        let piece = match &mut self.reading {
-            None => self.read_at_once()?,
-            Some(_) => None,
-        };
-        let piece = match piece {
-            Some(piece) => piece,
-            None => ready!(self.poll_read(context))?,
+        let link = self.link.clone();
+        let piece = match (self.way, link.windows()) {
+            (Way::Socket, Some(windows)) => ready!(self.poll_window(windows, context))?,
+            _ => ready!(self.poll_read(context))?,
         };
         self.rest.start += piece.len() as u64;
-        self.link.activity.moved();
-        Poll::Ready(Ok(Some(piece.freeze())))
+        Poll::Ready(Ok(Some(piece)))
     }
 
     fn next_length(&self) -> usize {
-        usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(self.piece_bytes_max)
+        let max = match self.way {
+            Way::Socket => WINDOW_BYTES_MAX,
+            Way::Read => PIECE_BYTES_MAX,
+            Way::ReadForStream => STREAM_PIECE_BYTES_MAX,
+        };
+        usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(max)
     }
 
-    /// A piece, if at least its beginning is in memory.
-    fn read_at_once(&mut self) -> io::Result<Option<BytesMut>> {
-        let length = self.next_length();
-        self.buffer.clear();
-        self.buffer.resize(length, 0);
-        let slices = &mut [IoSliceMut::new(&mut self.buffer)];
-        match rustix::io::preadv2(&*self.file, slices, self.rest.start, ReadWriteFlags::NOWAIT) {
-            Ok(0) => Err(cut_short()),
-            Ok(count) => Ok(Some(self.buffer.split_to(count))),
-            // Not in memory, or a file system that cannot tell.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Waits for a piece that is read elsewhere.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+    /// The stand-in of a part that the socket sends, once that part is in memory.
+    fn poll_window(&mut self, windows: &Windows, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let (length, start) = (self.next_length(), self.rest.start);
-        let reading = self.reading.get_or_insert_with(|| {
-            let (file, mut buffer) = (self.file.clone(), std::mem::take(&mut self.buffer));
-            let piece = tokio::task::spawn_blocking(move || {
-                buffer.resize(length, 0);
-                file.read_exact_at(&mut buffer, start)?;
-                Ok(buffer)
-            });
-            Reading { piece, _open: self.link.activity.begin() }
-        });
-        let piece = ready!(Pin::new(&mut reading.piece).poll(context));
-        self.reading = None;
+        if self.fetching.is_none() && !is_in_memory(&self.file, start, length) {
+            let file = self.file.clone();
+            self.fetch(move || warm(&file, start, length).map(|()| BytesMut::new()));
+        }
+        if self.fetching.is_some() {
+            ready!(self.poll_fetched(context))?;
+        }
+        Poll::Ready(Ok(windows.open(self.file.clone(), start, length)))
+    }
+
+    /// A part as it is read.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let (length, start) = (self.next_length(), self.rest.start);
+        if self.fetching.is_none() {
+            self.buffer.clear();
+            self.buffer.resize(length, 0);
+            let count = read_from_memory(&self.file, &mut self.buffer, start)?;
+            if count > 0 {
+                self.link.activity.moved();
+                return Poll::Ready(Ok(self.buffer.split_to(count).freeze()));
+            }
+            let (file, mut piece) = (self.file.clone(), std::mem::take(&mut self.buffer));
+            self.fetch(move || file.read_exact_at(&mut piece, start).map(|()| piece));
+        }
+        let piece = ready!(self.poll_fetched(context))?;
+        self.link.activity.moved();
+        Poll::Ready(Ok(piece.freeze()))
+    }
+
+    fn fetch(&mut self, fetch: impl FnOnce() -> io::Result<BytesMut> + Send + 'static) {
+        let piece = tokio::task::spawn_blocking(fetch);
+        self.fetching = Some(Fetching { piece, _open: self.link.activity.begin() });
+    }
+
+    fn poll_fetched(&mut self, context: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+        let Some(fetching) = &mut self.fetching else { return Poll::Ready(Ok(BytesMut::new())) };
+        let piece = ready!(Pin::new(&mut fetching.piece).poll(context));
+        self.fetching = None;
         Poll::Ready(piece.map_err(io::Error::other)?)
     }
 }
 
-/// A file that had more when its length was told.
-fn cut_short() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was")
+/// Reads what the system has in memory; nothing where it has nothing there, or cannot tell.
+fn read_from_memory(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    match rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], position, ReadWriteFlags::NOWAIT) {
+        Ok(0) => Err(cut_short()),
+        Ok(count) => Ok(count),
+        Err(Errno::AGAIN | Errno::INTR | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a part of a file seems to be in memory, so that sending it keeps nobody waiting for a disk.
+fn is_in_memory(file: &File, start: u64, length: usize) -> bool {
+    let mut probes = (0..length).step_by(PROBE_STEP).chain([length - 1]);
+    probes.all(|at| read_from_memory(file, &mut [0], start + at as u64).is_ok_and(|count| count > 0))
+}
+
+/// Has a part of a file brought into memory, and what follows begun with.
+fn warm(file: &File, start: u64, length: usize) -> io::Result<()> {
+    let mut thrown_away = vec![0; PROBE_STEP.min(length)];
+    let (mut position, end) = (start, start + length as u64);
+    // Advice: without it the next part comes later.
+    let following = std::num::NonZeroU64::new(WINDOW_BYTES_MAX as u64);
+    let _ = rustix::fs::fadvise(file, end, following, rustix::fs::Advice::WillNeed);
+    while position < end {
+        let step = usize::try_from(end - position).unwrap_or(usize::MAX).min(thrown_away.len());
+        file.read_exact_at(&mut thrown_away[..step], position)?;
+        position += step as u64;
+    }
+    Ok(())
 }

@@ -21,7 +21,9 @@ mod request;
 mod room;
 pub mod route;
 mod routed;
+mod socket;
 mod stream;
+mod window;
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -8,9 +8,9 @@ use std::time::Instant;
 use base::{Region, Timestamp};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, Version};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use super::answer::AnswerBody;
 use super::body;
@@ -45,9 +45,11 @@ impl<B: Backend> Server<B> {
         if let Some(response) = (self.internal)(&parts) {
             return response.map(|full| AnswerBody::new(whole(full), Place::default()));
         }
+        link.set_unread(false);
         if let Some(routes) = self.routes.clone().filter(|routes| routes.takes(&parts)) {
             return self.answer_routed(routes, Request::from_parts(parts, body), source_ip, link).await;
         }
+        let has_body = !body.is_end_stream();
         let mut exchange = Exchange {
             dialect: Dialect::of(&parts),
             request_id: self.backend.request_id(),
@@ -55,9 +57,11 @@ impl<B: Backend> Server<B> {
             source_ip,
             owner: None,
             target: None,
+            is_body_read: false,
             parts,
         };
         let mut outcome = exchange.run(&self, body).await;
+        link.set_unread(has_body && !exchange.is_body_read && exchange.parts.version <= Version::HTTP_11);
         let mut encoded = exchange.encode(&outcome);
         let mut place = Place::default();
         if let Err(no_room) = self.answers.grow(&mut place, encoded.body.len()) {
@@ -85,6 +89,8 @@ struct Exchange {
     /// The service, as long as the answer seems to be one that the service gives itself.
     owner: Option<&'static ServiceModel>,
     target: Option<(&'static ServiceModel, Target)>,
+    /// Whether the body has been read to its end and accepted.
+    is_body_read: bool,
 }
 
 impl Exchange {
@@ -109,6 +115,7 @@ impl Exchange {
         signature.check(self.now, &expected).map_err(|error| self.refused(&error))?;
         let found = self.credential(server, &signature).await?;
         let (body, place) = self.verified_body(server, &signature, &found.secret, &expected, body).await?;
+        self.is_body_read = true;
         let region = self.region(&signature)?;
         let (body, place) = match self.header("content-encoding") {
             Some(GZIP) => inflate(&body, server.limits.body_bytes_max, &server.bodies)?,
@@ -145,6 +152,7 @@ impl Exchange {
         let body_bytes_max = server.limits.body_bytes_max.min(UNSIGNED_BODY_BYTES_MAX);
         let limits = ServeLimits { body_bytes_max, ..server.limits };
         let (body, place) = body::read(&limits, &server.bodies, body).await?;
+        self.is_body_read = true;
         let body = self.input(body);
         let targets = (0..services.len()).filter_map(|service| self.dialect.target(services, service, &body).ok());
         let is_open = |target: &Target| {

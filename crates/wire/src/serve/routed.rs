@@ -21,11 +21,6 @@ use super::{Backend, Outcome, Server};
 const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 /// How long that may take.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
-/// How much of a file is read at once for HTTP/1. One piece is with the connection, one on its way to it.
-const PIECE_BYTES_MAX: usize = 128 * 1024;
-/// How much of a file is read at once for a stream of HTTP/2, of which a connection has many.
-const STREAM_PIECE_BYTES_MAX: usize = 32 * 1024;
-
 /// What of a request's head bears on its answer.
 struct Asked {
     is_head: bool,
@@ -60,9 +55,10 @@ impl<B: Backend> Server<B> {
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         });
         let operation = answer.operation;
-        let mut response = self.routed_response(answer, &asked, link);
+        let mut response = self.routed_response(answer, &asked, link.clone());
         if rest.take().is_some_and(|untaken| !asked.keeps_connection(untaken)) && asked.is_http_1() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            link.set_unread(true);
         }
         let (status, duration) = (response.status().as_u16(), started.elapsed());
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -99,9 +95,7 @@ impl<B: Backend> Server<B> {
         let is_bodiless = asked.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = match body {
             RawBody::Bytes(bytes) if !is_bodiless => AnswerBody::new(bytes, place),
-            RawBody::File { file, range } if !is_bodiless => {
-                AnswerBody::file(file, range, asked.piece_bytes_max(), link)
-            }
+            RawBody::File { file, range } if !is_bodiless => AnswerBody::file(file, range, asked.is_http_1(), link),
             _ => AnswerBody::new(Bytes::new(), Place::default()),
         };
         let mut response = http::Response::new(body);
@@ -113,10 +107,6 @@ impl<B: Backend> Server<B> {
 impl Asked {
     fn is_http_1(&self) -> bool {
         self.version <= Version::HTTP_11
-    }
-
-    fn piece_bytes_max(&self) -> usize {
-        if self.is_http_1() { PIECE_BYTES_MAX } else { STREAM_PIECE_BYTES_MAX }
     }
 
     /// Disposes of what nobody has taken of the request's body; whether its connection can carry another request then.

@@ -9,5 +9,6 @@ mod connections;
 mod harness;
 mod limits;
 mod places;
+mod routes;
 mod routing;
 mod streams;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use wire::serve::raw::Routes;
 use wire::serve::{ServeLimits, Server, Tls, serve};
 use wire::sigv4::{SignableBody, Signer};
 
@@ -37,6 +38,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(limits: ServeLimits) -> Self {
+        Self::start_with(limits, Tls::Off, None).await
+    }
+
+    /// One with routes beside the API.
+    pub(crate) async fn start_with(limits: ServeLimits, tls: Tls, routes: Option<Arc<dyn Routes>>) -> Self {
         let things = Things::new();
         let observed = Arc::new(Mutex::new(Observed::new()));
         let observer = {
@@ -48,11 +54,14 @@ impl Running {
         let internal = Arc::new(|parts: &Parts| {
             (parts.uri.path() == "/health").then(|| http::Response::new("well\n".to_owned().into()))
         });
-        let server = Arc::new(Server::new(Arc::new(Shared(things.clone())), limits, internal, observer));
+        let mut server = Server::new(Arc::new(Shared(things.clone())), limits, internal, observer);
+        if let Some(routes) = routes {
+            server = server.with_routes(routes);
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(serve(server, listener, Tls::Off, async {
+        let ended = tokio::spawn(serve(Arc::new(server), listener, tls, async {
             let _ = stopped.await;
         }));
         Self { address, things, observed, stop: Some(stop), ended }
