@@ -14,6 +14,7 @@ mod javascript;
 mod logs_flow;
 mod permissions_flow;
 mod policies;
+mod registry;
 mod security;
 mod tls;
 mod unserved;

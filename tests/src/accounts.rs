@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use wire::sigv4::{Credentials, SecretAccessKey};
 
 /// How many accounts a server knows; a test takes one or a few.
-pub(crate) const ACCOUNTS: usize = 100;
+pub(crate) const ACCOUNTS: usize = 300;
 
 /// An account that nobody else uses.
 #[derive(Debug, Clone)]

@@ -17,6 +17,24 @@ pub fn clients(file: &str) -> PathBuf {
     path
 }
 
+/// The folder of an image that `tests/images` has a recipe for: an OCI image layout in which it is called `latest`.
+pub fn image(name: &str) -> PathBuf {
+    let folder = std::env::var_os("PILVI_IMAGES").map_or_else(|| target_dir().join("images"), PathBuf::from);
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is missing: run `cargo xtask clients`, or set PILVI_IMAGES", path.display());
+    path
+}
+
+/// The folder in which docker's daemon and client were unpacked; none where the daemon does not run.
+pub fn docker() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("PILVI_DOCKER") {
+        return Some(folder.into());
+    }
+    // Whoever unpacked it wrote down why it does not run, or nothing.
+    let folder = target_dir().join("docker");
+    std::fs::read_to_string(folder.join("verdict")).is_ok_and(|why| why.is_empty()).then_some(folder)
+}
+
 /// A file of the repository, by its path below the root.
 pub fn source(file: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);

@@ -57,6 +57,38 @@ pub fn run(command: &mut Command) -> Answer {
     Running::start(command).wait()
 }
 
+/// Runs two programs to their end, the first one's output being the second one's input. Both must succeed.
+#[track_caller]
+pub fn piped(from: &mut Command, into: &mut Command) -> Answer {
+    let (first, second) = (command_line(from), command_line(into));
+    let mut source = from
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start `{first}`: {error}"));
+    let pipe = source.stdout.take().expect("the output is piped");
+    let mut sink = into
+        .stdin(pipe)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start `{second}`: {error}"));
+    let stdout = sink.stdout.take().map(|pipe| thread::spawn(|| read(pipe)));
+    let stderr = sink.stderr.take().map(|pipe| thread::spawn(|| read(pipe)));
+    for (child, line) in [(&mut source, &first), (&mut sink, &second)] {
+        if wait(child, LIMIT).is_none() {
+            let _ = child.kill();
+            panic!("`{line}` was not done after {LIMIT:?}");
+        }
+    }
+    let told = source.wait().expect("the child is ours to wait for");
+    assert!(told.success(), "`{first}` failed ({told})");
+    let status = sink.wait().expect("the child is ours to wait for");
+    let text = |reader: Option<JoinHandle<String>>| reader.and_then(|r| r.join().ok()).unwrap_or_default();
+    Answer { line: second, status, stdout: text(stdout), stderr: text(stderr) }
+}
+
 /// A program that runs; killed when dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -80,6 +112,12 @@ impl Running {
         let stdout = child.stdout.take().map(|pipe| thread::spawn(|| read(pipe)));
         let stderr = child.stderr.take().map(|pipe| thread::spawn(|| read(pipe)));
         Self { line, child, stdout, stderr }
+    }
+
+    /// Kills it at once and waits for its end.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits for its end.

@@ -110,6 +110,8 @@ impl Server {
         let mut up = without_settings(&place::pilvi());
         up.arg("up").arg("--data-dir").arg(&self.data).arg("--config").arg(configuration);
         up.args(["--listen", "127.0.0.1:0"]).args(&self.options.arguments);
+        // Nothing of a test stays on the machine: what the node unpacks goes with the folder.
+        up.env("PILVI_NODE_DIR", self.node_dir());
         up.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be had twice")).stderr(log);
         self.up = Some(up.spawn().expect("the program can be started"));
         self.wait_until_ready(None);
@@ -189,6 +191,17 @@ impl Server {
         self.wait_until_ready(Some(server));
     }
 
+    /// Stops the process that answers requests, does something while it stands still, kills it, and waits until
+    /// `pilvi up` has made another.
+    #[track_caller]
+    pub fn kill_server_after(&mut self, meanwhile: impl FnOnce(&Self)) {
+        let server = self.server_pid();
+        kill_process(server, Signal::STOP).expect("the server is a child's child");
+        meanwhile(self);
+        kill_process(server, Signal::KILL).expect("the server is a child's child");
+        self.wait_until_ready(Some(server));
+    }
+
     #[track_caller]
     fn server_pid(&self) -> Pid {
         let status = self.command(&["status", "--format", "json"]).json();
@@ -228,6 +241,20 @@ impl Server {
     /// Its data directory.
     pub fn data_dir(&self) -> &Path {
         &self.data
+    }
+
+    /// The directory of its node.
+    pub fn node_dir(&self) -> PathBuf {
+        self.folder.file("node")
+    }
+
+    /// The most memory that the process that answers requests has had, in bytes.
+    #[track_caller]
+    pub fn memory_peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server_pid())).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("Linux tells it in kB") * 1024
     }
 
     /// The folder that holds its data directory, its configuration and its log.

@@ -1,7 +1,11 @@
-//! `cargo xtask clients`: real, unmodified clients, pinned, in one folder.
+//! `cargo xtask clients`: real, unmodified clients, pinned, in one folder; the engines of containers beside them, and the
+//! images that they push.
 //!
 //! The folder is a Python environment whose `bin` also holds `aws` and `node`; `tests/clients/README.md` shows its layout.
 //! It is made once. A stamp in it holds the very text of the files it was made from: when they say the same, it stands.
+
+pub(crate) mod engines;
+pub(crate) mod images;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -75,7 +79,13 @@ impl Clients {
 /// Prepares the clients and shows that each of them runs.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let clients = prepare(workspace)?;
+    let engines = engines::prepare(workspace)?;
+    let images = images::prepare(workspace)?;
     screen::say(&format!("PILVI_CLIENTS={}", clients.dir.display()));
+    screen::say(&format!("PILVI_IMAGES={}", images.display()));
+    if let Some(docker) = engines.docker() {
+        screen::say(&format!("PILVI_DOCKER={}", docker.display()));
+    }
     Ok(())
 }
 
@@ -175,18 +185,12 @@ fn system_python() -> Result<PathBuf> {
     const PACKAGES: [&str; 2] = ["python3", "python3-venv"];
     let what = format!("python3 (3.10 or later) with venv, from the packages {}", PACKAGES.join(" and "));
     ensure!(
-        Path::new("/usr/bin/apt-get").exists() && is_root()?,
+        engines::can_install()?,
         "{what}, is missing: install it (Debian: `sudo apt-get install {}`) and try again",
         PACKAGES.join(" ")
     );
     screen::say(&format!("installing {what}"));
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-y"]).args(arguments);
-        process::capture(&mut command, STEP_LIMIT)?.success()
-    };
-    apt(&["update"])?;
-    apt(&["install", "--no-install-recommends", PACKAGES[0], PACKAGES[1]])?;
+    engines::install(&PACKAGES)?;
     usable_python().with_context(|| format!("{what}, was installed and still does not work"))
 }
 

@@ -34,11 +34,17 @@ fn take(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>) -
         workspace.pilvi()
     })?;
     let clients = steps.take("real clients", || clients::prepare(workspace))?;
+    let engines = steps.take("skopeo, podman, docker", || clients::engines::prepare(workspace))?;
+    let images = steps.take("images", || clients::images::prepare(workspace))?;
     steps.take("tests", || {
         let counts = Arc::clone(counts);
         let mut tests = workspace.cargo();
         tests.args(["test", "--workspace", "--no-fail-fast"]);
-        tests.env("PILVI_BIN", pilvi).env("PILVI_CLIENTS", clients.dir());
+        tests.env("PILVI_BIN", pilvi).env("PILVI_CLIENTS", clients.dir()).env("PILVI_IMAGES", images);
+        match engines.docker() {
+            Some(docker) => tests.env("PILVI_DOCKER", docker),
+            None => tests.env_remove("PILVI_DOCKER"),
+        };
         process::run_watched(&mut tests, TEST_LIMIT, move |line| {
             if let Ok(mut counts) = counts.lock() {
                 counts.add(line);

@@ -33,6 +33,15 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// How long the body is, or would be.
+    ///
+    /// # Errors
+    /// When the header is no number.
+    pub(crate) fn length(&self) -> std::io::Result<Option<usize>> {
+        let wrong = |_| std::io::Error::other("the length is not as HTTP has it");
+        self.header("content-length").map(|length| length.parse().map_err(wrong)).transpose()
+    }
+
     /// Whether the body is a stream of events. Of one, the first message is read.
     pub fn is_stream(&self) -> bool {
         self.header("content-type") == Some("application/vnd.amazon.eventstream")

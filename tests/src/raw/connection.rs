@@ -70,7 +70,7 @@ impl Connection {
         if is_all {
             stream.get_mut().shutdown(Shutdown::Write)?;
         }
-        let answer = match read(&mut stream) {
+        let answer = match read(&mut stream, bytes.starts_with(b"HEAD ")) {
             Ok(answer) => answer,
             Err(error) => return Err(written.err().unwrap_or(error)),
         };
@@ -95,29 +95,42 @@ impl Connection {
     }
 }
 
-fn read(stream: &mut impl BufRead) -> io::Result<Answer> {
-    let wrong = |what: &str| io::Error::other(format!("{what} is not as HTTP has it"));
-    let line = line(stream)?;
-    let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    let status = status.ok_or_else(|| wrong("the status line"))?;
-    let mut headers = Vec::new();
+fn wrong(what: &str) -> io::Error {
+    io::Error::other(format!("{what} is not as HTTP has it"))
+}
+
+/// Reads an answer's head; its body is empty.
+pub(crate) fn read_head(stream: &mut impl BufRead) -> io::Result<Answer> {
     loop {
-        let line = self::line(stream)?;
-        if line.is_empty() {
-            break;
+        let line = line(stream)?;
+        let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status = status.ok_or_else(|| wrong("the status line"))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self::line(stream)?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header"))?;
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let (name, value) = line.split_once(':').ok_or_else(|| wrong("a header"))?;
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        // What comes before the answer says only that the body may be sent.
+        if status >= 200 {
+            return Ok(Answer { status, headers, body: Vec::new() });
+        }
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
+}
+
+fn read(stream: &mut impl BufRead, is_head: bool) -> io::Result<Answer> {
+    let mut answer = read_head(stream)?;
     if answer.is_stream() {
         answer.body = first_message(stream)?;
         return Ok(answer);
     }
-    let length: usize = match answer.header("content-length") {
-        Some(length) => length.parse().map_err(|_| wrong("the length"))?,
-        None => 0,
-    };
+    if is_head || [204, 304].contains(&answer.status) {
+        return Ok(answer);
+    }
+    let length = answer.length()?.unwrap_or(0);
     if length > BODY_BYTES_MAX {
         return Err(wrong("the length"));
     }

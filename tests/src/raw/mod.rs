@@ -6,4 +6,5 @@ mod request;
 
 pub use answer::{Answer, Failure};
 pub use connection::Connection;
+pub(crate) use connection::read_head;
 pub use request::{Request, form};
