@@ -11,14 +11,14 @@ mod present;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::baseline::{self, Baseline};
+use crate::baseline;
 use crate::machine::Machine;
-use crate::report::{Frame, Report, Verdict, heading, say};
+use crate::report::{Frame, Report, Verdict};
 use crate::setting::{Setting, first_line};
-use measure::{Plan, Results};
+use measure::Plan;
 
 /// The name of the report and of the baseline.
 const NAME: &str = "api";
@@ -77,29 +77,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
         machine.filesystem
     );
     let programs =
-        [("pilvi", first_line(&setting.pilvi, &["version"])?), ("moto", first_line(&setting.moto, &["--version"])?)];
+        [("pilvi", first_line(&setting.pilvi, &["version"])?), ("moto", first_line(&setting.moto()?, &["--version"])?)];
     present::machine(&machine);
     let results = measure::all(&setting, &plan)?;
     setting.tidy()?;
     let frame =
         Frame { bench: NAME, mode, machine, programs: programs.into(), method: present::method(&plan, &results) };
     let (ratios, promises) = (present::ratios(&results), present::promises(&results)?);
-    finish(arguments, &setting, &Report::new(frame, results, ratios, promises))
-}
-
-fn finish(arguments: &Arguments, setting: &Setting, report: &Report<Results>) -> Result<Verdict> {
-    present::results(report);
-    let path = setting.reports.join(NAME).with_added_extension("json");
-    report.save(&path)?;
-    heading("kept");
-    say(&format!("every figure: {}", path.display()));
-    let path = Baseline::path(NAME);
-    if arguments.save_baseline {
-        let baseline = Baseline { machine: report.machine().clone(), ratios: report.ratios().clone() };
-        baseline.save(&path)?;
-        say(&format!("baseline: {}", path.display()));
-    } else if let Some(baseline) = Baseline::load(&path).context("comparing with the baseline")? {
-        baseline::show(&baseline.falls(report.ratios()));
-    }
-    Ok(report.verdict())
+    let report = Report::new(frame, results, ratios, promises);
+    present::results(&report);
+    baseline::conclude(NAME, &report, &setting, arguments.save_baseline)
 }

@@ -10,36 +10,37 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
-use crate::report::{bad, rounded, say};
+use crate::report::{Report, Verdict, bad, heading, rounded, say};
+use crate::setting::Setting;
 
 /// A ratio that fell by more than this share is told; the noise of a shared machine stays below.
 const TOLERANCE: f64 = 0.35;
 
 /// What a baseline file holds.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Baseline {
+struct Baseline {
     /// Where it was measured.
-    pub(crate) machine: Machine,
-    pub(crate) ratios: BTreeMap<String, f64>,
+    machine: Machine,
+    ratios: BTreeMap<String, f64>,
 }
 
 /// A ratio that is worse than it was.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Fall {
-    pub(crate) name: String,
-    pub(crate) then: f64,
+struct Fall {
+    name: String,
+    then: f64,
     /// `None` when it is no longer measured.
-    pub(crate) now: Option<f64>,
+    now: Option<f64>,
 }
 
 impl Baseline {
     /// The file of a benchmark.
-    pub(crate) fn path(bench: &str) -> PathBuf {
+    fn path(bench: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline").join(bench).with_added_extension("json")
     }
 
     /// Reads the file, if there is one.
-    pub(crate) fn load(path: &Path) -> Result<Option<Self>> {
+    fn load(path: &Path) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
@@ -48,7 +49,7 @@ impl Baseline {
     }
 
     /// Writes the file; ratios keep three digits, so that a new baseline's diff shows what changed.
-    pub(crate) fn save(mut self, path: &Path) -> Result<()> {
+    fn save(mut self, path: &Path) -> Result<()> {
         for ratio in self.ratios.values_mut() {
             *ratio = rounded(*ratio).parse()?;
         }
@@ -60,7 +61,7 @@ impl Baseline {
     }
 
     /// The ratios that fell by more than the tolerance.
-    pub(crate) fn falls(&self, now: &BTreeMap<String, f64>) -> Vec<Fall> {
+    fn falls(&self, now: &BTreeMap<String, f64>) -> Vec<Fall> {
         let fallen = |(name, &then): (&String, &f64)| {
             let now = now.get(name).copied();
             let fell = now.is_none_or(|now| now < then * (1.0 - TOLERANCE));
@@ -70,8 +71,33 @@ impl Baseline {
     }
 }
 
+/// The end of a benchmark: its report is kept and compared with the baseline, or becomes it.
+///
+/// # Errors
+/// When a file cannot be written, or the baseline's cannot be read.
+pub(crate) fn conclude<R: Serialize>(
+    bench: &str,
+    report: &Report<R>,
+    setting: &Setting,
+    save: bool,
+) -> Result<Verdict> {
+    let path = setting.reports.join(bench).with_added_extension("json");
+    report.save(&path)?;
+    heading("kept");
+    say(&format!("every figure: {}", path.display()));
+    let path = Baseline::path(bench);
+    if save {
+        let baseline = Baseline { machine: report.machine().clone(), ratios: report.ratios().clone() };
+        baseline.save(&path)?;
+        say(&format!("baseline: {}", path.display()));
+    } else if let Some(baseline) = Baseline::load(&path).context("comparing with the baseline")? {
+        show(&baseline.falls(report.ratios()));
+    }
+    Ok(report.verdict())
+}
+
 /// Says what is worse than the baseline.
-pub(crate) fn show(falls: &[Fall]) {
+fn show(falls: &[Fall]) {
     if falls.is_empty() {
         say("no ratio is worse than the baseline's, within the tolerance");
     }

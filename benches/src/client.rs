@@ -247,8 +247,14 @@ impl Answer {
             return Ok(None);
         };
         let header = |name| head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        let Some(length) = header("content-length") else { bail!("an answer without Content-Length") };
-        let length: usize = std::str::from_utf8(length.value)?.trim().parse().context("the Content-Length")?;
+        let length = match (header("content-length"), header("transfer-encoding")) {
+            (_, Some(coding)) if coding.value.eq_ignore_ascii_case(b"chunked") => {
+                let Some(length) = chunked_length(&bytes[body..])? else { return Ok(None) };
+                length
+            }
+            (Some(length), _) => std::str::from_utf8(length.value)?.trim().parse().context("the Content-Length")?,
+            (None, _) => bail!("an answer that does not tell its length"),
+        };
         let connection = header("connection").map(|header| header.value);
         let keep_alive = match head.version {
             Some(1) => !connection.is_some_and(|value| value.eq_ignore_ascii_case(b"close")),
@@ -256,6 +262,26 @@ impl Answer {
         };
         let length = body.checked_add(length).context("the Content-Length")?;
         Ok((bytes.len() >= length).then_some(Self { status: head.code.unwrap_or_default(), keep_alive, body, length }))
+    }
+}
+
+/// How long a body in chunks is with all that frames it, without trailers; `None` while more has to come.
+fn chunked_length(bytes: &[u8]) -> Result<Option<usize>> {
+    let mut length = 0;
+    loop {
+        let rest = bytes.get(length..).unwrap_or_default();
+        let (start, size) = match httparse::parse_chunk_size(rest) {
+            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => bail!("a chunk without a size"),
+        };
+        length = usize::try_from(size)
+            .ok()
+            .and_then(|size| length.checked_add(start + 2)?.checked_add(size))
+            .context("a chunk's size")?;
+        if size == 0 {
+            return Ok((bytes.len() >= length).then_some(length));
+        }
     }
 }
 
@@ -272,6 +298,15 @@ mod tests {
         }
         let complete = Answer { status: 200, keep_alive: true, body: text.len() - 2, length: text.len() };
         assert_eq!(Answer::parse(text).unwrap(), Some(complete));
+    }
+
+    #[test]
+    fn an_answer_in_chunks_is_complete_with_the_last_one() {
+        let text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n";
+        for end in 0..text.len() {
+            assert_eq!(Answer::parse(&text[..end]).unwrap(), None, "{end}");
+        }
+        assert_eq!(Answer::parse(text).unwrap().unwrap().length, text.len());
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     };
     let machine = Machine::here(&setting.scratch)?;
     let programs = [("pilvi", first_line(&setting.pilvi, &["version"])?)];
-    let (server, _) = Server::start(&setting, Kind::Pilvi, &setting.scratch.join(NAME), &identity())?;
+    let (server, _) = Server::start(&setting, Kind::Pilvi, &setting.scratch.join(NAME), &Plain::identity())?;
     let root = server.caller()?;
     let role = role_with_ten_policies(&root)?;
     let session = session_of_root(&root)?;
@@ -300,11 +300,6 @@ fn unescaped(text: &str) -> Result<String> {
         }
     }
     Ok(String::from_utf8(bytes)?)
-}
-
-fn identity() -> Plain {
-    let body = "Action=GetCallerIdentity&Version=2011-06-15".to_owned();
-    Plain { service: "sts", target: None, content_type: FORM, body }
 }
 
 fn show(report: &Report<Results>) {

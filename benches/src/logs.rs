@@ -13,12 +13,12 @@ mod search;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use base::{Clock, SystemClock};
 use clap::Args;
 use serde::Serialize;
 
-use crate::baseline::{self, Baseline};
+use crate::baseline;
 use crate::machine::Machine;
 use crate::peer::{Both, Kind, Server};
 use crate::processes::Memory;
@@ -106,18 +106,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     );
     let programs = [
         ("pilvi", first_line(&setting.pilvi, &["version"])?),
-        ("moto", first_line(&setting.moto, &["--version"])?),
+        ("moto", first_line(&setting.moto()?, &["--version"])?),
         ("grep", first_line("grep".as_ref(), &["--version"])?),
     ];
     let results = measure(&setting, plan)?;
     setting.tidy()?;
     let frame = Frame { bench: NAME, mode, machine, programs: programs.into(), method: present::method(plan) };
     let (ratios, promises) = (present::ratios(&results), present::promises(&results));
-    finish(arguments, &setting, &Report::new(frame, results, ratios, promises))
+    let report = Report::new(frame, results, ratios, promises);
+    present::results(&report);
+    baseline::conclude(NAME, &report, &setting, arguments.save_baseline)
 }
 
 fn measure(setting: &Setting, plan: Plan) -> Result<Results> {
-    let start = |kind: Kind| Ok(Server::start(setting, kind, &setting.scratch.join(kind.name()), &identity())?.0);
+    let start =
+        |kind: Kind| Ok(Server::start(setting, kind, &setting.scratch.join(kind.name()), &Plain::identity())?.0);
     let servers = Both::make(start)?;
     let callers = Both::make(|kind| servers.of(kind).caller())?;
     let stage = Stage { plan, servers, callers };
@@ -169,31 +172,4 @@ pub(crate) fn search(caller: &Caller, is_rare: bool) -> Result<Vec<u8>> {
     const EVENTS: usize = 200_000;
     search::store(caller, &Corpus::new(EVENTS, SystemClock.now().as_millis()))?;
     caller.sign(&calls::filter(if is_rare { lines::RARE } else { lines::FREQUENT }))
-}
-
-/// The request whose first answer ends a start.
-fn identity() -> Plain {
-    Plain {
-        service: "sts",
-        target: None,
-        content_type: "application/x-www-form-urlencoded; charset=utf-8",
-        body: "Action=GetCallerIdentity&Version=2011-06-15".to_owned(),
-    }
-}
-
-fn finish(arguments: &Arguments, setting: &Setting, report: &Report<Results>) -> Result<Verdict> {
-    present::results(report);
-    let path = setting.reports.join(NAME).with_added_extension("json");
-    report.save(&path)?;
-    heading("kept");
-    say(&format!("every figure: {}", path.display()));
-    let path = Baseline::path(NAME);
-    if arguments.save_baseline {
-        let baseline = Baseline { machine: report.machine().clone(), ratios: report.ratios().clone() };
-        baseline.save(&path)?;
-        say(&format!("baseline: {}", path.display()));
-    } else if let Some(baseline) = Baseline::load(&path).context("comparing with the baseline")? {
-        baseline::show(&baseline.falls(report.ratios()));
-    }
-    Ok(report.verdict())
 }

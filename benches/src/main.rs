@@ -10,13 +10,17 @@
 mod api;
 mod baseline;
 mod client;
+mod daemon;
 mod floor;
 mod iam;
 mod load;
 mod logs;
 mod machine;
+mod oci;
 mod peer;
 mod processes;
+mod pull;
+mod registry;
 mod report;
 mod setting;
 mod signed;
@@ -45,6 +49,10 @@ enum Bench {
     Iam(iam::Arguments),
     /// Log events in and out, beside moto's server and grep.
     Logs(logs::Arguments),
+    /// Images into the registry and out of it, beside Debian's docker-registry.
+    Registry(registry::Arguments),
+    /// From a reference to a root file system, beside containerd, podman, and skopeo with umoci.
+    Pull(pull::Arguments),
     /// One call at Pilvi alone, to look with a profiler at where the time goes.
     Load(load::Arguments),
 }
@@ -65,6 +73,8 @@ fn run(bench: &Bench) -> Result<Verdict> {
         Bench::Api(arguments) => api::run(arguments),
         Bench::Iam(arguments) => iam::run(arguments),
         Bench::Logs(arguments) => logs::run(arguments),
+        Bench::Registry(arguments) => registry::run(arguments),
+        Bench::Pull(arguments) => pull::run(arguments),
         Bench::Load(arguments) => load::run(arguments),
     }
 }

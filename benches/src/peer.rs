@@ -1,31 +1,20 @@
 //! The servers under test: started on a folder of their own and a free port of loopback, called the same way.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use wire::sigv4::{Credentials, SecretAccessKey};
 
 use crate::client;
-use crate::processes;
+use crate::daemon::{Daemon, START_LIMIT};
 use crate::setting::Setting;
 use crate::signed::{Caller, Plain};
-
-/// From start to the first answer. Far above what is promised: the report judges.
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// From SIGTERM to the end.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
-/// How often a server that does not listen yet is tried.
-const LOOK_EVERY: Duration = Duration::from_micros(200);
-/// How much of a log an error shows.
-const LOG_LINES_SHOWN: usize = 20;
 
 /// Signs the first call to a server whose own key is not known yet.
 const FIXED_KEY: (&str, &str) = ("AKIABENCHMARK0000001", "a-key-that-only-a-benchmark-knows-000000");
@@ -95,8 +84,7 @@ pub(crate) struct StartTimes {
 pub(crate) struct Server {
     kind: Kind,
     address: SocketAddr,
-    process: Child,
-    log: PathBuf,
+    daemon: Daemon,
     data: PathBuf,
     program: PathBuf,
 }
@@ -108,24 +96,21 @@ impl Server {
         // Given back at once: the address must be known for the request to be signed before the start.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let first_call = fixed_caller(address).sign(question)?;
-        let (log, data) = (folder.join("log"), folder.join("data"));
-        let mut command = match kind {
+        let data = folder.join("data");
+        let command = match kind {
             Kind::Pilvi => pilvi(&setting.pilvi, folder, &data, address)?,
-            Kind::Moto => moto(&setting.moto, address),
+            Kind::Moto => moto(&setting.moto()?, address),
         };
-        let output = File::create(&log)?;
-        command.current_dir(folder).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let program = PathBuf::from(command.get_program());
-        let begun = Instant::now();
-        let process = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        let mut server = Self { kind, address, process, log, data, program };
-        let times = server.wait(begun, &first_call).with_context(|| server.last_words())?;
+        let daemon = Daemon::start(kind.name(), command, folder)?;
+        let mut server = Self { kind, address, daemon, data, program };
+        let times = server.wait(&first_call).with_context(|| server.last_words())?;
         Ok((server, times))
     }
 
     /// The process that was started; others may be below it.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.daemon.pid()
     }
 
     /// Where it listens.
@@ -138,8 +123,8 @@ impl Server {
         if self.kind == Kind::Moto {
             return Ok(fixed_caller(self.address));
         }
-        let mut env = Command::new(&self.program);
-        env.args(["env", "--format", "json", "--data-dir"]).arg(&self.data);
+        let mut env = self.command("env");
+        env.args(["--format", "json"]);
         let output = env.output().context("`pilvi env`")?;
         ensure!(output.status.success(), "`pilvi env` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         let variables: Variables = serde_json::from_slice(&output.stdout).context("what `pilvi env` prints")?;
@@ -156,65 +141,34 @@ impl Server {
         Ok(Caller { address: self.address, credentials, region: variables.region })
     }
 
+    /// A command of Pilvi's that works on this server.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg(name).arg("--data-dir").arg(&self.data);
+        command
+    }
+
     /// SIGTERM, and waits for the end.
-    pub(crate) fn stop(mut self) -> Result<()> {
-        let pid = Pid::from_child(&self.process);
-        kill_process(pid, Signal::TERM)?;
-        let begun = Instant::now();
-        while self.process.try_wait()?.is_none() {
-            ensure!(begun.elapsed() < STOP_LIMIT, "{} did not end after SIGTERM", self.kind.name());
-            thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
+    pub(crate) fn stop(self) -> Result<()> {
+        self.daemon.stop()
     }
 
     /// The end of its log, for an error's context.
     pub(crate) fn last_words(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.trim_end().lines().collect();
-        let shown = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n");
-        format!("{}'s last words:\n{shown}\n", self.kind.name())
+        self.daemon.last_words()
     }
 
-    fn wait(&mut self, begun: Instant, first_call: &[u8]) -> Result<StartTimes> {
+    fn wait(&mut self, first_call: &[u8]) -> Result<StartTimes> {
         let address = self.address;
         if self.kind == Kind::Pilvi {
-            self.until(begun, || is_ready(address).is_ok_and(|ready| ready).then_some(()))?;
+            self.daemon.until(|| is_ready(address).is_ok_and(|ready| ready).then_some(()))?;
         }
-        let ready = begun.elapsed();
-        let (status, body) = self.until(begun, || client::ask(address, first_call).ok())?;
-        let answered = begun.elapsed();
+        let ready = self.daemon.age();
+        let (status, body) = self.daemon.until(|| client::ask(address, first_call).ok())?;
+        let answered = self.daemon.age();
         ensure!(status == 200, "the first call was refused: HTTP {status}: {}", String::from_utf8_lossy(&body));
         let ready = if self.kind == Kind::Pilvi { ready } else { answered };
         Ok(StartTimes { ready, answered })
-    }
-
-    /// Tries until there is an answer.
-    fn until<T>(&mut self, begun: Instant, mut answer: impl FnMut() -> Option<T>) -> Result<T> {
-        loop {
-            if let Some(answer) = answer() {
-                return Ok(answer);
-            }
-            if let Some(status) = self.process.try_wait()? {
-                bail!("{} ended by itself with {status}", self.kind.name());
-            }
-            ensure!(begun.elapsed() < START_LIMIT, "no answer within {} s", START_LIMIT.as_secs());
-            thread::sleep(LOOK_EVERY);
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if matches!(self.process.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        for pid in processes::tree(self.process.id()) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-        let _ = self.process.wait();
     }
 }
 
@@ -239,6 +193,8 @@ fn pilvi(program: &Path, folder: &Path, data: &Path, address: SocketAddr) -> Res
     let mut command = Command::new(program);
     command.arg("up").arg("--config").arg(config).arg("--data-dir").arg(data);
     command.args(["--listen", &address.to_string(), "--region", REGION]);
+    // Where its node keeps images, if it runs as root.
+    command.env("PILVI_NODE_DIR", folder.join("node"));
     Ok(command)
 }
 

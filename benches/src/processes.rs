@@ -5,6 +5,8 @@ use std::fs;
 
 use serde::Serialize;
 
+use crate::stats::figure;
+
 /// Memory of a server with everything below it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Memory {
@@ -29,10 +31,16 @@ impl Memory {
     }
 }
 
+/// The most memory that each process of a tree ever held at once, in MiB, added up. They need not have had it at one time.
+pub(crate) fn peak_mib_of_tree(pid: u32) -> f64 {
+    let peak = |pid: &u32| field_kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:");
+    tree(pid).iter().filter_map(peak).sum::<f64>() / 1024.0
+}
+
 /// Processor time, in ticks of [`ticks_per_second`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CpuTicks {
-    /// Of a server with everything below it.
+    /// Of a server with everything below it, also what has ended there.
     pub(crate) server: u64,
     /// Of this program.
     pub(crate) client: u64,
@@ -43,9 +51,11 @@ pub(crate) struct CpuTicks {
 impl CpuTicks {
     /// The sums since their processes, and the machine, were started.
     pub(crate) fn now(server: u32) -> Self {
-        let of = |pid: u32| fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| cpu_in_stat(&stat));
+        let stat = |pid: u32| fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        let of = |pid: u32| cpu_in_stat(&stat(pid)?);
+        let with_ended = |pid: u32| Some(of(pid)? + cpu_of_ended_in_stat(&stat(pid)?)?);
         Self {
-            server: tree(server).into_iter().filter_map(of).sum(),
+            server: tree(server).into_iter().filter_map(with_ended).sum(),
             client: of(std::process::id()).unwrap_or(0),
             machine: fs::read_to_string("/proc/stat").ok().and_then(|stat| busy_in_stat(&stat)).unwrap_or(0),
         }
@@ -58,6 +68,11 @@ impl CpuTicks {
             client: self.client.saturating_sub(earlier.client),
             machine: self.machine.saturating_sub(earlier.machine),
         }
+    }
+
+    /// The server's, in seconds.
+    pub(crate) fn server_s(self) -> f64 {
+        figure(self.server) / figure(ticks_per_second())
     }
 
     /// What neither the server nor this program took.
@@ -108,6 +123,18 @@ fn cpu_in_stat(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+/// The same of children that have ended and were waited for, with theirs: the sixteenth and seventeenth field.
+fn cpu_of_ended_in_stat(stat: &str) -> Option<u64> {
+    let mut fields = fields_after_name(stat)?.skip(13);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
+/// Processor time of all programs that this one has started and waited for, with theirs, in seconds.
+pub(crate) fn cpu_s_of_ended_children() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").ok();
+    figure(stat.and_then(|stat| cpu_of_ended_in_stat(&stat)).unwrap_or(0)) / figure(ticks_per_second())
+}
+
 /// All time of `/proc/stat` that was neither idle nor waiting for a disk; guests' time is part of the first columns.
 fn busy_in_stat(stat: &str) -> Option<u64> {
     let columns = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8);
@@ -129,6 +156,7 @@ mod tests {
     #[test]
     fn a_process_is_read_behind_a_name_with_brackets_and_spaces() {
         assert_eq!((parent_in_stat(STAT), cpu_in_stat(STAT)), (Some(4), Some(42)));
+        assert_eq!(cpu_of_ended_in_stat(STAT), Some(14));
         assert_eq!((parent_in_stat("x"), cpu_in_stat("17 (a) S 4")), (None, None));
     }
 

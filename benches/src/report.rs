@@ -142,6 +142,16 @@ impl Promise {
         Self::new(what, Kind::Ratio, format!("≥ {limit} ×"), format!("{} ×", rounded(measured)), measured >= limit)
     }
 
+    /// A share of what the peer takes that is not to be exceeded.
+    pub(crate) fn share(what: impl Into<String>, limit: f64, measured: f64) -> Self {
+        Self::new(what, Kind::Ratio, format!("≤ {limit} ×"), format!("{} ×", rounded(measured)), measured <= limit)
+    }
+
+    /// The same ratio or share, as an aim: marked when it is missed.
+    pub(crate) fn aimed(self) -> Self {
+        Self { kind: Kind::Aim, ..self }
+    }
+
     fn new(what: impl Into<String>, kind: Kind, promised: String, measured: String, holds: bool) -> Self {
         Self { what: what.into(), kind, promised, measured, holds }
     }

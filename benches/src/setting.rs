@@ -11,8 +11,6 @@ use anyhow::{Context, Result, ensure};
 pub(crate) struct Setting {
     /// The release binary (`PILVI_BIN`).
     pub(crate) pilvi: PathBuf,
-    /// moto's server (`MOTO_SERVER`).
-    pub(crate) moto: PathBuf,
     /// Where reports are left: `bench` in cargo's target directory.
     pub(crate) reports: PathBuf,
     /// Emptied before the run and removed after it: data directories and logs.
@@ -33,7 +31,12 @@ impl Setting {
         for folder in [&reports, &scratch] {
             fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         }
-        Ok(Self { pilvi: program("PILVI_BIN")?, moto: program("MOTO_SERVER")?, reports, scratch })
+        Ok(Self { pilvi: program("PILVI_BIN")?, reports, scratch })
+    }
+
+    /// moto's server (`MOTO_SERVER`), for the benchmarks that have it as their peer.
+    pub(crate) fn moto(&self) -> Result<PathBuf> {
+        program("MOTO_SERVER")
     }
 
     /// Removes what the servers left.

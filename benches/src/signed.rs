@@ -25,6 +25,18 @@ pub(crate) struct Plain {
     pub(crate) body: String,
 }
 
+impl Plain {
+    /// GetCallerIdentity: what a server is asked first.
+    pub(crate) fn identity() -> Self {
+        Self {
+            service: "sts",
+            target: None,
+            content_type: "application/x-www-form-urlencoded; charset=utf-8",
+            body: "Action=GetCallerIdentity&Version=2011-06-15".to_owned(),
+        }
+    }
+}
+
 /// Who signs, and for which server.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
