@@ -1,3 +1,16 @@
+//! Tokens and settings of a registry; below it in `registry/`, its routes.
+
+mod attacks;
+mod blobs;
+mod client;
+mod conformance;
+mod layers;
+mod manifests;
+mod referrers;
+mod rights;
+mod tags;
+mod uploads;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ecr::token::Bearer;
