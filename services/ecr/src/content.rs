@@ -8,22 +8,26 @@
 
 mod file;
 mod session;
+mod small;
 
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use blobs::{Blob, BlobError, Blobs, Digest};
+use bytes::Bytes;
 
 pub use session::{Published, Session, UPLOAD_BYTES_MAX};
 
 use session::Sessions;
+use small::Small;
 
 /// The content of all repositories; a handle that is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Content {
     blobs: Blobs,
     sessions: Arc<Sessions>,
+    small: Arc<Small>,
 }
 
 /// Why content was not stored or read.
@@ -73,7 +77,8 @@ impl Content {
     /// # Errors
     /// [`ContentError::Broken`] if the directory can be neither made nor opened.
     pub fn open(blobs: Blobs, uploads: &Path) -> Result<Self, ContentError> {
-        Ok(Self { sessions: Arc::new(Sessions::open(blobs.clone(), uploads)?), blobs })
+        let sessions = Arc::new(Sessions::open(blobs.clone(), uploads)?);
+        Ok(Self { blobs, sessions, small: Arc::default() })
     }
 
     /// Where the blobs are.
@@ -99,16 +104,23 @@ impl Content {
         blocking(move || Ok(blobs.open(&digest)?)).await
     }
 
-    /// Reads a whole blob that a record needs and that has `size` bytes.
+    /// Reads a whole blob that a record needs and that has `size` bytes. Small ones come from memory the next time.
     ///
     /// # Errors
     /// [`ContentError::Broken`] if it is not there, which no record of ours should bring about.
-    pub async fn read(&self, digest: Digest, size: u64) -> Result<Vec<u8>, ContentError> {
-        let blobs = self.blobs.clone();
+    pub async fn read(&self, digest: Digest, size: u64) -> Result<Bytes, ContentError> {
+        if let Some(bytes) = self.small.get(&digest) {
+            return Ok(bytes);
+        }
+        let (blobs, small) = (self.blobs.clone(), self.small.clone());
         blocking(move || {
             let blob = blobs.open(&digest)?.ok_or_else(|| ContentError::Broken(format!("{digest} is missing")))?;
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
             blob.take(size).read_to_end(&mut bytes)?;
+            let bytes = Bytes::from(bytes);
+            if bytes.len() as u64 == size && size <= small::BYTES_EACH_MAX {
+                small.keep(digest, bytes.clone());
+            }
             Ok(bytes)
         })
         .await

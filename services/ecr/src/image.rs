@@ -15,13 +15,17 @@ pub mod manifest;
 pub mod pull;
 pub mod push;
 
+use std::sync::Arc;
+
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{Key, ListOptions, Record, Scope, SecondaryKey, Store, Versioned};
 
-use crate::Error;
 use crate::digest::ContentDigest;
-use crate::repository::Found;
+use crate::kept::Look;
+use crate::names::RepositoryName;
+use crate::repository::{self, Found};
+use crate::{Ecr, Error};
 
 pub use manifest::{BlobDescriptor, Kind};
 
@@ -153,6 +157,34 @@ pub async fn manifest(
 /// What the store answers.
 pub async fn tag(store: &Store, repository: &Found, tag: &str) -> Result<Option<Versioned<Tag>>, Error> {
     Ok(store.read(&repository.record.scope, &[repository.id(), tag]).await?)
+}
+
+/// What a tag or digest names: from memory, if nothing has changed.
+///
+/// # Errors
+/// [`Error::RepositoryNotFound`]
+pub async fn look_up(
+    ecr: &Ecr,
+    name: &RepositoryName,
+    reference: &str,
+) -> Result<Option<Arc<Versioned<Manifest>>>, Error> {
+    let store = &ecr.platform.store;
+    let ticket = match ecr.kept.image(store, name, reference) {
+        Look::Found(image) => return Ok(Some(image)),
+        Look::Missing(ticket) => ticket,
+    };
+    let repository = repository::look_up(ecr, name).await?;
+    // No tag has a colon.
+    let digest = match reference.parse() {
+        Ok(digest) => Some(digest),
+        Err(_) => tag(store, &repository, reference).await?.map(|tag| tag.value.digest),
+    };
+    let Some(digest) = digest else { return Ok(None) };
+    let found = manifest(store, &repository, &digest).await?.map(Arc::new);
+    if let Some(found) = &found {
+        ecr.kept.keep_image(name, ticket, reference, found.clone());
+    }
+    Ok(found)
 }
 
 /// The tags of a repository, in the order of their bytes, after one of them; and whether there are more.

@@ -20,6 +20,7 @@ mod endpoint;
 mod error;
 mod facts;
 pub mod image;
+mod kept;
 pub mod layer;
 pub mod lifecycle;
 pub mod names;
@@ -34,7 +35,10 @@ pub mod token;
 pub mod upload;
 mod wildcard;
 
+use std::sync::Arc;
+
 use content::Content;
+use kept::Kept;
 use platform::Platform;
 
 pub use endpoint::PublicAddress;
@@ -49,4 +53,12 @@ pub struct Ecr {
     pub content: Content,
     /// The address that URLs have instead of the caller's `Host`.
     pub public_address: Option<PublicAddress>,
+    kept: Arc<Kept>,
+}
+
+impl Ecr {
+    /// The service over a platform and bytes. URLs have `public_address`, or the caller's `Host`.
+    pub fn new(platform: Platform, content: Content, public_address: Option<PublicAddress>) -> Self {
+        Self { platform, content, public_address, kept: Arc::default() }
+    }
 }

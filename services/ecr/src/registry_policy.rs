@@ -1,13 +1,17 @@
 //! A registry's own policy: who else may do something in it, with every repository.
 
+use std::sync::Arc;
+
 use base::AccountId;
 use policy::{Document, Policy, Purpose, ResourceElement, Version};
 use serde::{Deserialize, Serialize};
 use store::{Record, Scope, Store, Versioned};
 
-use crate::Error;
 use crate::account_setting::{AccountSettingName, effective};
-use crate::repository::Repository;
+use crate::kept::{Known, Look};
+use crate::names::RepositoryName;
+use crate::repository::{Found, Repository};
+use crate::{Ecr, Error};
 
 /// The id of the one record that a registry has.
 const ID: &str = "policy";
@@ -72,31 +76,45 @@ fn parsed(text: &str, element: ResourceElement, whose: &str) -> Result<Document,
     })
 }
 
-/// What the policies of the registry and of the repository, if it is there, say together about an action.
-pub(crate) async fn bearing_on(
-    store: &Store,
-    scope: &Scope,
-    action: &str,
-    repository: Option<&Repository>,
-) -> Result<Option<Policy>, Error> {
-    let mut documents = Vec::new();
-    if let Some(text) = repository.and_then(|repository| repository.policy.as_deref()) {
-        documents.extend(parse_of_repository(text));
-    }
-    if let Some(registry) = read(store, scope).await? {
-        let bears = ACTIONS_OF_V1.contains(&action)
-            || effective(store, scope, AccountSettingName::RegistryPolicyScope).await? == "V2";
-        if bears {
-            // It was read before it was stored; one that cannot be read any more allows nothing.
-            documents.extend(parse(&registry.text));
-        }
-    }
-    let together = documents.into_iter().reduce(|mut all, document| {
+/// Whether an action is one of those that a registry's policy always speaks of.
+pub(crate) fn is_registry_action(action: &str) -> bool {
+    ACTIONS_OF_V1.contains(&action)
+}
+
+/// Finds a repository and what its policy and the registry's say together: from memory, if nothing has changed.
+pub(crate) async fn known(ecr: &Ecr, name: &RepositoryName) -> Result<Arc<Known>, Error> {
+    let (store, scope) = (&ecr.platform.store, name.scope());
+    let ticket = match ecr.kept.repository(store, name) {
+        Look::Found(known) => return Ok(known),
+        Look::Missing(ticket) => ticket,
+    };
+    let record: Option<Versioned<Repository>> = store.read(&scope, &[&name.name]).await?;
+    let (own, general) = (record.as_ref().and_then(|it| it.policy.clone()), read(store, &scope).await?);
+    let applies_to_all =
+        general.is_some() && effective(store, &scope, AccountSettingName::RegistryPolicyScope).await? == "V2";
+    let general = general.map(|general| general.value.text);
+    let on_registry_actions = together(own.as_deref(), general.as_deref());
+    let on_others = if applies_to_all { on_registry_actions.clone() } else { together(own.as_deref(), None) };
+    let known = Arc::new(Known {
+        found: record.map(|record| Found { name: name.clone(), record }),
+        on_registry_actions,
+        on_others,
+        text_bytes: [own, general].into_iter().flatten().map(|text| text.len()).sum(),
+    });
+    ecr.kept.keep_repository(name, ticket, known.clone());
+    Ok(known)
+}
+
+/// Both policies as one. They were read before they were stored; one that cannot be read any more allows nothing.
+fn together(repository: Option<&str>, registry: Option<&str>) -> Option<Arc<Policy>> {
+    let own = repository.and_then(|text| parse_of_repository(text).ok());
+    let general = registry.and_then(|text| parse(text).ok());
+    let document = own.into_iter().chain(general).reduce(|mut all, document| {
         all.statements.extend(document.statements);
         if document.version == Version::V2012 {
             all.version = Version::V2012;
         }
         all
     });
-    Ok(together.map(|document| Policy::new("repository and registry policy", document)))
+    document.map(|document| Arc::new(Policy::new("repository and registry policy", document)))
 }

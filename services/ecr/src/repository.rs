@@ -11,7 +11,7 @@ use crate::api;
 use crate::endpoint::repository_uri;
 use crate::names::RepositoryName;
 use crate::tags::Tags;
-use crate::{Ecr, Error};
+use crate::{Ecr, Error, registry_policy};
 
 pub use mutability::{EXCLUSION_WILDCARDS_MAX, TagMutability};
 
@@ -67,6 +67,15 @@ pub async fn find(store: &Store, name: RepositoryName) -> Result<Found, Error> {
         Some(record) => Ok(Found { name, record }),
         None => Err(Error::RepositoryNotFound(name)),
     }
+}
+
+/// The same from memory, if nothing has changed: for those who only read.
+///
+/// # Errors
+/// [`Error::RepositoryNotFound`]
+pub async fn look_up(ecr: &Ecr, name: &RepositoryName) -> Result<Found, Error> {
+    let known = registry_policy::known(ecr, name).await?;
+    known.found.clone().ok_or_else(|| Error::RepositoryNotFound(name.clone()))
 }
 
 /// Changes a repository.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use base::Timestamp;
+use bytes::Bytes;
 use store::{StoreError, Tx, Versioned};
 
 use super::Manifest;
@@ -15,7 +16,7 @@ const PULLED_EVERY: Duration = Duration::from_secs(20 * 3600);
 ///
 /// # Errors
 /// What the store and the disk answer.
-pub async fn pull(ecr: &Ecr, manifest: &Versioned<Manifest>, now: Timestamp) -> Result<Vec<u8>, Error> {
+pub async fn pull(ecr: &Ecr, manifest: &Versioned<Manifest>, now: Timestamp) -> Result<Bytes, Error> {
     let bytes = ecr.content.read(manifest.content, manifest.size).await?;
     note(ecr, manifest, now).await?;
     Ok(bytes)

@@ -16,7 +16,7 @@ use super::*;
 impl Caller {
     /// The same service in a process that has just started.
     fn restarted(&self) -> Self {
-        let ecr = Ecr { content: content(self.directory.path()), ..self.ecr.clone() };
+        let ecr = Ecr::new(self.ecr.platform.clone(), content(self.directory.path()), None);
         Self { ecr, ..self.clone() }
     }
 

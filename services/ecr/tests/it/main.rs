@@ -5,6 +5,7 @@
 
 mod collection;
 mod images;
+mod kept;
 mod layers;
 mod lifecycle;
 mod policies;
@@ -81,7 +82,7 @@ impl Caller {
 
     fn on(clock: Arc<ManualClock>, store: Store, directory: Arc<tempfile::TempDir>) -> Self {
         let platform = Platform { store, clock: clock.clone(), ..Platform::in_memory() };
-        let ecr = Ecr { platform, content: content(directory.path()), public_address: None };
+        let ecr = Ecr::new(platform, content(directory.path()), None);
         Self { ecr, clock, principal: Principal::root(ACCOUNT.parse().unwrap()), rights: None, directory }
     }
 

@@ -46,7 +46,7 @@ async fn what_is_written_piece_by_piece_becomes_one_blob() {
     assert_eq!(session.length(), 11);
     let published = session.publish(digest(b"hello world")).await.unwrap();
     let stored = published.content;
-    assert_eq!(content.read(stored, 11).await.unwrap(), b"hello world");
+    assert_eq!(content.read(stored, 11).await.unwrap(), "hello world");
     drop(published);
     // Until it is discarded it can be published again.
     let again = content.session(ID).await.unwrap().publish(digest(b"hello world")).await.unwrap();
