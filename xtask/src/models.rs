@@ -32,6 +32,9 @@ pub struct ServedService {
     /// Enumerations whose words on the wire are others than the model says.
     #[serde(default)]
     pub words: BTreeMap<String, Vec<String>>,
+    /// Operations whose requests may be longer than others', in bytes.
+    #[serde(default)]
+    pub body_bytes_max: BTreeMap<String, u64>,
     /// The operations that are served, sorted.
     pub operations: Vec<String>,
 }

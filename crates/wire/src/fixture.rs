@@ -71,7 +71,7 @@ const TEXT: &str = " STRING NAME COLOUR BOOLEAN INTEGER SMALL LONG FLOAT DOUBLE 
     Blob Bool Choice Colour Document Double Empty Epoch Flat FlatItems FlatMap FlatNesteds Float HttpDate Integer \
     Iso Items LabelMap ListMap Lists Long Map Nested NestedMap Nesteds RenamedMap Renamed renamed String Strings Time \
     Colours Name NameMap Names Secret Small Token red green [a-z]+ Fails Nothing Echo Opens Panics Unserved Waits \
-    EchoAnswer WATCHED GONE Gone Said message Watches ";
+    EchoAnswer WATCHED GONE Gone Said message Watches Weighs ";
 
 /// The place of `name` in the text.
 const fn t(name: &str) -> Text {
@@ -206,7 +206,10 @@ pub static SCHEMA: Schema = Schema {
     words: &[t("red"), t("green")],
 };
 
-static OPERATIONS: [Operation; 8] = [
+/// How long the requests of `Weighs` may be.
+pub const WEIGHED_BYTES_MAX: usize = 40_000;
+
+static OPERATIONS: [Operation; 9] = [
     Operation::new(t("Echo")).served().input(EVERYTHING).output(EVERYTHING).wrapper(t("EchoAnswer")),
     Operation::new(t("Fails")).served().input(STRICT).output(STRICT),
     Operation::new(t("Nothing")).served(),
@@ -215,6 +218,7 @@ static OPERATIONS: [Operation; 8] = [
     Operation::new(t("Unserved")),
     Operation::new(t("Waits")).served(),
     Operation::new(t("Watches")).served().input(EVERYTHING).output(NESTED).events(WATCHED),
+    Operation::new(t("Weighs")).served().body_bytes_max(WEIGHED_BYTES_MAX).input(EVERYTHING),
 ];
 
 /// A service that speaks awsJson.

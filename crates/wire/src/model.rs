@@ -83,6 +83,8 @@ pub struct Operation {
     pub is_served: bool,
     /// Whether AWS takes it without a signature: its input says who asks.
     pub is_unsigned: bool,
+    /// How long the body of its requests may be, in bytes, where that is more than others may have.
+    pub body_bytes_max: Option<usize>,
     input: Option<ShapeId>,
     output: Option<ShapeId>,
     events: Option<ShapeId>,
@@ -96,6 +98,7 @@ impl Operation {
             name,
             is_served: false,
             is_unsigned: false,
+            body_bytes_max: None,
             input: None,
             output: None,
             events: None,
@@ -114,6 +117,13 @@ impl Operation {
     #[must_use]
     pub const fn unsigned(mut self) -> Self {
         self.is_unsigned = true;
+        self
+    }
+
+    /// Lets the body of its requests be longer than others'.
+    #[must_use]
+    pub const fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = Some(bytes);
         self
     }
 

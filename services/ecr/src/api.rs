@@ -1092,7 +1092,7 @@ static OPERATIONS: [Operation; 62] = [
 /* 57 */ Operation::new(t(1279, 23)).served().input(189).output(190),
 /* 58 */ Operation::new(t(1302, 26)),
 /* 59 */ Operation::new(t(1328, 32)),
-/* 60 */ Operation::new(t(1360, 15)).served().input(192).output(193),
+/* 60 */ Operation::new(t(1360, 15)).served().body_bytes_max(28000000).input(192).output(193),
 /* 61 */ Operation::new(t(1375, 28)),
 ];
 

@@ -202,6 +202,9 @@ fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
             if operation.unsigned {
                 write!(out, ".unsigned()")?;
             }
+            if let Some(bytes) = operation.body_bytes_max {
+                write!(out, ".body_bytes_max({bytes})")?;
+            }
             if let Some(input) = &operation.input {
                 write!(out, ".input({})", shape_number(model, input)?)?;
             }

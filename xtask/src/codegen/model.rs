@@ -32,6 +32,8 @@ pub struct Operation {
     pub served: bool,
     /// Whether it is taken without a signature (`authtype: none`).
     pub unsigned: bool,
+    /// How long its requests may be, in bytes, where that is more than others may have.
+    pub body_bytes_max: Option<u64>,
     pub input: Option<String>,
     pub output: Option<String>,
     /// The union of the events that follow the output.
@@ -56,12 +58,17 @@ impl Model {
         for wanted in &served.operations {
             ensure!(table.contains_key(wanted), "models/operations.toml: {name} has no operation {wanted}");
         }
+        for limited in served.body_bytes_max.keys() {
+            let is_served = served.operations.contains(limited);
+            ensure!(is_served, "models/operations.toml: {name} limits {limited}, which it does not serve");
+        }
         let mut operations: Vec<_> = table
             .iter()
             .map(|(name, row)| Operation {
                 name: name.clone(),
                 served: served.operations.contains(name),
                 unsigned: row["authtype"].as_str() == Some("none"),
+                body_bytes_max: served.body_bytes_max.get(name).copied(),
                 input: row["input"]["shape"].as_str().map(str::to_owned),
                 output: row["output"]["shape"].as_str().map(str::to_owned),
                 events: None,

@@ -48,10 +48,15 @@ fn model() -> serde_json::Value {
 
 /// What is generated of a model.
 fn rendered(name: &str, model: &serde_json::Value) -> Result<String> {
+    rendered_as(name, model, SERVED)
+}
+
+/// What is generated of a model that is served so.
+fn rendered_as(name: &str, model: &serde_json::Value, served: &str) -> Result<String> {
     let root = std::env::temp_dir().join(format!("pilvi-codegen-{}-{name}", std::process::id()));
     std::fs::create_dir_all(root.join("models"))?;
     std::fs::write(root.join("models/things.json"), model.to_string())?;
-    let loaded = model::Model::load(&root, "things", &toml::from_str(SERVED)?);
+    let loaded = model::Model::load(&root, "things", &toml::from_str(served)?);
     std::fs::remove_dir_all(&root)?;
     api::render(&loaded?)
 }
@@ -97,6 +102,15 @@ fn an_error_keeps_both_its_names_where_clients_look_for_both() {
     let code = rendered("json", &json).unwrap();
     assert!(code.contains(r#"ErrorKind::new("LimitFault", 400);"#), "{code}");
     assert!(code.contains(r#"ErrorKind::new("ThingNotFound", 400);"#), "{code}");
+}
+
+#[test]
+fn an_operation_may_be_allowed_longer_requests_if_it_is_served() {
+    let code = rendered_as("long", &model(), &format!("{SERVED}\nbody_bytes_max = {{ Watch = 28_000_000 }}")).unwrap();
+    assert!(code.contains(".served().body_bytes_max(28000000).input("), "{code}");
+    assert!(!rendered("short", &model()).unwrap().contains("body_bytes_max"));
+    let error = rendered_as("none", &model(), &format!("{SERVED}\nbody_bytes_max = {{ Other = 1 }}")).unwrap_err();
+    assert!(error.to_string().contains("limits Other, which it does not serve"), "{error:#}");
 }
 
 #[test]

@@ -194,9 +194,13 @@ impl Drop for RequestBody {
     }
 }
 
-/// Reads a body to its end.
-pub(super) async fn read(limits: &ServeLimits, room: &Room, mut body: Incoming) -> Result<(Bytes, Place), Error> {
-    let max = limits.body_bytes_max;
+/// Reads a body of at most `max` bytes to its end.
+pub(super) async fn read(
+    limits: &ServeLimits,
+    max: usize,
+    room: &Room,
+    mut body: Incoming,
+) -> Result<(Bytes, Place), Error> {
     if body.size_hint().lower() > max as u64 {
         return Err(too_large(max));
     }

@@ -152,7 +152,8 @@ pub struct ServeLimits {
     pub connections_max: usize,
     /// The largest request head, in bytes.
     pub head_bytes_max: usize,
-    /// The largest request body, in bytes.
+    /// The largest request body, in bytes, but for operations whose own limit is larger
+    /// ([`crate::model::Operation::body_bytes_max`]) and for [`raw::Routes`].
     pub body_bytes_max: usize,
     /// What the bodies of all requests together may take of memory, in bytes, beside the first 64 KiB of each.
     pub bodies_bytes_max: usize,
@@ -206,7 +207,9 @@ impl<B: Backend> Server<B> {
     /// A server of `backend`.
     pub fn new(backend: Arc<B>, limits: ServeLimits, internal: Internal, observer: Observer) -> Self {
         // Room for at least one body, however large a single one may be.
-        let bodies = Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max));
+        let operations = backend.services().iter().flat_map(|model| model.operations);
+        let largest = operations.filter_map(|operation| operation.body_bytes_max).max().unwrap_or_default();
+        let bodies = Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max).max(largest));
         let answers = Room::new(limits.answers_bytes_max);
         let (keys, stopping) = (SigningKeyCache::new(), watch::Sender::new(false));
         Self { backend, limits, keys, bodies, answers, stopping, internal, observer, routes: None }

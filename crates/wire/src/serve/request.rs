@@ -20,7 +20,7 @@ use super::log_text::LogText;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
 use super::stream::Pump;
-use super::{Backend, Call, CredentialError, FoundCredential, Outcome, ServeLimits, Server};
+use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Server};
 use crate::error::Error;
 use crate::eventstream::Events;
 use crate::model::ServiceModel;
@@ -93,6 +93,13 @@ struct Exchange {
     is_body_read: bool,
 }
 
+/// A signature, and what it has to have been made with.
+struct Keyed<'a> {
+    signature: &'a ParsedSignature,
+    secret: &'a sigv4::SecretAccessKey,
+    service: &'a str,
+}
+
 impl Exchange {
     async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
         let signature = match sigv4::parse(&self.parts) {
@@ -114,11 +121,15 @@ impl Exchange {
         };
         signature.check(self.now, &expected).map_err(|error| self.refused(&error))?;
         let found = self.credential(server, &signature).await?;
-        let (body, place) = self.verified_body(server, &signature, &found.secret, &expected, body).await?;
+        let model = service.as_ref().ok().map(|service| services[*service]);
+        let body_bytes_max = server.limits.body_bytes_max;
+        let body_bytes_max = model.map_or(body_bytes_max, |model| self.dialect.body_bytes_max(model, body_bytes_max));
+        let keyed = Keyed { signature: &signature, secret: &found.secret, service: &expected };
+        let (body, place) = self.verified_body(server, &keyed, body_bytes_max, body).await?;
         self.is_body_read = true;
         let region = self.region(&signature)?;
         let (body, place) = match self.header("content-encoding") {
-            Some(GZIP) => inflate(&body, server.limits.body_bytes_max, &server.bodies)?,
+            Some(GZIP) => inflate(&body, body_bytes_max, &server.bodies)?,
             _ => (body, place),
         };
         let body = self.input(body);
@@ -150,8 +161,7 @@ impl Exchange {
         }
         let caller = server.backend.anonymous().ok_or_else(|| missing(self))?;
         let body_bytes_max = server.limits.body_bytes_max.min(UNSIGNED_BODY_BYTES_MAX);
-        let limits = ServeLimits { body_bytes_max, ..server.limits };
-        let (body, place) = body::read(&limits, &server.bodies, body).await?;
+        let (body, place) = body::read(&server.limits, body_bytes_max, &server.bodies, body).await?;
         self.is_body_read = true;
         let body = self.input(body);
         let targets = (0..services.len()).filter_map(|service| self.dialect.target(services, service, &body).ok());
@@ -219,21 +229,20 @@ impl Exchange {
     async fn verified_body<B: Backend>(
         &self,
         server: &Server<B>,
-        signature: &ParsedSignature,
-        secret: &sigv4::SecretAccessKey,
-        expected_service: &str,
+        Keyed { signature, secret, service }: &Keyed<'_>,
+        body_bytes_max: usize,
         body: Incoming,
     ) -> Result<(Bytes, Place), Error> {
         let verify = |body: PayloadHash| {
             signature
-                .verify_cached(&server.keys, &self.parts, secret, self.now, expected_service, body)
+                .verify_cached(&server.keys, &self.parts, secret, self.now, service, body)
                 .map_err(|error| self.refused(&error))
         };
         let is_declared = !signature.body_rule().needs_body();
         if is_declared {
             verify(PayloadHash::Unread)?;
         }
-        let (body, place) = body::read(&server.limits, &server.bodies, body).await?;
+        let (body, place) = body::read(&server.limits, body_bytes_max, &server.bodies, body).await?;
         match PayloadHash::of(&body) {
             PayloadHash::Computed(hash) if is_declared => {
                 let admitted = signature.body_rule().admits(hash).then_some(());

@@ -147,6 +147,17 @@ impl Dialect {
         }
     }
 
+    /// How long the body of a request may be, in bytes: where the head tells the operation, and that may have longer ones
+    /// than `bytes_max`, so long.
+    pub fn body_bytes_max(&self, model: &ServiceModel, bytes_max: usize) -> usize {
+        let operation = match self {
+            Self::Target { operation, .. } | Self::Path { operation, .. } => model.operation(operation),
+            Self::Form => None,
+        };
+        let of_operation = operation.and_then(|operation| model.operations[operation].body_bytes_max);
+        of_operation.map_or(bytes_max, |of_operation| of_operation.max(bytes_max))
+    }
+
     /// The operation that is asked of a service.
     pub fn target(&self, services: &[&'static ServiceModel], service: usize, form: &[u8]) -> Result<Target, NoTarget> {
         let model = services[service];

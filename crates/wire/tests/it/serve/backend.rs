@@ -74,7 +74,7 @@ impl Things {
                 let told = format!("{} {} {} {}", call.caller, call.region.as_str(), call.host, call.now);
                 Err(Error::of(NOT_FOUND, told))
             }
-            "Nothing" => Ok(Reply::nothing()),
+            "Nothing" | "Weighs" => Ok(Reply::nothing()),
             "Opens" => Err(Error::of(NOT_FOUND, call.caller)),
             "Panics" => panic!("as it was told to"),
             "Waits" => {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wire::serve::ServeLimits;
 
+use crate::fixture::WEIGHED_BYTES_MAX;
+
 use super::harness::{Answer, Client, Request, Running, run};
 
 /// Short enough to be waited for; nothing asserts that it was not longer.
@@ -46,6 +48,27 @@ fn a_body_may_be_as_large_as_the_limit() {
         let mut client = server.connect().await;
         client.write(&chunked(&echo(BODY_MAX))).await;
         assert_eq!(client.answer().await.status, 200);
+    });
+}
+
+#[test]
+fn an_operation_may_have_larger_bodies_than_the_others() {
+    run(async {
+        // There is room for one of them even where little is left to bodies.
+        let server = Running::start(ServeLimits { bodies_bytes_max: 0, ..small() }).await;
+        let weighs = |size| Request::json("Weighs", &body(size)).signed("things");
+        assert_eq!(server.send(&weighs(WEIGHED_BYTES_MAX)).await.status, 200);
+        let answer = server.send(&weighs(WEIGHED_BYTES_MAX + 1)).await;
+        assert_eq!(told(&answer), (413, "RequestEntityTooLargeException".to_owned()));
+        assert_eq!(server.send(&echo(BODY_MAX + 1)).await.status, 413, "it alone may");
+        let mut client = server.connect().await;
+        client.write(&chunked(&weighs(WEIGHED_BYTES_MAX))).await;
+        assert_eq!(client.answer().await.status, 200);
+        let cbor = Request::cbor("Weighs", vec![b' '; WEIGHED_BYTES_MAX]).signed("meters");
+        assert_ne!(server.send(&cbor).await.status, 413, "a path tells the operation as a target does");
+        // A form tells its operation too late.
+        let form = format!("Action=Weighs&Version=2010-05-08&String={}", "x".repeat(BODY_MAX));
+        assert_eq!(server.send(&Request::form(&form).signed("forms")).await.status, 413);
     });
 }
 
