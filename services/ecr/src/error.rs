@@ -56,13 +56,11 @@ pub enum Error {
     /// Nothing was uploaded.
     #[error("The specified layer upload does not contain any layer parts.")]
     EmptyUpload,
-    /// A part is not what it says to be, or does not come after the last one.
-    #[error(
-        "Layer part is not valid for the upload with id '{upload}' in the repository with name '{}' in the registry with \
-         id '{}': {received} bytes were received before it",
-        name.name, name.registry
-    )]
+    /// A part is not as long as it says, or does not come after the last one.
+    #[error("{}", part_text(*first, *received))]
     InvalidLayerPart {
+        /// Where it says to begin.
+        first: i64,
         /// The repository.
         name: RepositoryName,
         /// The upload's id.
@@ -71,10 +69,10 @@ pub enum Error {
         received: u64,
     },
     /// A part that is not the last one is too small.
-    #[error("Layer parts must be at least 5 MiB in size.")]
+    #[error("All layer parts except the last part should be at least 5MB")]
     LayerPartTooSmall,
     /// What was uploaded has another digest.
-    #[error("The layer has the digest '{found}', and '{expected}' was given")]
+    #[error("None of the provided layer digests match the calculated layer digest: {found}")]
     InvalidLayer {
         /// Its digest.
         found: ContentDigest,
@@ -272,6 +270,13 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
+fn part_text(first: i64, received: u64) -> String {
+    if u64::try_from(first) == Ok(received) {
+        return "The layer part is not as long as its first and last byte say".to_owned();
+    }
+    format!("First byte of the layer part is {first} instead of {received}")
+}
+
 fn tag_text(problem: &TagProblem) -> String {
     match problem {
         TagProblem::Reserved { .. } => {
@@ -340,7 +345,7 @@ impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(store) => platform::store_error(&store),
-            Error::InvalidLayerPart { ref name, ref upload, received } => {
+            Error::InvalidLayerPart { ref name, ref upload, received, .. } => {
                 let last = i64::try_from(received).unwrap_or(i64::MAX).saturating_sub(1).max(0);
                 Self::of(error.kind(), error.to_string())
                     .with("registryId", name.registry.as_str())

@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod pull;
 pub mod push;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -113,7 +114,7 @@ impl Record for Manifest {
     }
 }
 
-/// A tag. Its record's id is the repository's id and the tag.
+/// A tag. Its record's id is the repository's id and [its place](tag_id) among the tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tag {
@@ -121,6 +122,21 @@ pub struct Tag {
     pub digest: ContentDigest,
     /// Since when.
     pub tagged: Timestamp,
+}
+
+/// What keeps tags in the order in which the registry lists them, which is that of their letters, whatever their case (OCI
+/// Distribution, "Listing Tags"): the tag in lower case, and itself behind a sign that comes before all that a tag can
+/// have, if that is something else.
+pub(crate) fn tag_id(tag: &str) -> Cow<'_, str> {
+    if tag.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(format!("{}!{tag}", tag.to_ascii_lowercase()));
+    }
+    Cow::Borrowed(tag)
+}
+
+/// The tag of a record.
+pub(crate) fn tag_of(record: &Versioned<Tag>) -> &str {
+    record.name().rsplit('!').next().unwrap_or_default()
 }
 
 impl Record for Tag {
@@ -156,7 +172,7 @@ pub async fn manifest(
 /// # Errors
 /// What the store answers.
 pub async fn tag(store: &Store, repository: &Found, tag: &str) -> Result<Option<Versioned<Tag>>, Error> {
-    Ok(store.read(&repository.record.scope, &[repository.id(), tag]).await?)
+    Ok(store.read(&repository.record.scope, &[repository.id(), &tag_id(tag)]).await?)
 }
 
 /// What a tag or digest names: from memory, if nothing has changed.
@@ -187,7 +203,7 @@ pub async fn look_up(
     Ok(found)
 }
 
-/// The tags of a repository, in the order of their bytes, after one of them; and whether there are more.
+/// The tags of a repository in the order of their letters, after one that need not be there; and whether there are more.
 ///
 /// # Errors
 /// What the store answers.
@@ -197,11 +213,11 @@ pub async fn tags(
     after: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<String>, bool), Error> {
-    let after = after.map(|tag| format!("{}/{tag}", repository.id()));
+    let after = after.map(|tag| format!("{}/{}", repository.id(), tag_id(tag)));
     let options =
         ListOptions { id_prefix: &[repository.id()], after: after.as_deref(), limit, ..ListOptions::default() };
     let found = store.list::<Tag>(&repository.record.scope, options).await?;
-    Ok((found.items.iter().map(|tag| tag.name().to_owned()).collect(), found.more))
+    Ok((found.items.iter().map(|tag| tag_of(tag).to_owned()).collect(), found.more))
 }
 
 /// The digests of the indexes that have an image, up to `limit`.

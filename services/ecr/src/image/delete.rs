@@ -1,8 +1,10 @@
 //! Deleting images and taking tags away.
 
+use std::borrow::Cow;
+
 use store::{Guard, Key, Revision, Store, StoreError, Tx, Versioned};
 
-use super::{Manifest, Tag, parents, parents_key};
+use super::{Manifest, Tag, parents, parents_key, tag_id, tag_of};
 use crate::Error;
 use crate::contention::Attempts;
 use crate::digest::ContentDigest;
@@ -103,7 +105,7 @@ async fn step<F: Fn(&Manifest) -> bool>(
     }
     for tag in tags(store, repository, &now).await? {
         tx.remove(&tag);
-        prepare::changed(&mut tx, &repository.name, tag.name());
+        prepare::changed(&mut tx, &repository.name, tag_of(&tag));
     }
     tx.guard(Guard::NoneBelow(parents_key(scope, repository.id(), digest)));
     let is_last = now.len() == manifest.tags.len();
@@ -119,7 +121,8 @@ async fn step<F: Fn(&Manifest) -> bool>(
 }
 
 async fn tags(store: &Store, repository: &Found, names: &[String]) -> Result<Vec<Versioned<Tag>>, Error> {
-    let ids: Vec<[&str; 2]> = names.iter().map(|name| [repository.id(), name.as_str()]).collect();
+    let names: Vec<Cow<'_, str>> = names.iter().map(|name| tag_id(name)).collect();
+    let ids: Vec<[&str; 2]> = names.iter().map(|name| [repository.id(), name]).collect();
     let ids: Vec<&[&str]> = ids.iter().map(<[&str; 2]>::as_slice).collect();
     let found: Vec<Option<Versioned<Tag>>> = store.read_many(&repository.record.scope, &ids).await?;
     Ok(found.into_iter().flatten().collect())

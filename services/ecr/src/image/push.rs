@@ -4,7 +4,7 @@ use base::Timestamp;
 use store::{Entry, Guard, Key, Op, Scope, Store, StoreError, Tx, Versioned};
 
 use super::manifest::{self, Kind, Parsed};
-use super::{Manifest, Storage, TAGS_MAX, Tag};
+use super::{Manifest, Storage, TAGS_MAX, Tag, tag_id};
 use crate::contention::Attempts;
 use crate::digest::{Algorithm, ContentDigest};
 use crate::layer;
@@ -188,7 +188,7 @@ async fn give_tags(
                 tx.replace(&present, &tagged);
             }
             None => {
-                tx.insert(scope, &[repository.id(), name], &tagged);
+                tx.insert(scope, &[repository.id(), &tag_id(name)], &tagged);
             }
         }
         is_tagged = true;

@@ -29,7 +29,8 @@ pub(crate) async fn upload_layer_part(
     let fits = input.part_last_byte.checked_sub(input.part_first_byte).and_then(|span| span.checked_add(1))
         == i64::try_from(length).ok();
     if !follows || !fits || length == 0 {
-        return Err(Error::InvalidLayerPart { name: repository.name, upload: input.upload_id, received });
+        let (first, upload) = (input.part_first_byte, input.upload_id);
+        return Err(Error::InvalidLayerPart { first, name: repository.name, upload, received });
     }
     let is_small = length < PART_BYTES_MIN;
     let session = held.session.append(input.layer_part_blob).await?;

@@ -13,7 +13,7 @@ use store::limits::PREFIX_DELETIONS_MAX;
 use store::{Key, ListOptions, Op, Range, Record, Scope, Store, StoreError, Tx, Txn, Versioned};
 
 use crate::image::push::{push_key, sweep_key};
-use crate::image::{Manifest, Tag};
+use crate::image::{Manifest, Tag, tag_of};
 use crate::layer::BlobReference;
 use crate::lifecycle::{LifecyclePolicy, Preview, PreviewResults};
 use crate::names::RepositoryName;
@@ -134,7 +134,7 @@ impl Deletions {
             let mut tx = Tx::new();
             for tag in &page.items {
                 tx.remove(tag);
-                prepare::changed(&mut tx, &repository, tag.name());
+                prepare::changed(&mut tx, &repository, tag_of(tag));
             }
             ignoring_conflicts(store.commit(tx).await.map(drop))?;
         }

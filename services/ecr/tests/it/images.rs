@@ -413,3 +413,31 @@ async fn an_image_of_as_many_layers_as_any_has_is_one_record() {
     let describe = json!({"repositoryName": "web", "imageIds": [{"imageDigest": digest}]});
     assert_eq!(caller.ok("DescribeImages", describe).await["imageDetails"][0]["imageSizeInBytes"], 1002);
 }
+
+#[tokio::test]
+async fn tags_are_listed_in_the_order_of_their_letters_whatever_their_case() {
+    let caller = Caller::new();
+    caller.repository("web").await;
+    let expected = ["1", "A", "a", "a-b", "a.b", "a1", "a_", "aB", "B", "b", "Z", "z"];
+    for tag in expected.iter().rev() {
+        caller.image("web", &[tag], "one").await;
+    }
+    let name = ecr::names::RepositoryName::of_request(&caller.ctx(), None, "web");
+    let repository = ecr::repository::find(&caller.ecr.platform.store, name).await.unwrap();
+    let (mut listed, mut last) = (Vec::new(), None);
+    loop {
+        let (page, more) = ecr::image::tags(&caller.ecr.platform.store, &repository, last.as_deref(), 5).await.unwrap();
+        last = page.last().cloned();
+        listed.extend(page);
+        if !more {
+            break;
+        }
+    }
+    assert!(listed.is_sorted_by_key(|tag| tag.to_ascii_lowercase()), "{listed:?}");
+    assert_eq!(listed.len(), expected.len());
+    for tag in expected {
+        let delete = json!({"repositoryName": "web", "imageIds": [{"imageTag": tag}]});
+        assert_eq!(caller.ok("BatchDeleteImage", delete).await["failures"], json!([]));
+    }
+    assert!(caller.ok("ListImages", json!({"repositoryName": "web"})).await["imageIds"].as_array().unwrap().is_empty());
+}
