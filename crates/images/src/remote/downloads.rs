@@ -42,32 +42,54 @@ impl Downloads {
         Ok(Self { directory, blobs })
     }
 
-    /// Removes what nobody has gone on with for so long. Answers how many bytes that freed.
+    /// Removes what nobody has gone on with for so long, and of what is younger the oldest, until there are no more than
+    /// `bytes_max` bytes of it. What somebody is about to fetch stays. Answers how many bytes that freed.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn sweep(&self, unused: Duration) -> io::Result<u64> {
-        let mut freed = 0;
+    pub fn sweep(&self, unused: Duration, bytes_max: u64) -> io::Result<u64> {
+        let mut files = Vec::new();
         for entry in Dir::read_from(self.directory.as_ref())? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             if digest_of(name).is_none() {
                 continue;
             }
-            let file = match self.open_file(name, OFlags::RDONLY) {
-                Ok(file) => file,
-                Err(Errno::NOENT) => continue,
+            match self.open_file(name, OFlags::RDONLY) {
+                Ok(file) => {
+                    let metadata = file.metadata()?;
+                    files.push((metadata.modified()?, metadata.len(), name.to_owned()));
+                }
+                Err(Errno::NOENT) => {}
                 Err(error) => return Err(error.into()),
-            };
-            let metadata = file.metadata()?;
-            let age = SystemTime::now().duration_since(metadata.modified()?).unwrap_or_default();
-            let is_free = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if age >= unused && is_free && self.is_named(&file, name)? {
-                self.remove(name)?;
-                freed += metadata.len();
+            }
+        }
+        files.sort_unstable_by_key(|(modified, ..)| std::cmp::Reverse(*modified));
+        let (now, mut kept, mut freed) = (SystemTime::now(), 0_u64, 0_u64);
+        for (modified, length, name) in files {
+            let age = now.duration_since(modified).unwrap_or_default();
+            kept = kept.saturating_add(length);
+            if (age >= unused || kept > bytes_max) && self.remove_unused(&name)? {
+                kept = kept.saturating_sub(length);
+                freed += length;
             }
         }
         Ok(freed)
+    }
+
+    /// Removes a file unless somebody writes to it. Answers whether it did.
+    fn remove_unused(&self, name: &str) -> io::Result<bool> {
+        let file = match self.open_file(name, OFlags::RDONLY) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let is_free = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let is_taken = is_free && self.is_named(&file, name)?;
+        if is_taken {
+            self.remove(name)?;
+        }
+        Ok(is_taken)
     }
 
     /// The file of a blob, and the right to write to it: waits for whoever is about to stop.
@@ -140,6 +162,11 @@ impl Sink for Downloads {
         stored(&blob.digest)?;
         let name = file_name(&blob.digest);
         let file = self.lock(&name)?;
+        if self.has(blob)? {
+            // Whoever had the file before has finished it.
+            self.remove(&name)?;
+            return Ok(Box::new(Whole { downloads: self.clone(), blob: blob.clone() }));
+        }
         let length = file.metadata()?.len();
         Ok(Box::new(PartialFile { downloads: self.clone(), name, file, length }))
     }
@@ -183,6 +210,35 @@ impl Partial for PartialFile {
     fn finish(self: Box<Self>, digest: &Digest) -> io::Result<()> {
         self.downloads.blobs.adopt(&self.file, &stored(digest)?).map_err(of_blobs)?;
         self.downloads.remove(&self.name)
+    }
+}
+
+/// A blob that somebody else finished while its file was waited for.
+struct Whole {
+    downloads: Downloads,
+    blob: Descriptor,
+}
+
+impl Partial for Whole {
+    fn length(&self) -> u64 {
+        self.blob.size
+    }
+
+    fn reread(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        let opened = BlobSource::open(&self.downloads, &self.blob)?;
+        opened.map(|blob| blob as Box<dyn Read>).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn append(&mut self, _: &[u8]) -> io::Result<()> {
+        Err(io::Error::other("the stored blob is shorter than its size"))
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        Err(io::Error::other("the stored blob is not what its digest says"))
+    }
+
+    fn finish(self: Box<Self>, _: &Digest) -> io::Result<()> {
+        if self.downloads.has(&self.blob)? { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 }
 
@@ -294,10 +350,10 @@ mod tests {
         bed.downloads.blobs.adopt(&file, &blob.digest.blob().unwrap()).unwrap();
         drop(partial);
         let mut partial = bed.downloads.begin(&blob).unwrap();
-        assert_eq!(partial.length(), 0);
-        partial.append(b"something else").unwrap();
+        assert!(partial.append(b"something else").is_err() && partial.clear().is_err());
         drop(partial);
         assert_eq!(read(&bed.downloads, &blob), CONTENT);
+        assert_eq!(bed.names(), Vec::<String>::new());
     }
 
     #[test]
@@ -308,14 +364,52 @@ mod tests {
         held.append(b"ke").unwrap();
         bed.downloads.begin(&left).unwrap().append(b"le").unwrap();
         std::fs::write(format!("/proc/self/fd/{}/other", fd(&bed.downloads)), "not ours").unwrap();
-        assert_eq!(bed.downloads.sweep(Duration::from_secs(3600)).unwrap(), 0);
-        assert_eq!(bed.downloads.sweep(Duration::ZERO).unwrap(), 2);
+        assert_eq!(bed.downloads.sweep(Duration::from_secs(3600), u64::MAX).unwrap(), 0);
+        assert_eq!(bed.downloads.sweep(Duration::ZERO, u64::MAX).unwrap(), 2);
         let mut names = bed.names();
         names.sort();
         assert_eq!(names, ["other".to_owned(), file_name(&kept.digest)]);
         held.append(b"pt").unwrap();
         held.finish(&kept.digest).unwrap();
         assert!(bed.downloads.has(&kept).unwrap());
+    }
+
+    #[test]
+    fn of_what_is_young_the_oldest_goes_when_it_is_too_much() {
+        let bed = Bed::new();
+        for (content, age) in [(b"dddd".as_slice(), 1), (b"ccc", 2), (b"bb", 3), (b"a", 4)] {
+            let blob = blob(content);
+            bed.downloads.begin(&blob).unwrap().append(content).unwrap();
+            let file = bed.downloads.open_file(&file_name(&blob.digest), OFlags::RDWR).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(60 * age)).unwrap();
+        }
+        let hour = Duration::from_secs(3600);
+        assert_eq!(bed.downloads.sweep(hour, 10).unwrap(), 0);
+        assert_eq!(bed.downloads.sweep(hour, 8).unwrap(), 2, "one that fits after a larger one stays");
+        assert_eq!(bed.downloads.sweep(hour, 8).unwrap(), 0);
+        assert_eq!(bed.downloads.sweep(hour, 0).unwrap(), 8);
+        assert_eq!(bed.names(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn whoever_waits_for_anothers_file_finds_the_blob_and_fetches_nothing() {
+        let bed = Bed::new();
+        let blob = blob(CONTENT);
+        let mut first = bed.downloads.begin(&blob).unwrap();
+        first.append(CONTENT).unwrap();
+        let mut second = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| bed.downloads.begin(&blob).unwrap());
+            first.finish(&blob.digest).unwrap();
+            waiting.join().unwrap()
+        });
+        assert_eq!(second.length(), blob.size);
+        let mut there = Vec::new();
+        second.reread().unwrap().read_to_end(&mut there).unwrap();
+        assert_eq!(there, CONTENT);
+        assert!(second.append(b"more").is_err(), "the blob is nobody's to change");
+        second.finish(&blob.digest).unwrap();
+        assert_eq!(bed.names(), Vec::<String>::new());
+        assert_eq!(read(&bed.downloads, &blob), CONTENT);
     }
 
     fn fd(downloads: &Downloads) -> i32 {

@@ -7,7 +7,6 @@
 //!
 //! Without a node images are downloaded and kept all the same; only nothing can be made from them.
 
-mod downloads;
 mod error;
 mod flights;
 mod list;
@@ -25,18 +24,22 @@ use std::time::Duration;
 
 use base::Clock;
 use blobs::Blobs;
+use images::remote::Downloads;
 use store::Store;
 use tokio::sync::watch;
 
-pub use downloads::{PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX};
 pub use error::{SupplyError, chain};
 pub use order::{Listed, Local, Order, Origin, Phase, Prepared, Progress, Pruned, Pulled};
 pub use ports::{BoxFuture, LocalRegistry, Unpacker, Upstream, Wanted};
 pub use prune::Prune;
 pub use record::PulledImage;
 
-use downloads::Downloads;
 use flights::{Flights, Share};
+
+/// How long a part of a blob is kept that nobody goes on with.
+pub const PARTIAL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How many bytes of such parts are kept; the oldest go first.
+pub const PARTIAL_BYTES_MAX: u64 = 32 << 30;
 
 /// What a pull comes to; errors are shared by all who asked.
 pub type Outcome = Result<Pulled, Arc<SupplyError>>;

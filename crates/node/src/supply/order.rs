@@ -130,6 +130,9 @@ pub struct Pruned {
     pub blobs: u64,
     /// Bytes of these blobs, and of downloads that nobody went on with.
     pub blob_bytes: u64,
+    /// Bytes of the blobs that nothing needs and that stay for some hours, because whoever is about to need them may not
+    /// have said so yet.
+    pub young_bytes: u64,
 }
 
 /// What a name means in the registry on this machine.

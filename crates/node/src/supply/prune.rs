@@ -1,7 +1,5 @@
 //! Images that are not wanted any more.
 
-use std::time::SystemTime;
-
 use images::Reference;
 
 use super::{Local, Means, PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX, Pruned, Supply, SupplyError, blocking, record};
@@ -58,9 +56,10 @@ impl Supply {
             (pruned.layers, pruned.layer_bytes) = (collected.layers, collected.bytes);
         }
         let partial_bytes = means.sweep().await?;
-        let collected = means.collect().await?;
+        let (collected, young_bytes) = means.collect().await?;
         pruned.blobs = collected.removed;
         pruned.blob_bytes = collected.removed_bytes.saturating_add(partial_bytes);
+        pruned.young_bytes = young_bytes;
         Ok(pruned)
     }
 
@@ -100,17 +99,25 @@ impl Means {
         }
     }
 
-    async fn sweep(&self) -> Result<u64, SupplyError> {
+    pub(super) async fn sweep(&self) -> Result<u64, SupplyError> {
         let downloads = self.downloads.clone();
-        let sweep = move || downloads.sweep(SystemTime::now(), PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX);
-        blocking("removing downloads", sweep).await
+        blocking("removing downloads", move || downloads.sweep(PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX)).await
     }
 
-    /// Removes the blobs that no record needs. What comes to be needed meanwhile is new.
-    async fn collect(&self) -> Result<blobs::Collected, SupplyError> {
+    /// Removes the blobs that no record needs. What comes to be needed meanwhile is new. Answers how many bytes those have
+    /// that nothing needs and that are too new to be removed, too.
+    async fn collect(&self) -> Result<(blobs::Collected, u64), SupplyError> {
         let needed = self.parts.store.referenced_blobs().await?;
         let (blobs, grace) = (self.parts.blobs.clone(), self.parts.blob_grace);
-        let collect = move || blobs.collect(|digest| needed.contains(digest), grace).map_err(std::io::Error::other);
-        blocking("removing blobs", collect).await
+        blocking("removing blobs", move || {
+            let failed = std::io::Error::other;
+            let collected = blobs.collect(|digest| needed.contains(digest), grace).map_err(failed)?;
+            let mut young_bytes = 0_u64;
+            for digest in blobs.list().map_err(failed)?.iter().filter(|digest| !needed.contains(digest)) {
+                young_bytes = young_bytes.saturating_add(blobs.size(digest).map_err(failed)?.unwrap_or_default());
+            }
+            Ok((collected, young_bytes))
+        })
+        .await
     }
 }

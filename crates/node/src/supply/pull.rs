@@ -47,6 +47,8 @@ impl Means {
     async fn fetch(self: &Arc<Self>, order: &Order, tracker: &Arc<Tracker>) -> Result<Pulled, SupplyError> {
         let machine = machine(order);
         let (reference, mut downloaded_bytes) = (&order.reference, 0_u64);
+        // Whoever begins downloads and leaves them must not fill the disk with their parts.
+        self.sweep().await?;
         let failed = |source| SupplyError::Remote { reference: Box::new(reference.clone()), source };
         for _ in 0..ATTEMPTS_MAX {
             let wanted = Wanted { reference, machine: &machine, credentials: order.credentials.as_ref() };
