@@ -45,7 +45,7 @@ pub(crate) fn locate(place: &Place) -> Result<Found> {
         let dir = DataDir::at(path);
         match Lock::holder(&dir.lock()) {
             Ok(None) => {}
-            Ok(Some(holder)) => return running(dir, holder).map(|running| Found::Running(Box::new(running))),
+            Ok(Some(holder)) => return described(dir, holder).map(|running| Found::Running(Box::new(running))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => closed = Some(path.clone()),
             Err(error) => bail!("cannot read {}: {error}", path.display()),
         }
@@ -53,6 +53,17 @@ pub(crate) fn locate(place: &Place) -> Result<Found> {
     match closed {
         Some(path) => Err(closed_to_caller(&path)),
         None => Ok(Found::Nothing(candidates)),
+    }
+}
+
+/// The running Pilvi that a command needs.
+///
+/// # Errors
+/// As [`locate`], and when nothing runs.
+pub(crate) fn running(place: &Place) -> Result<Running> {
+    match locate(place)? {
+        Found::Running(running) => Ok(*running),
+        Found::Nothing(places) => bail!("{}", nothing_runs(&places)),
     }
 }
 
@@ -67,7 +78,7 @@ fn default_places() -> Result<Vec<PathBuf>> {
     Ok(places)
 }
 
-fn running(dir: DataDir, holder: Holder) -> Result<Running> {
+fn described(dir: DataDir, holder: Holder) -> Result<Running> {
     let up = records::read(&dir.up_record())?;
     let server = records::read(&dir.server_record())?;
     Ok(Running { dir, holder, up, server })

@@ -42,6 +42,23 @@ fn steers(c: char) -> bool {
     c.is_control() || turns(c)
 }
 
+/// A number of bytes as a person reads it, in decimal units and three digits.
+pub(crate) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    // The unit is chosen by what is shown, so that nothing is shown as 1000 kB.
+    let mut scaled = count as f64 / 1000.0;
+    let mut unit = 0;
+    while scaled >= 999.5 && unit + 1 < UNITS.len() {
+        scaled /= 1000.0;
+        unit += 1;
+    }
+    let decimals = if scaled < 9.995 { 2 } else { usize::from(scaled < 99.95) };
+    format!("{scaled:.decimals$} {}", UNITS[unit])
+}
+
 /// The shells whose language `pilvi env` writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Shell {
@@ -113,6 +130,24 @@ mod tests {
         let shown = printable_json(&serde_json::to_string_pretty(&value).unwrap());
         assert!(!shown.contains(|c| c != '\n' && steers(c)), "{shown:?}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn sizes_have_three_digits_and_a_unit() {
+        for (count, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.00 kB"),
+            (9_994, "9.99 kB"),
+            (9_999, "10.0 kB"),
+            (99_949, "99.9 kB"),
+            (99_999, "100 kB"),
+            (999_999, "1.00 MB"),
+            (330_000_000, "330 MB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            assert_eq!(bytes(count), expected, "{count}");
+        }
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! What a command and the server say to each other: the command one line of JSON, the server any number of them, the last of
+//! which is the answer. A command that hangs up wants no answer any more.
+
+use images::{Platform, Reference};
+use node::supply::{Listed, Progress, Pruned, Pulled};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Secret;
+
+/// The version of what is said. A command of another version than the server is told so.
+pub(super) const VERSION: u32 = 1;
+/// The longest request, in bytes: credentials are the longest part of one.
+pub(super) const REQUEST_BYTES_MAX: u64 = 256 * 1024;
+/// The longest line of an answer, in bytes.
+pub(super) const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// What a command sends.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) version: u32,
+    pub(super) request: Request,
+}
+
+/// What a command asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Request {
+    /// Which images there are. Answered by [`Answer::Image`] for each, then [`Answer::Listed`].
+    Images,
+    /// An image. Answered by [`Answer::Progress`], then [`Answer::Pulled`].
+    Pull(Pull),
+    /// That an image be let go. Answered by [`Answer::Removed`].
+    Remove {
+        /// Its name.
+        reference: Reference,
+    },
+    /// That what is not needed be removed. Answered by [`Answer::Pruned`].
+    Prune {
+        /// Whether images that were pulled from elsewhere go, too.
+        all: bool,
+    },
+}
+
+/// An image that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pull {
+    /// Its name.
+    pub(crate) reference: Reference,
+    /// The machine that it is for; the server's own, if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<Platform>,
+    /// Who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// Who asks a registry elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Credentials {
+    /// A name and a password.
+    Password {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// What the registry's token service gives tokens for.
+    IdentityToken(Secret),
+    /// A token of the registry's.
+    RegistryToken(Secret),
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Answer {
+    /// One image of several.
+    Image(Box<Listed>),
+    /// All images have been told of.
+    Listed {
+        /// Whether there is a node that unpacks images.
+        has_node: bool,
+    },
+    /// How far a pull has come.
+    Progress(Progress),
+    /// The image is here.
+    Pulled(Box<Pulled>),
+    /// Whether there was such an image.
+    Removed(bool),
+    /// What was removed.
+    Pruned(Pruned),
+    /// It goes on: there is nothing else to tell at the moment.
+    Working,
+    /// It did not work.
+    Failed {
+        /// Why, for a person to read.
+        reason: String,
+    },
+}

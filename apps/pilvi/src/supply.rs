@@ -1,0 +1,177 @@
+//! Where images come from: the registry on this machine, registries elsewhere, the node that unpacks. Wired here, with
+//! what the control socket and ecr ask of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base::{Clock, SystemClock};
+use blobs::Blobs;
+use images::Reference;
+use images::remote::{self, Registries};
+use node::client::Node;
+use node::protocol::Prepare;
+use node::supply::{Order, Parts, Prune, Supply, Unpacker, chain};
+use platform::BoxFuture;
+use platform::ports::{ImagePreparer, PreparedReference};
+use store::Store;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::warn;
+use zeroize::Zeroizing;
+
+use crate::control_socket::{Answer, Commands, ControlSocket, Credentials, Pull, Request, Teller};
+use crate::data_dir::DataDir;
+use crate::local_registry::OwnNames;
+use crate::settings::Settings;
+use crate::stop::Stop;
+
+/// How often at most a command hears how far a pull is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it is looked for downloads that nobody went on with.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// What images are made of and from.
+pub(crate) struct Materials {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) own: OwnNames,
+    /// Who unpacks; nobody where `pilvi up` is not root.
+    pub(crate) node: Option<Node>,
+}
+
+/// Makes the supply of images, and answers what the command line asks of it until told to stop.
+///
+/// # Errors
+/// When downloads cannot be kept, `[registries]` cannot be used, or the control socket cannot be made.
+pub(crate) fn start(materials: Materials, settings: &Settings, dir: &DataDir, stop: Stop) -> Result<JoinHandle<()>> {
+    let supply = build(materials, settings, dir)?;
+    let socket = ControlSocket::open(dir)?;
+    tokio::spawn(sweep(supply.clone(), stop.clone()));
+    Ok(tokio::spawn(socket.serve(Arc::new(ImageCommands(supply)), stop)))
+}
+
+/// Who makes images ready that are pushed to the registry on this machine.
+pub(crate) fn preparer(node: Node) -> Arc<dyn ImagePreparer> {
+    Arc::new(NodePreparer(node))
+}
+
+fn build(materials: Materials, settings: &Settings, dir: &DataDir) -> Result<Supply> {
+    let Materials { store, blobs, own, node } = materials;
+    let upstream = Registries::new(settings.registries.remote()?).context("[registries] cannot be used")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let parts = Parts {
+        store,
+        blobs,
+        local: Arc::new(own),
+        upstream: Arc::new(upstream),
+        node: node.map(|node| Arc::new(node) as Arc<dyn Unpacker>),
+        clock,
+        blob_grace: ecr::reconcile::unreferenced::GRACE,
+    };
+    Supply::new(parts, &dir.downloads()).with_context(|| format!("cannot use {}", dir.downloads().display()))
+}
+
+/// Removes, now and then, the downloads that nobody went on with.
+async fn sweep(supply: Supply, stop: Stop) {
+    loop {
+        if let Err(error) = supply.sweep().await {
+            warn!(error = chain(&error), "old downloads could not be removed");
+        }
+        if timeout(SWEEP_EVERY, stop.requested()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Has the node make images ready that were pushed to the registry on this machine.
+#[derive(Debug)]
+struct NodePreparer(Node);
+
+impl ImagePreparer for NodePreparer {
+    fn prepare<'a>(&'a self, image: PreparedReference<'a>) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let root = images::Descriptor {
+                media_type: image.media_type.to_owned(),
+                digest: image.digest.parse().map_err(|error| format!("{}: {error}", image.digest))?,
+                size: image.size,
+                platform: None,
+            };
+            let prepare = Prepare { reference: Some(reference(image.reference)?), root, platform: None };
+            self.0.prepare(&prepare, |_| {}).await.map(drop).map_err(|error| chain(&error))
+        })
+    }
+
+    fn forget<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move { self.0.forget(&reference(name)?).await.map(drop).map_err(|error| chain(&error)) })
+    }
+}
+
+fn reference(text: &str) -> Result<Reference, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+/// Answers what the command line asks of images.
+struct ImageCommands(Supply);
+
+impl Commands for ImageCommands {
+    fn answer(&self, request: Request, teller: Teller) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            let answered = match request {
+                Request::Images => self.images(&teller).await,
+                Request::Pull(pull) => self.pull(pull, &teller).await,
+                Request::Remove { reference } => {
+                    self.0.remove(&reference).await.map(Answer::Removed).map_err(|error| chain(&error))
+                }
+                Request::Prune { all } => {
+                    let which = if all { Prune::Pulled } else { Prune::Unneeded };
+                    self.0.prune(which).await.map(Answer::Pruned).map_err(|error| chain(&error))
+                }
+            };
+            answered.unwrap_or_else(|reason| Answer::Failed { reason })
+        })
+    }
+}
+
+impl ImageCommands {
+    async fn images(&self, teller: &Teller) -> Result<Answer, String> {
+        for image in self.0.images().await.map_err(|error| chain(&error))? {
+            teller.tell(Answer::Image(Box::new(image))).await;
+        }
+        Ok(Answer::Listed { has_node: self.0.has_node() })
+    }
+
+    async fn pull(&self, pull: Pull, teller: &Teller) -> Result<Answer, String> {
+        let Pull { reference, platform, credentials } = pull;
+        let credentials = credentials.map(credentials_of);
+        let pulling = self.0.pull(Order { reference, platform, credentials });
+        let mut progress = pulling.progress();
+        let mut outcome = std::pin::pin!(pulling.outcome());
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut outcome => break outcome,
+                Ok(()) = progress.changed() => {
+                    let now = progress.borrow_and_update().clone();
+                    teller.tell(Answer::Progress(now)).await;
+                }
+            }
+            // What changes meanwhile is told in one.
+            if let Ok(outcome) = timeout(PROGRESS_EVERY, &mut outcome).await {
+                break outcome;
+            }
+        };
+        outcome.map(|pulled| Answer::Pulled(Box::new(pulled))).map_err(|error| chain(&*error))
+    }
+}
+
+fn credentials_of(credentials: Credentials) -> remote::Credentials {
+    match credentials {
+        Credentials::Password { username, password } => remote::Credentials::password(username, password.reveal()),
+        Credentials::IdentityToken(token) => {
+            remote::Credentials::IdentityToken(Zeroizing::new(token.reveal().to_owned()))
+        }
+        Credentials::RegistryToken(token) => remote::Credentials::Bearer(Zeroizing::new(token.reveal().to_owned())),
+    }
+}
