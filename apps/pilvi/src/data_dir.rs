@@ -4,10 +4,12 @@
 //! DIR/                 0700, the owner's alone
 //!   audit/             denials, with the statements that decided
 //!   blobs/             content-addressed files that the state refers to
+//!   downloads/         parts of blobs that are pulled from elsewhere
 //!   logs/              the events of log groups
 //!   lock               held by the supervisor
 //!   keys/root.json     the root key, 0600
 //!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
+//!   run/control.sock   where commands ask the server for what no AWS operation does, 0600
 //!   run/up.json        the running supervisor
 //!   run/server.json    the running server: endpoint, region, account
 //!   run/server.lock    held by the server
@@ -104,6 +106,16 @@ impl DataDir {
     /// Blobs that are on their way.
     pub(crate) fn uploads(&self) -> PathBuf {
         self.0.join("uploads")
+    }
+
+    /// Where commands ask the server for what no AWS operation does.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.run().join("control.sock")
+    }
+
+    /// Parts of blobs that are pulled from elsewhere.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        self.0.join("downloads")
     }
 
     /// The generated certificates.

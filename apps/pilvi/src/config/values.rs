@@ -31,6 +31,8 @@ macro_rules! as_text {
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Listen(pub(crate) SocketAddr);
 
+pub(super) use as_text;
+
 as_text!(Listen);
 
 impl Default for Listen {
