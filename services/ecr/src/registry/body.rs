@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::serve::{BodyError, RequestBody};
 
 use super::refusal::{Code, Refusal};
+use super::turns::Turn;
 use crate::content::{ContentError, Session};
 
 /// How many bytes are handed to the disk at once, at least, unless the body ends before: what handing over costs is little
@@ -28,12 +29,34 @@ pub(super) async fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Ref
 /// Where bytes come from, piece by piece.
 pub(super) trait Pieces: Send {
     /// The next piece; none at the end.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, BodyError>> + Send;
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Cut>> + Send;
+    /// Is told how long the upload has become.
+    fn stored(&mut self, _length: u64) {}
 }
 
 impl Pieces for RequestBody {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        RequestBody::next(self).await
+    async fn next(&mut self) -> Result<Option<Bytes>, Cut> {
+        Self::next(self).await.map_err(Cut::Body)
+    }
+}
+
+/// A body that is taken for as long as no newer request writes to the same upload.
+pub(super) struct InTurn<'a, 't> {
+    pub(super) body: &'a mut RequestBody,
+    pub(super) turn: &'a mut Turn<'t>,
+}
+
+impl Pieces for InTurn<'_, '_> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Cut> {
+        tokio::select! {
+            biased;
+            () = self.turn.over() => Err(Cut::Overtaken),
+            piece = self.body.next() => piece.map_err(Cut::Body),
+        }
+    }
+
+    fn stored(&mut self, length: u64) {
+        self.turn.tell(length);
     }
 }
 
@@ -55,6 +78,8 @@ pub(super) enum Cut {
     Content(ContentError),
     /// There is more of it, or less, than was announced.
     Length,
+    /// A newer request writes to the upload.
+    Overtaken,
 }
 
 impl From<Cut> for Refusal {
@@ -63,6 +88,7 @@ impl From<Cut> for Refusal {
             Cut::Body(error) => Self::of_body(error),
             Cut::Content(error) => Self::of_content(&error),
             Cut::Length => Self::new(Code::SizeInvalid, "The body is not as long as its Content-Range says."),
+            Cut::Overtaken => Self::new(Code::BlobUploadInvalid, "A newer request goes on with the upload."),
         }
     }
 }
@@ -118,6 +144,7 @@ pub(super) async fn receive(session: Session, body: &mut impl Pieces, announced:
             Ok(session) => session,
             Err(error) => return Received { session: None, end: Err(Cut::Content(error)) },
         };
+        body.stored(session.length());
         gatherer.spare = used.and_then(Arc::into_inner).unwrap_or_default();
     }
 }
@@ -150,7 +177,7 @@ impl Gatherer {
                 }
                 Ok(None) if self.left.is_some_and(|left| left > 0) => break Some(Err(Cut::Length)),
                 Ok(None) => break Some(Ok(())),
-                Err(error) => break Some(Err(Cut::Body(error))),
+                Err(cut) => break Some(Err(cut)),
             }
         };
         let batch = (!gathered.is_empty()).then(|| Batch::Gathered(Arc::new(gathered)));

@@ -1,5 +1,6 @@
 //! `/v2/<name>/manifests/<tag or digest>`: pulling, pushing and deleting images.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,7 +59,7 @@ pub(super) async fn get(request: &Request<'_>, name: &str, reference: &str) -> R
         return Ok(Answer::new(StatusCode::NOT_MODIFIED).content_digest(found.name()).done("GetManifest"));
     }
     let bytes = pull::pull(request.ecr(), &found, request.ctx.now).await?;
-    Ok(described(&found).body(RawBody::Bytes(bytes.into())).done("GetManifest"))
+    Ok(described(&found).body(RawBody::Bytes(bytes)).done("GetManifest"))
 }
 
 /// Tells of an image without pulling it.
@@ -72,17 +73,10 @@ fn described(found: &Versioned<Manifest>) -> Answer {
 }
 
 /// Finds an image that can be pulled.
-async fn find(request: &Request<'_>, name: &str, reference: &str) -> Result<Versioned<Manifest>, Refusal> {
-    let repository = request.admit(name, &["ecr:BatchGetImage"]).await?;
-    let store = &request.ecr().platform.store;
-    let digest = match Reference::of(reference)? {
-        Reference::Digest(digest) => digest,
-        Reference::Tag(tag) => {
-            let tag = image::tag(store, &repository, &tag).await?;
-            tag.ok_or_else(Refusal::manifest_unknown)?.value.digest
-        }
-    };
-    let found = image::manifest(store, &repository, &digest).await?.ok_or_else(Refusal::manifest_unknown)?;
+async fn find(request: &Request<'_>, name: &str, reference: &str) -> Result<Arc<Versioned<Manifest>>, Refusal> {
+    let name = request.allow(name, &["ecr:BatchGetImage"]).await?;
+    Reference::of(reference)?;
+    let found = image::look_up(request.ecr(), &name, reference).await?.ok_or_else(Refusal::manifest_unknown)?;
     if found.storage.is_archived {
         return Err(Refusal::new(Code::ManifestUnknown, "Requested image is archived"));
     }

@@ -24,6 +24,7 @@ mod referrers;
 mod refusal;
 mod route;
 mod tags;
+mod turns;
 mod upload;
 
 use std::borrow::Cow;
@@ -46,6 +47,7 @@ use crate::repository::{self, Found};
 use answer::{API_VERSION, Answer};
 use refusal::{Code, Refusal};
 use route::{NoRoute, Route};
+use turns::Turns;
 
 pub use layer_url::LAYER_URL_LIFETIME;
 pub(crate) use layer_url::LayerUrl;
@@ -62,13 +64,14 @@ pub struct Registry {
     admission: Admission,
     uploads: Semaphore,
     manifests: Semaphore,
+    turns: Turns,
 }
 
 impl Registry {
     /// The registry of these records and bytes, which lets in whom `admission` knows.
     pub fn new(ecr: Ecr, admission: Admission) -> Self {
         let (uploads, manifests) = (Semaphore::new(UPLOADS_AT_ONCE), Semaphore::new(MANIFESTS_AT_ONCE));
-        Self { ecr, admission, uploads, manifests }
+        Self { ecr, admission, uploads, manifests, turns: Turns::default() }
     }
 
     async fn handle(&self, raw: RawRequest) -> Result<RawResponse, Refusal> {
@@ -204,14 +207,20 @@ impl Request<'_> {
         RepositoryName { registry: self.account, region: self.ctx.region.clone(), name: name.to_owned() }
     }
 
-    /// Asks for actions on a repository, then finds it: whoever may do nothing with it does not learn whether it is there.
-    async fn admit(&self, name: &str, actions: &[&'static str]) -> Result<Found, Refusal> {
+    /// Asks for actions on a repository, be it there or not.
+    async fn allow(&self, name: &str, actions: &[&'static str]) -> Result<RepositoryName, Refusal> {
         let name = self.named(name);
         let arn = name.arn();
         let demands = actions.iter().map(|action| Access::to(action).on(&*arn));
         let access = demands.reduce(Access::and).unwrap_or_default();
         self.ctx.admit(self.ecr(), &access).await.map_err(|error| Refusal::of_gate(&error))?;
-        Ok(repository::find(&self.ecr().platform.store, name).await?)
+        Ok(name)
+    }
+
+    /// The same, and finds it: whoever may do nothing with it does not learn whether it is there.
+    async fn admit(&self, name: &str, actions: &[&'static str]) -> Result<Found, Refusal> {
+        let name = self.allow(name, actions).await?;
+        Ok(repository::look_up(self.ecr(), &name).await?)
     }
 
     /// The first value of a parameter of the query.

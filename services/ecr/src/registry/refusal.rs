@@ -80,9 +80,12 @@ impl Code {
     }
 }
 
-/// An answer that is an error.
+/// An answer that is an error. Boxed, because most answers are none.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Refusal(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     code: Code,
     status: StatusCode,
     message: String,
@@ -92,23 +95,25 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        let headers = HeaderMap::new();
-        Self { code, status: code.status(), message: message.into(), detail: Value::Null, headers }
+        let (detail, headers) = (Value::Null, HeaderMap::new());
+        Self(Box::new(Parts { code, status: code.status(), message: message.into(), detail, headers }))
     }
 
     #[must_use]
-    pub(super) fn status(self, status: StatusCode) -> Self {
-        Self { status, ..self }
+    pub(super) fn status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
     }
 
     #[must_use]
-    pub(super) fn detail(self, detail: Value) -> Self {
-        Self { detail, ..self }
+    pub(super) fn detail(mut self, detail: Value) -> Self {
+        self.0.detail = detail;
+        self
     }
 
     #[must_use]
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
@@ -191,14 +196,14 @@ impl Refusal {
 
     /// The answer.
     pub(super) fn answer(self, operation: &'static str) -> RawResponse {
-        let mut error = json!({"code": self.code.as_str(), "message": self.message});
-        if !self.detail.is_null() {
-            error["detail"] = self.detail;
+        let Parts { code, status, message, detail, mut headers } = *self.0;
+        let mut error = json!({"code": code.as_str(), "message": message});
+        if !detail.is_null() {
+            error["detail"] = detail;
         }
-        let mut headers = self.headers;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = RawBody::Bytes(json!({"errors": [error]}).to_string().into());
-        RawResponse { status: self.status, headers, body, operation }
+        RawResponse { status, headers, body, operation }
     }
 }
 

@@ -9,21 +9,26 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{CONTENT_RANGE, HeaderValue, LOCATION, RANGE};
 use serde_json::json;
+use store::Versioned;
 use wire::serve::raw::RawResponse;
 
 use super::answer::Answer;
-use super::body::{self, Received};
+use super::body::{self, Cut, InTurn, Received};
 use super::mount::mount;
 use super::refusal::{Code, Refusal};
 use super::route::is_upload_id;
-use super::{Request, digest, range};
-use crate::content::UPLOAD_BYTES_MAX;
+use super::turns::Turn;
+use super::{Registry, Request, digest, range};
+use crate::Error;
+use crate::content::{Session, UPLOAD_BYTES_MAX};
 use crate::digest::ContentDigest;
 use crate::repository::Found;
-use crate::upload::{self, Held};
+use crate::upload::{self, Held, Upload};
 
-/// How long a request waits for another one that writes to the same upload.
+/// How long a request waits for another one that writes to the same upload, which has been told to stop.
 const HELD_WAIT_MAX: Duration = Duration::from_secs(20);
+/// How often it is noted that an upload goes on.
+const NOTED_EVERY: Duration = Duration::from_secs(3600);
 
 /// `POST`: begins an upload, or does all of it at once, or takes the blob over from another repository.
 pub(super) async fn start(request: Request<'_>, name: &str) -> Result<RawResponse, Refusal> {
@@ -91,17 +96,15 @@ async fn store(request: &mut Request<'_>, repository: &Found, id: &str, wanted: 
 /// `PATCH`: goes on with an upload.
 pub(super) async fn append(mut request: Request<'_>, name: &str, id: &str) -> Result<RawResponse, Refusal> {
     let repository = request.admit(name, &["ecr:UploadLayerPart"]).await?;
+    let mut turn = request.registry.turns.take(repository.id(), id);
     let Held { record, session } = hold(&request, &repository, id).await?;
     let before = session.length();
-    let announced = check_place(&request, name, id, before)?;
-    check_size(&request, before)?;
-    let _place = body::place(&request.registry.uploads).await?;
-    let Received { session, end } = body::receive(session, &mut request.body, announced).await;
+    let Received { session, end } = go_on(&mut request, (name, id), session, &mut turn, (&repository, &record)).await?;
     let now = request.ecr().platform.clock.now();
     upload::note_part(request.ecr(), &repository, &record, false, now).await?;
     let session = match (session, end) {
         (Some(session), Ok(())) => session,
-        (Some(session), Err(cut @ body::Cut::Length)) => {
+        (Some(session), Err(cut @ Cut::Length)) => {
             // It was not what it said to be, so none of it counts.
             session.shorten(before).await.map_err(|error| Refusal::of_content(&error))?;
             return Err(cut.into());
@@ -118,13 +121,11 @@ pub(super) async fn finish(mut request: Request<'_>, name: &str, id: &str) -> Re
     let actions = ["ecr:CompleteLayerUpload", "ecr:UploadLayerPart"];
     let repository = request.admit(name, if has_body { &actions } else { &actions[..1] }).await?;
     let wanted = digest(&request.parameter("digest").unwrap_or_default())?;
+    let mut turn = request.registry.turns.take(repository.id(), id);
     let Held { record, mut session } = hold(&request, &repository, id).await?;
     if has_body {
         let before = session.length();
-        let announced = check_place(&request, name, id, before)?;
-        check_size(&request, before)?;
-        let _place = body::place(&request.registry.uploads).await?;
-        let received = body::receive(session, &mut request.body, announced).await;
+        let received = go_on(&mut request, (name, id), session, &mut turn, (&repository, &record)).await?;
         session = match received {
             Received { session: Some(session), end: Ok(()) } => session,
             Received { session, end } => {
@@ -137,12 +138,48 @@ pub(super) async fn finish(mut request: Request<'_>, name: &str, id: &str) -> Re
     Ok(created(name, &wanted, "FinishBlobUpload"))
 }
 
+/// Receives the body of a request into an upload, after checking that it goes on where that ends.
+async fn go_on(
+    request: &mut Request<'_>,
+    (name, id): (&str, &str),
+    session: Session,
+    turn: &mut Turn<'_>,
+    (repository, record): (&Found, &Versioned<Upload>),
+) -> Result<Received, Refusal> {
+    let before = session.length();
+    let announced = check_place(request, name, id, before)?;
+    check_size(request, before)?;
+    let registry = request.registry;
+    let _place = body::place(&registry.uploads).await?;
+    turn.tell(before);
+    let mut body = InTurn { body: &mut request.body, turn };
+    let received = body::receive(session, &mut body, announced);
+    tokio::select! {
+        received = received => Ok(received),
+        () = keep_alive(registry, repository, record) => Err(Refusal::upload_unknown()),
+    }
+}
+
+/// Notes now and then that an upload goes on, so that it is not given up though its body takes a day. Ends when the upload
+/// has gone.
+async fn keep_alive(registry: &Registry, repository: &Found, record: &Versioned<Upload>) {
+    loop {
+        tokio::time::sleep(NOTED_EVERY).await;
+        let now = registry.ecr.platform.clock.now();
+        match upload::note_part(&registry.ecr, repository, record, false, now).await {
+            Err(Error::UploadNotFound { .. }) => return,
+            Err(error) => tracing::debug!(%error, "that an upload goes on cannot be noted"),
+            Ok(()) => {}
+        }
+    }
+}
+
 /// Makes an upload as long as it was before a request that failed.
 async fn take_back(
     request: &Request<'_>,
     repository: &Found,
     id: &str,
-    session: Option<crate::content::Session>,
+    session: Option<Session>,
     before: u64,
 ) -> Result<(), Refusal> {
     let session = match session {
@@ -156,11 +193,14 @@ async fn take_back(
     Ok(())
 }
 
-/// `GET`: tells how far an upload is.
+/// `GET`: tells how far an upload is, while somebody writes to it, too.
 pub(super) async fn status(request: &Request<'_>, name: &str, id: &str) -> Result<RawResponse, Refusal> {
     let repository = request.admit(name, &["ecr:UploadLayerPart"]).await?;
-    let held = hold(request, &repository, id).await?;
-    Ok(at(Answer::new(StatusCode::NO_CONTENT), name, id, held.session.length()).done("GetBlobUpload"))
+    let length = match request.registry.turns.length(repository.id(), id) {
+        Some(length) => length,
+        None => hold(request, &repository, id).await?.session.length(),
+    };
+    Ok(at(Answer::new(StatusCode::NO_CONTENT), name, id, length).done("GetBlobUpload"))
 }
 
 /// `DELETE`: gives an upload up.
@@ -169,6 +209,7 @@ pub(super) async fn cancel(request: &Request<'_>, name: &str, id: &str) -> Resul
     if !is_upload_id(id) {
         return Err(Refusal::upload_unknown());
     }
+    let _turn = request.registry.turns.take(repository.id(), id);
     upload::cancel(request.ecr(), &repository, id).await?;
     Ok(Answer::new(StatusCode::NO_CONTENT).done("CancelBlobUpload"))
 }
@@ -194,7 +235,7 @@ fn check_place(request: &Request<'_>, name: &str, id: &str, length: u64) -> Resu
     }
     let announced = sent.end - sent.start;
     if request.body.declared_length().is_some_and(|declared| declared != announced) {
-        return Err(body::Cut::Length.into());
+        return Err(Cut::Length.into());
     }
     Ok(Some(announced))
 }

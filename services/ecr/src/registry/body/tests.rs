@@ -16,10 +16,10 @@ struct Script {
 }
 
 impl Pieces for Script {
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Cut> {
         match self.pieces.pop_front() {
             Some(piece) => Ok(Some(piece)),
-            None => self.end.map(|()| None),
+            None => self.end.map(|()| None).map_err(Cut::Body),
         }
     }
 }
