@@ -12,6 +12,7 @@ mod first_minutes;
 mod iam_flow;
 mod javascript;
 mod logs_flow;
+mod node_process;
 mod permissions_flow;
 mod policies;
 mod registry;

@@ -10,10 +10,13 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config};
 use crate::settings::Settings;
 use crate::terminal::{printable, say};
-use crate::{backup, doctor, down, env, logs, role, status, up, why_denied};
+use crate::{backup, doctor, down, env, images, logs, node_role, pull, role, status, up, why_denied};
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
 pub(crate) const SERVER_ROLE: &str = "server-role";
+
+/// The hidden subcommand that makes a process the node, likewise.
+pub(crate) const NODE_ROLE: &str = "node-role";
 
 /// The hidden subcommands that `pilvi backup` and `pilvi restore` call as the data directory's owner.
 pub(crate) const BACKUP_ROLE: &str = "backup-role";
@@ -34,6 +37,11 @@ Use it:
   config       Print a configuration with every key explained, or check one
   logs         Print the events of a log group, and with -f those that follow
   why-denied   Tell which policies denied a request
+
+Its images:
+  pull         Bring an image here, ready to run
+  images       List the images that are here
+  image        Let images go
 
 Keep it safe:
   backup       Write everything that a data directory holds to one file, also while it runs
@@ -71,7 +79,8 @@ enum Command {
     /// Start Pilvi, and keep it running until Ctrl-C
     ///
     /// Runs in the foreground: a supervisor that holds the port and keeps the server alive. The server runs as the owner
-    /// of the data directory, which is you, also under sudo, or the system user `pilvi` when root itself starts it.
+    /// of the data directory, which is you, also under sudo, or the system user `pilvi` when root itself starts it. Under
+    /// root or sudo it also keeps a node, which runs as root and unpacks images.
     /// Ctrl-C or SIGTERM finishes the requests under way and stops within 5 seconds.
     Up(up::UpArgs),
     /// Stop a Pilvi that runs in another terminal
@@ -96,6 +105,15 @@ enum Command {
     ///
     /// AWS clients print the request's id with --debug; an SDK has it in the error.
     WhyDenied(why_denied::WhyDeniedArgs),
+    /// Bring an image here, ready to run
+    ///
+    /// What is in the registry of this Pilvi moves no byte; everything else is downloaded from the registry that the name
+    /// says. Interrupted, it goes on where it ended when it is called again within a day.
+    Pull(pull::PullArgs),
+    /// List the images that are here
+    Images(images::ImagesArgs),
+    /// Let images go
+    Image(images::ImageArgs),
     /// Write everything that a data directory holds to one file, also while it runs
     ///
     /// The file holds every key in the clear: keep it as you keep them.
@@ -119,6 +137,8 @@ enum Command {
     },
     #[command(name = SERVER_ROLE, hide = true)]
     ServerRole,
+    #[command(name = NODE_ROLE, hide = true)]
+    NodeRole,
     #[command(name = BACKUP_ROLE, hide = true)]
     BackupRole(backup::RoleArgs),
     #[command(name = RESTORE_ROLE, hide = true)]
@@ -167,12 +187,16 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Config(args) => config(args),
         Command::Logs(args) => logs::run(args),
         Command::WhyDenied(args) => why_denied::run(args),
+        Command::Pull(args) => pull::run(args),
+        Command::Images(args) => images::run(args),
+        Command::Image(args) => images::change(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => Ok(version(args.format)),
         Command::Completions { shell } => completions(*shell),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
         Command::ServerRole => Ok(role::run()),
+        Command::NodeRole => Ok(node_role::run()),
         Command::BackupRole(args) => backup::backup_role(args),
         Command::RestoreRole(args) => backup::restore_role(args),
     }

@@ -4,6 +4,7 @@
 //! the command line add up is [`crate::settings`]'s concern.
 
 mod error;
+mod registries;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub(crate) use error::ConfigError;
+pub(crate) use registries::{Registries, RegistriesSection};
 pub(crate) use values::{
     AccessKeyId, Bounded, ConfiguredPrincipal, DnsName, Listen, LogFilter, LogFormat, PublicUrl, Secret,
     reachable_locally,
@@ -32,6 +34,7 @@ pub(crate) const ACCESS_KEYS_MAX: usize = 1000;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ConfigFile {
     pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) node_dir: Option<PathBuf>,
     pub(crate) listen: Option<Listen>,
     pub(crate) region: Option<Region>,
     pub(crate) account: Option<AccountId>,
@@ -42,6 +45,7 @@ pub(crate) struct ConfigFile {
     pub(crate) tls: Option<Spanned<TlsSection>>,
     pub(crate) limits: Limits,
     pub(crate) cloudwatch_logs: CloudWatchLogs,
+    pub(crate) registries: RegistriesSection,
 }
 
 /// `[log]`
@@ -194,6 +198,16 @@ impl Config {
         self.file.data_dir.as_ref().map(|path| self.directory.join(path))
     }
 
+    /// The node's directory, likewise.
+    pub(crate) fn node_dir(&self) -> Option<PathBuf> {
+        self.file.node_dir.as_ref().map(|path| self.directory.join(path))
+    }
+
+    /// How registries elsewhere are reached, but for what the environment says.
+    pub(crate) fn registries(&self) -> Registries {
+        self.file.registries.in_directory(&self.directory)
+    }
+
     /// The fixed access keys; one without an account belongs to `account`.
     pub(crate) fn access_keys(&self, account: AccountId) -> Vec<AccessKey> {
         let key = |entry: &AccessKeyEntry| AccessKey {
@@ -277,6 +291,7 @@ mod tests {
             ("tls", "[tls]\nzz = 1".to_owned()),
             ("limits", "[limits]\nzz = 1".to_owned()),
             ("cloudwatch_logs", "[cloudwatch_logs]\nzz = 1".to_owned()),
+            ("registries", "[registries]\nzz = 1".to_owned()),
         ] {
             let error = toml::from_str::<ConfigFile>(&unknown).unwrap_err();
             let known: Vec<_> = error.message().split('`').skip(3).step_by(2).collect();

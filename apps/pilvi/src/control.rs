@@ -1,6 +1,7 @@
-//! The channel between supervisor and server: a socket pair whose far end is the server's standard output.
+//! The channel between the supervisor and a process that it keeps: a socket pair whose far end is that process's standard
+//! output.
 //!
-//! The supervisor sends one [`Start`], the server answers with [`Report`]s; each is a line of JSON. Secrets cross here
+//! The supervisor sends one [`Start`], the process answers with [`Report`]s; each is a line of JSON. Secrets cross here
 //! and nowhere else: arguments and environment of a process can be read by others. When the channel closes, the other
 //! side is gone.
 
@@ -11,23 +12,45 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::settings::Settings;
+use crate::settings::{Log, Settings};
 
 /// The longest message. Settings are the longest, with at most 1000 access keys and two PEM files.
 const MESSAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// What a server is told to begin with.
+/// What a process is told to begin with.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Start {
-    /// The supervisor: a server whose parent is another process has lost it.
+pub(crate) struct Start<A> {
+    /// The supervisor: a process whose parent is another one has lost it.
     pub(crate) supervisor: u32,
+    /// How it logs.
+    pub(crate) log: Log,
+    /// What it is to do.
+    pub(crate) assignment: A,
+}
+
+/// What a server is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ServerAssignment {
     /// The data directory.
     pub(crate) data_dir: PathBuf,
+    /// The node's socket, if there is a node.
+    pub(crate) node: Option<PathBuf>,
     /// Everything else.
     pub(crate) settings: Settings,
 }
 
-/// What a server tells. Its supervisor may be root and the server captured: nothing here is more than a text to show.
+/// What a node is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NodeAssignment {
+    /// Its own directory.
+    pub(crate) directory: PathBuf,
+    /// Where the server has the blobs.
+    pub(crate) blobs: PathBuf,
+    /// The server's user.
+    pub(crate) owner_uid: u32,
+}
+
+/// What a process tells. The supervisor may be root and a server captured: nothing here is more than a text to show.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// It answers requests.

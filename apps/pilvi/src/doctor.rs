@@ -9,22 +9,27 @@ mod kernel;
 mod nftables;
 mod resources;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::config::Config;
 use crate::owner::{Caller, Passwd};
 use crate::settings::Place;
 use crate::terminal::say;
+use crate::up::default_node_dir;
 
 /// Arguments of `pilvi doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     place: Place,
+    /// Where the node's own state is kept [default: below /var/lib/pilvi-node]
+    #[arg(long, value_name = "DIR", env = "PILVI_NODE_DIR", value_hint = clap::ValueHint::DirPath)]
+    node_dir: Option<PathBuf>,
     /// A table for a person, or one JSON array
     #[arg(long, value_enum, default_value_t)]
     format: DoctorFormat,
@@ -80,7 +85,8 @@ impl Check {
 /// # Errors
 /// When the configuration that names the data directory is wrong.
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode> {
-    let checks = checks(data_dir(&args.place)?);
+    let data_dir = data_dir(&args.place)?;
+    let checks = checks(&data_dir, node_dir(args, &data_dir)?.as_deref());
     match args.format {
         DoctorFormat::Text => table(&checks).iter().for_each(say),
         DoctorFormat::Json => say(serde_json::to_string_pretty(&checks)?),
@@ -96,11 +102,24 @@ fn data_dir(place: &Place) -> Result<PathBuf> {
     }
 }
 
-fn checks(data_dir: PathBuf) -> Vec<Check> {
+/// None without root's rights: there is no node then.
+fn node_dir(args: &DoctorArgs, data_dir: &Path) -> Result<Option<PathBuf>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let named = match (&args.node_dir, &args.place.config) {
+        (Some(named), _) => Some(named.clone()),
+        (None, Some(file)) => Config::read(file)?.node_dir(),
+        (None, None) => None,
+    };
+    Ok(Some(named.unwrap_or_else(|| default_node_dir(data_dir))))
+}
+
+fn checks(data_dir: &Path, node_dir: Option<&Path>) -> Vec<Check> {
     let mut checks = vec![kernel::version(), kernel::privileges(), cgroups::check()];
     checks.extend(isolation::checks());
     checks.push(nftables::check());
-    checks.extend(resources::checks(&data_dir));
+    checks.extend(resources::checks(data_dir, node_dir));
     checks
 }
 
@@ -152,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_check_comes_to_a_verdict_on_this_machine() {
-        let checks = checks(std::env::temp_dir());
+        let checks = checks(&std::env::temp_dir(), Some(&std::env::temp_dir()));
         assert!(checks.len() >= 10);
         for check in checks {
             assert!(!check.found.is_empty(), "{check:?}");

@@ -1,7 +1,8 @@
 //! `pilvi`: AWS's compute services on machines that you own, in one binary.
 //!
 //! `pilvi up` is a supervisor ([`up`]) that keeps a server ([`role`], [`server`]) running as the owner of the data
-//! directory ([`owner`], [`data_dir`]); every other subcommand is short-lived. [`config`] reads the configuration file,
+//! directory ([`owner`], [`data_dir`]), and under root a node beside it ([`node_role`]); every other subcommand is
+//! short-lived. [`config`] reads the configuration file,
 //! [`settings`] adds it up with flags and environment.
 
 mod backup;
@@ -9,16 +10,21 @@ mod cli;
 mod client;
 mod config;
 mod control;
+mod control_socket;
 mod data_dir;
 mod doctor;
 mod down;
 mod env;
+mod images;
+mod local_registry;
 mod locate;
 mod log_metrics;
 mod logging;
 mod logs;
+mod node_role;
 mod own_routes;
 mod owner;
+mod pull;
 mod reconcilers;
 mod records;
 mod request_metrics;
@@ -30,6 +36,8 @@ mod services;
 mod settings;
 mod status;
 mod stop;
+mod supervised;
+mod supply;
 mod terminal;
 mod tls;
 mod up;

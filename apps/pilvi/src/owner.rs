@@ -18,6 +18,7 @@ use rustix::process::{getegid, geteuid, getgroups, getuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 pub(crate) use passwd::{Passwd, PasswdEntry};
+pub(crate) use process::own_command;
 
 /// Where the state of a Pilvi that plain root starts is kept.
 pub(crate) const SYSTEM_DATA_DIR: &str = "/var/lib/pilvi";

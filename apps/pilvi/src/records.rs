@@ -56,6 +56,24 @@ pub(crate) struct UpRecord {
     pub(crate) listen: String,
     /// How often it has had to start the server anew.
     pub(crate) restarts: u64,
+    /// The node, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) node: Option<NodeRecord>,
+}
+
+/// The node, as its supervisor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NodeRecord {
+    /// The node process; none while it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pid: Option<u32>,
+    /// Its directory.
+    pub(crate) directory: PathBuf,
+    /// Where it answers.
+    pub(crate) socket: PathBuf,
+    /// How often it had to be started anew.
+    pub(crate) restarts: u64,
 }
 
 /// Writes a record in place of the last.

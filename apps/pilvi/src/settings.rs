@@ -12,7 +12,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    AccessKey, CloudWatchLogs, Config, DnsName, Limits, Listen, LogFilter, LogFormat, PublicUrl, Secret, TlsChoice,
+    AccessKey, CloudWatchLogs, Config, DnsName, Limits, Listen, LogFilter, LogFormat, PublicUrl, Registries, Secret,
+    TlsChoice,
 };
 
 /// A larger certificate chain or key file is refused.
@@ -54,6 +55,12 @@ pub(crate) struct Flags {
     /// Port 0 picks a free one. An address that other machines reach needs TLS, or --allow-plain-http.
     #[arg(long, value_name = "ADDRESS:PORT", env = "PILVI_LISTEN")]
     pub(crate) listen: Option<Listen>,
+    /// Where the root-owned state is kept: unpacked images
+    ///
+    /// By default a directory below /var/lib/pilvi-node, another one for each data directory. Only root has one: without root
+    /// nothing is unpacked. All directories above it must be root's.
+    #[arg(long, value_name = "DIR", env = "PILVI_NODE_DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) node_dir: Option<PathBuf>,
     /// Region that clients are given [default: us-east-1]
     #[arg(long, env = "PILVI_REGION")]
     pub(crate) region: Option<Region>,
@@ -79,6 +86,8 @@ pub(crate) struct Flags {
 pub(crate) struct Settings {
     /// The address that was asked for; the port may be 0.
     pub(crate) listen: SocketAddr,
+    /// Where the node's own state is kept; `None` for the default place.
+    pub(crate) node_dir: Option<PathBuf>,
     /// The region that clients are given.
     pub(crate) region: Region,
     /// The account of the root key.
@@ -95,6 +104,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// What the events of log groups may take of the disk.
     pub(crate) cloudwatch_logs: CloudWatchLogs,
+    /// How registries elsewhere are reached.
+    pub(crate) registries: Registries,
 }
 
 /// The log's form and volume.
@@ -141,6 +152,9 @@ impl Settings {
         let flags = flags.clone();
         let account = flags.account.or(file.and_then(|f| f.account)).unwrap_or(AccountId::DEFAULT);
         let listen = flags.listen.or(file.and_then(|f| f.listen)).unwrap_or_default().0;
+        let registries = config.map(Config::registries).unwrap_or_default();
+        let registries = registries.with_environment(|name| std::env::var(name).ok());
+        registries.remote().context("registries cannot be reached as the configuration or the environment says")?;
         let tls = config.map_or(Ok(Tls::Off), |config| load_tls(&config.tls))?;
         let plain_allowed = flags.allow_plain_http.or(file.and_then(|f| f.allow_plain_http)).unwrap_or(false);
         if tls == Tls::Off && !listen.ip().is_loopback() && !plain_allowed {
@@ -152,6 +166,7 @@ impl Settings {
         }
         Ok(Self {
             listen,
+            node_dir: absolute(flags.node_dir.or_else(|| config.and_then(Config::node_dir)))?,
             account,
             region: flags.region.or_else(|| file.and_then(|f| f.region.clone())).unwrap_or_default(),
             public_url: flags.public_url.or_else(|| file.and_then(|f| f.public_url.clone())),
@@ -163,6 +178,7 @@ impl Settings {
             tls,
             limits: file.map(|f| f.limits.clone()).unwrap_or_default(),
             cloudwatch_logs: file.map(|f| f.cloudwatch_logs.clone()).unwrap_or_default(),
+            registries,
         })
     }
 }

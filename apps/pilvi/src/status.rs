@@ -1,5 +1,6 @@
 //! `pilvi status`: whether Pilvi runs, and whether it answers.
 
+mod node;
 mod probe;
 
 use std::process::ExitCode;
@@ -8,6 +9,8 @@ use anyhow::Result;
 use base::{Clock, SystemClock, Timestamp};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+
+use node::NodeStatus;
 
 use crate::locate::{Found, Running, locate, nothing_runs};
 use crate::reconcilers::Summary;
@@ -63,6 +66,9 @@ struct Status {
     restarts: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<ServerRecord>,
+    /// The node, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<NodeStatus>,
     /// What goes on by itself in a server that answers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reconcilers: Vec<Summary>,
@@ -82,6 +88,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode> {
             supervisor: None,
             restarts: None,
             server: None,
+            node: None,
             reconcilers: Vec::new(),
         },
     };
@@ -111,6 +118,7 @@ fn of_running(running: Running) -> Status {
         data_dir: Some(running.dir.path().display().to_string()),
         supervisor: running.up.as_ref().map(|up| up.pid),
         restarts: running.up.as_ref().map(|up| up.restarts),
+        node: running.up.and_then(|up| up.node).map(NodeStatus::ask),
         server: running.server,
         reconcilers,
     }
@@ -143,6 +151,10 @@ fn text(status: &Status, now: Timestamp) -> Vec<String> {
             times => format!(", has restarted the server {times} times"),
         };
         row("up", format!("process {supervisor}{restarts}"));
+        row(
+            "node",
+            status.node.as_ref().map_or_else(|| "none: only root can unpack images".to_owned(), NodeStatus::text),
+        );
     }
     for failing in status.reconcilers.iter().filter(|one| one.failures_in_row > 0) {
         row("failing", failure(failing, now));
@@ -198,6 +210,7 @@ mod tests {
             supervisor: None,
             restarts: None,
             server: Some(server),
+            node: Some(NodeStatus::silent(&hostile)),
             reconcilers: vec![Summary { name: hostile.clone(), ..summary(1) }],
         };
         let lines = text(&status, Timestamp::default());
@@ -229,6 +242,7 @@ mod tests {
             supervisor: None,
             restarts: None,
             server: None,
+            node: None,
             reconcilers: vec![summary(0), summary(3)],
         };
         let lines = text(&status, Timestamp::from_millis(120_000));

@@ -3,31 +3,35 @@
 //! It prepares the data directory, holds its lock and the listening socket, and keeps one server process alive behind
 //! them. The server runs as the directory's owner; the supervisor keeps its caller's rights and does as little as
 //! possible with them. Since the socket stays open, clients of a server that is being restarted wait and are not
-//! refused.
+//! refused. Where the caller is root it keeps a node beside the server, in the same manner and independent of it.
 
 mod announce;
 mod backoff;
 mod child;
+mod keep;
+mod node_place;
 mod signals;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use base::{Clock, SystemClock};
 use clap::Args;
 
 use crate::data_dir::{DataDir, Lock, Prepared, prepare};
 use crate::logging;
 use crate::owner::{Caller, Owner, Passwd};
-use crate::records::{self, UpRecord};
+use crate::records::{self, NodeRecord, UpRecord};
 use crate::settings::{Flags, Place, Settings};
 
 use announce::Announcer;
-use backoff::Backoff;
-use child::{End, Server};
+use child::Process;
+use node_place::NodePlace;
+pub(crate) use node_place::default_for as default_node_dir;
 use signals::Signals;
 
 /// Connections that the kernel keeps waiting, while the server is busy or restarts. The kernel clamps it (somaxconn).
@@ -36,8 +40,8 @@ const BACKLOG: i32 = 4096;
 /// How long a server may drain before it is killed; the promise for the whole is five seconds.
 const STOP_PATIENCE: Duration = Duration::from_millis(4_600);
 
-/// A start that takes longer is spoken of: a large store that was not closed takes its time.
-const STARTING_NOTICE: Duration = Duration::from_secs(5);
+/// How long a node may take to end after the server has. It is in the middle of nothing that a kill would harm.
+const NODE_STOP_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Arguments of `pilvi up`.
 #[derive(Debug, Args)]
@@ -60,17 +64,18 @@ pub(crate) fn run(args: &UpArgs) -> Result<ExitCode> {
     let Prepared { dir, owner, made } = prepare(&caller, named.clone(), &Passwd::read())?;
     let _lock = take_lock(&dir, &owner)?;
     let listener = bind(&settings)?;
+    let node = NodePlace::prepare(&caller, settings.node_dir.as_deref(), &dir, &owner)?;
     let announcer = Announcer::new(&settings, &dir, named.is_some());
     announcer.data_dir(&dir, &owner, made);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut supervisor = Supervisor {
-        record: record(&listener)?,
+        record: RefCell::new(record(&listener, node.as_ref())?),
         settings,
         dir,
         owner,
         listener: Some(listener),
+        node,
         announcer,
-        backoff: Backoff::default(),
         began,
     };
     let outcome = runtime.block_on(supervisor.run());
@@ -107,13 +112,20 @@ fn bind(settings: &Settings) -> Result<TcpListener> {
     Ok(listener)
 }
 
-fn record(listener: &TcpListener) -> Result<UpRecord> {
+fn record(listener: &TcpListener, node: Option<&NodePlace>) -> Result<UpRecord> {
+    let node = node.map(|place| NodeRecord {
+        pid: None,
+        directory: place.directory().to_owned(),
+        socket: place.socket(),
+        restarts: 0,
+    });
     Ok(UpRecord {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: SystemClock.now().iso8601(),
         listen: listener.local_addr()?.to_string(),
         restarts: 0,
+        node,
     })
 }
 
@@ -123,68 +135,51 @@ struct Supervisor {
     owner: Owner,
     /// Closed as soon as Pilvi is told to stop, so that nobody waits for an answer that will not come.
     listener: Option<TcpListener>,
-    record: UpRecord,
+    /// None unless the caller is root.
+    node: Option<NodePlace>,
+    record: RefCell<UpRecord>,
     announcer: Announcer,
-    backoff: Backoff,
     began: Instant,
 }
 
 impl Supervisor {
-    /// Starts servers, one after the other, until told to stop.
+    /// Keeps server and node alive until told to stop.
     async fn run(&mut self) -> Result<()> {
         let mut signals = Signals::listen()?;
         self.write_record()?;
-        loop {
-            let started = Instant::now();
-            let mut server = Server::start(self.listener()?, &self.settings, &self.dir, &self.owner)?;
-            let end = tokio::select! {
-                end = self.watch(&mut server) => end?,
-                name = signals.stop() => return self.stop(server, name, &mut signals).await,
-            };
-            if !server.was_ready && self.record.restarts == 0 {
-                bail!("the server {end}");
-            }
-            let pause = self.backoff.after(started.elapsed());
-            self.announcer.restarting(&end, pause);
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = signals.stop() => return Ok(()),
-            }
-            self.record.restarts += 1;
-            self.write_record()?;
-        }
-    }
-
-    /// Waits for the server to become ready, then for its end.
-    async fn watch(&self, server: &mut Server) -> Result<End> {
-        let mut ready = false;
-        while !ready && !server.is_silent() {
-            match tokio::time::timeout(STARTING_NOTICE, server.ready()).await {
-                Ok(outcome) => ready = outcome,
-                Err(_) => self.announcer.still_starting(server.started.elapsed()),
-            }
-        }
-        if ready {
-            let endpoint = crate::server::endpoint(&self.settings.tls, self.listener()?.local_addr()?);
-            let since = if self.record.restarts == 0 { self.began } else { server.started };
-            self.announcer.ready(&endpoint, server.pid, since.elapsed(), self.record.restarts);
-        }
-        server.ended().await
-    }
-
-    async fn stop(&mut self, mut server: Server, signal: &'static str, signals: &mut Signals) -> Result<()> {
-        self.announcer.stopping(signal);
-        self.listener = None;
-        server.terminate()?;
-        let end = tokio::select! {
-            end = tokio::time::timeout(STOP_PATIENCE, server.ended()) => end.ok().transpose()?,
-            _ = signals.stop() => None,
+        let (mut server, mut node) = (None, None);
+        let first_ready = tokio::sync::Notify::new();
+        let signal = tokio::select! {
+            failure = self.keep_server(&mut server, &first_ready) => return Err(failure),
+            failure = self.keep_node(&mut node, &first_ready) => return Err(failure),
+            signal = signals.stop() => signal,
         };
-        if end.is_none() {
-            server.kill();
-            server.ended().await?;
+        self.stop(server, node, signal, &mut signals).await
+    }
+
+    /// Ends the server, then the node, which it may need to the last.
+    async fn stop(
+        &mut self,
+        server: Option<Process>,
+        node: Option<Process>,
+        signal: &'static str,
+        signals: &mut Signals,
+    ) -> Result<()> {
+        let mut has_drained = None;
+        if let Some(mut server) = server {
+            self.announcer.stopping(signal);
+            self.listener = None;
+            let hurry = async {
+                signals.stop().await;
+            };
+            has_drained = Some(server.stop(STOP_PATIENCE, hurry).await?);
         }
-        self.announcer.stopped(end.is_some());
+        if let Some(mut node) = node {
+            node.stop(NODE_STOP_PATIENCE, std::future::pending()).await?;
+        }
+        if let Some(has_drained) = has_drained {
+            self.announcer.stopped(has_drained);
+        }
         Ok(())
     }
 
@@ -193,7 +188,7 @@ impl Supervisor {
     }
 
     fn write_record(&self) -> Result<()> {
-        self.owner.act(|| records::write(&self.dir.up_record(), &self.record))
+        self.owner.act(|| records::write(&self.dir.up_record(), &*self.record.borrow()))
     }
 
     /// Removes what tells that something runs. A server that was killed could not do its own part.

@@ -25,37 +25,40 @@ const RAMFS: u64 = 0x8584_58f6;
 const NFS: u64 = 0x6969;
 const CIFS: u64 = 0xff53_4d42;
 
-pub(super) fn checks(data_dir: &Path) -> Vec<Check> {
-    vec![disk(data_dir), open_files(), clock()]
+pub(super) fn checks(data_dir: &Path, node_dir: Option<&Path>) -> Vec<Check> {
+    let mut checks = vec![disk("disk", data_dir)];
+    checks.extend(node_dir.map(|node_dir| disk("node disk", node_dir)));
+    checks.extend([open_files(), clock()]);
+    checks
 }
 
-/// Looks at the file system that the data directory is on, or will be.
-fn disk(data_dir: &Path) -> Check {
-    let there = data_dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+/// Looks at the file system that a directory is on, or will be.
+fn disk(name: &'static str, directory: &Path) -> Check {
+    let there = directory.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let (Ok(space), Ok(kind)) = (rustix::fs::statvfs(there), rustix::fs::statfs(there)) else {
-        return Check::warning("disk", format!("{} cannot be examined", there.display()), "run this with sudo to know");
+        return Check::warning(name, format!("{} cannot be examined", there.display()), "run this with sudo to know");
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     // Some file systems (btrfs) count none.
     let out_of_files = space.f_files > 0 && space.f_favail == 0;
     #[allow(clippy::cast_sign_loss)] // A magic number of 32 bits, whatever type the architecture has for it.
     let magic = u64::from(kind.f_type as u32);
-    judge_disk(data_dir, free, out_of_files, magic)
+    judge_disk(name, directory, free, out_of_files, magic)
 }
 
-fn judge_disk(data_dir: &Path, free: u64, out_of_files: bool, magic: u64) -> Check {
-    let found = format!("{} free for {}", size(free), data_dir.display());
+fn judge_disk(name: &'static str, directory: &Path, free: u64, out_of_files: bool, magic: u64) -> Check {
+    let found = format!("{} free for {}", size(free), directory.display());
     match magic {
-        _ if free < DISK_MIN => Check::missing("disk", found, format!("make room: {} at least", size(DISK_MIN))),
-        _ if out_of_files => Check::missing("disk", format!("{found}, but no inodes"), "remove files"),
-        TMPFS | RAMFS => Check::warning("disk", format!("{found}, in memory"), "a reboot loses everything there"),
+        _ if free < DISK_MIN => Check::missing(name, found, format!("make room: {} at least", size(DISK_MIN))),
+        _ if out_of_files => Check::missing(name, format!("{found}, but no inodes"), "remove files"),
+        TMPFS | RAMFS => Check::warning(name, format!("{found}, in memory"), "a reboot loses everything there"),
         NFS | CIFS => {
-            Check::warning("disk", format!("{found}, on the network"), "prefer a local disk: each write waits for it")
+            Check::warning(name, format!("{found}, on the network"), "prefer a local disk: each write waits for it")
         }
         _ if free < DISK_COMFORTABLE => {
-            Check::warning("disk", found, format!("images and logs want {} or more", size(DISK_COMFORTABLE)))
+            Check::warning(name, found, format!("images and logs want {} or more", size(DISK_COMFORTABLE)))
         }
-        _ => Check::ok("disk", found),
+        _ => Check::ok(name, found),
     }
 }
 
@@ -108,7 +111,7 @@ mod tests {
     const EXT4: u64 = 0xef53;
 
     fn judged(free: u64, out_of_files: bool, magic: u64) -> Verdict {
-        judge_disk(Path::new("/var/lib/pilvi"), free, out_of_files, magic).verdict
+        judge_disk("disk", Path::new("/var/lib/pilvi"), free, out_of_files, magic).verdict
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The program itself, started anew as the owner of a data directory.
+//! The program itself, started anew: as the owner of a data directory, or with its caller's rights.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -12,18 +12,24 @@ const OWN_BINARY: &str = "/proc/self/exe";
 /// The only variables of the caller's environment that it gets.
 const ENVIRONMENT: [&str; 4] = ["RUST_BACKTRACE", "NO_COLOR", "TERM", "TZ"];
 
+/// A command that runs a hidden subcommand of this program with its caller's rights, with an environment of its own.
+pub(crate) fn own_command(role: &str, home: &Path) -> Command {
+    let mut command = Command::new(OWN_BINARY);
+    command
+        .arg0("pilvi")
+        .arg(role)
+        .current_dir("/")
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command
+}
+
 impl Owner {
     /// A command that runs a hidden subcommand of this program as this user, with an environment of its own.
     pub(crate) fn command(&self, role: &str, data_dir: &Path) -> Command {
-        let mut command = Command::new(OWN_BINARY);
-        command
-            .arg0("pilvi")
-            .arg(role)
-            .current_dir("/")
-            .env_clear()
-            .env("HOME", data_dir)
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        let mut command = own_command(role, data_dir);
         if !self.is_caller() {
             // With the user the standard library drops root's supplementary groups.
             command.gid(self.gid).uid(self.uid);

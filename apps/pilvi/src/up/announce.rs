@@ -1,10 +1,11 @@
 //! What `pilvi up` tells: lines on standard output for a person, log records for a program.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::child::End;
 use crate::config::LogFormat;
 use crate::data_dir::DataDir;
 use crate::owner::Owner;
@@ -44,13 +45,19 @@ impl Announcer {
         }
     }
 
-    pub(super) fn ready(&self, endpoint: &str, pid: u32, took: Duration, restarts: u64) {
+    /// `node`: where the node keeps what it unpacks, if there is one.
+    pub(super) fn ready(&self, endpoint: &str, pid: u32, took: Duration, restarts: u64, node: Option<&Path>) {
         let took_ms = took.as_secs_f64() * 1e3;
         if self.format == LogFormat::Json || restarts > 0 {
-            info!(endpoint, pid, took_ms, restarts, "the server is ready");
+            let node = node.map(|directory| directory.display().to_string());
+            info!(endpoint, pid, took_ms, restarts, node, "the server is ready");
             return;
         }
         say(format!("  server    process {pid}, ready after {took_ms:.0} ms"));
+        match node {
+            Some(directory) => say(format!("  node      unpacks images in {}", directory.display())),
+            None => say("  node      none: only root can unpack images (sudo pilvi up)"),
+        }
         say(format!("  endpoint  {endpoint}"));
         say(format!("            {}", self.place));
         say(format!("\nUse it from another terminal:\n\n  {}\n\nCtrl-C stops it.", self.line_to_paste));
@@ -60,8 +67,16 @@ impl Announcer {
         info!("the server is still starting, after {} s", since.as_secs());
     }
 
-    pub(super) fn restarting(&self, end: &End, pause: Duration) {
-        warn!("the server {end}; starting it again in {} ms", pause.as_millis());
+    /// `what` is it that ended: "server" or "node".
+    pub(super) fn restarting(&self, what: &str, end: &dyn Display, pause: Duration) {
+        warn!("the {what} {end}; starting it again in {} ms", pause.as_millis());
+    }
+
+    pub(super) fn node_ready(&self, pid: u32, took: Duration, restarts: u64) {
+        let took_ms = took.as_secs_f64() * 1e3;
+        if self.format == LogFormat::Json || restarts > 0 {
+            info!(pid, took_ms, restarts, "the node is ready");
+        }
     }
 
     pub(super) fn stopping(&self, signal: &str) {

@@ -1,4 +1,4 @@
-//! How long the supervisor waits before it starts the server anew.
+//! How long the supervisor waits before it starts a process anew.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_millis(50);
 /// The longest wait.
 const LAST: Duration = Duration::from_secs(10);
 
-/// A server that lived this long starts the count anew.
+/// A process that lived this long starts the count anew.
 const HEALTHY: Duration = Duration::from_secs(30);
 
 /// A wait that doubles with each early death.
@@ -18,7 +18,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after a server that lived for `lived`.
+    /// The wait after a process that lived for `lived`.
     pub(super) fn after(&mut self, lived: Duration) -> Duration {
         let pause = if lived >= HEALTHY { FIRST } else { self.next.unwrap_or(FIRST) };
         self.next = Some((pause * 2).min(LAST));

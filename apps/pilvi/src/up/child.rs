@@ -1,39 +1,38 @@
-//! One server process, seen from the supervisor.
+//! One process that is kept, seen from the supervisor.
 
 use std::fmt;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, kill_process};
+use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines, Take};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::SERVER_ROLE;
 use crate::control::{self, Report, Start};
-use crate::data_dir::DataDir;
-use crate::owner::Owner;
-use crate::settings::Settings;
+use crate::settings::Log;
 use crate::terminal::printable;
 
-/// All that a server may ever report: the supervisor may be root, and keeps what it reads small.
+/// All that a process may ever report: the supervisor may be root, and keeps what it reads small.
 const REPORT_BYTES_MAX: u64 = 64 * 1024;
 
-/// The longest that a server may take to hear what it is to do.
+/// The longest that a process may take to hear what it is to do.
 const HEARING_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running server process. It is killed when this is dropped.
-pub(super) struct Server {
+/// A running process. It is killed when this is dropped.
+pub(super) struct Process {
     /// Its process id.
     pub(super) pid: u32,
     /// When it was started.
     pub(super) started: Instant,
     /// Whether it has answered requests.
     pub(super) was_ready: bool,
+    /// What it is, for messages.
+    name: &'static str,
     child: Child,
     /// Tells that a child has ended; listened to from before the start, so that no end is missed.
     children: Signal,
@@ -43,7 +42,7 @@ pub(super) struct Server {
     silent: bool,
 }
 
-/// How a server process ended.
+/// How a process ended.
 #[derive(Debug)]
 pub(super) struct End {
     status: ExitStatus,
@@ -61,43 +60,47 @@ impl fmt::Display for End {
     }
 }
 
-impl Server {
-    /// Starts a server as the data directory's owner: the socket is its standard input, the control channel its standard
-    /// output.
-    pub(super) fn start(listener: &TcpListener, settings: &Settings, dir: &DataDir, owner: &Owner) -> Result<Self> {
+impl Process {
+    /// Starts a process: a listening socket is its standard input, the control channel its standard output.
+    pub(super) fn start<A: Serialize>(
+        name: &'static str,
+        mut command: Command,
+        socket: OwnedFd,
+        log: &Log,
+        assignment: A,
+    ) -> Result<Self> {
         let (near, far) = UnixStream::pair()?;
-        let mut command = owner.command(SERVER_ROLE, dir.path());
-        command.stdin(OwnedFd::from(listener.try_clone()?)).stdout(OwnedFd::from(far));
+        command.stdin(socket).stdout(OwnedFd::from(far));
         near.set_nonblocking(true)?;
         let channel = tokio::net::UnixStream::from_std(near.try_clone()?)?;
         let children = signal(SignalKind::child())?;
         let started = Instant::now();
-        let child = command.spawn().with_context(|| format!("cannot start the server as {}", owner.name))?;
+        let child = command.spawn().with_context(|| format!("cannot start the {name}"))?;
         // The command still holds the far end: the channel would never close.
         drop(command);
+        let pid = child.id();
         let reports = BufReader::new(channel.take(REPORT_BYTES_MAX)).lines();
-        let mut server =
-            Self { pid: child.id(), started, was_ready: false, child, children, reports, failure: None, silent: false };
-        let start =
-            Start { supervisor: std::process::id(), data_dir: dir.path().to_owned(), settings: settings.clone() };
+        let (was_ready, failure, silent) = (false, None, false);
+        let mut process = Self { pid, started, was_ready, name, child, children, reports, failure, silent };
+        let start = Start { supervisor: std::process::id(), log: log.clone(), assignment };
         near.set_nonblocking(false)?;
         near.set_write_timeout(Some(HEARING_PATIENCE))?;
         if let Err(error) = control::send(&near, &start) {
             // It ended or hangs. Its end, which comes now at the latest, tells more than this error.
-            tracing::debug!("the server does not listen: {error}");
-            server.kill();
+            tracing::debug!("the {name} does not listen: {error}");
+            process.kill();
         }
         near.set_nonblocking(true)?;
-        Ok(server)
+        Ok(process)
     }
 
-    /// Waits until the server answers requests; `false` when it ends before.
+    /// Waits until it answers requests; `false` when it ends before.
     pub(super) async fn ready(&mut self) -> bool {
         while !self.was_ready && self.next_report().await {}
         self.was_ready
     }
 
-    /// Waits for the server's end.
+    /// Waits for its end.
     ///
     /// # Errors
     /// When the kernel does not tell.
@@ -123,28 +126,43 @@ impl Server {
         !self.silent
     }
 
-    /// Whether the server will report nothing more: it has ended, or is about to.
+    /// Whether it will report nothing more: it has ended, or is about to.
     pub(super) fn is_silent(&self) -> bool {
         self.silent
     }
 
-    /// Asks the server to drain and end.
+    /// Asks it to end, and kills it when it has not within `patience`, or when `hurry` comes. Answers whether it ended by
+    /// itself.
     ///
     /// # Errors
-    /// When the signal cannot be sent.
-    pub(super) fn terminate(&self) -> Result<()> {
-        // Its id is its own until its end has been waited for.
-        kill_process(Pid::from_child(&self.child), rustix::process::Signal::TERM).context("cannot stop the server")
+    /// When the signal cannot be sent, or the kernel does not tell of its end.
+    pub(super) async fn stop(&mut self, patience: Duration, hurry: impl Future<Output = ()>) -> Result<bool> {
+        self.terminate()?;
+        let end = tokio::select! {
+            end = tokio::time::timeout(patience, self.ended()) => end.ok().transpose()?,
+            () = hurry => None,
+        };
+        if end.is_none() {
+            self.kill();
+            self.ended().await?;
+        }
+        Ok(end.is_some())
     }
 
-    /// Ends the server now.
-    pub(super) fn kill(&mut self) {
+    fn terminate(&self) -> Result<()> {
+        // Its id is its own until its end has been waited for.
+        kill_process(Pid::from_child(&self.child), rustix::process::Signal::TERM)
+            .with_context(|| format!("cannot stop the {}", self.name))
+    }
+
+    /// Ends it now.
+    fn kill(&mut self) {
         // It fails only where there is nothing left to kill.
         let _ = self.child.kill();
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         let _ = self.child.wait();

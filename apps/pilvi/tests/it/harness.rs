@@ -70,6 +70,8 @@ pub(crate) struct Up {
     pub(crate) banner: String,
     child: Child,
     _stdout: BufReader<ChildStdout>,
+    /// Where a node is, if root calls: nothing of a test stays on the machine.
+    _node_dir: tempfile::TempDir,
 }
 
 impl Up {
@@ -80,6 +82,10 @@ impl Up {
 
     /// The output of the program when it ends instead.
     pub(crate) fn try_start(mut command: Command, dir: &Path, further: &[&str]) -> Result<Self, Output> {
+        let node_dir = tempfile::tempdir().unwrap();
+        // The server's user passes through to the socket.
+        std::fs::set_permissions(node_dir.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        command.env("PILVI_NODE_DIR", node_dir.path().join("node"));
         command.arg("up").args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(dir).args(further);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -98,7 +104,7 @@ impl Up {
         // Nobody reads the log from here on; a full pipe must not stop the program.
         let mut log = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Ok(Self { dir: dir.to_owned(), endpoint, banner, child, _stdout: stdout })
+        Ok(Self { dir: dir.to_owned(), endpoint, banner, child, _stdout: stdout, _node_dir: node_dir })
     }
 
     /// The supervisor's process id.

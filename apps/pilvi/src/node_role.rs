@@ -1,0 +1,71 @@
+//! The node role's process. It runs as root, with as little of root's rights as unpacking images needs.
+
+mod rights;
+
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use node::agent::{Agent, Options};
+
+use crate::control::{self, NodeAssignment, Report};
+use crate::stop::stop;
+use crate::supervised::{self, Inherited, listen_for_the_end, watch_of};
+
+/// How long a node that was killed may take to leave the directory to its successor.
+const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked whether it has.
+const PREDECESSOR_PAUSE: Duration = Duration::from_millis(20);
+/// Threads for calls that wait for the disk, beside those that unpack.
+const DISK_THREADS_MAX: usize = 4;
+/// How long threads that still unpack at the end are waited for: a kill harms nothing that has its name.
+const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
+
+/// The hidden subcommand.
+pub(crate) fn run() -> ExitCode {
+    supervised::run("node", |inherited: Inherited<NodeAssignment>| {
+        let _ = rustix::thread::set_name(c"pilvi-node");
+        // Before there is a second thread: rights are each thread's own.
+        rights::reduce()?;
+        let Inherited { listener, channel, assignment } = inherited;
+        run_until_stopped(UnixListener::from(listener), &channel, assignment)
+    })
+}
+
+fn run_until_stopped(listener: UnixListener, channel: &UnixStream, assignment: NodeAssignment) -> Result<()> {
+    let NodeAssignment { directory, blobs, owner_uid } = assignment;
+    let agent = open(&Options::new(directory, blobs, owner_uid))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_THREADS_MAX).build()?;
+    let outcome = runtime.block_on(async {
+        let (stopper, stop) = stop();
+        tokio::spawn(listen_for_the_end(stopper, watch_of(channel)?, stop.clone()));
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        control::send(channel, &Report::Ready).context("the supervisor is gone")?;
+        let serving = agent.serve(&listener, stop.requested());
+        tokio::pin!(serving);
+        tokio::select! {
+            () = &mut serving => {}
+            () = async {
+                stop.requested().await;
+                tokio::time::sleep(RUNTIME_PATIENCE).await;
+            } => {}
+        }
+        Ok(())
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Opens the node's directory, as soon as a node before has let go of it.
+fn open(options: &Options) -> Result<Agent> {
+    let deadline = Instant::now() + PREDECESSOR_PATIENCE;
+    loop {
+        match Agent::open(options.clone()) {
+            Err(images::Error::InUse) if Instant::now() < deadline => std::thread::sleep(PREDECESSOR_PAUSE),
+            opened => return opened.context("cannot open the images"),
+        }
+    }
+}
