@@ -6,6 +6,8 @@ mod backups;
 mod certificates;
 mod commands;
 mod harness;
+mod images;
 mod lifecycle;
 mod log_backups;
 mod ownership;
+mod registry;
