@@ -3,6 +3,7 @@
 //! This file is the seam between the process (`role`) and what it serves.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use anyhow::{Context, Result};
 use base::{Clock, Principal, SystemClock, SystemRng};
 use blobs::Blobs;
 use ecr::content::Content;
+use node::client::Node;
 use platform::denials::Denials;
 use platform::identity::{FixedKey, Keys};
 use platform::{Keyring, Platform};
@@ -24,6 +26,7 @@ use wire::sigv4::SecretAccessKey;
 
 use crate::config::{CloudWatchLogs, ConfiguredPrincipal, Limits, PublicUrl, reachable_locally};
 use crate::data_dir::{DataDir, make_private_dir};
+use crate::local_registry::{EcrImages, OwnNames};
 use crate::log_metrics::LogMetrics;
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
@@ -33,6 +36,7 @@ use crate::sealing_key;
 use crate::services::{self, Built, Foundation};
 use crate::settings::{Settings, Tls};
 use crate::stop::Stop;
+use crate::supply::{self, Materials};
 use crate::tls::ServerTls;
 
 /// How long requests under way may take once the server was told to stop. The supervisor allows a little more.
@@ -49,6 +53,8 @@ pub(crate) struct Assignment {
     pub(crate) dir: DataDir,
     /// The listening socket, which the supervisor holds open too.
     pub(crate) listener: TcpListener,
+    /// The node's socket, where there is a node.
+    pub(crate) node: Option<PathBuf>,
     /// When to stop.
     pub(crate) stop: Stop,
 }
@@ -58,7 +64,7 @@ pub(crate) struct Assignment {
 /// # Errors
 /// When the server cannot be built.
 pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let Assignment { settings, dir, listener, stop } = assignment;
+    let Assignment { settings, dir, listener, node, stop } = assignment;
     let local = listener.local_addr()?;
     let clock = Arc::new(SystemClock);
     // The sealing key first: it is what tells a directory that has lost its keys from a new one.
@@ -78,8 +84,8 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     make_private_dir(&dir.logs())?;
     let segments = Segments::open(&dir.logs(), log_files(&settings.cloudwatch_logs)).context("cannot open the logs")?;
     let blobs = Blobs::open_root(&dir.blobs()).context("cannot open the blobs")?;
-    let content = Content::open(blobs, &dir.uploads()).context("cannot open the uploads")?;
-    let Built { gateway, background } = services::build(Foundation {
+    let content = Content::open(blobs.clone(), &dir.uploads()).context("cannot open the uploads")?;
+    let Built { gateway, registry: images, background } = services::build(Foundation {
         platform: platform.clone(),
         segments: segments.clone(),
         content,
@@ -91,7 +97,15 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     let metrics = RequestMetrics::register(&mut registry);
     registry.register_collector(Box::new(DenialMetrics(denials)));
     registry.register_collector(Box::new(LogMetrics(segments.clone())));
-    let reconcilers = background.start();
+    let node = node.map(Node::at);
+    let materials = Materials {
+        store: store.clone(),
+        blobs,
+        own: own_names(&settings, local, background.ecr()),
+        node: node.clone(),
+    };
+    let commands = supply::start(materials, &settings, &dir, stop.clone())?;
+    let reconcilers = background.start(node.map(supply::preparer));
     let own = Arc::new(OwnRoutes::new(clock.now(), registry, reconcilers.clone()));
     let record = record(&settings, local, tls.as_deref(), clock.now().iso8601());
     records::write(&dir.server_record(), &record)?;
@@ -110,7 +124,8 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
             move |parts| own.answer(&parts.method, parts.uri.path())
         }),
         Arc::new(move |outcome| metrics.observe(outcome)),
-    );
+    )
+    .with_routes(images);
     let uses = tokio::spawn(keep_uses(platform, stop.clone()));
     own.set_ready(true);
     ready()?;
@@ -126,6 +141,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         // What an uncertain store holds is known once it has been opened again: the supervisor starts a new server.
         failure = store.failure() => return Err(failure).context("the state can no longer be written"),
     }
+    commands.await.context("the control socket broke off")?;
     uses.await.context("the watch over access keys broke off")?;
     store.close().await.context("cannot close the state")?;
     reconcilers.ended().await;
@@ -155,6 +171,17 @@ fn record(settings: &Settings, local: SocketAddr, tls: Option<&ServerTls>, start
         started_at,
         ca_bundle: tls.and_then(ServerTls::ca_bundle),
         certificate_sha256: tls.map(ServerTls::certificate_sha256),
+    }
+}
+
+/// By which names this server's registry is known.
+fn own_names(settings: &Settings, local: SocketAddr, ecr: &ecr::Ecr) -> OwnNames {
+    OwnNames {
+        listener: local,
+        public: settings.public_url.as_ref().map(|url| url.authority().to_owned()),
+        account: settings.account,
+        region: settings.region.clone(),
+        images: Arc::new(EcrImages(ecr.clone())),
     }
 }
 

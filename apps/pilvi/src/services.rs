@@ -5,13 +5,14 @@ use std::sync::Arc;
 use cloudwatch::CloudWatch;
 use ecr::Ecr;
 use ecr::content::Content;
+use ecr::registry::Registry;
 use ecs::Ecs;
 use iam::Iam;
 use logs::Logs;
 use platform::denials::Denials;
 use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
-use platform::ports::RoleDirectory;
+use platform::ports::{ImagePreparer, RoleDirectory};
 use platform::{Admission, Gateway, Platform, Reconcilers, Service};
 use segments::Segments;
 use sts::Sts;
@@ -34,6 +35,8 @@ pub(crate) struct Foundation {
 pub(crate) struct Built {
     /// Every service behind one door.
     pub(crate) gateway: Gateway,
+    /// The registry, beside them.
+    pub(crate) registry: Arc<Registry>,
     /// What goes on by itself, which is not started yet.
     pub(crate) background: Background,
 }
@@ -51,7 +54,7 @@ pub(crate) fn build(foundation: Foundation) -> Built {
         denials,
         is_secure,
     };
-    let ecr = Ecr { platform: platform.clone(), content, public_address };
+    let ecr = Ecr::new(platform.clone(), content, public_address);
     let services: Vec<Arc<dyn Service>> = vec![
         cloudwatch.clone(),
         Arc::new(ecr.clone()),
@@ -61,6 +64,7 @@ pub(crate) fn build(foundation: Foundation) -> Built {
         Arc::new(Sts::new(platform.clone(), roles, iam)),
     ];
     Built {
+        registry: Arc::new(Registry::new(ecr.clone(), admission.clone())),
         gateway: Gateway::new(platform.clone(), admission, services),
         background: Background { platform, cloudwatch, ecr, logs },
     }
@@ -75,12 +79,19 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts it, and hands out where it can be seen; each loop ends when the store is closed.
-    pub(crate) fn start(self) -> Reconcilers {
+    /// The registry's service, whose images others pull.
+    pub(crate) fn ecr(&self) -> &Ecr {
+        &self.ecr
+    }
+
+    /// Starts it, and hands out where it can be seen; each loop ends when the store is closed. Images that are pushed are
+    /// made ready by `preparer`, where there is one.
+    pub(crate) fn start(self, preparer: Option<Arc<dyn ImagePreparer>>) -> Reconcilers {
         let reconcilers = Reconcilers::new(&self.platform);
         reconcilers.start(Arc::new(ClientTokens::new(&self.platform)));
         reconcilers.start(ecs::reconcile::task_definition::reconciler(&self.platform));
         ecr::reconcile::all(&self.ecr).into_iter().for_each(|one| reconcilers.start(one));
+        reconcilers.start(ecr::reconcile::prepare::reconciler(&self.ecr, preparer));
         self.cloudwatch.reconcilers().into_iter().for_each(|one| reconcilers.start(one));
         logs::reconcile::all(&self.logs).into_iter().for_each(|one| reconcilers.start(one));
         reconcilers
