@@ -341,6 +341,12 @@ impl Error {
     }
 }
 
+impl platform::MayConflict for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Conflict { .. }))
+    }
+}
+
 impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         match error {

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use base::Timestamp;
+use platform::Attempts;
 use serde::{Deserialize, Serialize};
 use store::{Record, Store, StoreError, Tx, Versioned};
 
-use crate::contention::Attempts;
 use crate::digest::ContentDigest;
 use crate::repository::{self, Found};
 use crate::{Ecr, Error};

@@ -14,7 +14,6 @@
 pub mod account_setting;
 pub mod api;
 pub mod content;
-mod contention;
 pub mod digest;
 mod endpoint;
 mod error;

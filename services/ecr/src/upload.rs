@@ -9,11 +9,11 @@
 use std::time::Duration;
 
 use base::{Timestamp, ids};
+use platform::Attempts;
 use serde::{Deserialize, Serialize};
 use store::{ListOptions, Record, Store, Tx, Versioned};
 
 use crate::content::{ContentError, Session};
-use crate::contention::Attempts;
 use crate::digest::ContentDigest;
 use crate::layer::{self, BlobReference};
 use crate::repository::{self, Found};

@@ -18,7 +18,6 @@ pub mod account_setting;
 pub mod api;
 pub mod cluster;
 mod cluster_choices;
-mod contention;
 mod error;
 mod facts;
 mod index;

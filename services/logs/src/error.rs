@@ -257,6 +257,12 @@ impl From<segments::Error> for Error {
     }
 }
 
+impl platform::MayConflict for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Conflict { .. }))
+    }
+}
+
 impl From<Error> for wire::Error {
     fn from(error: Error) -> Self {
         match &error {

@@ -10,7 +10,6 @@
 
 pub mod api;
 mod children;
-mod contention;
 mod error;
 mod facts;
 pub mod group;

@@ -1,13 +1,13 @@
 //! Log streams: what is kept of one. What is in it, the segments know.
 
 use base::Timestamp;
+use platform::Attempts;
 use segments::StreamStats;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Record, Scope, Store, Tx, Versioned};
 
 use crate::children::{self, Child};
-use crate::contention::Attempts;
 use crate::names::GroupName;
 use crate::{Error, api, group};
 

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use platform::Attempts;
 use store::{Guard, Key, Revision, Store, StoreError, Tx, Versioned};
 
 use super::{Manifest, Tag, parents, parents_key, tag_id, tag_of};
 use crate::Error;
-use crate::contention::Attempts;
 use crate::digest::ContentDigest;
 use crate::reconcile::prepare;
 use crate::repository::Found;

@@ -1,11 +1,11 @@
 //! Pushing an image: its manifest, and the tags that are to name it.
 
 use base::Timestamp;
+use platform::Attempts;
 use store::{Entry, Guard, Key, Op, Scope, Store, StoreError, Tx, Versioned};
 
 use super::manifest::{self, Kind, Parsed};
 use super::{Manifest, Storage, TAGS_MAX, Tag, tag_id};
-use crate::contention::Attempts;
 use crate::digest::{Algorithm, ContentDigest};
 use crate::layer;
 use crate::names::{RepositoryName, is_tag};

@@ -1,10 +1,9 @@
 //! DeleteLifecyclePolicy.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::{DeleteLifecyclePolicyRequest, DeleteLifecyclePolicyResponse};
-use crate::contention::Attempts;
 use crate::lifecycle::{self, LifecyclePolicy};
 use crate::names::RepositoryName;
 use crate::{Ecr, Error, repository};

@@ -1,10 +1,9 @@
 //! DeleteRegistryPolicy.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::{DeleteRegistryPolicyRequest, DeleteRegistryPolicyResponse};
-use crate::contention::Attempts;
 use crate::registry_policy::{self, RegistryPolicy};
 use crate::{Ecr, Error};
 

@@ -1,10 +1,9 @@
 //! DeleteRepository.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{ListOptions, Tx};
 
 use crate::api::{DeleteRepositoryRequest, DeleteRepositoryResponse};
-use crate::contention::Attempts;
 use crate::image::Manifest;
 use crate::names::RepositoryName;
 use crate::reconcile::deletion;

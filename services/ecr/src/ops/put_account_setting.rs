@@ -1,11 +1,10 @@
 //! PutAccountSetting.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{Tx, Versioned};
 
 use crate::account_setting::{AccountSetting, AccountSettingName};
 use crate::api::{PutAccountSettingRequest, PutAccountSettingResponse};
-use crate::contention::Attempts;
 use crate::{Ecr, Error};
 
 /// Who may.

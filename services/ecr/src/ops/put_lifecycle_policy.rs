@@ -1,10 +1,9 @@
 //! PutLifecyclePolicy.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{Store, Tx, Versioned};
 
 use crate::api::{PutLifecyclePolicyRequest, PutLifecyclePolicyResponse};
-use crate::contention::Attempts;
 use crate::lifecycle::{LifecyclePolicy, document};
 use crate::names::RepositoryName;
 use crate::{Ecr, Error, repository};

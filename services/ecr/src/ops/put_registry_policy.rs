@@ -1,10 +1,9 @@
 //! PutRegistryPolicy.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::{PutRegistryPolicyRequest, PutRegistryPolicyResponse};
-use crate::contention::Attempts;
 use crate::registry_policy::{self, RegistryPolicy};
 use crate::{Ecr, Error};
 

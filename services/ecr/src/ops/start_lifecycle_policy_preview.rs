@@ -1,12 +1,11 @@
 //! StartLifecyclePolicyPreview.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{Tx, Versioned};
 
 use crate::api::{
     LifecyclePolicyPreviewStatus, StartLifecyclePolicyPreviewRequest, StartLifecyclePolicyPreviewResponse,
 };
-use crate::contention::Attempts;
 use crate::lifecycle::{self, Preview, PreviewStatus, document};
 use crate::names::RepositoryName;
 use crate::{Ecr, Error, repository};

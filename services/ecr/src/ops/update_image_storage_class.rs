@@ -1,10 +1,9 @@
 //! UpdateImageStorageClass.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::{ImageStatus, TargetStorageClass, UpdateImageStorageClassRequest, UpdateImageStorageClassResponse};
-use crate::contention::Attempts;
 use crate::image::{self, Storage, identifier};
 use crate::names::RepositoryName;
 use crate::repository::Found;

@@ -18,10 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::Timestamp;
-use platform::{BoxFuture, Cause, Plan, Planned, Reconciler, Wake};
+use platform::{Attempts, BoxFuture, Cause, Plan, Planned, Reconciler, Wake};
 use store::{Key, ListOptions, Op, StoreError, Tx, Versioned};
 
-use crate::contention::Attempts;
 use crate::digest::ContentDigest;
 use crate::image;
 use crate::image::push::{Mark, push_key, sweep_key};

@@ -4,6 +4,7 @@ mod attacks;
 mod blobs;
 mod client;
 mod conformance;
+mod connections;
 mod layers;
 mod manifests;
 mod referrers;

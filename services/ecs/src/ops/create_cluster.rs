@@ -1,11 +1,10 @@
 //! CreateCluster.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{Tx, Versioned};
 
 use crate::api::{CreateClusterRequest, CreateClusterResponse, SettingName, errors};
 use crate::cluster::{Cluster, ClusterChoices, Includes, Load};
-use crate::contention::Attempts;
 use crate::names::cluster_or_default;
 use crate::{Ecs, Error, Tags, access, account_setting, cluster_choices};
 

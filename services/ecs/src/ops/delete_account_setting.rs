@@ -1,11 +1,10 @@
 //! DeleteAccountSetting.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{Tx, Versioned};
 
 use crate::account_setting::{self, AccountSetting};
 use crate::api::{DeleteAccountSettingRequest, DeleteAccountSettingResponse};
-use crate::contention::Attempts;
 use crate::{Ecs, Error};
 
 /// Who may.

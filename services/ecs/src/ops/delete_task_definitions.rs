@@ -1,10 +1,9 @@
 //! DeleteTaskDefinitions.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Versioned;
 
 use crate::api::{DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse, Failure};
-use crate::contention::Attempts;
 use crate::names::{DefinitionId, definition_revision};
 use crate::task_definition::{Event, TaskDefinition, Transition};
 use crate::{Ecs, Error, access, reconcile};

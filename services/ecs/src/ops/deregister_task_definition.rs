@@ -1,10 +1,9 @@
 //! DeregisterTaskDefinition.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Versioned;
 
 use crate::api::{self, DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse};
-use crate::contention::Attempts;
 use crate::names::{DefinitionId, definition_revision};
 use crate::task_definition::{Event, Lifecycle, TaskDefinition, Transition};
 use crate::{Ecs, Error};

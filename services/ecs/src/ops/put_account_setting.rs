@@ -1,11 +1,10 @@
 //! PutAccountSetting.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{Tx, Versioned};
 
 use crate::account_setting::{self, AccountSetting};
 use crate::api::{PutAccountSettingRequest, PutAccountSettingResponse, Setting, SettingName};
-use crate::contention::Attempts;
 use crate::{Ecs, Error};
 
 /// Who may.

@@ -1,10 +1,9 @@
 //! RegisterTaskDefinition.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{StoreError, Tx, Versioned};
 
 use crate::api::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse, errors};
-use crate::contention::Attempts;
 use crate::names::DefinitionId;
 use crate::task_definition::{Family, Lifecycle, TaskDefinition, admission};
 use crate::{Ecs, Error, Tags, access};

@@ -1,10 +1,9 @@
 //! DeleteLogGroup.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::DeleteLogGroupRequest;
-use crate::contention::Attempts;
 use crate::names::{GroupName, on_own_group};
 use crate::{Error, Logs, group, reconcile};
 

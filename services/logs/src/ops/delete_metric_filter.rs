@@ -1,11 +1,10 @@
 //! DeleteMetricFilter.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::DeleteMetricFilterRequest;
 use crate::children;
-use crate::contention::Attempts;
 use crate::metric_filter::MetricFilter;
 use crate::names::{GroupName, on_own_group};
 use crate::{Error, Logs, group};

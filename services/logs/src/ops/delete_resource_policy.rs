@@ -1,10 +1,9 @@
 //! DeleteResourcePolicy.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::Tx;
 
 use crate::api::DeleteResourcePolicyRequest;
-use crate::contention::Attempts;
 use crate::group::LogGroup;
 use crate::names::{on_either, on_no_group};
 use crate::ops::put_resource_policy::{Target, check_revision};

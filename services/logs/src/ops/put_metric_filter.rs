@@ -1,11 +1,10 @@
 //! PutMetricFilter.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{StoreError, Tx};
 
 use crate::api::{LogGroupClass, PutMetricFilterRequest};
 use crate::children::{self, Window};
-use crate::contention::Attempts;
 use crate::metric_filter::{Compiled, FILTERS_MAX, MetricFilter, REGEX_FILTERS_MAX};
 use crate::names::{GroupName, on_own_group};
 use crate::{Error, Logs, group};

@@ -1,10 +1,9 @@
 //! PutResourcePolicy.
 
-use platform::{Access, Ctx};
+use platform::{Access, Attempts, Ctx};
 use store::{StoreError, Tx, Versioned};
 
 use crate::api::{PutResourcePolicyRequest, PutResourcePolicyResponse};
-use crate::contention::Attempts;
 use crate::group::LogGroup;
 use crate::names::{GroupName, on_either, on_no_group};
 use crate::resource_policy::{self, ACCOUNT_POLICIES_MAX, ACCOUNT_POLICY_BYTES_MAX, NAME_LENGTH_MAX, ResourcePolicy};
