@@ -37,8 +37,8 @@ impl<'a> Scanner<'a> {
     /// Reads as far as it can be understood.
     fn challenges(mut self) -> Vec<Challenge> {
         let mut found = Vec::new();
-        self.skip(", \t");
         while found.len() < CHALLENGES_MAX {
+            self.skip(", \t");
             let Some(scheme) = self.token() else { break };
             self.skip(" \t");
             let parameters = self.parameters();

@@ -144,8 +144,8 @@ impl Endpoint {
 
     fn request(&self, origin: &Origin, wanted: &Wanted<'_>, authorization: Option<HeaderValue>) -> Ask {
         let query = self.mirrored.as_ref().map(|mirrored| {
-            let mut query = form_urlencoded::Serializer::new(String::from("?"));
-            query.append_pair("ns", mirrored).finish()
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            format!("?{}", query.append_pair("ns", mirrored).finish())
         });
         let address: Address =
             origin.at(format!("/v2/{}/{}{}", self.repository, wanted.path, query.unwrap_or_default()));

@@ -88,8 +88,13 @@ impl Fetch {
         let (fetch, blob) = (self.clone(), descriptor.clone());
         let keep = move || {
             let mut partial = fetch.sink.begin(&blob)?;
-            partial.clear()?;
-            partial.append(&bytes)?;
+            let mut there = Vec::new();
+            partial.reread()?.take(DOCUMENT_BYTES_MAX).read_to_end(&mut there)?;
+            // What was kept of it, or another has fetched meanwhile, may be all of it.
+            if there != bytes {
+                partial.clear()?;
+                partial.append(&bytes)?;
+            }
             partial.finish(&blob.digest)
         };
         let kept = tokio::task::spawn_blocking(keep).await.map_err(|_| RemoteError::Stopped)?;

@@ -1,4 +1,4 @@
-//! The image store from outside: archives of every kind, attacks, crashes, mounts.
+//! The image store from outside: archives of every kind, attacks, crashes, mounts; registries elsewhere.
 
 // All of this is test code; clippy takes only the functions marked so for it.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
@@ -13,5 +13,6 @@ mod disk_full;
 mod model;
 mod mounting;
 mod preparing;
+mod remote;
 mod snapshot;
 mod unpacking;
