@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use node::supply::{Listed, Origin, Pruned};
+use node::supply::{Inventory, Listed, NodeState, Origin, Pruned};
 use serde::Serialize;
 
 use crate::control_socket::{Answer, Conversation, Request};
@@ -63,7 +63,7 @@ enum ImageCommand {
 #[serde(rename_all = "camelCase")]
 struct Shown {
     images: Vec<ShownImage>,
-    /// Whether there is a node, which unpacks images.
+    /// Whether there is a node that unpacks images, and answers.
     has_node: bool,
 }
 
@@ -78,13 +78,6 @@ struct ShownImage {
     /// RFC 3339.
     since: String,
     origin: Origin,
-}
-
-/// What the server tells.
-#[derive(Debug)]
-struct Images {
-    images: Vec<Listed>,
-    has_node: bool,
 }
 
 /// Lists images.
@@ -119,14 +112,14 @@ pub(crate) fn change(args: &ImageArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn ask(place: &Place) -> Result<Images> {
+fn ask(place: &Place) -> Result<Inventory> {
     let running = running(place)?;
     let mut conversation = Conversation::ask(&running.dir, Request::Images)?;
     let mut images = Vec::new();
     loop {
         match conversation.next()? {
             Answer::Image(image) => images.push(*image),
-            Answer::Listed { has_node } => return Ok(Images { images, has_node }),
+            Answer::Listed { node } => return Ok(Inventory { images, node }),
             _ => bail!("the server answered something else"),
         }
     }
@@ -151,7 +144,7 @@ fn remove(references: &[String], place: &Place) -> Result<()> {
     Ok(())
 }
 
-fn shown(images: &Images) -> Shown {
+fn shown(images: &Inventory) -> Shown {
     let image = |image: &Listed| {
         let Listed { reference, manifest, platform, blob_bytes, unpacked_bytes, since, origin } = image;
         ShownImage {
@@ -164,11 +157,11 @@ fn shown(images: &Images) -> Shown {
             origin: *origin,
         }
     };
-    Shown { images: images.images.iter().map(image).collect(), has_node: images.has_node }
+    Shown { images: images.images.iter().map(image).collect(), has_node: images.node == NodeState::Answers }
 }
 
 /// The lines for a person.
-fn table(images: &Images) -> Vec<String> {
+fn table(images: &Inventory) -> Vec<String> {
     let mut lines = Vec::new();
     if images.images.is_empty() {
         lines.push(
@@ -179,8 +172,12 @@ fn table(images: &Images) -> Vec<String> {
         let rows: Vec<_> = std::iter::once(head).chain(images.images.iter().map(row)).collect();
         lines.extend(aligned(&rows));
     }
-    if !images.has_node {
-        lines.push("nothing is unpacked: without root Pilvi has no node that could do it".to_owned());
+    match &images.node {
+        NodeState::Answers => {}
+        NodeState::Away { reason } => lines.push(format!("the node does not tell what is unpacked: {reason}")),
+        NodeState::Absent => {
+            lines.push("nothing is unpacked: without root Pilvi has no node that could do it".to_owned());
+        }
     }
     lines
 }
@@ -246,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_person_reads_a_table() {
-        let images = Images {
+        let images = Inventory {
             images: vec![listed("busybox", Some(4_500_000)), listed("far.example/a:v1", None)],
-            has_node: true,
+            node: NodeState::Answers,
         };
         assert_eq!(
             table(&images),
@@ -262,13 +259,16 @@ mod tests {
 
     #[test]
     fn that_there_is_nothing_or_no_node_is_said() {
-        let lines = table(&Images { images: Vec::new(), has_node: false });
+        let lines = table(&Inventory { images: Vec::new(), node: NodeState::Absent });
         assert!(lines[0].contains("no images yet") && lines[1].contains("without root"), "{lines:?}");
+        let node = NodeState::Away { reason: "it is being started".to_owned() };
+        let lines = table(&Inventory { images: vec![listed("busybox", None)], node });
+        assert!(lines[2].ends_with("what is unpacked: it is being started"), "{lines:?}");
     }
 
     #[test]
     fn a_program_reads_what_every_image_is() {
-        let images = Images { images: vec![listed("busybox", None)], has_node: true };
+        let images = Inventory { images: vec![listed("busybox", None)], node: NodeState::Answers };
         let json = serde_json::to_value(shown(&images)).unwrap();
         assert_eq!(json["hasNode"], true);
         assert_eq!(json["images"][0]["reference"], "docker.io/library/busybox:latest");

@@ -136,10 +136,11 @@ impl Commands for ImageCommands {
 
 impl ImageCommands {
     async fn images(&self, teller: &Teller) -> Result<Answer, String> {
-        for image in self.0.images().await.map_err(|error| chain(&error))? {
+        let inventory = self.0.images().await.map_err(|error| chain(&error))?;
+        for image in inventory.images {
             teller.tell(Answer::Image(Box::new(image))).await;
         }
-        Ok(Answer::Listed { has_node: self.0.has_node() })
+        Ok(Answer::Listed { node: inventory.node })
     }
 
     async fn pull(&self, pull: Pull, teller: &Teller) -> Result<Answer, String> {

@@ -2,7 +2,7 @@
 //! which is the answer. A command that hangs up wants no answer any more.
 
 use images::{Platform, Reference};
-use node::supply::{Listed, Progress, Pruned, Pulled};
+use node::supply::{Listed, NodeState, Progress, Pruned, Pulled};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Secret;
@@ -81,7 +81,7 @@ pub(crate) enum Answer {
     /// All images have been told of.
     Listed {
         /// Whether there is a node that unpacks images.
-        has_node: bool,
+        node: NodeState,
     },
     /// How far a pull has come.
     Progress(Progress),

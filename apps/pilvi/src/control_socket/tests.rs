@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use node::supply::Progress;
+use node::supply::{NodeState, Progress};
 use tokio::sync::Notify;
 
 use super::*;
@@ -43,7 +43,7 @@ impl Commands for Fake {
                     for bytes_done in 0..200 {
                         teller.tell(Answer::Progress(Progress { bytes_done, ..Progress::default() })).await;
                     }
-                    Answer::Listed { has_node: true }
+                    Answer::Listed { node: NodeState::Answers }
                 }
             }
         })
@@ -102,7 +102,7 @@ async fn what_is_told_comes_in_order_and_the_answer_last() {
     });
     let (told, answer) = told.await;
     assert_eq!(told, (0..200).collect::<Vec<_>>());
-    assert_eq!(answer, Answer::Listed { has_node: true });
+    assert_eq!(answer, Answer::Listed { node: NodeState::Answers });
 }
 
 #[tokio::test(flavor = "multi_thread")]

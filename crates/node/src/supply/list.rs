@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use images::Reference;
 
-use super::{Listed, Origin, Supply, SupplyError, record};
+use super::{Inventory, Listed, NodeState, Origin, Supply, SupplyError, chain, record};
 
 impl Supply {
-    /// All images that have a name here, in the order of the names: what was pulled, and what the node has ready.
+    /// All images that have a name here, in the order of the names: what was pulled, and what the node has ready. While the
+    /// node does not answer, what was pulled.
     ///
     /// # Errors
-    /// When the state cannot be read or the node does not answer.
-    pub async fn images(&self) -> Result<Vec<Listed>, SupplyError> {
+    /// When the state cannot be read.
+    pub async fn images(&self) -> Result<Inventory, SupplyError> {
         let parts = &self.means.parts;
         let mut images: BTreeMap<Reference, Listed> = BTreeMap::new();
         for image in record::all(&parts.store).await? {
@@ -27,9 +28,12 @@ impl Supply {
             };
             images.insert(image.reference, listed);
         }
-        let ready = match &parts.node {
-            Some(node) => node.images().await?,
-            None => Vec::new(),
+        let (ready, node) = match &parts.node {
+            None => (Vec::new(), NodeState::Absent),
+            Some(node) => match node.images().await {
+                Ok(ready) => (ready, NodeState::Answers),
+                Err(error) => (Vec::new(), NodeState::Away { reason: chain(&error) }),
+            },
         };
         for image in ready {
             let unpacked_bytes = image.ready.then_some(image.unpacked_bytes);
@@ -51,6 +55,6 @@ impl Supply {
                 }
             }
         }
-        Ok(images.into_values().collect())
+        Ok(Inventory { images: images.into_values().collect(), node })
     }
 }

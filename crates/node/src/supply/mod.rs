@@ -29,7 +29,7 @@ use store::Store;
 use tokio::sync::watch;
 
 pub use error::{SupplyError, chain};
-pub use order::{Listed, Local, Order, Origin, Phase, Prepared, Progress, Pruned, Pulled};
+pub use order::{Inventory, Listed, Local, NodeState, Order, Origin, Phase, Prepared, Progress, Pruned, Pulled};
 pub use ports::{BoxFuture, LocalRegistry, Unpacker, Upstream, Wanted};
 pub use prune::Prune;
 pub use record::PulledImage;
@@ -97,11 +97,6 @@ impl Supply {
             let outcome = means.pull(&wanted, progress).await;
             outcome.map_err(Arc::new)
         }))
-    }
-
-    /// Whether there is somebody who unpacks.
-    pub fn has_node(&self) -> bool {
-        self.means.parts.node.is_some()
     }
 }
 

@@ -86,6 +86,30 @@ pub struct Prepared {
     pub unpacked_bytes: u64,
 }
 
+/// Which images there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// In the order of their names.
+    pub images: Vec<Listed>,
+    /// Whether the node could say which of them it has ready.
+    pub node: NodeState,
+}
+
+/// Whether there is somebody who unpacks images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeState {
+    /// There is, and it answers.
+    Answers,
+    /// There is, and it does not answer.
+    Away {
+        /// Why, for a person.
+        reason: String,
+    },
+    /// There is nobody: that takes root.
+    Absent,
+}
+
 /// An image that is named here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

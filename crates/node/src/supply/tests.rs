@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base::{Clock, Timestamp};
 use images::remote::{Arrival, Credentials, Fetched, RemoteError, Sink};
@@ -88,6 +88,7 @@ struct Names {
     images: Mutex<BTreeMap<Reference, Digest>>,
     prunes: AtomicUsize,
     refuses: bool,
+    is_away: AtomicBool,
 }
 
 impl Unpacker for Names {
@@ -117,6 +118,9 @@ impl Unpacker for Names {
     }
 
     fn images(&self) -> BoxFuture<'_, Result<Vec<ImageInfo>, NodeError>> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(NodeError::Lost) });
+        }
         let info = |(reference, manifest): (&Reference, &Digest)| ImageInfo {
             reference: reference.clone(),
             manifest: *manifest,
@@ -200,6 +204,12 @@ fn bed_with(node: Option<Names>) -> Bed {
     Bed { _directory: directory, store, blobs, here, elsewhere, node, supply }
 }
 
+impl Bed {
+    async fn images(&self) -> Vec<Listed> {
+        self.supply.images().await.unwrap().images
+    }
+}
+
 fn bed() -> Bed {
     bed_with(Some(Names::default()))
 }
@@ -222,7 +232,7 @@ async fn an_image_from_elsewhere_is_downloaded_recorded_and_unpacked() {
     assert_eq!(pulling.progress().borrow().phase, Phase::Unpacking);
     let needed = bed.store.referenced_blobs().await.unwrap();
     assert_eq!(needed.len(), 3, "manifest, configuration and layer are all named by its record");
-    let images = bed.supply.images().await.unwrap();
+    let images = bed.images().await;
     assert_eq!(names(&images), ["far.example/app:latest"]);
     assert_eq!((images[0].origin, images[0].blob_bytes, images[0].unpacked_bytes), (Origin::Pulled, 3000, Some(7)));
     let again = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
@@ -242,7 +252,7 @@ async fn an_image_of_the_registry_here_moves_no_byte() {
     assert_eq!((pulled.downloaded_bytes, bed.elsewhere.fetches.load(Ordering::SeqCst)), (0, 0));
     let missing = bed.supply.pull(order("here.example/other")).outcome().await.unwrap_err();
     assert!(matches!(*missing, SupplyError::Missing { .. }), "{missing}");
-    let images = bed.supply.images().await.unwrap();
+    let images = bed.images().await;
     assert_eq!((images.len(), images[0].origin), (1, Origin::Registry));
 }
 
@@ -251,12 +261,23 @@ async fn without_a_node_images_are_kept_and_what_is_no_image_is_told() {
     let bed = bed_with(None);
     let pulled = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
     assert_eq!(pulled.prepared, None);
-    assert_eq!(bed.supply.images().await.unwrap()[0].unpacked_bytes, None);
+    assert_eq!(bed.images().await[0].unpacked_bytes, None);
     let artifact = described(MANIFEST, b"{}");
     bed.blobs.put(b"{}").unwrap();
     bed.here.0.lock().unwrap().insert("artifact".to_owned(), artifact);
     let refused = bed.supply.pull(order("here.example/artifact")).outcome().await.unwrap_err();
     assert!(matches!(*refused, SupplyError::Image { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn while_the_node_does_not_answer_what_was_pulled_is_listed_all_the_same() {
+    let bed = bed();
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    assert_eq!(bed.supply.images().await.unwrap().node, NodeState::Answers);
+    bed.node.is_away.store(true, Ordering::SeqCst);
+    let inventory = bed.supply.images().await.unwrap();
+    assert_eq!((inventory.images.len(), inventory.images[0].unpacked_bytes), (1, None));
+    assert!(matches!(inventory.node, NodeState::Away { .. }));
 }
 
 #[tokio::test]
@@ -280,7 +301,7 @@ async fn a_pull_that_nobody_waits_for_any_more_ends() {
     let mut progress = pulling.progress();
     drop(pulling);
     while progress.changed().await.is_ok() {}
-    assert!(bed.supply.images().await.unwrap().is_empty());
+    assert!(bed.images().await.is_empty());
     bed.elsewhere.gate.add_permits(1);
     assert!(bed.supply.pull(order("far.example/app")).outcome().await.is_ok());
 }
@@ -294,7 +315,7 @@ async fn a_tag_that_moved_keeps_only_what_it_means_now() {
     bed.elsewhere.images.lock().unwrap().insert("far.example/app:latest".to_owned(), moved);
     let pulled = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
     assert_eq!(pulled.root, root);
-    assert_eq!(bed.supply.images().await.unwrap().len(), 1);
+    assert_eq!(bed.images().await.len(), 1);
     assert_eq!(bed.store.referenced_blobs().await.unwrap().len(), 3);
 }
 
@@ -303,11 +324,11 @@ async fn an_image_that_cannot_be_unpacked_is_listed_until_it_is_removed() {
     let bed = bed_with(Some(Names { refuses: true, ..Names::default() }));
     let failed = bed.supply.pull(order("far.example/app")).outcome().await.unwrap_err();
     assert_eq!(chain(&*failed), "far.example/app:latest is here and was not unpacked: a bomb");
-    let images = bed.supply.images().await.unwrap();
+    let images = bed.images().await;
     assert_eq!((images.len(), images[0].unpacked_bytes), (1, None));
     assert!(bed.supply.remove(&images[0].reference).await.unwrap());
     assert!(!bed.supply.remove(&images[0].reference).await.unwrap());
-    assert!(bed.supply.images().await.unwrap().is_empty());
+    assert!(bed.images().await.is_empty());
 }
 
 #[tokio::test]
@@ -326,12 +347,12 @@ async fn what_is_pruned_is_what_nothing_needs_and_on_demand_what_was_pulled() {
     let pruned = bed.supply.prune(Prune::Unneeded).await.unwrap();
     assert_eq!((pruned.images, pruned.layers, pruned.layer_bytes), (1, 1, 10));
     assert_eq!(pruned.blobs, 3, "the blobs of the local image have no record in this test");
-    let images = bed.supply.images().await.unwrap();
+    let images = bed.images().await;
     assert_eq!(names(&images), ["far.example/app:latest", "here.example/kept:latest"]);
     let pruned = bed.supply.prune(Prune::Pulled).await.unwrap();
     assert_eq!((pruned.images, pruned.blobs), (1, 3));
     assert!(pruned.blob_bytes > 3000 && pruned.young_bytes == 0);
-    assert_eq!(names(&bed.supply.images().await.unwrap()), ["here.example/kept:latest"]);
+    assert_eq!(names(&bed.images().await), ["here.example/kept:latest"]);
 }
 
 #[tokio::test]
