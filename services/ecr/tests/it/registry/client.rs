@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use ecr::registry::Registry;
@@ -9,10 +10,11 @@ use ecr::token::Bearer;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use platform::identity::Identities;
 use platform::ports::{PolicyDirectory, RoleDirectory, RoleView, UserDirectory};
-use platform::{Admission, BoxFuture};
+use platform::{Admission, BoxFuture, Gateway};
 use store::StoreError;
-use wire::serve::RequestBody;
+use tokio::net::TcpListener;
 use wire::serve::raw::{RawBody, RawRequest, Routes};
+use wire::serve::{RequestBody, ServeLimits, Server, Tls};
 
 use super::*;
 
@@ -66,6 +68,7 @@ pub(super) struct Client {
     /// The same caller at the API.
     pub(super) api: Caller,
     registry: Arc<Registry>,
+    admission: Admission,
     directory: Arc<Directory>,
     /// The `Authorization` header.
     pub(super) authorization: Option<String>,
@@ -97,8 +100,8 @@ impl Client {
             denials: Arc::default(),
             is_secure: false,
         };
-        let registry = Arc::new(Registry::new(api.ecr.clone(), admission));
-        Self { api, registry, directory, authorization: None, host: HOST.to_owned() }.logged_in()
+        let registry = Arc::new(Registry::new(api.ecr.clone(), admission.clone()));
+        Self { api, registry, admission, directory, authorization: None, host: HOST.to_owned() }.logged_in()
     }
 
     /// The same with a fresh token.
@@ -166,6 +169,19 @@ impl Client {
         let body = bytes_of(answer.body);
         assert!(method != "HEAD" || body.is_empty(), "an answer to HEAD has no body");
         Answer { status: answer.status.as_u16(), headers: answer.headers, body }
+    }
+
+    /// Answers connections, until the test ends.
+    pub(super) async fn serve(&self) -> SocketAddr {
+        let services: Vec<Arc<dyn Service>> = vec![Arc::new(self.api.ecr.clone())];
+        let gateway = Gateway::new(self.api.ecr.platform.clone(), self.admission.clone(), services);
+        let (internal, observer) = (Arc::new(|_: &_| None), Arc::new(|_: &_| ()));
+        let server = Server::new(Arc::new(gateway), ServeLimits::default(), internal, observer);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Arc::new(server.with_routes(self.registry.clone()));
+        tokio::spawn(wire::serve::serve(server, listener, Tls::Off, std::future::pending()));
+        address
     }
 
     /// Whether the registry takes a request, told from its head.
