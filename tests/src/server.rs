@@ -1,7 +1,7 @@
 //! `pilvi up` as a child process.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,6 +30,8 @@ pub struct Options {
     pub configuration: String,
     /// More arguments for `pilvi up`.
     pub arguments: Vec<String>,
+    /// Whether it listens where it did before when it is started again.
+    pub keeps_address: bool,
 }
 
 /// What `pilvi env` prints.
@@ -95,7 +97,7 @@ impl Server {
             return Shared(server);
         }
         let configuration = "[limits]\nmax_body_bytes = 131072\n".to_owned();
-        let server = Arc::new(Self::start(Options { configuration, arguments: Vec::new() }));
+        let server = Arc::new(Self::start(Options { configuration, ..Options::default() }));
         *shared = Arc::downgrade(&server);
         Shared(server)
     }
@@ -109,7 +111,7 @@ impl Server {
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the folder is writable");
         let mut up = without_settings(&place::pilvi());
         up.arg("up").arg("--data-dir").arg(&self.data).arg("--config").arg(configuration);
-        up.args(["--listen", "127.0.0.1:0"]).args(&self.options.arguments);
+        up.args(["--listen", &self.to_listen_on()]).args(&self.options.arguments);
         // Nothing of a test stays on the machine: what the node unpacks goes with the folder.
         up.env("PILVI_NODE_DIR", self.node_dir());
         up.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be had twice")).stderr(log);
@@ -117,6 +119,16 @@ impl Server {
         self.wait_until_ready(None);
         let environment = self.command(&["env", "--format", "json"]).json();
         self.environment = serde_json::from_value(environment).expect("`pilvi env` prints the variables");
+    }
+
+    fn to_listen_on(&self) -> String {
+        if !self.options.keeps_address {
+            return "127.0.0.1:0".to_owned();
+        }
+        match self.endpoint().split_once("://") {
+            Some((_, authority)) => authority.to_owned(),
+            None => format!("127.0.0.1:{}", port_of_its_own()),
+        }
     }
 
     /// Waits until a server answers, one whose process is not `but`.
@@ -195,11 +207,28 @@ impl Server {
     /// `pilvi up` has made another.
     #[track_caller]
     pub fn kill_server_after(&mut self, meanwhile: impl FnOnce(&Self)) {
-        let server = self.server_pid();
-        kill_process(server, Signal::STOP).expect("the server is a child's child");
+        let server = self.stop_server();
         meanwhile(self);
         kill_process(server, Signal::KILL).expect("the server is a child's child");
         self.wait_until_ready(Some(server));
+    }
+
+    /// Stops the process that answers requests, does something while it stands still, kills everything and starts it anew.
+    #[track_caller]
+    pub fn kill_after(&mut self, meanwhile: impl FnOnce(&Self)) {
+        let server = self.stop_server();
+        meanwhile(self);
+        kill(&mut self.up.take().expect("it runs"));
+        wait_for_the_end_of(server);
+        self.up();
+    }
+
+    /// The server, as it stands still.
+    #[track_caller]
+    fn stop_server(&self) -> Pid {
+        let server = self.server_pid();
+        kill_process(server, Signal::STOP).expect("the server is a child's child");
+        server
     }
 
     #[track_caller]
@@ -324,6 +353,16 @@ pub(crate) fn without_settings(program: &Path) -> Command {
     command
 }
 
+/// A port that nobody uses and that no connection is given as its own end: a client that asks again and again while the
+/// server is down would else be connected to itself at last, and keep the port.
+fn port_of_its_own() -> u16 {
+    const PORTS: std::ops::Range<u16> = 20_000..32_000;
+    let first = PORTS.start + (std::process::id() % u32::from(PORTS.end - PORTS.start)) as u16;
+    let free =
+        (first..PORTS.end).chain(PORTS.start..first).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.expect("a port is free")
+}
+
 fn server_pid(status: &Value) -> Option<Pid> {
     Pid::from_raw(i32::try_from(status.pointer("/server/pid")?.as_i64()?).ok()?)
 }
@@ -335,12 +374,16 @@ fn kill(child: &mut Child) {
 
 #[track_caller]
 fn wait_for_the_end_of(pid: Pid) {
-    let path = PathBuf::from(format!("/proc/{pid}/stat"));
-    let ended = program::until(STOP_LIMIT, || {
-        // A zombie only waits to be reaped.
-        let stat = fs::read_to_string(&path).unwrap_or_default();
-        let runs = stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'));
-        (!runs).then_some(())
-    });
+    let ended = program::until(STOP_LIMIT, || (!has_running_thread(pid)).then_some(()));
     assert!(ended.is_some(), "process {pid} has outlived `pilvi up`");
+}
+
+/// Whether any of its threads runs: the first may be gone while others still close its files.
+fn has_running_thread(pid: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.into_iter().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // A zombie only waits to be reaped.
+        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    })
 }

@@ -231,7 +231,7 @@ fn get_request_to_manifest_url_digest_should_yield_200() {
 fn a_manifest_whose_blobs_are_not_there_is_refused() {
     let mut suite = Suite::new();
     let refusal = suite.shop.registry.put_manifest(NAME, "one", &Image::small("one").manifest).refusal();
-    assert_eq!((refusal.status, refusal.code.as_str()), (404, "MANIFEST_BLOB_UNKNOWN"), "{refusal:?}");
+    assert_eq!((refusal.status, refusal.code.as_str()), (400, "MANIFEST_BLOB_UNKNOWN"), "{refusal:?}");
 }
 
 #[test]
