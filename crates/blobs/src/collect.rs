@@ -59,6 +59,12 @@ impl Blobs {
                 Err(error) => return Err(BlobError::os("locking blobs for collection")(error)),
             }
         }
+        let lock = Hold(self.lock_file()?);
+        match retry_on_interrupt(|| rustix::fs::flock(&lock.0, FlockOperation::NonBlockingLockExclusive)) {
+            Ok(()) => self.collect_aliases()?,
+            Err(Errno::WOULDBLOCK) => return Ok(Collected { held_off: true, ..collected }),
+            Err(error) => return Err(BlobError::os("locking blobs for collection")(error)),
+        }
         Ok(collected)
     }
 }

@@ -31,6 +31,9 @@ pub enum BlobError {
         /// The blob.
         digest: Digest,
     },
+    /// What has a blob's name is no file.
+    #[error("what has the name of a blob is no file")]
+    NoFile,
     /// The operating system refused.
     #[error("{doing} failed")]
     Io {

@@ -7,16 +7,18 @@
 //!   before it returns, nobody sees it. A crash leaves a temporary file at most, which the next opening clears away.
 //! - [`Blobs::adopt`] makes a file a blob that somebody has written and hashed already, without copying it.
 //! - [`Blobs::open`] and [`Blobs::size`] find a blob again.
+//! - [`Blobs::alias`] lets one be found by its SHA-512, too.
 //! - [`Reader`] finds them for another, more privileged user, who trusts nothing in the directory.
 //! - [`Blobs::collect`] removes what is neither referenced nor new; [`Blobs::hold`] keeps it from doing so, from other
 //!   processes too.
 //!
 //! Calls block on the disk: from asynchronous code they belong on a blocking thread.
 //!
-//! On disk, `sha256/<2 digits>/<64 digits>` are blobs, `tmp/` what is being written, `lock` what holds collection off.
+//! On disk, `sha256/<2 digits>/<64 digits>` are blobs, `sha512/` other names that some of them have, `tmp/` what is being written, `lock` what holds collection off.
 //! Every path is opened beneath the root's descriptor and through no symbolic link.
 
 mod adopt;
+mod alias;
 mod collect;
 mod digest;
 mod error;
@@ -26,6 +28,7 @@ mod reader;
 mod root;
 mod write;
 
+pub use alias::LongDigest;
 pub use collect::{Collected, Hold};
 pub use digest::{Digest, InvalidDigest};
 pub use error::BlobError;

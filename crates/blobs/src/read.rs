@@ -49,7 +49,7 @@ impl Blobs {
     /// Opens a blob; none if it is not there.
     pub fn open(&self, digest: &Digest) -> Result<Option<Blob>, BlobError> {
         match open_beneath(self.root(), &path_of(digest), OFlags::RDONLY, Mode::empty()) {
-            Ok(file) => of_file(file, digest).map(Some),
+            Ok(file) => of_file(file).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(BlobError::os("opening a blob")(error)),
         }
@@ -110,10 +110,10 @@ impl Blobs {
 }
 
 /// A blob whose file has been opened.
-pub(crate) fn of_file(file: OwnedFd, digest: &Digest) -> Result<Blob, BlobError> {
+pub(crate) fn of_file(file: OwnedFd) -> Result<Blob, BlobError> {
     let stat = rustix::fs::fstat(&file).map_err(BlobError::os("opening a blob"))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(BlobError::Damaged { digest: *digest });
+        return Err(BlobError::NoFile);
     }
     Ok(Blob { file: file.into(), size: u64::try_from(stat.st_size).unwrap_or_default() })
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::read::{Blob, of_file};
 use crate::root::path_of;
-use crate::{BlobError, Digest};
+use crate::{BlobError, Digest, LongDigest};
 
 /// A directory of blobs that somebody else writes, for reading alone; cheap to clone.
 ///
@@ -37,17 +37,29 @@ impl Reader {
     /// Opens a blob; none if it is not there.
     ///
     /// # Errors
-    /// [`BlobError::Damaged`] if something else has its name, [`BlobError::Io`] if a link or a mount is on the way.
+    /// [`BlobError::NoFile`] if something else has its name, [`BlobError::Io`] if a link or a mount is on the way.
     pub fn open(&self, digest: &Digest) -> Result<Option<Blob>, BlobError> {
+        self.open_path(&path_of(digest))
+    }
+
+    /// Opens a blob by its SHA-512; none if it is not there, or was not given it ([`Blobs::alias`](crate::Blobs::alias)).
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_long(&self, long: &LongDigest) -> Result<Option<Blob>, BlobError> {
+        self.open_path(&long.path())
+    }
+
+    fn open_path(&self, path: &str) -> Result<Option<Blob>, BlobError> {
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
         // A pipe would be waited for, and a terminal become ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        match rustix::fs::openat2(self.0.as_fd(), path_of(digest), flags, Mode::empty(), resolve) {
-            Ok(file) => of_file(file, digest).map(Some),
+        match rustix::fs::openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve) {
+            Ok(file) => of_file(file).map(Some),
             Err(Errno::NOENT) => Ok(None),
             // A socket.
-            Err(Errno::NXIO) => Err(BlobError::Damaged { digest: *digest }),
+            Err(Errno::NXIO) => Err(BlobError::NoFile),
             Err(error) => Err(BlobError::os("opening a blob to read")(error)),
         }
     }

@@ -154,7 +154,7 @@ pub(crate) fn open_beneath(directory: BorrowedFd<'_>, path: &str, flags: OFlags,
 }
 
 /// Opens a directory, which is made if it is not there.
-fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, BlobError> {
+pub(crate) fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, BlobError> {
     let doing = "making a directory for blobs";
     match rustix::fs::mkdirat(parent, name, DIRECTORY_MODE) {
         Ok(()) | Err(Errno::EXIST) => {}

@@ -77,6 +77,14 @@ impl Digest {
         }
     }
 
+    /// The other name that a blob of this SHA-512 may have; none for a SHA-256.
+    pub fn long_blob(&self) -> Option<blobs::LongDigest> {
+        match self.0 {
+            Hash::Sha256(_) => None,
+            Hash::Sha512(bytes) => Some(blobs::LongDigest::from_bytes(bytes)),
+        }
+    }
+
     /// The digest of these digits.
     pub(crate) fn from_hex(algorithm: Algorithm, digits: &str) -> Result<Self, InvalidDigest> {
         if !digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {

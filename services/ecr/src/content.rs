@@ -17,6 +17,8 @@ use std::sync::Arc;
 use blobs::{Blob, BlobError, Blobs, Digest};
 use bytes::Bytes;
 
+use crate::digest::ContentDigest;
+
 pub use session::{Published, Session, UPLOAD_BYTES_MAX};
 
 use session::Sessions;
@@ -40,7 +42,7 @@ pub enum ContentError {
     #[error("the content is {found}")]
     Mismatch {
         /// Its digest.
-        found: crate::digest::ContentDigest,
+        found: ContentDigest,
     },
     /// The upload is larger than any may be.
     #[error("the content is larger than {UPLOAD_BYTES_MAX} bytes")]
@@ -93,6 +95,16 @@ impl Content {
     pub async fn put(&self, bytes: Vec<u8>) -> Result<Digest, ContentError> {
         let blobs = self.blobs.clone();
         blocking(move || Ok(blobs.put(&bytes)?)).await
+    }
+
+    /// Lets a blob be found by the digest that its clients know it by, if that is not its own.
+    ///
+    /// # Errors
+    /// [`ContentError`]
+    pub async fn name(&self, digest: Digest, known_as: &ContentDigest) -> Result<(), ContentError> {
+        let Some(long) = known_as.long() else { return Ok(()) };
+        let blobs = self.blobs.clone();
+        blocking(move || Ok(blobs.alias(&digest, &long).map(drop)?)).await
     }
 
     /// Opens a blob; none if it is not there.

@@ -1,6 +1,7 @@
 //! What content is named by: OCI digests, SHA-256 or SHA-512.
 //!
-//! Files are kept by their SHA-256 ([`blobs::Digest`]); a repository refers to them by the digest that the client chose.
+//! Files are kept by their SHA-256 ([`blobs::Digest`]); a repository refers to them by the digest that the client chose. If
+//! that is a SHA-512 the file gets it as another name, by which whoever unpacks images finds it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -50,6 +51,13 @@ impl ContentDigest {
     /// What it was made with.
     pub fn algorithm(&self) -> Algorithm {
         if self.0.starts_with("sha512:") { Algorithm::Sha512 } else { Algorithm::Sha256 }
+    }
+
+    /// The other name that a file of this SHA-512 gets; none for a SHA-256.
+    pub fn long(&self) -> Option<blobs::LongDigest> {
+        let mut bytes = [0; 64];
+        hex::decode_to_slice(self.0.strip_prefix("sha512:")?, &mut bytes).ok()?;
+        Some(blobs::LongDigest::from_bytes(bytes))
     }
 
     /// The text.

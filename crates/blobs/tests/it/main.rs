@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
 
 mod adopting;
+mod aliases;
 mod collection;
 mod crash;
 mod foreign;

@@ -58,6 +58,7 @@ pub async fn push(ecr: &Ecr, name: &RepositoryName, push: Push, now: Timestamp) 
     // Asked first, so that nobody without a repository has anything written.
     repository::find(&ecr.platform.store, name.clone()).await?;
     let content = ecr.content.put(bytes).await?;
+    ecr.content.name(content, &found).await?;
     let image = Image { digest: found, parsed, content, size, tags, now };
     let mut attempts = Attempts::new();
     loop {

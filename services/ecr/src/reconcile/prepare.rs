@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use store::{Message, QueueCount, StoreError, Tx, Versioned};
 use tokio::task::JoinSet;
 
+use crate::digest::ContentDigest;
 use crate::image::manifest::is_configuration_of_image;
 use crate::image::{self, Kind, Manifest};
+use crate::layer;
 use crate::names::RepositoryName;
 use crate::repository::{self, Found};
 use crate::{Ecr, Error};
@@ -57,7 +59,7 @@ pub(crate) fn changed(tx: &mut Tx, repository: &RepositoryName, tag: &str) {
 /// What is to become of a name.
 #[derive(Debug)]
 enum Wanted {
-    Prepared(Box<Versioned<Manifest>>),
+    Prepared(Box<Versioned<Manifest>>, Box<Found>),
     Forgotten,
 }
 
@@ -155,7 +157,8 @@ async fn attempt(ecr: &Ecr, preparer: &dyn ImagePreparer, body: &[u8]) -> Result
     let work = async {
         match wanted(ecr, repository, &tag).await? {
             Wanted::Forgotten => Ok::<_, Error>(preparer.forget(&reference).await),
-            Wanted::Prepared(manifest) => {
+            Wanted::Prepared(manifest, repository) => {
+                name_blobs(ecr, &repository, &manifest).await?;
                 let image = PreparedReference {
                     reference: &reference,
                     digest: manifest.name(),
@@ -189,7 +192,9 @@ async fn wanted(ecr: &Ecr, name: RepositoryName, tag: &str) -> Result<Wanted, Er
     let Some(tag) = image::tag(store, &repository, tag).await? else { return Ok(Wanted::Forgotten) };
     let manifest = image::manifest(store, &repository, &tag.digest).await?;
     match manifest.filter(|manifest| !manifest.storage.is_archived) {
-        Some(manifest) if can_run(ecr, &repository, &manifest).await? => Ok(Wanted::Prepared(Box::new(manifest))),
+        Some(manifest) if can_run(ecr, &repository, &manifest).await? => {
+            Ok(Wanted::Prepared(Box::new(manifest), Box::new(repository)))
+        }
         _ => Ok(Wanted::Forgotten),
     }
 }
@@ -197,14 +202,39 @@ async fn wanted(ecr: &Ecr, name: RepositoryName, tag: &str) -> Result<Wanted, Er
 /// Whether an image can be run, or one of those that an index has.
 async fn can_run(ecr: &Ecr, repository: &Found, manifest: &Manifest) -> Result<bool, Error> {
     let is_image = |manifest: &Manifest| manifest.artifact_type.as_deref().is_some_and(is_configuration_of_image);
-    let children = match &manifest.kind {
-        Kind::Image { .. } => return Ok(is_image(manifest)),
-        Kind::Index { children } => children,
-    };
+    match &manifest.kind {
+        Kind::Image { .. } => Ok(is_image(manifest)),
+        Kind::Index { .. } => Ok(children(ecr, repository, manifest).await?.iter().any(|child| is_image(child))),
+    }
+}
+
+/// The images of an index.
+async fn children(ecr: &Ecr, repository: &Found, index: &Manifest) -> Result<Vec<Versioned<Manifest>>, Error> {
+    let children = index.kind.children();
     let ids: Vec<[&str; 2]> = children.iter().map(|child| [repository.id(), child.as_str()]).collect();
     let ids: Vec<&[&str]> = ids.iter().map(<[&str; 2]>::as_slice).collect();
-    let found: Vec<Option<Versioned<Manifest>>> = ecr.platform.store.read_many(&repository.record.scope, &ids).await?;
-    Ok(found.iter().flatten().any(|child| is_image(child)))
+    let found = ecr.platform.store.read_many(&repository.record.scope, &ids).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Makes sure that an image's blobs are found by the digests that it names them by: files that came from a backup have
+/// their own alone.
+async fn name_blobs(ecr: &Ecr, repository: &Found, manifest: &Versioned<Manifest>) -> Result<(), Error> {
+    let mut images = children(ecr, repository, manifest).await?;
+    images.push(manifest.clone());
+    for image in images {
+        if let Ok(digest) = image.name().parse() {
+            ecr.content.name(image.content, &digest).await?;
+        }
+        let long = image.kind.blobs().iter().map(|blob| &blob.digest).filter(|digest| digest.long().is_some());
+        let long: Vec<ContentDigest> = long.cloned().collect();
+        for (digest, reference) in long.iter().zip(layer::read_many(&ecr.platform.store, repository, &long).await?) {
+            if let Some(reference) = reference {
+                ecr.content.name(reference.content, digest).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The reconciler, to be started once. Without a preparer it takes the names out of the queue and does nothing with them.

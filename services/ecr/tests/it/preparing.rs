@@ -162,3 +162,33 @@ async fn without_anybody_who_prepares_nothing_piles_up() {
     let first = caller.reconcile(prepare::reconciler(&caller.ecr, None)).await;
     assert_eq!((first.changes, first.due), (2, None));
 }
+
+#[tokio::test]
+async fn blobs_that_are_known_by_their_sha512_are_found_by_it() {
+    let (caller, node) = (Caller::new(), Arc::new(Node::default()));
+    caller.repository("web").await;
+    let long = |bytes: &[u8]| ContentDigest::of(Algorithm::Sha512, bytes);
+    let config = b"{}";
+    let upload = caller.ok("InitiateLayerUpload", json!({"repositoryName": "web"})).await["uploadId"].clone();
+    let part = json!({"repositoryName": "web", "uploadId": upload, "partFirstByte": 0, "partLastByte": 1,
+                      "layerPartBlob": base64::engine::general_purpose::STANDARD.encode(config)});
+    caller.ok("UploadLayerPart", part).await;
+    let digest = long(config).to_string();
+    let complete = json!({"repositoryName": "web", "uploadId": upload, "layerDigests": [digest]});
+    caller.ok("CompleteLayerUpload", complete).await;
+    let manifest = manifest_of(&Layer { digest, size: config.len() }, &[]);
+    let image = long(manifest.as_bytes());
+    let put =
+        json!({"repositoryName": "web", "imageManifest": manifest, "imageTag": "v1", "imageDigest": image.as_str()});
+    caller.ok("PutImage", put).await;
+    let found = |digest: &ContentDigest| {
+        caller.ecr.content.blobs().open_long(&digest.long().unwrap()).unwrap().map(|blob| blob.size())
+    };
+    let sizes = (Some(config.len() as u64), Some(manifest.len() as u64));
+    assert_eq!((found(&long(config)), found(&image)), sizes);
+    // As after a restore.
+    std::fs::remove_dir_all(caller.directory.path().join("blobs/sha512")).unwrap();
+    assert_eq!(found(&image), None);
+    round(&caller, &node).await;
+    assert_eq!((found(&long(config)), found(&image)), sizes);
+}

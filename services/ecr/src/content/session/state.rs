@@ -95,6 +95,9 @@ impl State {
         // Before, since nobody knows how far it has come should it fail.
         self.is_blob = true;
         blobs.adopt(&self.file, &digest)?;
+        if let Some(long) = expected.long() {
+            blobs.alias(&digest, &long)?;
+        }
         Ok(digest)
     }
 
