@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use node::client::Node;
-use node::protocol::Status;
+use node::protocol::{Status, Usage};
 use serde::Serialize;
 
 use crate::records::NodeRecord;
@@ -27,7 +27,25 @@ pub(super) struct NodeStatus {
     reason: Option<String>,
     /// What it says; none if it does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<Status>,
+    answer: Option<Answer>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    pid: u32,
+    version: String,
+    started_at: String,
+    preparing: u32,
+    waiting: u32,
+    usage: Usage,
+}
+
+impl From<Status> for Answer {
+    fn from(status: Status) -> Self {
+        let Status { pid, program, started_at, preparing, waiting, usage } = status;
+        Self { pid, version: program, started_at: started_at.iso8601(), preparing, waiting, usage }
+    }
 }
 
 impl NodeStatus {
@@ -65,13 +83,14 @@ impl NodeStatus {
     }
 }
 
-fn answer_at(socket: PathBuf) -> Result<Status, String> {
+fn answer_at(socket: PathBuf) -> Result<Answer, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, Node::at(socket).status()).await });
-    asked.map_err(|_| format!("no word within {} s", PATIENCE.as_secs()))?.map_err(|error| error.to_string())
+    let answered = asked.map_err(|_| format!("no word within {} s", PATIENCE.as_secs()))?;
+    answered.map(Answer::from).map_err(|error| error.to_string())
 }
 
-fn work(status: &Status) -> String {
+fn work(status: &Answer) -> String {
     let usage = &status.usage;
     let now = match (status.preparing, status.waiting) {
         (0, _) => String::new(),
@@ -99,7 +118,7 @@ mod tests {
             directory: "/var/lib/pilvi-node/x".into(),
             restarts: 1,
             reason: None,
-            answer: Some(answer),
+            answer: Some(answer.into()),
         };
         let expected = "process 8, /var/lib/pilvi-node/x, restarted once: 3 images, 7 layers, 1.5 GiB, 1 being prepared \
                         and 2 waiting";

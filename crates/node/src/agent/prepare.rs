@@ -8,7 +8,10 @@ use tokio::sync::TryAcquireError;
 use super::background::aside;
 use super::progress::{Tracker, Unwanted};
 use super::{Agent, failure};
-use crate::protocol::{Failure, FailureKind, Prepare, PreparedImage, Progress};
+use crate::protocol::{Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PreparedImage, Progress};
+
+/// The longest name of a media type, in bytes (RFC 6838, section 4.2: 127 each for type and subtype).
+const MEDIA_TYPE_LENGTH_MAX: usize = 255;
 
 /// Sets its flag when it is dropped.
 struct UntilDropped(Unwanted);
@@ -26,6 +29,7 @@ impl Agent {
         wanted: Prepare,
         report: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<PreparedImage, Failure> {
+        check(&wanted)?;
         let queued = match Arc::clone(&self.0.queue).try_acquire_owned() {
             Ok(queued) => queued,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
@@ -72,5 +76,16 @@ impl Agent {
             // They are held.
             unpacked_bytes: store.bytes_of(prepared.layers()).unwrap_or_default(),
         })
+    }
+}
+
+/// What waits in the queue is small, and an image whose platform or kind has a longer name is none.
+fn check(wanted: &Prepare) -> Result<(), Failure> {
+    let platforms = [&wanted.platform, &wanted.root.platform].into_iter().flatten();
+    let parts = platforms.flat_map(|it| [Some(&it.os), Some(&it.architecture), it.variant.as_ref()]).flatten();
+    let is_long = parts.into_iter().any(|part| part.len() > PLATFORM_LENGTH_MAX);
+    match is_long || wanted.root.media_type.len() > MEDIA_TYPE_LENGTH_MAX {
+        true => Err(Failure::new(FailureKind::Refused, "the name of a platform or of a media type is too long")),
+        false => Ok(()),
     }
 }

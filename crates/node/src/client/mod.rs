@@ -13,10 +13,14 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::protocol::{
     Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PreparedImage, Progress, Request, Status, Usage,
 };
-use connection::{Connection, Lost, Unopened};
+use connection::{Connection, Unopened};
 
-/// Calls that go on at one time; further ones wait for their turn. The node takes so many on a connection.
-pub(crate) const CALLS_MAX: usize = 64;
+/// Calls that go on at one time and may take long; further ones wait for their turn.
+const LONG_CALLS_MAX: usize = 48;
+/// The same of those that are quickly answered, so that they need not wait for the others.
+const QUICK_CALLS_MAX: usize = 16;
+/// The node takes so many on a connection.
+pub(crate) const CALLS_MAX: usize = LONG_CALLS_MAX + QUICK_CALLS_MAX;
 /// How long a call waits for a node that is being started again.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// The first pause between two attempts to connect; each is twice as long as the one before.
@@ -89,7 +93,8 @@ pub struct Node(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     socket: PathBuf,
-    turns: Semaphore,
+    long: Semaphore,
+    quick: Semaphore,
     link: Mutex<Link>,
 }
 
@@ -103,8 +108,8 @@ struct Link {
 impl Node {
     /// The node at a socket. Nothing happens before the first call.
     pub fn at(socket: impl Into<PathBuf>) -> Self {
-        let (socket, turns, link) = (socket.into(), Semaphore::new(CALLS_MAX), Mutex::default());
-        Self(Arc::new(Inner { socket, turns, link }))
+        let (long, quick) = (Semaphore::new(LONG_CALLS_MAX), Semaphore::new(QUICK_CALLS_MAX));
+        Self(Arc::new(Inner { socket: socket.into(), long, quick, link: Mutex::default() }))
     }
 
     /// Its socket.
@@ -122,7 +127,7 @@ impl Node {
         image: &Prepare,
         mut on_progress: impl FnMut(&Progress) + Send,
     ) -> Result<PreparedImage, NodeError> {
-        match self.call(&Request::Prepare(image.clone()), &mut on_progress).await? {
+        match self.long(&Request::Prepare(image.clone()), &mut on_progress).await? {
             Answer::Prepared(prepared) => Ok(prepared),
             _ => Err(NodeError::Confused),
         }
@@ -165,7 +170,7 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub async fn prune(&self) -> Result<Collected, NodeError> {
-        match self.call(&Request::Prune, &mut |_| {}).await? {
+        match self.long(&Request::Prune, &mut |_| {}).await? {
             Answer::Collected(collected) => Ok(collected),
             _ => Err(NodeError::Confused),
         }
@@ -194,8 +199,22 @@ impl Node {
     }
 
     async fn quick(&self, request: &Request) -> Result<Answer, NodeError> {
-        let answered = timeout(QUICK, self.call(request, &mut |_| {})).await;
-        answered.map_err(|_| NodeError::Silent { after: QUICK })?
+        let asked = async {
+            // Nobody closes it.
+            let _turn = self.0.quick.acquire().await.ok();
+            self.call(request, &mut |_| {}).await
+        };
+        timeout(QUICK, asked).await.map_err(|_| NodeError::Silent { after: QUICK })?
+    }
+
+    async fn long(
+        &self,
+        request: &Request,
+        on_progress: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Answer, NodeError> {
+        // Nobody closes it.
+        let _turn = self.0.long.acquire().await.ok();
+        self.call(request, on_progress).await
     }
 
     async fn call(
@@ -203,12 +222,10 @@ impl Node {
         request: &Request,
         on_progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Answer, NodeError> {
-        // Nobody closes it.
-        let _turn = self.0.turns.acquire().await.ok();
         for _ in 0..=REPEATS_MAX {
-            match self.connection().await?.ask(request, on_progress).await {
-                Ok(answer) => return Ok(answer?),
-                Err(Lost) => {}
+            // An error is that the connection was lost on the way.
+            if let Ok(answer) = self.connection().await?.ask(request, on_progress).await {
+                return Ok(answer?);
             }
         }
         Err(NodeError::Lost)

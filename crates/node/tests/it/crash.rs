@@ -99,7 +99,7 @@ async fn no_kill_of_the_node_corrupts_or_leaks() {
     for _ in 0..kills {
         let before = answered.load(Ordering::Relaxed);
         let mut child = start(bed.folder.path(), &listener);
-        if SystemRng.next_u64() % 4 > 0 {
+        if !SystemRng.next_u64().is_multiple_of(4) {
             // Well into the work, however slow the machine is; else from its first moments on.
             while answered.load(Ordering::Relaxed) == before {
                 tokio::time::sleep(Duration::from_millis(1)).await;

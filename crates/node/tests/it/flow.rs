@@ -76,7 +76,7 @@ async fn pages_of_images_are_put_together() {
     let bed = Bed::new();
     let root = bed.image(&[vec![("a", Vec::new())]]);
     let running = bed.start();
-    let count = node::protocol::IMAGES_PAGE_MAX * 2 + 7;
+    let count = node::protocol::IMAGES_PAGE_MAX + 7;
     for number in 0..count {
         running.node.prepare(&wanted(&root, &format!("h.example/app:{number}")), |_| {}).await.unwrap();
     }

@@ -86,7 +86,7 @@ async fn a_directory_of_blobs_that_is_a_link_or_missing_has_no_blobs() {
 #[tokio::test]
 async fn a_blob_that_changes_while_it_is_read_becomes_no_layer() {
     let bed = Bed::new();
-    let content = noise(8 << 20, 11);
+    let content = noise(2 << 20, 11);
     let root = bed.image(&[vec![("noise", content.clone())]]);
     let layer = bed.layers_of(&root)[0].clone();
     let path = bed.path_of(&layer.digest);
@@ -98,9 +98,9 @@ async fn a_blob_that_changes_while_it_is_read_becomes_no_layer() {
         move || {
             use std::os::unix::fs::FileExt;
             let file = std::fs::File::options().write(true).open(path).unwrap();
-            let place = honest.len() - 4096;
+            let (place, other) = (honest.len() - 4096, noise(4096, 5));
             while !done.load(Ordering::Relaxed) {
-                file.write_all_at(&noise(4096, 5), place as u64).unwrap();
+                file.write_all_at(&other, place as u64).unwrap();
                 file.write_all_at(&honest[place..], place as u64).unwrap();
             }
         }
