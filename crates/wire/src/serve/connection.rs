@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +14,9 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::link::Link;
+use super::opening::{Opened, Spoken};
 use super::socket::Socket;
+use super::stream::stops;
 use super::{Backend, ServeLimits, Server};
 
 /// How long a client may take for a TLS handshake.
@@ -23,6 +25,11 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The most HTTP/2 streams of one connection.
 const STREAMS_MAX: u32 = 128;
+
+/// How much is read at once for HTTP/1, once so much comes. For large bodies it is system calls that cost.
+const READ_BYTES_MAX: usize = 256 * 1024;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether the server speaks TLS.
 #[derive(Clone)]
@@ -108,7 +115,7 @@ async fn requests<B: Backend>(
     peer: SocketAddr,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
-    let (builder, head_timeout) = (http(&server.limits), server.limits.head_timeout);
+    let (limits, mut stopping) = (server.limits, server.stopping.subscribe());
     let service = {
         let link = link.clone();
         service_fn(move |request| {
@@ -121,27 +128,44 @@ async fn requests<B: Backend>(
             }
         })
     };
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let served = async {
+        let (stream, spoken) = tokio::select! {
+            opened = Opened::new(stream) => opened?,
+            () = stops(&mut stopping) => return Ok(()),
+        };
+        let io = TokioIo::new(stream);
+        match spoken {
+            Spoken::Http1 => watcher.watch(http1(&limits).serve_connection(io, service)).await?,
+            Spoken::Http2 => watcher.watch(http2(&limits).serve_connection(io, service)).await?,
+        }
+        Ok::<_, BoxError>(())
+    };
     let ended = tokio::select! {
-        ended = watcher.watch(connection) => ended,
-        () = link.activity.ceased(head_timeout) => return tracing::debug!(%peer, "a connection without a request is closed"),
+        ended = served => ended,
+        () = link.activity.ceased(limits.head_timeout) => {
+            return tracing::debug!(%peer, "a connection without a request is closed");
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
 }
 
-fn http(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn http1(limits: &ServeLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
-        .max_buf_size(limits.head_bytes_max.max(8192))
+        .max_header_size(limits.head_bytes_max)
+        .max_buf_size(READ_BYTES_MAX)
         // A client may close its side once it has sent a request and still wants the answer.
         .half_close(true);
     builder
-        .http2()
+}
+
+fn http2(limits: &ServeLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX)

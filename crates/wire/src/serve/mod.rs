@@ -16,6 +16,7 @@ mod file;
 mod inflate;
 mod link;
 mod log_text;
+mod opening;
 pub mod raw;
 mod request;
 mod room;

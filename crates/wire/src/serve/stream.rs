@@ -105,7 +105,8 @@ impl Pump {
     }
 }
 
-async fn stops(stopping: &mut watch::Receiver<bool>) {
+/// Waits until the server stops.
+pub(super) async fn stops(stopping: &mut watch::Receiver<bool>) {
     // A server that is no more stops, too.
     let _ = stopping.wait_for(|stops| *stops).await;
 }
