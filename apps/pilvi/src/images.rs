@@ -47,8 +47,7 @@ enum ImageCommand {
     },
     /// Remove what no image needs
     ///
-    /// Layers that are unpacked, blobs that have been needed by nothing for hours, and downloads that nobody went on with
-    /// for a day. Images of the registry on this machine are never removed: `aws ecr` does that.
+    /// Layers that are unpacked, blobs that have been needed by nothing for hours, and downloads that broke off. Images of the registry on this machine are never removed: `aws ecr` does that.
     Prune {
         /// Images that were pulled from elsewhere, too
         #[arg(long)]

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &PullArgs) -> Result<ExitCode> {
     let mut bar = Bar::new(args.quiet);
     let pulled = follow(&mut conversation, &mut bar);
     bar.end();
-    let pulled = pulled.context(format!("cannot pull {}", args.reference))?;
+    let pulled = pulled?;
     if args.quiet {
         say(printable(&pulled.reference.to_string()));
     } else {

@@ -15,6 +15,7 @@ mod ports;
 mod prune;
 mod pull;
 mod record;
+mod room;
 mod tracker;
 
 use std::io;
@@ -35,6 +36,7 @@ pub use prune::Prune;
 pub use record::PulledImage;
 
 use flights::{Flights, Share};
+use room::{ROOM_KEPT, Roomy};
 
 /// How long a part of a blob is kept that nobody goes on with.
 pub const PARTIAL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -72,7 +74,7 @@ pub struct Parts {
 
 struct Means {
     parts: Parts,
-    downloads: Downloads,
+    downloads: Roomy,
 }
 
 /// A share in a pull. Dropping the last one ends it.
@@ -85,7 +87,8 @@ impl Supply {
     /// # Errors
     /// When the directory can be neither made nor read.
     pub fn new(parts: Parts, downloads: &Path) -> io::Result<Self> {
-        let downloads = Downloads::open(downloads, parts.blobs.clone())?;
+        let opened = Downloads::open(downloads, parts.blobs.clone())?;
+        let downloads = Roomy::new(opened, downloads, ROOM_KEPT);
         Ok(Self { means: Arc::new(Means { parts, downloads }), pulls: Arc::default() })
     }
 

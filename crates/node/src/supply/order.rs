@@ -32,14 +32,14 @@ impl Hash for Order {
 pub struct Progress {
     /// What is being done.
     pub phase: Phase,
-    /// How many bytes of all blobs are done.
+    /// How many bytes of all layers are done, as they are transferred.
     pub bytes_done: u64,
-    /// How many bytes all blobs have.
+    /// How many bytes all layers have, as they are transferred.
     pub bytes_total: u64,
-    /// How many blobs are done.
-    pub blobs_done: u32,
+    /// How many layers are done.
+    pub layers_done: u32,
     /// How many there are.
-    pub blobs_total: u32,
+    pub layers_total: u32,
     /// What went wrong and is tried again, until it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

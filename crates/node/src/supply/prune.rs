@@ -1,5 +1,7 @@
 //! Images that are not wanted any more.
 
+use std::time::Duration;
+
 use images::Reference;
 
 use super::{Local, Means, PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX, Pruned, Supply, SupplyError, blocking, record};
@@ -35,7 +37,7 @@ impl Supply {
     }
 
     /// Removes what nothing needs: names that the registry on this machine has given up, layers, blobs, and downloads that
-    /// nobody went on with; with [`Prune::Pulled`] all that was pulled from elsewhere, too.
+    /// broke off; with [`Prune::Pulled`] all that was pulled from elsewhere, too.
     ///
     /// # Errors
     /// [`SupplyError`]; what was removed by then is gone.
@@ -55,7 +57,7 @@ impl Supply {
             let collected = node.prune().await?;
             (pruned.layers, pruned.layer_bytes) = (collected.layers, collected.bytes);
         }
-        let partial_bytes = means.sweep().await?;
+        let partial_bytes = means.sweep(Duration::ZERO, 0).await?;
         let (collected, young_bytes) = means.collect().await?;
         pruned.blobs = collected.removed;
         pruned.blob_bytes = collected.removed_bytes.saturating_add(partial_bytes);
@@ -68,7 +70,7 @@ impl Supply {
     /// # Errors
     /// When the disk fails.
     pub async fn sweep(&self) -> Result<u64, SupplyError> {
-        self.means.sweep().await
+        self.means.sweep(PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX).await
     }
 
     /// Has the node forget the names that lead nowhere: of images that are neither pulled nor in the registry any more.
@@ -99,9 +101,10 @@ impl Means {
         }
     }
 
-    pub(super) async fn sweep(&self) -> Result<u64, SupplyError> {
-        let downloads = self.downloads.clone();
-        blocking("removing downloads", move || downloads.sweep(PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX)).await
+    /// Removes the downloads that nobody goes on with: those of this age, and the oldest beyond so many bytes.
+    pub(super) async fn sweep(&self, age: Duration, bytes_max: u64) -> Result<u64, SupplyError> {
+        let downloads = self.downloads.downloads().clone();
+        blocking("removing downloads", move || downloads.sweep(age, bytes_max)).await
     }
 
     /// Removes the blobs that no record needs. What comes to be needed meanwhile is new. Answers how many bytes those have

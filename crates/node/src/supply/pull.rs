@@ -1,13 +1,17 @@
 //! One pull, from its name to an image that is ready.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use images::remote::Fetched;
+use images::remote::{Fetched, RemoteError};
 use images::{Descriptor, Image, Platform, Reference};
 use tokio::sync::watch;
 
 use super::tracker::Tracker;
-use super::{Local, Means, Order, Prepared, Progress, Pulled, PulledImage, SupplyError, Wanted, blocking, record};
+use super::{
+    Local, Means, Order, PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX, Prepared, Progress, Pulled, PulledImage, SupplyError,
+    Wanted, blocking, record,
+};
 use crate::protocol::Prepare;
 
 /// How often blobs are fetched again that were collected on the way. They count as new for hours: once is rare.
@@ -48,12 +52,19 @@ impl Means {
         let machine = machine(order);
         let (reference, mut downloaded_bytes) = (&order.reference, 0_u64);
         // Whoever begins downloads and leaves them must not fill the disk with their parts.
-        self.sweep().await?;
+        self.sweep(PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX).await?;
         let failed = |source| SupplyError::Remote { reference: Box::new(reference.clone()), source };
         for _ in 0..ATTEMPTS_MAX {
             let wanted = Wanted { reference, machine: &machine, credentials: order.credentials.as_ref() };
             let sink = Arc::new(self.downloads.clone());
-            let fetched = self.parts.upstream.fetch(wanted, sink, Arc::clone(tracker) as _).await.map_err(failed)?;
+            let fetched = match self.parts.upstream.fetch(wanted, sink, Arc::clone(tracker) as _).await {
+                Err(RemoteError::Full) => {
+                    // Room is wanted more than what would be gone on with.
+                    self.sweep(Duration::ZERO, 0).await?;
+                    return Err(failed(RemoteError::Full));
+                }
+                fetched => fetched.map_err(failed)?,
+            };
             downloaded_bytes = downloaded_bytes.saturating_add(fetched.moved_bytes);
             let Some(files) = self.refresh(&fetched).await? else { continue };
             self.keep(reference, &fetched, machine, files).await?;

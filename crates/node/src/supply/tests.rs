@@ -62,6 +62,11 @@ impl Upstream for Elsewhere {
         Box::pin(async move {
             self.fetches.fetch_add(1, Ordering::SeqCst);
             self.gate.acquire().await.unwrap().forget();
+            if wanted.reference.repository() == "too-large" {
+                let blob = described(LAYER, b"so much");
+                drop(sink.begin(&blob).unwrap().append(b"so"));
+                return Err(RemoteError::Full);
+            }
             let images = self.images.lock().unwrap();
             let sample = images.get(&wanted.reference.to_string()).ok_or(RemoteError::Stopped)?;
             let mut moved_bytes = 0;
@@ -173,7 +178,7 @@ impl Clock for Noon {
 }
 
 struct Bed {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     store: Store,
     blobs: Blobs,
     here: Arc<Here>,
@@ -201,7 +206,7 @@ fn bed_with(node: Option<Names>) -> Bed {
         blob_grace: Duration::ZERO,
     };
     let supply = Supply::new(parts, &directory.path().join("downloads")).unwrap();
-    Bed { _directory: directory, store, blobs, here, elsewhere, node, supply }
+    Bed { directory, store, blobs, here, elsewhere, node, supply }
 }
 
 impl Bed {
@@ -304,6 +309,14 @@ async fn a_pull_that_nobody_waits_for_any_more_ends() {
     assert!(bed.images().await.is_empty());
     bed.elsewhere.gate.add_permits(1);
     assert!(bed.supply.pull(order("far.example/app")).outcome().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_pull_for_which_there_is_no_room_leaves_none_of_it() {
+    let bed = bed();
+    let failed = bed.supply.pull(order("far.example/too-large")).outcome().await.unwrap_err();
+    assert_eq!(chain(&*failed), "far.example/too-large:latest was not pulled: no space is left for images");
+    assert_eq!(std::fs::read_dir(bed.directory.path().join("downloads")).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{Phase, Progress};
 use crate::protocol;
 
-/// Hears of single blobs and tells of all of them.
+/// Hears of single layers and tells of all of them.
 #[derive(Debug)]
 pub(super) struct Tracker {
     blobs: Mutex<HashMap<Digest, Blob>>,
@@ -36,8 +36,8 @@ impl Tracker {
             phase: Phase::Unpacking,
             bytes_done: node.bytes_done,
             bytes_total: node.bytes_total,
-            blobs_done: node.layers_done,
-            blobs_total: node.layers_total,
+            layers_done: node.layers_done,
+            layers_total: node.layers_total,
             trouble: None,
         });
     }
@@ -48,6 +48,9 @@ impl Tracker {
     }
 
     fn change(&self, blob: &Descriptor, change: impl FnOnce(&mut Blob)) {
+        if !is_layer(blob) {
+            return;
+        }
         let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
         change(blobs.entry(blob.digest).or_insert(Blob { done: 0, size: blob.size, is_here: false }));
         // An image has few blobs: adding them up anew is cheaper than being wrong once.
@@ -57,8 +60,8 @@ impl Tracker {
             phase: Phase::Downloading,
             bytes_done: total(|blob| blob.done.min(blob.size)),
             bytes_total: total(|blob| blob.size),
-            blobs_done: count(blobs.values().filter(|blob| blob.is_here).count()),
-            blobs_total: count(blobs.len()),
+            layers_done: count(blobs.values().filter(|blob| blob.is_here).count()),
+            layers_total: count(blobs.len()),
             trouble: None,
         };
         // Told under the lock, so that what is told last is the latest.
@@ -85,6 +88,12 @@ impl remote::Progress for Tracker {
     }
 }
 
+/// Whether a blob is a layer: those are what takes time, and what is unpacked afterwards. (OCI's types of layers hold
+/// `layer`, Docker's `rootfs`.)
+fn is_layer(blob: &Descriptor) -> bool {
+    ["layer", "rootfs"].iter().any(|part| blob.media_type.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use images::Algorithm;
@@ -94,7 +103,7 @@ mod tests {
 
     fn blob(name: &[u8], size: u64) -> Descriptor {
         let digest = Digest::of(Algorithm::Sha256, name);
-        Descriptor { media_type: "m".to_owned(), digest, size, platform: None }
+        Descriptor { media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(), digest, size, platform: None }
     }
 
     #[test]
@@ -102,6 +111,11 @@ mod tests {
         let (sender, told) = watch::channel(Progress::default());
         let tracker = Tracker::new(sender);
         let (a, b) = (blob(b"a", 100), blob(b"b", 50));
+        tracker.planned(&Descriptor {
+            media_type: "application/vnd.oci.image.config.v1+json".to_owned(),
+            ..blob(b"c", 7)
+        });
+        assert_eq!(*told.borrow(), Progress::default(), "documents are no work");
         tracker.planned(&a);
         tracker.planned(&b);
         tracker.advanced(&a, 40);
@@ -110,8 +124,8 @@ mod tests {
             phase: Phase::Downloading,
             bytes_done: 90,
             bytes_total: 150,
-            blobs_done: 1,
-            blobs_total: 2,
+            layers_done: 1,
+            layers_total: 2,
             trouble: None,
         };
         assert_eq!(*told.borrow(), expected);
