@@ -54,6 +54,11 @@ fn every_operation_of_cloudwatch_has_a_step_that_succeeds_over_cbor() {
 }
 
 #[test]
+fn every_operation_of_ecr_has_a_step_that_succeeds() {
+    every_operation_succeeds("ecr", &[("ecr.py", &[])]);
+}
+
+#[test]
 fn every_operation_of_ecs_has_a_step_that_succeeds() {
     every_operation_succeeds("ecs", &[("ecs.py", &[])]);
 }
@@ -81,7 +86,11 @@ fn every_service_that_is_served_has_its_script_and_is_attacked() {
     let table: toml::Table = toml::from_str(&text).unwrap();
     let is_offered = |service: &toml::Value| service.get("in_preparation").is_none();
     let services: Vec<&str> = table.iter().filter(|(_, row)| is_offered(row)).map(|(name, _)| name.as_str()).collect();
-    assert_eq!(services, ["cloudwatch", "ecs", "iam", "logs", "sts"], "a new service needs a script and a test above");
+    assert_eq!(
+        services,
+        ["cloudwatch", "ecr", "ecs", "iam", "logs", "sts"],
+        "a new service needs a script and a test above"
+    );
     let mut attacked: Vec<&str> = crate::security::MODELS.iter().map(|model| model.name).collect();
     attacked.sort_unstable();
     assert_eq!(services, attacked, "a new service needs its place among the attacks");

@@ -1,7 +1,8 @@
 //! An account with one of everything.
 
 use serde_json::{Value as Json, json};
-use tests::{Account, program};
+use tests::image::{Blob, Image};
+use tests::{Account, Registry, program};
 
 use super::names::{Names, POLICY, PROVIDER, VICTIM, statement, trust};
 use super::target::{Scene, now};
@@ -28,7 +29,7 @@ pub(super) fn furnish(scene: &mut Scene, account: &Account) -> Names {
     containers(scene, account);
     let access_key_id = identities(scene, account);
     metrics(scene, account);
-    let names = Names { access_key_id, ..Names::of(&account.id) };
+    let names = images(scene, account, Names { access_key_id, ..Names::of(&account.id) });
     events(scene, account, names)
 }
 
@@ -46,6 +47,52 @@ fn containers(scene: &mut Scene, account: &Account) {
     ] {
         scene.json(&account.root, &ecs::api::MODEL, operation, &input).success();
     }
+}
+
+/// The names, with those of what is in the repository called [`VICTIM`].
+fn images(scene: &mut Scene, account: &Account, names: Names) -> Names {
+    let tags = json!([{ "Key": PRIVATE, "Value": PRIVATE }]);
+    let rule = json!({
+        "rulePriority": 1, "description": PRIVATE, "action": { "type": "expire" },
+        "selection": { "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 100 },
+    });
+    let allowed = |resource: Option<String>| {
+        let mut allowed = json!({
+            "Sid": PRIVATE_WORD, "Effect": "Allow", "Action": "ecr:ReplicateImage",
+            "Principal": { "AWS": format!("arn:aws:iam::{}:root", account.id) },
+        });
+        if let Some(resource) = resource {
+            allowed["Resource"] = resource.into();
+        }
+        statement(allowed)
+    };
+    let everything = format!("arn:aws:ecr:{}:{}:repository/*", tests::REGION, account.id);
+    let lifecycle = json!({ "repositoryName": VICTIM, "lifecyclePolicyText": json!({ "rules": [rule] }).to_string() });
+    let policy = json!({ "repositoryName": VICTIM, "policyText": allowed(None) });
+    let mut send =
+        |operation: &str, input: Json| scene.json(&account.root, &ecr::api::MODEL, operation, &input).success().json();
+    send("CreateRepository", json!({ "repositoryName": VICTIM, "tags": tags }));
+    send("SetRepositoryPolicy", policy);
+    send("PutRegistryPolicy", json!({ "policyText": allowed(Some(everything)) }));
+    send("PutLifecyclePolicy", lifecycle.clone());
+    let mut image = Image::small(PRIVATE);
+    let mut manifest = image.manifest.document();
+    manifest["annotations"] = json!({ PRIVATE: PRIVATE });
+    image.manifest = Blob::json(&image.manifest.media_type, &manifest);
+    Registry::of(&scene.server, &account.root).push(VICTIM, PRIVATE, &image);
+    let mut send =
+        |operation: &str, input: Json| scene.json(&account.root, &ecr::api::MODEL, operation, &input).success().json();
+    send("StartLifecyclePolicyPreview", lifecycle);
+    let names = Names { layer: image.layers[0].digest(), image: image.digest(), ..names };
+    send("BatchGetImage", json!({ "repositoryName": VICTIM, "imageIds": [{ "imageDigest": names.image }] }));
+    let at_rest = program::until(program::LIMIT, || {
+        let preview = send("GetLifecyclePolicyPreview", json!({ "repositoryName": VICTIM }));
+        let described = send("DescribeImages", json!({ "repositoryName": VICTIM }));
+        let is_pulled = described["imageDetails"][0].get("lastRecordedPullTime").is_some();
+        (preview["status"] == "COMPLETE" && is_pulled).then_some(())
+    });
+    assert!(at_rest.is_some(), "a preview was not made, or a pull not recorded");
+    names
 }
 
 /// The id of the access key of the user called [`VICTIM`].

@@ -26,6 +26,10 @@ pub(crate) struct Names {
     pub(crate) query_definition_id: String,
     /// What points to an event that a query has found.
     pub(crate) record_pointer: String,
+    /// A layer of the repository called [`VICTIM`].
+    pub(crate) layer: String,
+    /// An image in it.
+    pub(crate) image: String,
     /// Whether things are named by their ARN wherever that is possible.
     pub(crate) by_arn: bool,
     /// Begin and end of the time that is asked about, in seconds since 1970; the same in each request.
@@ -54,6 +58,8 @@ impl Names {
             query_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             query_definition_id: "00000000-0000-4000-8000-000000000000".to_owned(),
             record_pointer: "pointer".to_owned(),
+            layer: format!("sha256:{}", "1".repeat(64)),
+            image: format!("sha256:{}", "2".repeat(64)),
             by_arn: false,
             window: [this_minute - AROUND_NOW_S, this_minute + AROUND_NOW_S],
         }
@@ -71,6 +77,7 @@ impl Names {
     /// The value of a member that means a certain thing whatever the operation; nothing for others.
     pub(super) fn value(&self, target: &Target, member: &str) -> Option<Json> {
         match target.model.name {
+            "ecr" => self.of_ecr(member),
             "ecs" => self.of_ecs(target, member),
             "iam" => self.of_iam(target, member),
             "logs" => self.of_logs(target, member),
@@ -78,6 +85,35 @@ impl Names {
             "sts" => self.of_sts(member),
             other => panic!("say in `Names` what the members of {other}'s inputs mean"),
         }
+    }
+
+    fn of_ecr(&self, member: &str) -> Option<Json> {
+        let rule = json!({
+            "rulePriority": 1, "action": { "type": "expire" },
+            "selection": { "tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1 },
+        });
+        Some(match member {
+            "repositoryName" => VICTIM.into(),
+            "repositoryNames" => json!([VICTIM]),
+            // Another account's registry is named by its number.
+            "registryId" if self.by_arn => self.account.as_str().into(),
+            "resourceArn" => self.arn("ecr", &format!("repository/{VICTIM}")).into(),
+            "imageIds" => json!([{ "imageDigest": self.image }]),
+            "imageId" | "subjectId" => json!({ "imageDigest": self.image }),
+            "imageManifest" => "{}".into(),
+            "layerDigest" => self.layer.as_str().into(),
+            "layerDigests" => json!([self.layer]),
+            "uploadId" => "00000000-0000-4000-8000-000000000000".into(),
+            "partFirstByte" | "partLastByte" => 0.into(),
+            "policyText" => statement(json!({
+                "Effect": "Allow", "Action": "ecr:*", "Principal": { "AWS": self.arn("iam", "root") },
+            }))
+            .into(),
+            "lifecyclePolicyText" => json!({ "rules": [rule], "padding": "-".repeat(100) }).to_string().into(),
+            "name" => "BLOB_MOUNTING".into(),
+            "value" => "DISABLED".into(),
+            _ => return None,
+        })
     }
 
     fn of_ecs(&self, target: &Target, member: &str) -> Option<Json> {

@@ -13,8 +13,14 @@ use super::input;
 use super::names::Names;
 
 /// The services. A test compares them with `models/operations.toml`.
-pub(crate) const MODELS: [&ServiceModel; 5] =
-    [&ecs::api::MODEL, &iam::api::MODEL, &sts::api::MODEL, &logs::api::MODEL, &cloudwatch::api::MODEL];
+pub(crate) const MODELS: [&ServiceModel; 6] = [
+    &ecs::api::MODEL,
+    &iam::api::MODEL,
+    &sts::api::MODEL,
+    &logs::api::MODEL,
+    &cloudwatch::api::MODEL,
+    &ecr::api::MODEL,
+];
 
 /// An operation in one of its protocols.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +78,10 @@ impl Target {
 
     /// Whether it only tells: the same call tells the same again.
     pub(crate) fn is_read(&self) -> bool {
-        ["Describe", "Filter", "Get", "List", "Simulate"].iter().any(|verb| self.name.starts_with(verb))
-            && self.name != "GetSessionToken"
+        ["BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simulate"]
+            .iter()
+            .any(|verb| self.name.starts_with(verb))
+            && !["GetSessionToken", "GetAuthorizationToken", "GetDownloadUrlForLayer"].contains(&self.name)
     }
 
     /// Its request with an input that the model accepts, about what `names` names. Not signed.
