@@ -1,8 +1,9 @@
 //! Half-fetched blobs in a directory; whole ones among the blobs.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +13,8 @@ use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Partial, Sink};
-use crate::{BlobSource, Descriptor, Digest};
+use crate::digest::Hasher;
+use crate::{Algorithm, BlobSource, Descriptor, Digest};
 
 /// A directory of blobs that are being fetched. What is whole is put among [`Blobs`] without being copied; what is not stays, to
 /// go on with in a later attempt or another process.
@@ -26,6 +28,7 @@ pub struct Downloads {
 
 /// How often a file is opened anew that somebody takes away meanwhile.
 const OPEN_ATTEMPTS: usize = 100;
+const HASH_BUFFER_BYTES: usize = 256 * 1024;
 
 impl Downloads {
     /// Opens a directory, which is made if it is not there. It must be on the file system of the blobs to save the copy.
@@ -75,6 +78,25 @@ impl Downloads {
             }
         }
         Ok(freed)
+    }
+
+    /// Makes a blob that is there count as new, so that collection leaves it for the time of grace. Answers its own name among
+    /// the blobs, which is its SHA-256 whatever the descriptor knows it by; none if it is not there.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn refresh(&self, blob: &Descriptor) -> io::Result<Option<blobs::Digest>> {
+        let name = match (blob.digest.blob(), blob.digest.long_blob()) {
+            (Some(name), _) => name,
+            (None, Some(long)) => match self.blobs.open_long(&long).map_err(of_blobs)? {
+                Some(file) if file.size() == blob.size => sha256(file)?,
+                _ => return Ok(None),
+            },
+            (None, None) => return Ok(None),
+        };
+        let is_there = self.blobs.size(&name).map_err(of_blobs)? == Some(blob.size)
+            && self.blobs.refresh(&name).map_err(of_blobs)?;
+        Ok(is_there.then_some(name))
     }
 
     /// Removes a file unless somebody writes to it. Answers whether it did.
@@ -153,13 +175,10 @@ impl BlobSource for Downloads {
 impl Sink for Downloads {
     /// A blob that is there counts as new from then on: collection leaves it for the time of grace.
     fn has(&self, blob: &Descriptor) -> io::Result<bool> {
-        let name = stored(&blob.digest)?;
-        Ok(self.blobs.size(&name).map_err(of_blobs)? == Some(blob.size)
-            && self.blobs.refresh(&name).map_err(of_blobs)?)
+        self.refresh(blob).map(|name| name.is_some())
     }
 
     fn begin(&self, blob: &Descriptor) -> io::Result<Box<dyn Partial>> {
-        stored(&blob.digest)?;
         let name = file_name(&blob.digest);
         let file = self.lock(&name)?;
         if self.has(blob)? {
@@ -191,8 +210,7 @@ impl Partial for PartialFile {
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Where it was read last is not where it ends.
-        self.file.seek(SeekFrom::Start(self.length))?;
-        if let Err(error) = self.file.write_all(bytes) {
+        if let Err(error) = self.file.write_all_at(bytes, self.length) {
             // What is counted is there, and nothing else.
             let _ = self.file.set_len(self.length);
             return Err(error);
@@ -208,7 +226,19 @@ impl Partial for PartialFile {
     }
 
     fn finish(self: Box<Self>, digest: &Digest) -> io::Result<()> {
-        self.downloads.blobs.adopt(&self.file, &stored(digest)?).map_err(of_blobs)?;
+        let blobs = &self.downloads.blobs;
+        match (digest.blob(), digest.long_blob()) {
+            (Some(name), _) => blobs.adopt(&self.file, &name).map_err(of_blobs)?,
+            (None, Some(long)) => {
+                (&self.file).seek(SeekFrom::Start(0))?;
+                let name = sha256(&self.file)?;
+                blobs.adopt(&self.file, &name).map_err(of_blobs)?;
+                if !blobs.alias(&name, &long).map_err(of_blobs)? {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+            }
+            (None, None) => return Err(io::ErrorKind::Unsupported.into()),
+        }
         self.downloads.remove(&self.name)
     }
 }
@@ -242,10 +272,19 @@ impl Partial for Whole {
     }
 }
 
-/// The name of a blob among the blobs.
-fn stored(digest: &Digest) -> io::Result<blobs::Digest> {
-    let unsupported = || io::Error::new(io::ErrorKind::Unsupported, "blobs are stored by their SHA-256 alone");
-    digest.blob().ok_or_else(unsupported)
+/// The name among the blobs of what somebody knows by its SHA-512.
+fn sha256(mut content: impl Read) -> io::Result<blobs::Digest> {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    let mut buffer = vec![0; HASH_BUFFER_BYTES];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    hasher.finish().blob().ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
 
 fn file_name(digest: &Digest) -> String {
@@ -266,163 +305,4 @@ fn of_blobs(error: BlobError) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use tempfile::TempDir;
-
-    use super::*;
-    use crate::Algorithm;
-
-    const CONTENT: &[u8] = b"what a registry has";
-
-    struct Bed {
-        _directory: TempDir,
-        downloads: Downloads,
-    }
-
-    impl Bed {
-        fn new() -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            let blobs = Blobs::open_root(&directory.path().join("blobs")).unwrap();
-            let downloads = Downloads::open(&directory.path().join("downloads"), blobs).unwrap();
-            Self { _directory: directory, downloads }
-        }
-
-        fn names(&self) -> Vec<String> {
-            let entries = Dir::read_from(self.downloads.directory.as_ref()).unwrap();
-            let names = entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned());
-            names.filter(|name| !name.starts_with('.')).collect()
-        }
-    }
-
-    fn blob(content: &[u8]) -> Descriptor {
-        let digest = Digest::of(Algorithm::Sha256, content);
-        let media_type = "application/vnd.oci.image.layer.v1.tar".to_owned();
-        Descriptor { media_type, digest, size: content.len() as u64, platform: None }
-    }
-
-    fn read(source: &dyn BlobSource, blob: &Descriptor) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        source.open(blob).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
-        bytes
-    }
-
-    #[test]
-    fn what_was_begun_is_gone_on_with_and_becomes_a_blob_that_is_no_download_any_more() {
-        let bed = Bed::new();
-        let blob = blob(CONTENT);
-        let mut partial = bed.downloads.begin(&blob).unwrap();
-        partial.append(&CONTENT[..5]).unwrap();
-        drop(partial);
-        assert!(!bed.downloads.has(&blob).unwrap());
-        let mut partial = bed.downloads.begin(&blob).unwrap();
-        assert_eq!(partial.length(), 5);
-        let mut there = Vec::new();
-        partial.reread().unwrap().read_to_end(&mut there).unwrap();
-        assert_eq!(there, &CONTENT[..5]);
-        partial.append(&CONTENT[5..]).unwrap();
-        partial.finish(&blob.digest).unwrap();
-        assert!(bed.downloads.has(&blob).unwrap());
-        assert_eq!(read(&bed.downloads, &blob), CONTENT);
-        assert_eq!(bed.names(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn what_turned_out_to_be_something_else_is_begun_anew() {
-        let bed = Bed::new();
-        let blob = blob(CONTENT);
-        let mut partial = bed.downloads.begin(&blob).unwrap();
-        partial.append(b"another thing that is longer than the blob").unwrap();
-        partial.clear().unwrap();
-        assert_eq!(partial.length(), 0);
-        partial.append(CONTENT).unwrap();
-        partial.finish(&blob.digest).unwrap();
-        assert_eq!(read(&bed.downloads, &blob), CONTENT);
-    }
-
-    #[test]
-    fn a_blob_that_still_has_the_name_of_a_download_is_never_written_to() {
-        let bed = Bed::new();
-        let blob = blob(CONTENT);
-        let mut partial = bed.downloads.begin(&blob).unwrap();
-        partial.append(CONTENT).unwrap();
-        // As if the process had ended between the two steps of finishing.
-        let file = bed.downloads.open_file(&file_name(&blob.digest), OFlags::RDONLY).unwrap();
-        bed.downloads.blobs.adopt(&file, &blob.digest.blob().unwrap()).unwrap();
-        drop(partial);
-        let mut partial = bed.downloads.begin(&blob).unwrap();
-        assert!(partial.append(b"something else").is_err() && partial.clear().is_err());
-        drop(partial);
-        assert_eq!(read(&bed.downloads, &blob), CONTENT);
-        assert_eq!(bed.names(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn sweeping_takes_what_nobody_goes_on_with_and_nothing_else() {
-        let bed = Bed::new();
-        let (kept, left) = (blob(b"kept"), blob(b"left"));
-        let mut held = bed.downloads.begin(&kept).unwrap();
-        held.append(b"ke").unwrap();
-        bed.downloads.begin(&left).unwrap().append(b"le").unwrap();
-        std::fs::write(format!("/proc/self/fd/{}/other", fd(&bed.downloads)), "not ours").unwrap();
-        assert_eq!(bed.downloads.sweep(Duration::from_secs(3600), u64::MAX).unwrap(), 0);
-        assert_eq!(bed.downloads.sweep(Duration::ZERO, u64::MAX).unwrap(), 2);
-        let mut names = bed.names();
-        names.sort();
-        assert_eq!(names, ["other".to_owned(), file_name(&kept.digest)]);
-        held.append(b"pt").unwrap();
-        held.finish(&kept.digest).unwrap();
-        assert!(bed.downloads.has(&kept).unwrap());
-    }
-
-    #[test]
-    fn of_what_is_young_the_oldest_goes_when_it_is_too_much() {
-        let bed = Bed::new();
-        for (content, age) in [(b"dddd".as_slice(), 1), (b"ccc", 2), (b"bb", 3), (b"a", 4)] {
-            let blob = blob(content);
-            bed.downloads.begin(&blob).unwrap().append(content).unwrap();
-            let file = bed.downloads.open_file(&file_name(&blob.digest), OFlags::RDWR).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(60 * age)).unwrap();
-        }
-        let hour = Duration::from_secs(3600);
-        assert_eq!(bed.downloads.sweep(hour, 10).unwrap(), 0);
-        assert_eq!(bed.downloads.sweep(hour, 8).unwrap(), 2, "one that fits after a larger one stays");
-        assert_eq!(bed.downloads.sweep(hour, 8).unwrap(), 0);
-        assert_eq!(bed.downloads.sweep(hour, 0).unwrap(), 8);
-        assert_eq!(bed.names(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn whoever_waits_for_anothers_file_finds_the_blob_and_fetches_nothing() {
-        let bed = Bed::new();
-        let blob = blob(CONTENT);
-        let mut first = bed.downloads.begin(&blob).unwrap();
-        first.append(CONTENT).unwrap();
-        let mut second = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| bed.downloads.begin(&blob).unwrap());
-            first.finish(&blob.digest).unwrap();
-            waiting.join().unwrap()
-        });
-        assert_eq!(second.length(), blob.size);
-        let mut there = Vec::new();
-        second.reread().unwrap().read_to_end(&mut there).unwrap();
-        assert_eq!(there, CONTENT);
-        assert!(second.append(b"more").is_err(), "the blob is nobody's to change");
-        second.finish(&blob.digest).unwrap();
-        assert_eq!(bed.names(), Vec::<String>::new());
-        assert_eq!(read(&bed.downloads, &blob), CONTENT);
-    }
-
-    fn fd(downloads: &Downloads) -> i32 {
-        std::os::fd::AsRawFd::as_raw_fd(downloads.directory.as_ref())
-    }
-
-    #[test]
-    fn a_link_among_the_downloads_is_not_followed() {
-        let bed = Bed::new();
-        let blob = blob(CONTENT);
-        let target = tempfile::NamedTempFile::new().unwrap();
-        rustix::fs::symlinkat(target.path(), bed.downloads.directory.as_ref(), file_name(&blob.digest)).unwrap();
-        assert!(bed.downloads.begin(&blob).is_err());
-        assert_eq!(std::fs::metadata(target.path()).unwrap().len(), 0);
-    }
-}
+mod tests;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use images::remote::{Arrival, Registries, RemoteError};
-use images::{Error, Image, Platform};
+use images::{Algorithm, Digest, Error, Image, Platform};
 
-use super::bed::{INDEX, LAYER, MANIFEST, Pull, Stock, descriptor, noise};
+use super::bed::{CONFIG, INDEX, LAYER, MANIFEST, Pull, Stock, descriptor, noise};
 use super::fake::{Fake, Reply};
 
 #[tokio::test]
@@ -236,6 +236,32 @@ async fn what_two_images_need_at_once_comes_once() {
     let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(first.layers[0], second.layers[0]);
     assert_eq!(fake.asked(&first.layers[0].digest.to_string()).len(), 1);
+}
+
+#[tokio::test]
+async fn an_image_that_is_named_by_sha512_throughout_comes_and_can_be_read() {
+    let long = |media_type: &str, bytes: &[u8]| images::Descriptor {
+        digest: Digest::of(Algorithm::Sha512, bytes),
+        ..descriptor(media_type, bytes)
+    };
+    let content = noise(1, 100_000);
+    let layer = long(LAYER, &content);
+    let rootfs = serde_json::json!({"type": "layers", "diff_ids": [layer.digest]});
+    let config = serde_json::json!({"os": "linux", "architecture": "amd64", "rootfs": rootfs}).to_string();
+    let manifest = serde_json::json!({"schemaVersion": 2, "mediaType": MANIFEST,
+        "config": long(CONFIG, config.as_bytes()), "layers": [layer]})
+    .to_string();
+    let root = long(MANIFEST, manifest.as_bytes());
+    let mut stock = Stock::default();
+    stock.blobs.insert(layer.digest.to_string(), content.clone());
+    stock.blobs.insert(long(CONFIG, config.as_bytes()).digest.to_string(), config.into_bytes());
+    stock.manifest(&root.digest.to_string(), MANIFEST, manifest.as_bytes());
+    let fake = Fake::plain(move |seen| stock.answer(seen)).await;
+    let pull = Pull::named(&format!("{}/team/app@{}", fake.host(), root.digest));
+    let fetched = pull.run().await.unwrap();
+    assert_eq!(fetched.root, root);
+    assert_eq!(pull.shelf.read(&layer), Some(content));
+    assert_eq!(pull.run().await.unwrap().moved_bytes, 0);
 }
 
 #[tokio::test]
