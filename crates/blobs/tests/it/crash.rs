@@ -1,7 +1,7 @@
 //! What a crash leaves.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -63,16 +63,35 @@ fn no_kill_leaves_half_a_blob_or_loses_one() {
 fn child_that_writes_until_it_is_killed() {
     let Some(directory) = std::env::var_os(CHILD) else { return };
     let blobs = Blobs::open_root(directory.as_ref()).unwrap();
+    let uploads = std::path::Path::new(&directory).join("uploads");
+    fs::create_dir_all(&uploads).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..3_u64 {
-            let blobs = &blobs;
+            let (blobs, uploads) = (&blobs, &uploads);
             scope.spawn(move || {
                 for n in 0.. {
                     let seed = format!("{}-{thread}-{n}", std::process::id());
-                    let digest = blobs.put(seed.repeat(1 + (n % 40) * 100).as_bytes()).unwrap();
+                    let bytes = seed.repeat(1 + (n % 40) * 100);
+                    // Every other one is written elsewhere first, as an upload is.
+                    let digest = if n % 2 == 0 {
+                        blobs.put(bytes.as_bytes()).unwrap()
+                    } else {
+                        adopted(blobs, &uploads.join(format!("{thread}")), bytes.as_bytes())
+                    };
                     println!("\n{digest};");
                 }
             });
         }
     });
+}
+
+/// Writes a file and makes it a blob, and forgets its own name then.
+fn adopted(blobs: &Blobs, path: &std::path::Path, bytes: &[u8]) -> Digest {
+    let _ = fs::remove_file(path);
+    let mut file = File::create_new(path).unwrap();
+    file.write_all(bytes).unwrap();
+    let digest = Digest::of(bytes);
+    blobs.adopt(&File::open(path).unwrap(), &digest).unwrap();
+    fs::remove_file(path).unwrap();
+    digest
 }
