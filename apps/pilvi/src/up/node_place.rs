@@ -94,6 +94,7 @@ pub(crate) fn default_for(data_dir: &Path) -> PathBuf {
 /// Makes the directory, or takes the one that is there, and makes sure that root alone can change what it is and holds.
 /// Answers the path without links.
 fn secure(path: &Path) -> Result<PathBuf> {
+    let missing = path.ancestors().take_while(|directory| !directory.exists()).count();
     let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
     made.with_context(|| format!("cannot make {}", path.display()))?;
     let path = path.canonicalize()?;
@@ -108,7 +109,10 @@ fn secure(path: &Path) -> Result<PathBuf> {
     if !names.is_empty() && !names.iter().any(|name| name == "lock") {
         bail!("it is neither empty nor a node's directory");
     }
-    std::fs::set_permissions(&path, Permissions::from_mode(DIRECTORY_MODE))?;
+    // Whatever root's umask is: the server's user must pass through all that were made here.
+    for directory in path.ancestors().take(missing.max(1)) {
+        std::fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))?;
+    }
     Ok(path)
 }
 
@@ -187,6 +191,19 @@ mod tests {
         drop(place);
         assert!(!socket.exists());
         NodePlace::at(&path, &owner()).unwrap();
+    }
+
+    #[test]
+    fn a_careful_umask_does_not_close_the_way_to_the_socket() {
+        let Some(parent) = reachable() else { return };
+        let path = parent.path().join("a/b/node");
+        NodePlace::at(&path, &owner()).unwrap();
+        for made in path.ancestors().take(3) {
+            assert_eq!(mode(made), (0o711, 0), "{}", made.display());
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        NodePlace::at(&path, &owner()).unwrap();
+        assert_eq!((mode(&path).0, mode(parent.path()).0), (0o711, 0o755));
     }
 
     #[test]
