@@ -1,8 +1,9 @@
 //! `cargo xtask bench [name]`: performance promises, each measured beside a peer in the same run.
 //!
-//! One module a benchmark ([`api`], [`iam`], [`logs`]); a further one is a module, a line in [`Bench`] and a section of the README. What they
-//! share: [`peer`] (the servers under test), [`signed`] and [`client`] (requests made ahead, and the load), [`floor`] (what
-//! the machine itself allows), [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
+//! One module a benchmark ([`api`], [`iam`], [`logs`], [`registry`], [`pull`]); a further one is a module, a line in [`Bench`]
+//! and a section of the README. What they share: [`peer`] and [`daemon`] (the servers under test), [`signed`] and [`client`]
+//! (requests made ahead, and the load), [`oci`] (images, and registries), [`floor`] (what the machine itself allows),
+//! [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
 
 // A command line tool talks to its terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
