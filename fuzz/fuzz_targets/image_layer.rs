@@ -33,7 +33,10 @@ impl BlobSource for Blob {
 fn bed() -> &'static Bed {
     static BED: OnceLock<Bed> = OnceLock::new();
     BED.get_or_init(|| {
-        let directory = std::env::temp_dir().join(format!("fuzz-layers-{}", std::process::id()));
+        // In memory, where nothing waits for a disk.
+        let memory = PathBuf::from("/dev/shm");
+        let base = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let directory = base.join(format!("fuzz-layers-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("the temporary directory can be written to");
         let outside = directory.join("outside");
         std::fs::write(&outside, OUTSIDE).expect("the temporary directory can be written to");

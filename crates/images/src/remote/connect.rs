@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,7 +84,7 @@ impl Connections {
 
     /// A connection that was kept, if one still lives.
     pub(super) fn kept(&self, origin: &Origin) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle();
         let kept = idle.get_mut(origin)?;
         let keep = self.config.timeouts.keep;
         while let Some(last) = kept.pop() {
@@ -96,28 +96,47 @@ impl Connections {
         None
     }
 
-    /// Keeps a connection as soon as nothing goes on there.
+    /// Keeps a connection, as soon as nothing goes on there, for a while.
     pub(super) fn keep(self: &Arc<Self>, origin: Origin, mut connection: Connection) {
+        let keep = self.config.timeouts.keep;
         // Not kept alive by this task: with the last client all ends.
         let connections = Arc::downgrade(self);
         tokio::spawn(async move {
             if connection.sender.ready().await.is_err() {
                 return;
             }
-            let Some(connections) = connections.upgrade() else { return };
-            let mut idle = connections.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let keep = connections.config.timeouts.keep;
-            idle.retain(|_, kept| {
-                kept.retain(|it| it.since.elapsed() < keep && !it.connection.sender.is_closed());
-                !kept.is_empty()
-            });
-            if idle.len() < IDLE_ORIGINS_MAX || idle.contains_key(&origin) {
-                let kept = idle.entry(origin).or_default();
-                if kept.len() < IDLE_MAX {
-                    kept.push(Idle { connection, since: Instant::now() });
-                }
+            let Some(all) = connections.upgrade() else { return };
+            all.put(origin, connection);
+            drop(all);
+            sleep(keep).await;
+            if let Some(all) = connections.upgrade() {
+                all.forget_old(&mut all.idle());
             }
         });
+    }
+
+    fn put(&self, origin: Origin, connection: Connection) {
+        let mut idle = self.idle();
+        self.forget_old(&mut idle);
+        if idle.len() < IDLE_ORIGINS_MAX || idle.contains_key(&origin) {
+            let kept = idle.entry(origin).or_default();
+            if kept.len() < IDLE_MAX {
+                kept.push(Idle { connection, since: Instant::now() });
+            }
+        }
+    }
+
+    fn forget_old(&self, idle: &mut HashMap<Origin, Vec<Idle>>) {
+        let keep = self.config.timeouts.keep;
+        idle.retain(|_, kept| {
+            kept.retain(|it| it.since.elapsed() < keep && !it.connection.sender.is_closed());
+            !kept.is_empty()
+        });
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<Origin, Vec<Idle>>> {
+        // Nothing in there is half-changed by a panic that could poison it.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new connection.

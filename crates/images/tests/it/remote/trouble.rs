@@ -187,3 +187,18 @@ async fn a_full_disk_is_told_and_not_tried_again() {
     assert!(matches!(error, RemoteError::Full), "{error:?}");
     assert_eq!(fake.asked("/manifests/").len(), 1);
 }
+
+#[tokio::test]
+async fn a_connection_that_the_registry_closed_meanwhile_is_replaced_without_a_word() {
+    let stock = stock();
+    // Each connection serves one request and looks as if it would stay.
+    let fake = Fake::plain(move |seen| {
+        let reply = stock.answer(seen);
+        let length = reply.bytes().len();
+        reply.cut(length)
+    })
+    .await;
+    let pull = Pull::of(&fake).with(|config| config.limits.attempts = 1);
+    pull.run().await.unwrap();
+    assert!(pull.watch.retried.lock().unwrap().is_empty());
+}
