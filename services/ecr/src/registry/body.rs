@@ -30,8 +30,6 @@ pub(super) async fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Ref
 pub(super) trait Pieces: Send {
     /// The next piece; none at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, Cut>> + Send;
-    /// Is told how long the upload has become.
-    fn stored(&mut self, _length: u64) {}
 }
 
 impl Pieces for RequestBody {
@@ -43,7 +41,7 @@ impl Pieces for RequestBody {
 /// A body that is taken for as long as no newer request writes to the same upload.
 pub(super) struct InTurn<'a, 't> {
     pub(super) body: &'a mut RequestBody,
-    pub(super) turn: &'a mut Turn<'t>,
+    pub(super) turn: &'a Turn<'t>,
 }
 
 impl Pieces for InTurn<'_, '_> {
@@ -53,10 +51,6 @@ impl Pieces for InTurn<'_, '_> {
             () = self.turn.over() => Err(Cut::Overtaken),
             piece = self.body.next() => piece.map_err(Cut::Body),
         }
-    }
-
-    fn stored(&mut self, length: u64) {
-        self.turn.tell(length);
     }
 }
 
@@ -110,8 +104,13 @@ impl AsRef<[u8]> for Batch {
     }
 }
 
-/// Receives a body into an upload; of `announced` bytes, if that many were.
-pub(super) async fn receive(session: Session, body: &mut impl Pieces, announced: Option<u64>) -> Received {
+/// Receives a body into an upload; of `announced` bytes, if that many were. `tell` is told how long the upload has become.
+pub(super) async fn receive(
+    session: Session,
+    body: &mut impl Pieces,
+    announced: Option<u64>,
+    tell: &(impl Fn(u64) + Sync),
+) -> Received {
     let mut gatherer = Gatherer { left: announced, spare: Vec::new() };
     let mut session = session;
     let (mut batch, mut end) = gatherer.gather(body).await;
@@ -120,21 +119,15 @@ pub(super) async fn receive(session: Session, body: &mut impl Pieces, announced:
             Some(Batch::Gathered(bytes)) => Some(bytes.clone()),
             _ => None,
         };
-        let write = async move {
-            match batch {
-                Some(batch) => session.append(batch).await,
-                None => Ok(session),
-            }
-        };
         let written = match end {
             // The next batch comes while this one is written.
             None => {
-                let (written, (next, next_end)) = tokio::join!(write, gatherer.gather(body));
+                let (written, (next, next_end)) = tokio::join!(write(session, batch, tell), gatherer.gather(body));
                 (batch, end) = (next, next_end);
                 written
             }
             Some(end) => {
-                return match write.await {
+                return match write(session, batch, tell).await {
                     Ok(session) => Received { session: Some(session), end },
                     Err(error) => Received { session: None, end: Err(Cut::Content(error)) },
                 };
@@ -144,9 +137,16 @@ pub(super) async fn receive(session: Session, body: &mut impl Pieces, announced:
             Ok(session) => session,
             Err(error) => return Received { session: None, end: Err(Cut::Content(error)) },
         };
-        body.stored(session.length());
         gatherer.spare = used.and_then(Arc::into_inner).unwrap_or_default();
     }
+}
+
+/// Writes a batch, if there is one.
+async fn write(session: Session, batch: Option<Batch>, tell: &(impl Fn(u64) + Sync)) -> Result<Session, ContentError> {
+    let Some(batch) = batch else { return Ok(session) };
+    let session = session.append(batch).await?;
+    tell(session.length());
+    Ok(session)
 }
 
 /// Gathers pieces until there are enough of them.

@@ -10,6 +10,23 @@
 //!   (`<account>.dkr.ecr.<region>.amazonaws.com`), else by the token.
 //! - Blobs are answered right away, from their files; no redirect is needed to spare anybody's memory.
 //! - `Location` and `Link` are paths: they hold whatever the client calls the server.
+//!
+//! What a request asks for, where Amazon ECR tells it; deleting blobs, which Amazon ECR does not, is deleting images, and
+//! whoever may send parts of an upload may see how far it is and give it up.
+//!
+//! | request | actions on the repository |
+//! | --- | --- |
+//! | `GET /v2/` | none: the token is enough |
+//! | `HEAD` a blob | `ecr:BatchCheckLayerAvailability` |
+//! | `GET` a blob | `ecr:GetDownloadUrlForLayer` |
+//! | `POST` an upload | `ecr:InitiateLayerUpload`; with all of the blob also the two that follow |
+//! | `PATCH`, `GET`, `DELETE` an upload | `ecr:UploadLayerPart` |
+//! | `PUT` an upload | `ecr:CompleteLayerUpload`; with a last piece also `ecr:UploadLayerPart` |
+//! | mount a blob | `ecr:InitiateLayerUpload`, and `ecr:GetDownloadUrlForLayer` on the repository that has it |
+//! | `GET`, `HEAD` a manifest; referrers | `ecr:BatchGetImage` |
+//! | `PUT` a manifest | `ecr:PutImage` |
+//! | `DELETE` a manifest, a tag, a blob | `ecr:BatchDeleteImage` |
+//! | list tags | `ecr:ListImages` |
 
 mod answer;
 mod authenticate;
@@ -31,7 +48,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use base::AccountId;
-use http::header::{CONTENT_LENGTH, HeaderName};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use platform::{Access, Admission, BoxFuture, Ctx};
@@ -53,8 +70,8 @@ pub use layer_url::LAYER_URL_LIFETIME;
 pub(crate) use layer_url::LayerUrl;
 pub use tags::TAGS_A_PAGE_MAX;
 
-/// How many uploads are received at a time. Each takes up to half a MiB of memory; further ones wait.
-pub const UPLOADS_AT_ONCE: usize = 256;
+/// How many uploads are received at a time. Each takes up to a MiB of memory; further ones wait.
+pub const UPLOADS_AT_ONCE: usize = 128;
 /// How many manifests are received at a time. Each takes up to 4 MiB of memory; further ones wait.
 pub const MANIFESTS_AT_ONCE: usize = 16;
 
@@ -107,6 +124,8 @@ impl Routes for Registry {
             let is_head = request.parts.method == Method::HEAD;
             let mut answer = self.handle(request).await.unwrap_or_else(|refusal| refusal.answer(operation));
             answer.headers.insert(API_VERSION.0, API_VERSION.1);
+            // Whatever somebody has pushed, no browser is to take it for a page.
+            answer.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             if is_head {
                 without_body(&mut answer);
             }

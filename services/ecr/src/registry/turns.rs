@@ -34,7 +34,6 @@ pub(super) struct Turn<'t> {
     key: UploadKey,
     upload: Arc<Upload>,
     number: u64,
-    newest: watch::Receiver<u64>,
 }
 
 impl Turns {
@@ -52,8 +51,7 @@ impl Turns {
             number = *newest;
         });
         drop(uploads);
-        let newest = upload.newest.subscribe();
-        Turn { turns: self, key, upload, number, newest }
+        Turn { turns: self, key, upload, number }
     }
 
     /// How long an upload is that somebody writes to at this moment; none if nobody does.
@@ -74,10 +72,9 @@ impl Turn<'_> {
     }
 
     /// Ends when a newer request has taken the turn.
-    pub(super) async fn over(&mut self) {
-        let number = self.number;
-        // The sender is as old as the upload, which this holds.
-        let _ = self.newest.wait_for(|newest| *newest > number).await;
+    pub(super) async fn over(&self) {
+        // The sender lives as long as the upload, which this holds.
+        let _ = self.upload.newest.subscribe().wait_for(|newest| *newest > self.number).await;
     }
 }
 
@@ -102,9 +99,9 @@ mod tests {
     #[tokio::test]
     async fn the_newest_request_has_the_turn() {
         let turns = Turns::default();
-        let mut first = turns.take("r", "u");
-        let mut other = turns.take("r", "v");
-        let mut second = turns.take("r", "u");
+        let first = turns.take("r", "u");
+        let other = turns.take("r", "v");
+        let second = turns.take("r", "u");
         first.over().await;
         for mut not_over in [Box::pin(second.over()), Box::pin(other.over())] {
             assert!(futures_are_pending(&mut not_over).await);

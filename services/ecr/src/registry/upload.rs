@@ -86,7 +86,7 @@ async fn all(mut request: Request<'_>, name: &str, wanted: &ContentDigest) -> Re
 async fn store(request: &mut Request<'_>, repository: &Found, id: &str, wanted: &ContentDigest) -> Result<(), Refusal> {
     let _place = body::place(&request.registry.uploads).await?;
     let Held { record, session } = hold(request, repository, id).await?;
-    let received = body::receive(session, &mut request.body, None).await;
+    let received = body::receive(session, &mut request.body, None, &|_| ()).await;
     received.end?;
     let session = received.session.ok_or_else(Refusal::upload_unknown)?;
     upload::finish(request.ecr(), repository, Held { record, session }, wanted, request.ctx.now).await?;
@@ -96,10 +96,10 @@ async fn store(request: &mut Request<'_>, repository: &Found, id: &str, wanted: 
 /// `PATCH`: goes on with an upload.
 pub(super) async fn append(mut request: Request<'_>, name: &str, id: &str) -> Result<RawResponse, Refusal> {
     let repository = request.admit(name, &["ecr:UploadLayerPart"]).await?;
-    let mut turn = request.registry.turns.take(repository.id(), id);
+    let turn = request.registry.turns.take(repository.id(), id);
     let Held { record, session } = hold(&request, &repository, id).await?;
     let before = session.length();
-    let Received { session, end } = go_on(&mut request, (name, id), session, &mut turn, (&repository, &record)).await?;
+    let Received { session, end } = go_on(&mut request, (name, id), session, &turn, (&repository, &record)).await?;
     let now = request.ecr().platform.clock.now();
     upload::note_part(request.ecr(), &repository, &record, false, now).await?;
     let session = match (session, end) {
@@ -121,11 +121,11 @@ pub(super) async fn finish(mut request: Request<'_>, name: &str, id: &str) -> Re
     let actions = ["ecr:CompleteLayerUpload", "ecr:UploadLayerPart"];
     let repository = request.admit(name, if has_body { &actions } else { &actions[..1] }).await?;
     let wanted = digest(&request.parameter("digest").unwrap_or_default())?;
-    let mut turn = request.registry.turns.take(repository.id(), id);
+    let turn = request.registry.turns.take(repository.id(), id);
     let Held { record, mut session } = hold(&request, &repository, id).await?;
     if has_body {
         let before = session.length();
-        let received = go_on(&mut request, (name, id), session, &mut turn, (&repository, &record)).await?;
+        let received = go_on(&mut request, (name, id), session, &turn, (&repository, &record)).await?;
         session = match received {
             Received { session: Some(session), end: Ok(()) } => session,
             Received { session, end } => {
@@ -143,7 +143,7 @@ async fn go_on(
     request: &mut Request<'_>,
     (name, id): (&str, &str),
     session: Session,
-    turn: &mut Turn<'_>,
+    turn: &Turn<'_>,
     (repository, record): (&Found, &Versioned<Upload>),
 ) -> Result<Received, Refusal> {
     let before = session.length();
@@ -153,7 +153,8 @@ async fn go_on(
     let _place = body::place(&registry.uploads).await?;
     turn.tell(before);
     let mut body = InTurn { body: &mut request.body, turn };
-    let received = body::receive(session, &mut body, announced);
+    let tell = |length| turn.tell(length);
+    let received = body::receive(session, &mut body, announced, &tell);
     tokio::select! {
         received = received => Ok(received),
         () = keep_alive(registry, repository, record) => Err(Refusal::upload_unknown()),

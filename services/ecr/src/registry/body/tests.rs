@@ -44,7 +44,7 @@ async fn small_pieces_are_gathered_and_large_ones_are_not_copied() {
     let (_directory, content) = content();
     let large = vec![7; BATCH_BYTES];
     let mut body = script(&[b"one", b"two", &large, &large, b"three"], Ok(()));
-    let received = receive(content.session(ID).await.unwrap(), &mut body, None).await;
+    let received = receive(content.session(ID).await.unwrap(), &mut body, None, &|_| ()).await;
     assert!(received.end.is_ok());
     let whole = [b"onetwo".as_slice(), &large, &large, b"three"].concat();
     digest_of(received.session.unwrap(), &whole).await.unwrap();
@@ -55,7 +55,7 @@ async fn what_came_before_the_client_went_away_is_kept() {
     let (_directory, content) = content();
     let large = vec![7; BATCH_BYTES];
     let mut body = script(&[&large, b"rest"], Err(BodyError::Incomplete));
-    let received = receive(content.session(ID).await.unwrap(), &mut body, None).await;
+    let received = receive(content.session(ID).await.unwrap(), &mut body, None, &|_| ()).await;
     assert!(matches!(received.end, Err(Cut::Body(BodyError::Incomplete))));
     assert_eq!(received.session.unwrap().length(), BATCH_BYTES as u64 + 4);
 }
@@ -66,7 +66,7 @@ async fn no_more_is_taken_than_was_announced() {
     for (announced, is_right) in [(6, true), (5, false), (7, false)] {
         let mut body = script(&[b"one", b"two"], Ok(()));
         let session = content.session(ID).await.unwrap().shorten(0).await.unwrap();
-        let received = receive(session, &mut body, Some(announced)).await;
+        let received = receive(session, &mut body, Some(announced), &|_| ()).await;
         assert_eq!(received.end.is_ok(), is_right, "{announced}");
         assert!(received.session.unwrap().length() <= announced);
     }
@@ -75,7 +75,7 @@ async fn no_more_is_taken_than_was_announced() {
 #[tokio::test]
 async fn an_empty_body_adds_nothing() {
     let (_directory, content) = content();
-    let received = receive(content.session(ID).await.unwrap(), &mut script(&[], Ok(())), Some(0)).await;
+    let received = receive(content.session(ID).await.unwrap(), &mut script(&[], Ok(())), Some(0), &|_| ()).await;
     assert!(received.end.is_ok());
     assert_eq!(received.session.unwrap().length(), 0);
 }
@@ -102,7 +102,7 @@ proptest! {
             let mut rest = Bytes::from(whole.clone());
             let pieces = lengths.iter().map(|length| rest.split_to(*length)).collect();
             let mut body = Script { pieces, end: Ok(()) };
-            let received = receive(content.session(ID).await.unwrap(), &mut body, Some(whole.len() as u64)).await;
+            let received = receive(content.session(ID).await.unwrap(), &mut body, Some(whole.len() as u64), &|_| ()).await;
             assert!(received.end.is_ok());
             digest_of(received.session.unwrap(), &whole).await.unwrap();
         });

@@ -166,6 +166,7 @@ impl Client {
         };
         let answer = self.registry.clone().answer(request).await;
         assert_eq!(answer.headers["docker-distribution-api-version"], "registry/2.0");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
         let body = bytes_of(answer.body);
         assert!(method != "HEAD" || body.is_empty(), "an answer to HEAD has no body");
         Answer { status: answer.status.as_u16(), headers: answer.headers, body }
