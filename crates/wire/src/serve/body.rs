@@ -229,3 +229,25 @@ pub(super) async fn read(
 pub(super) fn too_large(max: usize) -> Error {
     Error::new("RequestEntityTooLargeException", 413, format!("The request's body is larger than {max} bytes."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_in_memory_comes_in_one_piece() {
+        let mut body = RequestBody::of(Bytes::from_static(b"all of it"));
+        assert_eq!(body.declared_length(), Some(9));
+        assert_eq!(body.next().await, Ok(Some(Bytes::from_static(b"all of it"))));
+        assert_eq!((body.next().await, body.next().await), (Ok(None), Ok(None)));
+        assert_eq!(RequestBody::of(Bytes::new()).next().await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_whole_up_to_what_its_taker_wants() {
+        let body = || RequestBody::of(Bytes::from_static(b"all of it"));
+        assert_eq!(body().read(9).await, Ok(Bytes::from_static(b"all of it")));
+        assert_eq!(body().read(8).await, Err(BodyError::TooLarge));
+        assert_eq!(RequestBody::of(Bytes::new()).read(0).await, Ok(Bytes::new()));
+    }
+}

@@ -138,9 +138,9 @@ impl FilePieces {
 
     fn poll_fetched(&mut self, context: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
         let Some(fetching) = &mut self.fetching else { return Poll::Ready(Ok(BytesMut::new())) };
-        let piece = ready!(Pin::new(&mut fetching.piece).poll(context));
+        let piece = ready!(Pin::new(&mut fetching.piece).poll(context)).map_err(io::Error::other).flatten();
         self.fetching = None;
-        Poll::Ready(piece.map_err(io::Error::other)?)
+        Poll::Ready(piece.inspect_err(|error| tracing::error!(%error, "a file could not be read while it was sent")))
     }
 }
 
@@ -173,4 +173,49 @@ fn warm(file: &File, start: u64, length: usize) -> io::Result<()> {
         position += step as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn file(length: usize) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![7; length]).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_was_just_written_is_in_memory() {
+        let file = file(3 * PROBE_STEP);
+        assert!(is_in_memory(&file, 0, 3 * PROBE_STEP) && is_in_memory(&file, 17, 1));
+    }
+
+    #[test]
+    fn what_is_missing_is_neither_in_memory_nor_fetched() {
+        let file = file(PROBE_STEP + 10);
+        assert!(!is_in_memory(&file, 0, PROBE_STEP + 11));
+        warm(&file, 5, PROBE_STEP + 5).unwrap();
+        assert_eq!(warm(&file, 5, PROBE_STEP + 6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(read_from_memory(&file, &mut [0; 4], 1 << 20).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn pieces_are_as_long_as_their_way_allows() {
+        for (is_http_1, link, longest) in [
+            (true, Link::plain(), WINDOW_BYTES_MAX),
+            (true, Link::default(), PIECE_BYTES_MAX),
+            (false, Link::plain(), STREAM_PIECE_BYTES_MAX),
+        ] {
+            let mut pieces = FilePieces::new(file(2_000_000), 1..1_999_999, is_http_1, Arc::new(link));
+            let mut lengths = Vec::new();
+            while let Some(piece) = std::future::poll_fn(|context| pieces.poll_next(context)).await.unwrap() {
+                lengths.push(piece.len());
+            }
+            assert_eq!((lengths.iter().sum::<usize>(), lengths[0]), (1_999_998, longest));
+            assert!(lengths.iter().all(|length| (1..=longest).contains(length)));
+        }
+    }
 }

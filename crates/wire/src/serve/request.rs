@@ -61,7 +61,8 @@ impl<B: Backend> Server<B> {
             parts,
         };
         let mut outcome = exchange.run(&self, body).await;
-        link.set_unread(has_body && !exchange.is_body_read && exchange.parts.version <= Version::HTTP_11);
+        let is_http_1 = exchange.parts.version <= Version::HTTP_11;
+        link.set_unread(has_body && !exchange.is_body_read && is_http_1);
         let mut encoded = exchange.encode(&outcome);
         let mut place = Place::default();
         if let Err(no_room) = self.answers.grow(&mut place, encoded.body.len()) {
@@ -69,7 +70,7 @@ impl<B: Backend> Server<B> {
             encoded = exchange.encode(&outcome);
         }
         exchange.report(&self, &outcome, encoded.status, started);
-        let is_given_up = outcome.as_ref().is_err_and(|error| matches!(error.status, 408 | 413 | 503));
+        let is_given_up = is_http_1 && outcome.as_ref().is_err_and(|error| matches!(error.status, 408 | 413 | 503));
         let content = std::mem::take(&mut encoded.body);
         let body = match outcome {
             Ok(Reply::Stream { events, .. }) => exchange.stream(&self, content, events, link),

@@ -152,8 +152,9 @@ fn place_of(slice: &[u8]) -> Option<usize> {
     region.contains(&slice).then(|| slice.addr() - region.start.addr())
 }
 
-/// A file that had more when its length was told.
+/// A file that had more when its length was told. All that is left to do is to break the answer off.
 pub(super) fn cut_short() -> io::Error {
+    tracing::error!("a file has become shorter while it was sent");
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was")
 }
 

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::super::harness::{Request, run};
+use super::super::harness::{Client, Request, run};
 use super::stage::{FILE_BYTES, Stage, WAYS, bytes_of};
 
 #[test]
@@ -141,6 +141,72 @@ fn requests_that_come_at_once_are_answered_in_their_order_and_to_the_byte() {
             let part = client.answer().await;
             assert_eq!((part.status, part.bytes == bytes_of(range.clone())), (200, true), "{range:?}");
             assert_eq!(client.answer().await.body, "{\"String\":\"between\"}");
+        }
+    });
+}
+
+/// Some numbers that look like none in particular.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// A request, and what its answer has to be.
+fn some_request(numbers: &mut Numbers) -> (Request, u16, Vec<u8>) {
+    let from = numbers.below(FILE_BYTES);
+    let length = [1, 100, 33_000, 300_000, 2_000_000][numbers.below(5) as usize];
+    let to = (from + 1 + numbers.below(length)).min(FILE_BYTES);
+    let path = format!("/r/file?from={from}&to={to}");
+    let (mut request, status, body) = match numbers.below(7) {
+        0 => (Request::json("Echo", "{}").signed("things"), 200, b"{}".to_vec()),
+        1 => (Request::bare("HEAD", &path), 200, Vec::new()),
+        2 => (Request::bare("PUT", "/r/none"), 403, b"refused".to_vec()),
+        3 => (Request::bare("PUT", "/r/read"), 201, Vec::new()),
+        4 => (Request::bare("GET", &format!("/r/bytes?length={}", to - from)), 200, bytes_of(0..to - from)),
+        _ => (Request::bare("GET", &path), 200, bytes_of(from..to)),
+    };
+    let put = numbers.below(60_000);
+    match status {
+        403 => request.body = bytes_of(0..put),
+        201 => {
+            request.body = bytes_of(0..put);
+            return (request, status, put.to_string().into());
+        }
+        _ => {}
+    }
+    (request, status, body)
+}
+
+#[test]
+fn whatever_clients_ask_for_and_however_they_read_every_byte_is_the_right_one() {
+    run(async {
+        let stage = std::sync::Arc::new(Stage::new(super::stage::Way::Http1).await);
+        let clients = (0..8).map(|seed| {
+            let stage = stage.clone();
+            tokio::spawn(async move {
+                let mut numbers = Numbers(seed);
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.set_recv_buffer_size([2048, 30_000, 400_000][seed as usize % 3]).unwrap();
+                let mut client = Client::of(socket.connect(stage.running.address).await.unwrap());
+                for round in 0..40 {
+                    let exchanges: Vec<_> = (0..1 + numbers.below(4)).map(|_| some_request(&mut numbers)).collect();
+                    let requests: Vec<u8> = exchanges.iter().flat_map(|(request, ..)| request.bytes()).collect();
+                    client.write(&requests).await;
+                    for (request, status, body) in exchanges {
+                        let answer = client.answer_to(&request.parts.method).await;
+                        let asked = (&request.parts.method, &request.parts.uri);
+                        assert_eq!(answer.status, status, "{seed} {round} {asked:?}");
+                        assert!(answer.bytes == body, "{seed} {round} {asked:?}");
+                    }
+                }
+            })
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
         }
     });
 }

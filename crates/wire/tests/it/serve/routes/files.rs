@@ -101,7 +101,9 @@ fn a_file_that_is_cut_short_breaks_the_connection_off() {
             let stage = Stage::with(way, ServeLimits::default(), Shelf::of(file.try_clone().unwrap())).await;
             file.set_len(100_000).unwrap();
             let mut sender = stage.sender().await;
-            let got = sender.send(Method::GET, "/r/file?from=0&to=268435456", Vec::new()).await;
+            let got = sender.try_send(Method::GET, "/r/file?from=0&to=268435456", Vec::new()).await;
+            // It may have been noticed before anything was said.
+            let Ok(got) = got else { continue };
             assert_eq!((got.status, got.is_whole), (200, false), "{way:?}");
             assert_eq!(got.header("content-length"), "268435456");
             assert!(got.body.len() <= 100_000);

@@ -272,18 +272,24 @@ impl Stage {
 }
 
 impl Sender {
+    /// Sends a request whose answer begins, at least.
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Vec<u8>) -> Got {
+        self.try_send(method, path, body).await.unwrap()
+    }
+
+    /// Sends a request whose answer may not even begin.
+    pub(crate) async fn try_send(&mut self, method: Method, path: &str, body: Vec<u8>) -> hyper::Result<Got> {
         let uri = format!("http://localhost{path}");
         let request = http::Request::builder().method(method).uri(uri).header("host", "localhost");
         let request = request.body(Full::new(Bytes::from(body))).unwrap();
         let answer = match self {
             Self::Http1(sender) => {
-                sender.ready().await.unwrap();
-                sender.send_request(request).await.unwrap()
+                sender.ready().await?;
+                sender.send_request(request).await?
             }
             Self::Http2(sender) => {
-                sender.ready().await.unwrap();
-                sender.send_request(request).await.unwrap()
+                sender.ready().await?;
+                sender.send_request(request).await?
             }
         };
         let (parts, mut incoming) = answer.into_parts();
@@ -297,6 +303,6 @@ impl Sender {
                 }
             }
         }
-        Got { status: parts.status.as_u16(), headers: parts.headers, body, is_whole }
+        Ok(Got { status: parts.status.as_u16(), headers: parts.headers, body, is_whole })
     }
 }
