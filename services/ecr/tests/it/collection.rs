@@ -15,7 +15,7 @@ use super::*;
 
 impl Caller {
     /// The same service in a process that has just started.
-    fn restarted(&self) -> Self {
+    pub(crate) fn restarted(&self) -> Self {
         let ecr = Ecr::new(self.ecr.platform.clone(), content(self.directory.path()), None);
         Self { ecr, ..self.clone() }
     }

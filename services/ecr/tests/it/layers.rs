@@ -197,3 +197,34 @@ async fn a_blob_is_taken_from_a_repository_unless_an_image_has_it() {
     assert!(matches!(kept, ecr::image::delete::Deleted::Tag { .. }));
     assert_eq!(tags(None, 9).await.unwrap().0, ["b", "c"]);
 }
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_a_layer_that_fits_is_uploaded_all_the_same() {
+    use std::process::Command;
+    let caller = Caller::new();
+    caller.repository("web").await;
+    // A small disk for uploads alone: what they become lies on another one.
+    let uploads = caller.directory.path().join("uploads");
+    match Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&uploads).status() {
+        Ok(status) if status.success() => {}
+        other => return println!("skipped: no small file system can be mounted here: {other:?}"),
+    }
+    let outcome = tokio::spawn(upload_to_a_small_disk(caller.restarted())).await;
+    Command::new("umount").arg("--lazy").arg(&uploads).status().unwrap();
+    outcome.unwrap();
+}
+
+async fn upload_to_a_small_disk(caller: Caller) {
+    let upload = caller.begin().await;
+    caller.ok("UploadLayerPart", part(&upload, 0, b"begun")).await;
+    let error = caller.call("UploadLayerPart", part(&upload, 5, &vec![7; 2 * MIB])).await.unwrap_err();
+    assert_eq!((&*error.code, error.status), ("ServerException", 503));
+    assert!(error.message.contains("is full. Nothing was lost"), "{}", error.message);
+    let fitting = caller.begin().await;
+    caller.ok("UploadLayerPart", part(&fitting, 0, b"begun and done")).await;
+    let digest = digest_of(b"begun and done");
+    caller.ok("CompleteLayerUpload", complete(&fitting, &digest)).await;
+    // The one that did not fit goes on where it was.
+    assert_eq!(caller.ok("UploadLayerPart", part(&upload, 5, b" again")).await["lastByteReceived"], 10);
+    assert!(caller.ecr.content.blobs().verify(&digest.parse().unwrap()).unwrap().is_some());
+}
