@@ -10,6 +10,7 @@ mod durability;
 mod ecs_flow;
 mod first_minutes;
 mod iam_flow;
+mod images;
 mod javascript;
 mod logs_flow;
 mod node_process;

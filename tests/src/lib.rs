@@ -29,7 +29,7 @@ mod server;
 pub use accounts::Account;
 pub use api::Api;
 pub use aws::{Aws, Refusal};
-pub use folder::Folder;
+pub use folder::{Folder, is_root};
 pub use followed::Followed;
 pub use place::{clients, docker, image as recipe, pilvi, source};
 pub use registry::Registry;

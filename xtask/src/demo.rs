@@ -6,6 +6,7 @@
 mod server;
 mod stage;
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
@@ -21,11 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Builds what is needed, then takes the tour.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    heading("building Pilvi and preparing the AWS CLI v2 (the first time takes minutes)");
+    heading("building Pilvi and preparing the AWS CLI v2 and skopeo (the first time takes minutes)");
     test::build_release(workspace)?;
     let clients = clients::prepare(workspace)?;
+    clients::engines::prepare_skopeo()?;
+    let images = clients::images::prepare(workspace)?;
     let mut stage = Stage::set(&workspace.root, &workspace.pilvi()?, &clients.aws())?;
-    let result = tour(&mut stage);
+    let result = tour(&mut stage, &images);
     if result.is_err() {
         say(&screen::bad("the server's last words:"));
         print!("{}", stage.server_log(40));
@@ -35,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn tour(stage: &mut Stage) -> Result<()> {
+fn tour(stage: &mut Stage, images: &Path) -> Result<()> {
     heading("1. Start");
     stage.start()?;
     stage.read_environment()?;
@@ -53,26 +56,29 @@ fn tour(stage: &mut Stage) -> Result<()> {
     let definitions = stage.aws(&["ecs", "list-task-definitions", "--family-prefix", "web", "--sort", "DESC"])?;
     ensure!(length(&definitions, "/taskDefinitionArns")? == 1, "one task definition was registered");
 
-    heading("4. IAM and STS: a role, and a call in its name");
+    heading("4. An image: pushed, listed, pulled, ready to run");
+    image(stage, images)?;
+
+    heading("5. IAM and STS: a role, and a call in its name");
     assume(stage)?;
 
-    heading("5. Logs: put, searched, asked");
+    heading("6. Logs: put, searched, asked");
     logs(stage)?;
 
-    heading("6. A metric, and an alarm that it sets off");
+    heading("7. A metric, and an alarm that it sets off");
     alarm(stage)?;
 
-    heading("7. A wrong secret key is refused, and should be");
+    heading("8. A wrong secret key is refused, and should be");
     stage.aws_refused(
         &[("AWS_SECRET_ACCESS_KEY", "wrong/on/purpose")],
         &["sts", "get-caller-identity"],
         "SignatureDoesNotMatch",
     )?;
 
-    heading("8. kill -9 loses nothing");
+    heading("9. kill -9 loses nothing");
     survive(stage)?;
 
-    heading("9. Status, and a clean stop");
+    heading("10. Status, and a clean stop");
     stage.pilvi(&["status"])?;
     stage.stop()
 }
@@ -95,6 +101,28 @@ fn register(stage: &Stage) -> Result<()> {
     ])?;
     ensure!(text(&described, "/status")? == "ACTIVE" && length(&described, "/containers")? == 1, "not as registered");
     Ok(())
+}
+
+/// Any client of registries would do, such as `docker push`; this one needs no daemon.
+fn image(stage: &Stage, images: &Path) -> Result<()> {
+    const NAME: &str = "shop/python";
+    let uri = ["--query", "repository.repositoryUri"];
+    let uri = stage.aws(&[&["ecr", "create-repository", "--repository-name", NAME], uri.as_slice()].concat())?;
+    let registry = stage.registry();
+    ensure!(text(&uri, "")? == format!("{registry}/{NAME}"), "the repository is somewhere else");
+    stage.shell(&format!(
+        "aws ecr get-login-password | skopeo login --tls-verify=false --username AWS --password-stdin {registry}"
+    ))?;
+    let layout = stage.typed_path(&images.join("python"));
+    stage.shell(&format!(
+        "skopeo copy --quiet --dest-tls-verify=false oci:{layout}:latest docker://{registry}/{NAME}:1"
+    ))?;
+    let shown = "imageDetails[].{tags: imageTags, digest: imageDigest, bytes: imageSizeInBytes}";
+    let described = stage.aws(&["ecr", "describe-images", "--repository-name", NAME, "--query", shown])?;
+    ensure!(length(&described, "")? == 1 && text(&described, "/0/tags/0")? == "1", "the image is not as pushed");
+    say("It is in the registry on this machine, so a pull moves no byte; the node has begun to unpack it meanwhile.");
+    stage.pilvi(&["pull", &format!("{registry}/{NAME}:1")])?;
+    stage.pilvi(&["images"])
 }
 
 fn assume(stage: &Stage) -> Result<()> {

@@ -14,7 +14,7 @@ use super::Shop;
 use super::leaks::{age, blobs, collect_until, files};
 
 /// How often the server is killed, unless `PILVI_CRASH_KILLS` says otherwise.
-const KILLS: usize = 30;
+const KILLS: usize = 44;
 const PUSHERS: usize = 2;
 const BYTES: &str = "application/octet-stream";
 /// How long one request goes on being tried; a server is back within two seconds.

@@ -14,6 +14,8 @@ mod tls;
 use serde_json::{Value, json};
 use tests::{Account, Api, Registry, Server};
 
+pub(crate) use leaks::blobs;
+
 /// An account on a server with repositories of its own, and its root at the registry.
 pub(crate) struct Shop {
     pub(crate) account: Account,

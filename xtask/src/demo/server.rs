@@ -25,6 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub(super) struct Server {
     pilvi: PathBuf,
     data: PathBuf,
+    node: PathBuf,
     log: PathBuf,
     address: SocketAddr,
     up: Option<Child>,
@@ -32,10 +33,16 @@ pub(super) struct Server {
 
 impl Server {
     /// Picks the port; nothing runs yet.
-    pub(super) fn new(pilvi: &Path, data: PathBuf, log: PathBuf) -> Result<Self> {
+    pub(super) fn new(pilvi: &Path, folder: &Path) -> Result<Self> {
         // Given back at once: the server is restarted on the same port, so it cannot choose for itself.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        Ok(Self { pilvi: pilvi.to_owned(), data, log, address, up: None })
+        let (data, node, log) = (folder.join("data"), folder.join("node"), folder.join("up.log"));
+        Ok(Self { pilvi: pilvi.to_owned(), data, node, log, address, up: None })
+    }
+
+    /// The address that clients of the registry give, as they write it.
+    pub(super) fn host(&self) -> String {
+        self.address.to_string()
     }
 
     pub(super) fn data_dir(&self) -> String {
@@ -44,7 +51,9 @@ impl Server {
 
     /// What follows `pilvi` on its command line.
     pub(super) fn arguments(&self) -> Vec<String> {
-        ["up", "--data-dir", &self.data_dir(), "--listen", &self.address.to_string()].map(str::to_owned).to_vec()
+        let node = self.node.display().to_string();
+        let arguments = ["up", "--data-dir", &self.data_dir(), "--node-dir", &node, "--listen", &self.host()];
+        arguments.map(str::to_owned).to_vec()
     }
 
     /// Starts it; the time until it was ready.

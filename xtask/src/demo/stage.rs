@@ -34,7 +34,7 @@ impl Stage {
     /// Makes the folder. Nothing runs yet.
     pub(super) fn set(root: &Path, pilvi: &Path, aws: &Path) -> Result<Self> {
         let folder = Folder::new()?;
-        let server = Server::new(pilvi, folder.0.join("data"), folder.0.join("up.log"))?;
+        let server = Server::new(pilvi, &folder.0)?;
         Ok(Self {
             server,
             folder,
@@ -112,6 +112,28 @@ impl Stage {
         questions.iter().map(|arguments| Ok(serde_json::from_str(&self.call(&[], arguments)?.success()?)?)).collect()
     }
 
+    /// The address of the registry: `127.0.0.1:4566`.
+    pub(super) fn registry(&self) -> String {
+        self.server.host()
+    }
+
+    /// A path as somebody at the root of the repository would type it.
+    pub(super) fn typed_path(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+
+    /// A line for the shell, which finds `aws` and `skopeo`; it must succeed.
+    pub(super) fn shell(&self, line: &str) -> Result<()> {
+        show_command(line);
+        let mut shell = self.with_environment(Command::new("sh"));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let clients = self.aws.parent().context("the AWS CLI is in no folder")?;
+        shell.args(["-c", line]).env("PATH", format!("{}:{path}", clients.display()));
+        shell.env("REGISTRY_AUTH_FILE", self.folder.0.join("auth.json"));
+        show_output(&process::capture(&mut shell, CALL_LIMIT)?.success()?);
+        Ok(())
+    }
+
     /// A command of Pilvi's own about this server.
     pub(super) fn pilvi(&self, arguments: &[&str]) -> Result<()> {
         let data = self.server.data_dir();
@@ -150,22 +172,27 @@ impl Stage {
     }
 
     fn call(&self, identity: &[(&str, &str)], arguments: &[&str]) -> Result<Answer> {
-        let mut aws = Command::new(&self.aws);
-        aws.args(arguments).current_dir(&self.root);
+        let mut aws = self.with_environment(Command::new(&self.aws));
+        aws.args(arguments).envs(identity.iter().copied());
+        process::capture(&mut aws, CALL_LIMIT)
+    }
+
+    /// A client that goes by the demo's variables alone, at the repository's root.
+    fn with_environment(&self, mut client: Command) -> Command {
+        client.current_dir(&self.root);
         // Nothing of the caller's own AWS settings may reach the demo, nor the demo's calls a real account.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("AWS_")) {
-                aws.env_remove(name);
+                client.env_remove(name);
             }
         }
         for name in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
-            aws.env(name, self.folder.0.join("no-such-file"));
+            client.env(name, self.folder.0.join("no-such-file"));
         }
-        aws.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_PAGER", "").env("AWS_CLI_AUTO_PROMPT", "off");
-        aws.env("NO_PROXY", "127.0.0.1,localhost");
-        aws.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        aws.envs(identity.iter().copied());
-        process::capture(&mut aws, CALL_LIMIT)
+        client.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_PAGER", "").env("AWS_CLI_AUTO_PROMPT", "off");
+        client.env("NO_PROXY", "127.0.0.1,localhost");
+        client.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        client
     }
 }
 
