@@ -1,7 +1,6 @@
-//! `GET /ecr/layers/<sealed>`: downloads at the addresses that `GetDownloadUrlForLayer` answers.
+//! `GET /v2/_layers/<sealed>`: downloads at the addresses that `GetDownloadUrlForLayer` answers.
 
 use http::Method;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use wire::serve::raw::{RawRequest, RawResponse};
 
@@ -10,12 +9,9 @@ use super::refusal::{Code, Refusal};
 use super::{Registry, blob};
 use crate::{layer, repository};
 
-/// Whether a request is for such an address: nobody signs it, and there is nothing but the path.
+/// Whether a request is for such an address: the path says everything, whoever asks.
 pub(super) fn is_layer_url(parts: &Parts) -> bool {
-    parts.uri.path().starts_with(PREFIX)
-        && parts.uri.query().is_none()
-        && !parts.headers.contains_key(AUTHORIZATION)
-        && matches!(parts.method, Method::GET | Method::HEAD)
+    parts.uri.path().starts_with(PREFIX) && matches!(parts.method, Method::GET | Method::HEAD)
 }
 
 /// Answers the layer, if the address is good still and the repository has it still.

@@ -13,8 +13,8 @@ use crate::digest::ContentDigest;
 use crate::names::RepositoryName;
 use crate::repository::Found;
 
-/// What the paths begin with.
-pub(super) const PREFIX: &str = "/ecr/layers/";
+/// What the paths begin with. No repository has a name that begins with `_`, and no bucket the name `v2`.
+pub(super) const PREFIX: &str = "/v2/_layers/";
 /// How long a URL is good. (Amazon ECR's URLs are signed for an hour.)
 pub const LAYER_URL_LIFETIME: Duration = Duration::from_secs(3600);
 /// The longest sealed text that is opened, in bytes: a repository's name has 256 at most, a digest 135.

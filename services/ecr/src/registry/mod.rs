@@ -115,7 +115,7 @@ impl Routes for Registry {
     }
 
     fn takes(&self, parts: &Parts) -> bool {
-        route::is_registry(parts.uri.path()) || layer::is_layer_url(parts)
+        route::is_registry(parts.uri.path())
     }
 
     fn answer(self: Arc<Self>, request: RawRequest) -> BoxFuture<'static, RawResponse> {
