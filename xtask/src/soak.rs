@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::steps::Steps;
 use crate::tidy::Package;
 use crate::workspace::Workspace;
-use crate::{process, screen};
+use crate::{process, screen, test};
 
 /// How long one soak job may take, with its build.
 const JOB_LIMIT: Duration = Duration::from_secs(4 * 3600);
@@ -19,7 +19,7 @@ const FUZZ_OVERHEAD: Duration = Duration::from_secs(1800);
 /// How far to go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How often the store of the state, and that of log events, is killed under load.
+    /// How often the store of the state, that of log events, and the registry are killed under load.
     #[arg(long, default_value_t = 1000)]
     kills: u32,
     /// How often the store loses its power, each time from another seed.
@@ -56,6 +56,13 @@ struct Job {
     environment: (&'static str, String),
 }
 
+impl Job {
+    /// Whether it needs the binary, which cargo does not build for another package's tests.
+    fn runs_the_product(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "tests")
+    }
+}
+
 /// Runs every job, also after one has failed, and ends with their summary.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut steps = Steps::default();
@@ -66,6 +73,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         "there is no such job; there are: {}, {FUZZING}",
         jobs.iter().map(|job| job.name).collect::<Vec<_>>().join(", ")
     );
+    if jobs.iter().any(|job| options.wants(job.name) && job.runs_the_product()) {
+        test::build_release(workspace)?;
+    }
     for job in jobs.iter().filter(|job| options.wants(job.name)) {
         failed.extend(steps.take(job.name, || run_job(workspace, job)).err());
     }
@@ -89,6 +99,11 @@ fn jobs(packages: &[Package], options: &Options) -> Vec<Job> {
         Job {
             name: "kill -9 of the log events' store under load",
             arguments: of("--package segments --test it crash -- --nocapture"),
+            environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "kill -9 of the registry under load",
+            arguments: of("--package tests --test it registry::crash -- --nocapture"),
             environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
         },
         Job {
@@ -193,7 +208,7 @@ mod tests {
             let options = options(only);
             jobs(&[], &options).into_iter().map(|job| job.name).filter(|name| options.wants(name)).count()
         };
-        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (5, 2, 1, 0));
+        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (6, 3, 1, 0));
     }
 
     #[test]
@@ -202,6 +217,7 @@ mod tests {
         for (file, setting) in [
             ("crates/store/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/segments/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
+            ("tests/it/registry/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/store/tests/it/power_loss.rs", "PILVI_POWER_LOSSES"),
             ("crates/policy/tests/differential/main.rs", "PILVI_POLICY_CASES"),
         ] {
