@@ -17,9 +17,10 @@ use super::file::FilePieces;
 use super::link::Link;
 use super::room::Place;
 use super::stream;
+use super::streams::Stream;
 
 /// How much is handed to the connection at once. On HTTP/2 a stream takes the next piece only when its client has made
-/// room for it, so of an answer that nobody reads no more than this is out of sight.
+/// room for it and what it took before has gone, so of an answer that nobody reads little is out of sight.
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// What is still to be sent.
@@ -29,6 +30,8 @@ pub(super) struct AnswerBody {
     rest: Bytes,
     place: Place,
     more: More,
+    /// Of a request of HTTP/2.
+    stream: Option<Stream>,
 }
 
 /// What follows.
@@ -52,7 +55,7 @@ struct Messages {
 impl AnswerBody {
     /// A body that is there already.
     pub(super) fn new(whole: Bytes, place: Place) -> Self {
-        Self { rest: whole, place, more: More::Nothing }
+        Self { rest: whole, place, more: More::Nothing, stream: None }
     }
 
     /// A body that comes in messages.
@@ -66,8 +69,13 @@ impl AnswerBody {
         Self::following(More::File(FilePieces::new(file, range, is_http_1, link)))
     }
 
+    /// The same for a request of HTTP/2, whose place it keeps until all of it has been sent.
+    pub(super) fn on(self, stream: Option<Stream>) -> Self {
+        Self { stream, ..self }
+    }
+
     fn following(more: More) -> Self {
-        Self { rest: Bytes::new(), place: Place::default(), more }
+        Self { rest: Bytes::new(), place: Place::default(), more, stream: None }
     }
 
     /// The next piece of what is there already.
@@ -108,13 +116,23 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        if let More::File(pieces) = &mut self.more {
-            return pieces.poll_next(context).map(|piece| Some(piece.transpose()?.map(Frame::data)));
-        }
-        if self.rest.is_empty() && !ready!(self.poll_message(context)) {
-            return Poll::Ready(None);
-        }
-        let piece = self.piece();
+        let piece = if let More::File(pieces) = &mut self.more {
+            match ready!(pieces.poll_next(context)) {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return Poll::Ready(None),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        } else {
+            if self.rest.is_empty() && !ready!(self.poll_message(context)) {
+                return Poll::Ready(None);
+            }
+            self.piece()
+        };
+        let stream = if self.is_end_stream() { self.stream.take() } else { None };
+        let piece = match stream {
+            Some(stream) => stream.with(piece),
+            None => piece,
+        };
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, StatusCode, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,8 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use super::answer::AnswerBody;
 use super::link::Link;
 use super::opening::{Opened, Spoken};
+use super::room::Place;
 use super::socket::Socket;
 use super::stream::stops;
 use super::{Backend, ServeLimits, Server};
@@ -25,6 +30,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The most HTTP/2 streams of one connection.
 const STREAMS_MAX: u32 = 128;
+/// What a stream holds of an answer until the socket takes it: two pieces of a file.
+const STREAM_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How much is read at once for HTTP/1, once so much comes. For large bodies it is system calls that cost.
 const READ_BYTES_MAX: usize = 256 * 1024;
@@ -118,13 +125,19 @@ async fn requests<B: Backend>(
     let (limits, mut stopping) = (server.limits, server.stopping.subscribe());
     let service = {
         let link = link.clone();
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             let open = link.activity.begin();
             let (server, link) = (server.clone(), link.clone());
             async move {
-                let response = server.answer(request, Some(peer.ip()), link).await;
+                let is_one_of_many = request.version() == Version::HTTP_2;
+                let stream = is_one_of_many.then(|| server.streams.open(&link)).flatten();
+                if is_one_of_many && stream.is_none() {
+                    tracing::debug!(%peer, "a request is refused: there are too many");
+                    return Ok(too_many());
+                }
+                let response = server.answer(request, Some(peer.ip()), link, stream.clone()).await;
                 drop(open);
-                Ok::<_, std::convert::Infallible>(response)
+                Ok::<_, std::convert::Infallible>(response.map(|body| body.on(stream)))
             }
         })
     };
@@ -151,6 +164,13 @@ async fn requests<B: Backend>(
     }
 }
 
+/// The answer to a request that finds no place among the streams.
+fn too_many() -> http::Response<AnswerBody> {
+    let mut response = http::Response::new(AnswerBody::new(Bytes::new(), Place::default()));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response
+}
+
 fn http1(limits: &ServeLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -169,6 +189,7 @@ fn http2(limits: &ServeLimits) -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(STREAM_BUFFER_BYTES)
         .keep_alive_interval(Some(limits.head_timeout))
         .keep_alive_timeout(limits.head_timeout);
     builder

@@ -15,6 +15,8 @@ pub(super) struct Link {
     windows: Option<Windows>,
     /// Whether an answer was given before its request had been read.
     is_unread: AtomicBool,
+    /// Whether the stream is open that each connection of HTTP/2 has for itself.
+    pub(super) has_own_stream: AtomicBool,
 }
 
 impl Link {

@@ -24,6 +24,7 @@ pub mod route;
 mod routed;
 mod socket;
 mod stream;
+mod streams;
 mod window;
 
 use std::future::Future;
@@ -48,6 +49,7 @@ pub use connection::{Tls, serve};
 
 use raw::Routes;
 use room::Room;
+use streams::Streams;
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -149,7 +151,8 @@ pub struct Outcome {
 /// Bounds on what one client can make the server hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeLimits {
-    /// Connections at once; further ones wait in the listen queue.
+    /// Connections at once; further ones wait in the listen queue. As many requests of HTTP/2 are answered at once beside the
+    /// first of each connection; further ones are refused.
     pub connections_max: usize,
     /// The largest request head, in bytes.
     pub head_bytes_max: usize,
@@ -197,6 +200,7 @@ pub struct Server<B> {
     keys: SigningKeyCache,
     bodies: Room,
     answers: Room,
+    streams: Streams,
     /// Whether the server stops; streams of events end then.
     stopping: watch::Sender<bool>,
     internal: Internal,
@@ -212,8 +216,9 @@ impl<B: Backend> Server<B> {
         let largest = operations.filter_map(|operation| operation.body_bytes_max).max().unwrap_or_default();
         let bodies = Room::new(limits.bodies_bytes_max.max(limits.body_bytes_max).max(largest));
         let answers = Room::new(limits.answers_bytes_max);
+        let streams = Streams::new(limits.connections_max);
         let (keys, stopping) = (SigningKeyCache::new(), watch::Sender::new(false));
-        Self { backend, limits, keys, bodies, answers, stopping, internal, observer, routes: None }
+        Self { backend, limits, keys, bodies, answers, streams, stopping, internal, observer, routes: None }
     }
 
     /// Hands the requests that `routes` takes to them instead of to the API.

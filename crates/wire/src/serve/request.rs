@@ -20,6 +20,7 @@ use super::log_text::LogText;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
 use super::stream::Pump;
+use super::streams::Stream;
 use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Server};
 use crate::error::Error;
 use crate::eventstream::Events;
@@ -39,6 +40,7 @@ impl<B: Backend> Server<B> {
         request: Request<Incoming>,
         source_ip: Option<IpAddr>,
         link: Arc<Link>,
+        stream: Option<Stream>,
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
@@ -47,7 +49,7 @@ impl<B: Backend> Server<B> {
         }
         link.set_unread(false);
         if let Some(routes) = self.routes.clone().filter(|routes| routes.takes(&parts)) {
-            return self.answer_routed(routes, Request::from_parts(parts, body), source_ip, link).await;
+            return self.answer_routed(routes, Request::from_parts(parts, body), source_ip, link, stream).await;
         }
         let has_body = !body.is_end_stream();
         let mut exchange = Exchange {
@@ -58,6 +60,7 @@ impl<B: Backend> Server<B> {
             owner: None,
             target: None,
             is_body_read: false,
+            stream,
             parts,
         };
         let mut outcome = exchange.run(&self, body).await;
@@ -92,6 +95,8 @@ struct Exchange {
     target: Option<(&'static ServiceModel, Target)>,
     /// Whether the body has been read to its end and accepted.
     is_body_read: bool,
+    /// The place of a request of HTTP/2, which its handler keeps to its end.
+    stream: Option<Stream>,
 }
 
 /// A signature, and what it has to have been made with.
@@ -200,9 +205,9 @@ impl Exchange {
         };
         // In a task of its own: a client that goes away does not cut a handler off half-way, and a handler that panics
         // answers an error instead of breaking the connection.
-        let server = server.clone();
+        let (server, stream) = (server.clone(), self.stream.clone());
         let handler = tokio::spawn(async move {
-            let _place = place;
+            let _places = (place, stream);
             server.backend.call(call).await
         });
         handler.await.unwrap_or_else(|panic| {

@@ -15,6 +15,7 @@ use super::body::{RequestBody, Untaken};
 use super::link::Link;
 use super::raw::{RawBody, RawRequest, RawResponse, Routes};
 use super::room::Place;
+use super::streams::Stream;
 use super::{Backend, Outcome, Server};
 
 /// How much of a body that nobody has taken is read after the answer, so that the connection can carry the next request.
@@ -37,6 +38,7 @@ impl<B: Backend> Server<B> {
         request: Request<Incoming>,
         source_ip: Option<IpAddr>,
         link: Arc<Link>,
+        stream: Option<Stream>,
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
@@ -49,7 +51,11 @@ impl<B: Backend> Server<B> {
         let (body, rest) = RequestBody::incoming(body, self.limits.body_timeout);
         let (request_id, now) = (asked.request_id.clone(), self.backend.now());
         let service = routes.service();
-        let handler = tokio::spawn(routes.answer(RawRequest { parts, body, request_id, now, source_ip }));
+        let handler = tokio::spawn(async move {
+            // Also of a client that has gone away: its place is taken until its handler has ended.
+            let _stream = stream;
+            routes.answer(RawRequest { parts, body, request_id, now, source_ip }).await
+        });
         let answer = handler.await.unwrap_or_else(|panic| {
             tracing::error!(request_id = %asked.request_id, %panic, "a handler panicked");
             empty(StatusCode::INTERNAL_SERVER_ERROR)

@@ -69,6 +69,65 @@ fn large_answers_that_nobody_reads_leave_room_for_small_ones_alone() {
 }
 
 #[test]
+fn a_client_of_http2_has_one_request_for_itself_and_shares_further_ones() {
+    run(async {
+        let server = Running::start(ServeLimits { connections_max: 2, ..ServeLimits::default() }).await;
+        let mut client = http2(&server).await;
+        let waits = Request::json("Waits", "{}").signed("things");
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            waiting.push(client.send_request(for_http2(&waits)));
+            server.things.waiting.acquire().await.unwrap().forget();
+        }
+        assert_eq!(client.send_request(for_http2(&echo(10))).await.unwrap().status(), 503);
+        let mut other = http2(&server).await;
+        assert_eq!(other.send_request(for_http2(&echo(10))).await.unwrap().status(), 200, "its own");
+        server.things.go.add_permits(3);
+        for one in waiting {
+            assert_eq!(one.await.unwrap().status(), 200);
+        }
+        assert_eq!(client.send_request(for_http2(&echo(10))).await.unwrap().status(), 200);
+    });
+}
+
+#[test]
+fn requests_of_http2_that_are_taken_back_keep_their_places_while_their_handlers_work() {
+    run(async {
+        let server = Running::start(ServeLimits { connections_max: 1, ..ServeLimits::default() }).await;
+        let mut client = http2(&server).await;
+        let waits = Request::json("Waits", "{}").signed("things");
+        for _ in 0..2 {
+            let taken_back = client.send_request(for_http2(&waits));
+            server.things.waiting.acquire().await.unwrap().forget();
+            drop(taken_back);
+        }
+        assert_eq!(client.send_request(for_http2(&echo(10))).await.unwrap().status(), 503);
+        server.things.go.add_permits(2);
+        while client.send_request(for_http2(&echo(10))).await.unwrap().status() == 503 {}
+    });
+}
+
+#[test]
+fn small_answers_that_nobody_reads_keep_their_places() {
+    run(async {
+        let server = Running::start(ServeLimits { connections_max: 2, ..ServeLimits::default() }).await;
+        // It takes nothing of any stream before it reads.
+        let stream = TcpStream::connect(server.address).await.unwrap();
+        let mut shy = http2::Builder::new(TokioExecutor::new());
+        let shy = shy.initial_stream_window_size(0).handshake::<_, Full<Bytes>>(TokioIo::new(stream));
+        let (mut client, connection) = shy.await.unwrap();
+        tokio::spawn(connection);
+        let mut unread = Vec::new();
+        for _ in 0..3 {
+            unread.push(client.send_request(for_http2(&echo(10_000))).await.unwrap());
+        }
+        assert_eq!(client.send_request(for_http2(&echo(10))).await.unwrap().status(), 503);
+        drop(unread);
+        while client.send_request(for_http2(&echo(10))).await.unwrap().status() == 503 {}
+    });
+}
+
+#[test]
 fn a_body_that_drips_is_given_up() {
     run(async {
         let server = Running::start(impatient()).await;
