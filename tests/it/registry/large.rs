@@ -4,7 +4,7 @@ use serde_json::json;
 use tests::engine::Skopeo;
 use tests::image::{Compression, Entry, Image, Layer, Layout, MANIFEST};
 use tests::registry::Long;
-use tests::{Aws, Folder, Options, Server};
+use tests::{Aws, Folder, Options, Registry, Server};
 
 use super::Shop;
 
@@ -62,6 +62,25 @@ fn a_layer_of_a_gibibyte_goes_in_and_out_in_little_memory() {
     let received = registry.receive_long(&format!("/v2/heavy/blobs/{digest}")).unwrap();
     assert_eq!((received.head.status, received.bytes), (200, layer.size()));
     assert_eq!(received.digest, digest);
+    let peak = server.memory_peak();
+    assert!(peak <= MEMORY_MAX, "the server has had {peak} bytes of memory");
+}
+
+#[test]
+fn many_who_push_and_pull_at_once_share_that_little_memory() {
+    const CLIENTS: u8 = 48;
+    let server = Server::start(Options::default());
+    let shop = Shop::open(&server, &["crowd"]);
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let mut registry = Registry::anonymous(&server).authorized(shop.registry.authorization());
+            scope.spawn(move || {
+                let content = vec![client; 4 << 20];
+                let digest = registry.upload("crowd", &content);
+                assert!(registry.blob("crowd", &digest) == content);
+            });
+        }
+    });
     let peak = server.memory_peak();
     assert!(peak <= MEMORY_MAX, "the server has had {peak} bytes of memory");
 }
