@@ -110,6 +110,8 @@ pub enum FromNode {
 pub enum Request {
     /// Make an image ready; answered by [`Answer::Prepared`].
     Prepare(Prepare),
+    /// Unpack a layer of an image whose other blobs are still on their way; answered by [`Answer::LayerPrepared`].
+    PrepareLayer(PrepareLayer),
     /// Tell which images references name; answered by [`Answer::Images`].
     Images {
         /// Only those after this one, in their order.
@@ -143,7 +145,18 @@ pub struct Prepare {
     pub platform: Option<Platform>,
 }
 
-/// How far an image is on its way.
+/// A layer that is to be unpacked before the image that it belongs to is prepared, which then finds it. Nothing keeps it until
+/// then: should it be collected, it is unpacked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrepareLayer {
+    /// Its blob.
+    pub blob: Descriptor,
+    /// What the image's configuration says that comes out of the blob.
+    pub diff_id: DiffId,
+}
+
+/// How far an image, or a single layer, is on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
@@ -169,6 +182,8 @@ pub struct Progress {
 pub enum Answer {
     /// To [`Request::Prepare`].
     Prepared(PreparedImage),
+    /// To [`Request::PrepareLayer`]: the layer is there.
+    LayerPrepared,
     /// To [`Request::Images`].
     Images(ImagesPage),
     /// To [`Request::Forget`]: whether it named something.

@@ -40,13 +40,24 @@ impl Store {
     /// # Errors
     /// Of several the first. The layers that were finished stay until they are collected.
     pub fn prepare(&self, image: &Image, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Prepared, Error> {
-        let diff_ids: Vec<DiffId> = image.layers.iter().map(|layer| layer.diff_id).collect();
+        self.prepare_layers(&image.layers, source, progress)
+    }
+
+    /// The same with layers of which it is not known yet what image they make: as soon as their blobs are there, while others
+    /// are still on their way.
+    ///
+    /// # Errors
+    /// As of [`Store::prepare`].
+    pub fn prepare_layers(
+        &self,
+        wanted: &[Layer],
+        source: &dyn BlobSource,
+        progress: &dyn Progress,
+    ) -> Result<Prepared, Error> {
+        let diff_ids: Vec<DiffId> = wanted.iter().map(|layer| layer.diff_id).collect();
         let prepared = self.pin(&diff_ids);
-        let mut layers: Vec<&Layer> = prepared
-            .layers
-            .iter()
-            .filter_map(|diff_id| image.layers.iter().find(|layer| layer.diff_id == *diff_id))
-            .collect();
+        let found = |diff_id: &DiffId| wanted.iter().find(|layer| layer.diff_id == *diff_id);
+        let mut layers: Vec<&Layer> = prepared.layers.iter().filter_map(found).collect();
         // The largest first: what is left at the end is small, and nobody waits for one long one.
         layers.sort_by_key(|layer| std::cmp::Reverse(layer.blob.size));
         let work = Work {

@@ -16,7 +16,7 @@ use super::{Agent, failure, images};
 use crate::client::CALLS_MAX;
 use crate::lines::{self, LineError, Lines};
 use crate::protocol::{
-    Answer, Collected, Failure, FailureKind, FromNode, Hello, Prepare, Request, ToNode, VERSION, Welcome,
+    Answer, Collected, Failure, FailureKind, FromNode, Hello, Progress, Request, ToNode, VERSION, Welcome,
 };
 
 /// How long whoever connects may take to say the first line.
@@ -135,7 +135,10 @@ impl Running {
 /// Answers one request; its number is the task's result.
 async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Vec<u8>>) -> u64 {
     let answered = match request {
-        Request::Prepare(wanted) => prepare(&agent, id, wanted, &sender).await,
+        Request::Prepare(wanted) => agent.prepare(wanted, reporter(id, &sender)).await.map(Answer::Prepared),
+        Request::PrepareLayer(wanted) => {
+            agent.prepare_layer(wanted, reporter(id, &sender)).await.map(|()| Answer::LayerPrepared)
+        }
         Request::Prune => prune(&agent).await,
         quick => {
             // What may be long is not made before there is room for it.
@@ -154,15 +157,15 @@ async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Ve
     id
 }
 
-async fn prepare(agent: &Agent, id: u64, wanted: Prepare, sender: &mpsc::Sender<Vec<u8>>) -> Result<Answer, Failure> {
+/// Tells whoever asked how far it is.
+fn reporter(id: u64, sender: &mpsc::Sender<Vec<u8>>) -> impl Fn(Progress) + Send + Sync + 'static {
     let sender = sender.clone();
-    let report = move |progress| {
+    move |progress| {
         // What does not fit is overtaken by the next.
         if let (Ok(room), Ok(line)) = (sender.try_reserve(), lines::line(&FromNode::Progress { id, progress })) {
             room.send(line);
         }
-    };
-    agent.prepare(wanted, report).await.map(Answer::Prepared)
+    }
 }
 
 async fn prune(agent: &Agent) -> Result<Answer, Failure> {
@@ -177,7 +180,7 @@ fn look_up(agent: &Agent, request: Request) -> Result<Answer, Failure> {
         Request::Forget { reference } => Answer::Forgotten(agent.0.recorded.forget(&agent.0.store, &reference)?),
         Request::Usage => Answer::Usage(agent.usage()),
         Request::Status => Answer::Status(agent.status()),
-        Request::Prepare(_) | Request::Prune => return Err(broken()),
+        Request::Prepare(_) | Request::PrepareLayer(_) | Request::Prune => return Err(broken()),
     })
 }
 

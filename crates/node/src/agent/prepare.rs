@@ -1,14 +1,14 @@
-//! Preparing an image: waiting for a turn, then unpacking it aside.
+//! Preparing images, and single layers ahead of them: waiting for a turn, then unpacking aside.
 
 use std::sync::Arc;
 
-use images::{Image, Platform};
+use images::{Descriptor, Image, LAYER_BYTES_MAX, Layer, Platform, Prepared};
 use tokio::sync::TryAcquireError;
 
 use super::background::aside;
 use super::progress::{Tracker, Unwanted};
 use super::{Agent, failure};
-use crate::protocol::{Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PreparedImage, Progress};
+use crate::protocol::{Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PrepareLayer, PreparedImage, Progress};
 
 /// The longest name of a media type, in bytes (RFC 6838, section 4.2: 127 each for type and subtype).
 const MEDIA_TYPE_LENGTH_MAX: usize = 255;
@@ -29,7 +29,29 @@ impl Agent {
         wanted: Prepare,
         report: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<PreparedImage, Failure> {
-        check(&wanted)?;
+        check([&wanted.platform, &wanted.root.platform], &wanted.root)?;
+        self.in_turn(move |agent, unwanted| agent.prepare_now(&wanted, unwanted, &report)).await
+    }
+
+    /// Unpacks a layer, when it is its turn. Dropping the future ends it.
+    pub(super) async fn prepare_layer(
+        &self,
+        wanted: PrepareLayer,
+        report: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
+        check([&wanted.blob.platform], &wanted.blob)?;
+        if wanted.blob.size > LAYER_BYTES_MAX {
+            return Err(Failure::new(FailureKind::Refused, "no layer is that long"));
+        }
+        let layers = [Layer { blob: wanted.blob, diff_id: wanted.diff_id }];
+        self.in_turn(move |agent, unwanted| agent.unpack(&agent.blobs()?, &layers, unwanted, &report).map(drop)).await
+    }
+
+    /// Does something when it is its turn, aside. It is told that it is not wanted any more when the future is dropped.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self, &Unwanted) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
         let queued = match Arc::clone(&self.0.queue).try_acquire_owned() {
             Ok(queued) => queued,
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
@@ -41,9 +63,9 @@ impl Agent {
         let unwanted = Unwanted::default();
         let _until_dropped = UntilDropped(unwanted.clone());
         let agent = self.clone();
-        let prepared = aside((turn, queued), move || agent.prepare_now(&wanted, &unwanted, &report));
-        let broken = || Failure::new(FailureKind::Internal, "preparing the image broke off");
-        prepared.await.unwrap_or_else(|| Err(broken()))
+        let done = aside((turn, queued), move || work(&agent, &unwanted));
+        let broken = || Failure::new(FailureKind::Internal, "unpacking broke off");
+        done.await.unwrap_or_else(|| Err(broken()))
     }
 
     fn prepare_now(
@@ -53,19 +75,10 @@ impl Agent {
         report: &(dyn Fn(Progress) + Sync),
     ) -> Result<PreparedImage, Failure> {
         let store = &self.0.store;
-        // Opened anew each time: it may have come into being, or been restored, since.
-        let blobs = blobs::Reader::open_root(&self.0.options.blobs)
-            .map_err(|error| Failure::new(FailureKind::NotFound, format!("there are no blobs: {error}")))?;
+        let blobs = self.blobs()?;
         let machine = wanted.platform.clone().unwrap_or_else(Platform::host);
         let image = Image::resolve(&blobs, &wanted.root, &machine).map_err(|error| failure::of(&error))?;
-        let tracker = Tracker::new(self, &image, unwanted, report);
-        let prepared = store.prepare(&image, &blobs, &tracker).map_err(|error| match tracker.was_short() {
-            true => Failure::new(FailureKind::Full, "the disk is nearly full, and what is left is not for images"),
-            false => failure::of(&error),
-        });
-        // Also what was finished of an image that failed.
-        self.0.unsettled.notify_one();
-        let prepared = prepared?;
+        let prepared = self.unpack(&blobs, &image.layers, unwanted, report)?;
         if let Some(reference) = &wanted.reference {
             self.0.recorded.record(store, reference, &image, &prepared)?;
         }
@@ -77,14 +90,38 @@ impl Agent {
             unpacked_bytes: store.bytes_of(prepared.layers()).unwrap_or_default(),
         })
     }
+
+    /// Opened anew each time: they may have come into being, or been restored, since.
+    fn blobs(&self) -> Result<blobs::Reader, Failure> {
+        blobs::Reader::open_root(&self.0.options.blobs)
+            .map_err(|error| Failure::new(FailureKind::NotFound, format!("there are no blobs: {error}")))
+    }
+
+    fn unpack(
+        &self,
+        blobs: &blobs::Reader,
+        layers: &[Layer],
+        unwanted: &Unwanted,
+        report: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Prepared, Failure> {
+        let tracker = Tracker::new(self, layers, unwanted, report);
+        let prepared =
+            self.0.store.prepare_layers(layers, blobs, &tracker).map_err(|error| match tracker.was_short() {
+                true => Failure::new(FailureKind::Full, "the disk is nearly full, and what is left is not for images"),
+                false => failure::of(&error),
+            });
+        // Also what was finished of an image that failed.
+        self.0.unsettled.notify_one();
+        prepared
+    }
 }
 
-/// What waits in the queue is small, and an image whose platform or kind has a longer name is none.
-fn check(wanted: &Prepare) -> Result<(), Failure> {
-    let platforms = [&wanted.platform, &wanted.root.platform].into_iter().flatten();
+/// What waits in the queue is small, and what has a platform or kind of a longer name is no image.
+fn check<const N: usize>(platforms: [&Option<Platform>; N], blob: &Descriptor) -> Result<(), Failure> {
+    let platforms = platforms.into_iter().flatten();
     let parts = platforms.flat_map(|it| [Some(&it.os), Some(&it.architecture), it.variant.as_ref()]).flatten();
     let is_long = parts.into_iter().any(|part| part.len() > PLATFORM_LENGTH_MAX);
-    match is_long || wanted.root.media_type.len() > MEDIA_TYPE_LENGTH_MAX {
+    match is_long || blob.media_type.len() > MEDIA_TYPE_LENGTH_MAX {
         true => Err(Failure::new(FailureKind::Refused, "the name of a platform or of a media type is too long")),
         false => Ok(()),
     }

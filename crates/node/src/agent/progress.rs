@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use images::{Digest, Image, Layer};
+use images::{Digest, Layer};
 
 use super::Agent;
 use super::space::Space;
@@ -14,7 +14,7 @@ use crate::protocol::Progress;
 /// The shortest time between two reports of one image.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// Follows an image into the store, reports, and ends it when nobody wants it or the disk gets full.
+/// Follows layers into the store, reports, and ends it when nobody wants it or the disk gets full.
 pub(super) struct Tracker<'a> {
     agent: &'a Agent,
     report: &'a (dyn Fn(Progress) + Sync),
@@ -24,7 +24,7 @@ pub(super) struct Tracker<'a> {
     was_short: AtomicBool,
 }
 
-/// Nobody wants the image any more, once somebody says so.
+/// Nobody wants the layers any more, once somebody says so.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unwanted(Arc<AtomicBool>);
 
@@ -57,9 +57,9 @@ impl Unwanted {
 }
 
 impl State {
-    fn of(image: &Image) -> Self {
+    fn of(layers: &[Layer]) -> Self {
         let read = |layer: &Layer| (layer.blob.digest, Read { done: 0, total: layer.blob.size, is_ready: false });
-        let layers: HashMap<Digest, Read> = image.layers.iter().map(read).collect();
+        let layers: HashMap<Digest, Read> = layers.iter().map(read).collect();
         let bytes_total = layers.values().map(|layer| layer.total).fold(0, u64::saturating_add);
         Self { layers, bytes_done: 0, bytes_total, layers_done: 0, reported: None }
     }
@@ -93,12 +93,12 @@ impl State {
 impl<'a> Tracker<'a> {
     pub(super) fn new(
         agent: &'a Agent,
-        image: &Image,
+        layers: &[Layer],
         unwanted: &'a Unwanted,
         report: &'a (dyn Fn(Progress) + Sync),
     ) -> Self {
         let space = Space::new(agent.directory().to_owned(), agent.0.options.spare_bytes);
-        Self { agent, report, unwanted, space, state: Mutex::new(State::of(image)), was_short: AtomicBool::new(false) }
+        Self { agent, report, unwanted, space, state: Mutex::new(State::of(layers)), was_short: AtomicBool::new(false) }
     }
 
     /// Whether it was the disk that ended it.
@@ -140,7 +140,7 @@ impl images::Progress for Tracker<'_> {
 
 #[cfg(test)]
 mod tests {
-    use images::{Algorithm, Descriptor, Platform, Run};
+    use images::{Algorithm, Descriptor};
 
     use super::*;
 
@@ -152,11 +152,7 @@ mod tests {
     #[test]
     fn progress_adds_up_whatever_order_it_comes_in() {
         let [a, b] = [layer(b"a", 10), layer(b"b", 5)];
-        let digest = a.blob.digest;
-        let layers = vec![a.clone(), b.clone(), a.clone()];
-        let platform = Platform::linux("amd64", None);
-        let image = Image { manifest: digest, config: digest, platform, run: Run::default(), layers };
-        let mut state = State::of(&image);
+        let mut state = State::of(&[a.clone(), b.clone(), a.clone()]);
         let sums = |state: &State| (state.bytes_done, state.bytes_total, state.layers_done, state.layers.len());
         assert_eq!(sums(&state), (0, 15, 0, 2), "a layer that occurs twice counts once");
         state.advance(&a.blob.digest, 7, false);

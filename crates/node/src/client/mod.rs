@@ -11,7 +11,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::protocol::{
-    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PreparedImage, Progress, Request, Status, Usage,
+    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PrepareLayer, PreparedImage, Progress, Request,
+    Status, Usage,
 };
 use connection::{Connection, Unopened};
 
@@ -129,6 +130,21 @@ impl Node {
     ) -> Result<PreparedImage, NodeError> {
         match self.long(&Request::Prepare(image.clone()), &mut on_progress).await? {
             Answer::Prepared(prepared) => Ok(prepared),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// Unpacks a layer whose blob is there, ahead of the image that it belongs to; `on_progress` as for an image.
+    ///
+    /// # Errors
+    /// [`NodeError`]; of kind [`FailureKind::Unknown`] with a node of a version that knows only whole images.
+    pub async fn prepare_layer(
+        &self,
+        layer: &PrepareLayer,
+        mut on_progress: impl FnMut(&Progress) + Send,
+    ) -> Result<(), NodeError> {
+        match self.long(&Request::PrepareLayer(layer.clone()), &mut on_progress).await? {
+            Answer::LayerPrepared => Ok(()),
             _ => Err(NodeError::Confused),
         }
     }

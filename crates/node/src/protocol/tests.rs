@@ -6,10 +6,13 @@ fn digest() -> Digest {
     Digest::of(Algorithm::Sha512, b"")
 }
 
+fn blob() -> Descriptor {
+    Descriptor { media_type: "m".to_owned(), digest: Digest::of(Algorithm::Sha256, b""), size: 7, platform: None }
+}
+
 #[test]
 fn messages_look_as_they_are_documented() {
-    let root =
-        Descriptor { media_type: "m".to_owned(), digest: Digest::of(Algorithm::Sha256, b""), size: 7, platform: None };
+    let root = blob();
     let reference = Some("h.example/app:1".parse().unwrap());
     let ask = ToNode::Ask { id: 3, request: Request::Prepare(Prepare { reference, root, platform: None }) };
     let text = serde_json::to_string(&ask).unwrap();
@@ -18,6 +21,13 @@ fn messages_look_as_they_are_documented() {
         r#"{{"ask":{{"id":3,"request":{{"prepare":{{"reference":"h.example/app:1","root":{{"mediaType":"m","digest":"{sha256}","size":7}}}}}}}}}}"#
     );
     assert_eq!(text, expected);
+    let layer =
+        Request::PrepareLayer(PrepareLayer { blob: blob(), diff_id: Digest::of(Algorithm::Sha256, b"").into() });
+    let expected = format!(
+        r#"{{"prepareLayer":{{"blob":{{"mediaType":"m","digest":"{sha256}","size":7}},"diffId":"{sha256}"}}}}"#
+    );
+    assert_eq!(serde_json::to_string(&layer).unwrap(), expected);
+    assert_eq!(serde_json::to_string(&Answer::LayerPrepared).unwrap(), r#""layerPrepared""#);
     assert_eq!(serde_json::to_string(&ToNode::<Request>::Cancel { id: 3 }).unwrap(), r#"{"cancel":{"id":3}}"#);
     assert_eq!(serde_json::to_string(&Request::Images { after: None }).unwrap(), r#"{"images":{}}"#);
     assert_eq!(serde_json::to_string(&Request::Prune).unwrap(), r#""prune""#);

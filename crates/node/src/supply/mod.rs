@@ -2,11 +2,12 @@
 //!
 //! [`Supply::pull`] looks into the registry on this machine first; what is there moves no byte. For every other name the
 //! blobs are downloaded from the registry that it names, by the server and with no right of root, a record is kept of them,
-//! and the node unpacks them. Those who ask for the same image at one time share one pull. It ends when the last of them
+//! and the node unpacks them, each layer as soon as it is here. Those who ask for the same image at one time share one pull. It ends when the last of them
 //! leaves; what has come by then is gone on with by the next pull ([`PARTIAL_AGE_MAX`]).
 //!
 //! Without a node images are downloaded and kept all the same; only nothing can be made from them.
 
+mod ahead;
 mod error;
 mod flights;
 mod list;
@@ -31,7 +32,7 @@ use tokio::sync::watch;
 
 pub use error::{SupplyError, chain};
 pub use order::{Inventory, Listed, Local, NodeState, Order, Origin, Phase, Prepared, Progress, Pruned, Pulled};
-pub use ports::{BoxFuture, LocalRegistry, Unpacker, Upstream, Wanted};
+pub use ports::{BoxFuture, LocalRegistry, Unpacker, Upstream, Wanted, Watcher};
 pub use prune::Prune;
 pub use record::PulledImage;
 

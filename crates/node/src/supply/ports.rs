@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use images::remote::{self, Fetched, Registries, RemoteError, Sink};
-use images::{Platform, Reference};
+use images::{Descriptor, Platform, Reference};
 
 use super::Local;
 use crate::client::{Node, NodeError};
-use crate::protocol::{Collected, ImageInfo, Prepare, PreparedImage, Progress};
+use crate::protocol::{Collected, ImageInfo, Prepare, PrepareLayer, PreparedImage, Progress};
 
 /// What an asynchronous method of a trait returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,8 +32,14 @@ pub trait Upstream: Send + Sync {
         &'a self,
         wanted: Wanted<'a>,
         sink: Arc<dyn Sink>,
-        progress: Arc<dyn remote::Progress>,
+        watcher: Arc<dyn Watcher>,
     ) -> BoxFuture<'a, Result<Fetched, RemoteError>>;
+}
+
+/// Follows an image from the question what its name means.
+pub trait Watcher: remote::Progress {
+    /// What its name means: where its documents begin. Told before anything is fetched.
+    fn resolved(&self, root: &Descriptor);
 }
 
 /// What is to be fetched.
@@ -59,6 +65,16 @@ pub trait Unpacker: Send + Sync {
         on_progress: Box<dyn FnMut(&Progress) + Send + 'a>,
     ) -> BoxFuture<'a, Result<PreparedImage, NodeError>>;
 
+    /// Unpacks a layer whose blob is here, ahead of its image.
+    ///
+    /// # Errors
+    /// [`NodeError`]
+    fn prepare_layer<'a>(
+        &'a self,
+        layer: &'a PrepareLayer,
+        on_progress: Box<dyn FnMut(&Progress) + Send + 'a>,
+    ) -> BoxFuture<'a, Result<(), NodeError>>;
+
     /// The images that it has names of.
     ///
     /// # Errors
@@ -83,12 +99,13 @@ impl Upstream for Registries {
         &'a self,
         wanted: Wanted<'a>,
         sink: Arc<dyn Sink>,
-        progress: Arc<dyn remote::Progress>,
+        watcher: Arc<dyn Watcher>,
     ) -> BoxFuture<'a, Result<Fetched, RemoteError>> {
         Box::pin(async move {
             let repository = self.repository(wanted.reference, wanted.credentials.cloned())?;
             let root = repository.resolve().await?;
-            repository.fetch(&root, wanted.machine, sink, progress).await
+            watcher.resolved(&root);
+            repository.fetch(&root, wanted.machine, sink, watcher).await
         })
     }
 }
@@ -100,6 +117,14 @@ impl Unpacker for Node {
         on_progress: Box<dyn FnMut(&Progress) + Send + 'a>,
     ) -> BoxFuture<'a, Result<PreparedImage, NodeError>> {
         Box::pin(Self::prepare(self, image, on_progress))
+    }
+
+    fn prepare_layer<'a>(
+        &'a self,
+        layer: &'a PrepareLayer,
+        on_progress: Box<dyn FnMut(&Progress) + Send + 'a>,
+    ) -> BoxFuture<'a, Result<(), NodeError>> {
+        Box::pin(Self::prepare_layer(self, layer, on_progress))
     }
 
     fn images(&self) -> BoxFuture<'_, Result<Vec<ImageInfo>, NodeError>> {

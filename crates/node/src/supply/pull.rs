@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::tracker::Tracker;
 use super::{
     Local, Means, Order, PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX, Prepared, Progress, Pulled, PulledImage, SupplyError,
-    Wanted, blocking, record,
+    Wanted, ahead, blocking, record,
 };
 use crate::protocol::Prepare;
 
@@ -27,7 +27,13 @@ impl Means {
         match self.parts.local.resolve(&order.reference).await.map_err(SupplyError::Local)? {
             Local::Found { reference, root } => self.take(order, reference, *root, &tracker).await,
             Local::Missing => Err(SupplyError::Missing { reference: Box::new(order.reference.clone()) }),
-            Local::Elsewhere => self.fetch(order, &tracker).await,
+            Local::Elsewhere => {
+                let (sender, landed) = ahead::channel();
+                tracker.tell_of_landed(sender);
+                let machine = machine(order);
+                let ahead = Arc::clone(self).unpack_ahead(&order.reference, &machine, landed, Arc::clone(&tracker));
+                ahead::beside(ahead, self.fetch(order, &tracker)).await
+            }
         }
     }
 
@@ -113,7 +119,12 @@ impl Means {
     }
 
     /// Reads the documents of an image whose blobs are here.
-    async fn read(&self, reference: &Reference, root: &Descriptor, machine: Platform) -> Result<Image, SupplyError> {
+    pub(super) async fn read(
+        &self,
+        reference: &Reference,
+        root: &Descriptor,
+        machine: Platform,
+    ) -> Result<Image, SupplyError> {
         let (blobs, root) = (self.parts.blobs.clone(), root.clone());
         let read = blocking("reading an image", move || Ok(Image::resolve(&blobs, &root, &machine))).await?;
         read.map_err(|source| SupplyError::Image { reference: Box::new(reference.clone()), source })

@@ -10,13 +10,14 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::client::NodeError;
-use crate::protocol::{Collected, Failure, FailureKind, ImageInfo, Prepare, PreparedImage};
+use crate::protocol::{Collected, Failure, FailureKind, ImageInfo, Prepare, PrepareLayer, PreparedImage};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// An image of one layer: its root, and all its blobs.
+/// An image: its root, and all its blobs, the layers last.
+#[derive(Clone)]
 struct Sample {
     root: Descriptor,
     blobs: Vec<(Descriptor, Vec<u8>)>,
@@ -28,21 +29,28 @@ fn described(media_type: &str, bytes: &[u8]) -> Descriptor {
 }
 
 fn sample(content: &str) -> Sample {
-    let layer = content.repeat(1000).into_bytes();
-    let layer_blob = described(LAYER, &layer);
+    sample_of(&[content])
+}
+
+fn sample_of(contents: &[&str]) -> Sample {
+    let layers = contents.iter().map(|content| content.repeat(1000).into_bytes());
+    let layers: Vec<(Descriptor, Vec<u8>)> = layers.map(|bytes| (described(LAYER, &bytes), bytes)).collect();
+    let descriptors: Vec<&Descriptor> = layers.iter().map(|(blob, _)| blob).collect();
+    let diff_ids: Vec<Digest> = descriptors.iter().map(|blob| blob.digest).collect();
     let host = Platform::host();
     let config = serde_json::json!({
         "architecture": host.architecture, "os": "linux", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [layer_blob.digest] }
+        "rootfs": { "type": "layers", "diff_ids": diff_ids }
     });
     let config = config.to_string().into_bytes();
     let config_blob = described(CONFIG, &config);
     let manifest = serde_json::json!({
-        "schemaVersion": 2, "mediaType": MANIFEST, "config": config_blob, "layers": [layer_blob]
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": config_blob, "layers": descriptors
     });
     let manifest = manifest.to_string().into_bytes();
     let root = described(MANIFEST, &manifest);
-    Sample { blobs: vec![(root.clone(), manifest), (config_blob, config), (layer_blob, layer)], root }
+    let documents = vec![(root.clone(), manifest), (config_blob, config)];
+    Sample { blobs: [documents, layers].concat(), root }
 }
 
 /// Registries elsewhere: images by name, and a gate that each fetch passes.
@@ -50,6 +58,8 @@ struct Elsewhere {
     images: Mutex<BTreeMap<String, Sample>>,
     gate: Semaphore,
     fetches: AtomicUsize,
+    /// What the last layer of an image waits for.
+    before_the_last: Semaphore,
 }
 
 impl Upstream for Elsewhere {
@@ -57,7 +67,7 @@ impl Upstream for Elsewhere {
         &'a self,
         wanted: Wanted<'a>,
         sink: Arc<dyn Sink>,
-        progress: Arc<dyn images::remote::Progress>,
+        watcher: Arc<dyn Watcher>,
     ) -> BoxFuture<'a, Result<Fetched, RemoteError>> {
         Box::pin(async move {
             self.fetches.fetch_add(1, Ordering::SeqCst);
@@ -67,21 +77,25 @@ impl Upstream for Elsewhere {
                 drop(sink.begin(&blob).unwrap().append(b"so"));
                 return Err(RemoteError::Full);
             }
-            let images = self.images.lock().unwrap();
-            let sample = images.get(&wanted.reference.to_string()).ok_or(RemoteError::Stopped)?;
+            let sample = self.images.lock().unwrap().get(&wanted.reference.to_string()).cloned();
+            let sample = sample.ok_or(RemoteError::Stopped)?;
+            watcher.resolved(&sample.root);
             let mut moved_bytes = 0;
-            for (blob, bytes) in &sample.blobs {
-                progress.planned(blob);
+            for (number, (blob, bytes)) in sample.blobs.iter().enumerate() {
+                watcher.planned(blob);
+                if number + 1 == sample.blobs.len() {
+                    self.before_the_last.acquire().await.unwrap().forget();
+                }
                 if !sink.has(blob).unwrap() {
                     let mut partial = sink.begin(blob).unwrap();
                     partial.append(bytes).unwrap();
                     partial.finish(&blob.digest).unwrap();
                     moved_bytes += blob.size;
                 }
-                progress.finished(blob, Arrival::Fetched { resumed_bytes: 0 });
+                watcher.finished(blob, Arrival::Fetched { resumed_bytes: 0 });
             }
             let blobs: Vec<Descriptor> = sample.blobs.iter().map(|(blob, _)| blob.clone()).collect();
-            let (manifest, config, layers) = (blobs[0].clone(), blobs[1].clone(), vec![blobs[2].clone()]);
+            let (manifest, config, layers) = (blobs[0].clone(), blobs[1].clone(), blobs[2..].to_vec());
             Ok(Fetched { root: sample.root.clone(), manifest, config, layers, blobs, moved_bytes })
         })
     }
@@ -94,6 +108,26 @@ struct Names {
     prunes: AtomicUsize,
     refuses: bool,
     is_away: AtomicBool,
+    /// The layers that it was asked for by themselves.
+    ahead: Mutex<Vec<Digest>>,
+    /// Has a permit for each of them.
+    asked_ahead: Permits,
+    /// Layers take for ever.
+    is_slow: bool,
+}
+
+struct Permits(Semaphore);
+
+impl Default for Permits {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
+}
+
+impl Permits {
+    async fn take(&self, count: u32) {
+        self.0.acquire_many(count).await.unwrap().forget();
+    }
 }
 
 impl Unpacker for Names {
@@ -119,6 +153,35 @@ impl Unpacker for Names {
             self.images.lock().unwrap().insert(image.reference.clone().unwrap(), digest);
             let layers = vec![DiffId::from(digest)];
             Ok(PreparedImage { manifest: digest, config: digest, layers, unpacked_bytes: 7 })
+        })
+    }
+
+    fn prepare_layer<'a>(
+        &'a self,
+        layer: &'a PrepareLayer,
+        mut on_progress: Box<dyn FnMut(&crate::protocol::Progress) + Send + 'a>,
+    ) -> BoxFuture<'a, Result<(), NodeError>> {
+        Box::pin(async move {
+            assert_eq!(layer.diff_id.digest(), layer.blob.digest, "layers of these tests are not compressed");
+            self.ahead.lock().unwrap().push(layer.blob.digest);
+            self.asked_ahead.0.add_permits(1);
+            if self.is_slow {
+                std::future::pending::<()>().await;
+            }
+            if self.refuses {
+                return Err(Failure::new(FailureKind::Refused, "a bomb").into());
+            }
+            let size = layer.blob.size;
+            on_progress(&crate::protocol::Progress {
+                layer: layer.blob.digest,
+                layer_bytes_done: size,
+                layer_bytes_total: size,
+                layers_done: 1,
+                layers_total: 1,
+                bytes_done: size,
+                bytes_total: size,
+            });
+            Ok(())
         })
     }
 
@@ -193,7 +256,12 @@ fn bed_with(node: Option<Names>) -> Bed {
     let store = Store::in_memory(store::StoreOptions::default());
     let here = Arc::new(Here::default());
     let images = Mutex::new(BTreeMap::from([("far.example/app:latest".to_owned(), sample("one"))]));
-    let elsewhere = Arc::new(Elsewhere { images, gate: Semaphore::new(100), fetches: AtomicUsize::new(0) });
+    let elsewhere = Arc::new(Elsewhere {
+        images,
+        gate: Semaphore::new(100),
+        fetches: AtomicUsize::new(0),
+        before_the_last: Semaphore::new(100),
+    });
     let has_node = node.is_some();
     let node = Arc::new(node.unwrap_or_default());
     let parts = Parts {
@@ -242,6 +310,51 @@ async fn an_image_from_elsewhere_is_downloaded_recorded_and_unpacked() {
     assert_eq!((images[0].origin, images[0].blob_bytes, images[0].unpacked_bytes), (Origin::Pulled, 3000, Some(7)));
     let again = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
     assert_eq!(again.downloaded_bytes, 0);
+}
+
+/// An image of three layers, of which the last comes when the node was asked for the first.
+fn bed_with_layers(node: Names) -> Bed {
+    let bed = bed_with(Some(node));
+    bed.elsewhere.before_the_last.forget_permits(100);
+    let sample = sample_of(&["one", "two", "three"]);
+    bed.elsewhere.images.lock().unwrap().insert("far.example/app:latest".to_owned(), sample);
+    bed
+}
+
+#[tokio::test]
+async fn layers_are_unpacked_while_others_are_on_their_way() {
+    let bed = bed_with_layers(Names::default());
+    let pulling = bed.supply.pull(order("far.example/app"));
+    bed.node.asked_ahead.take(2).await;
+    assert_eq!(pulling.progress().borrow().phase, Phase::Downloading);
+    assert!(bed.node.images.lock().unwrap().is_empty());
+    bed.elsewhere.before_the_last.add_permits(1);
+    assert!(pulling.outcome().await.unwrap().prepared.is_some());
+    let layers: Vec<Digest> = sample_of(&["one", "two"]).blobs[2..].iter().map(|(blob, _)| blob.digest).collect();
+    assert_eq!(bed.node.ahead.lock().unwrap()[..2], layers);
+    assert_eq!(bed.node.images.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_unpacked_ahead_is_told_when_all_of_it_is_here() {
+    let bed = bed_with_layers(Names { refuses: true, ..Names::default() });
+    let pulling = bed.supply.pull(order("far.example/app"));
+    bed.node.asked_ahead.take(1).await;
+    bed.elsewhere.before_the_last.add_permits(1);
+    let failed = pulling.outcome().await.unwrap_err();
+    assert_eq!(chain(&*failed), "far.example/app:latest is here and was not unpacked: a bomb");
+    assert!(bed.node.ahead.lock().unwrap().len() < 3, "after one that fails no more is asked for");
+}
+
+#[tokio::test]
+async fn a_layer_that_is_slow_keeps_neither_the_others_nor_the_image() {
+    let bed = bed_with_layers(Names { is_slow: true, ..Names::default() });
+    let pulling = bed.supply.pull(order("far.example/app"));
+    bed.node.asked_ahead.take(2).await;
+    bed.elsewhere.before_the_last.add_permits(1);
+    assert!(pulling.outcome().await.unwrap().prepared.is_some());
+    assert_eq!(bed.node.ahead.lock().unwrap().len(), 2, "no more at one time than are allowed");
+    assert_eq!(Arc::strong_count(&bed.node), 2, "calls that nobody waits for any more have ended");
 }
 
 #[tokio::test]

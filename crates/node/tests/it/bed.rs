@@ -6,7 +6,7 @@ use blobs::Blobs;
 use images::{Algorithm, Descriptor, Digest, Platform, Reference};
 use node::agent::{Agent, Options};
 use node::client::Node;
-use node::protocol::Prepare;
+use node::protocol::{Prepare, PrepareLayer};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -132,6 +132,11 @@ pub(crate) fn wanted(root: &Descriptor, reference: &str) -> Prepare {
 
 pub(crate) fn unnamed(root: &Descriptor) -> Prepare {
     Prepare { reference: None, root: root.clone(), platform: None }
+}
+
+/// A layer, of which the archive is known that comes out of it.
+pub(crate) fn layer(blob: &Descriptor, archive: &[u8]) -> PrepareLayer {
+    PrepareLayer { blob: blob.clone(), diff_id: Digest::of(Algorithm::Sha256, archive).into() }
 }
 
 pub(crate) fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {

@@ -16,7 +16,7 @@ use images::{DiffId, Options as ImageOptions, Reference, Store};
 use node::agent::{Agent, Options};
 use node::client::{Node, NodeError};
 
-use crate::bed::{Bed, names, noise, wanted};
+use crate::bed::{Bed, archive, layer, names, noise, wanted};
 
 const KILLS: u32 = 50;
 const IMAGES: usize = 5;
@@ -45,6 +45,10 @@ fn child_that_is_a_node_until_it_is_killed() {
     });
 }
 
+fn number_file(image: usize) -> Vec<(&'static str, Vec<u8>)> {
+    vec![("number", image.to_string().into_bytes())]
+}
+
 fn start(folder: &Path, listener: &UnixListener) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::child_that_is_a_node_until_it_is_killed", "--nocapture"])
@@ -64,7 +68,7 @@ async fn no_kill_of_the_node_corrupts_or_leaks() {
         .map(|image| {
             let names: Vec<String> = (0..FILES).map(|file| format!("d{}/{file}", file % 7)).collect();
             let files = names.iter().enumerate().map(|(file, name)| (name.as_str(), content(image, file)));
-            bed.image(&[files.collect(), vec![("number", image.to_string().into_bytes())]])
+            bed.image(&[files.collect(), number_file(image)])
         })
         .collect();
     let socket = bed.folder.path().join("node.sock");
@@ -77,9 +81,14 @@ async fn no_kill_of_the_node_corrupts_or_leaks() {
             let (node, done, answered) = (Node::at(&socket), Arc::clone(&done), Arc::clone(&answered));
             let wanted = wanted(root, &format!("app:{number}"));
             let reference = wanted.reference.clone().unwrap();
+            let ahead = layer(&bed.layers_of(root)[1], &archive(&number_file(number)));
             tokio::spawn(async move {
                 let mut is_named = false;
                 while !done.load(Ordering::Relaxed) {
+                    match node.prepare_layer(&ahead, |_| {}).await {
+                        Ok(()) | Err(NodeError::Lost | NodeError::Unreachable { .. }) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
                     is_named = match node.prepare(&wanted, |_| {}).await {
                         Ok(_) => true,
                         Err(NodeError::Lost | NodeError::Unreachable { .. }) => continue,

@@ -3,6 +3,7 @@
 // All of this is test code; clippy takes only the functions marked so for it.
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod bed;
 mod crash;
 mod flow;
