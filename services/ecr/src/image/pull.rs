@@ -23,7 +23,7 @@ pub async fn pull(ecr: &Ecr, manifest: &Versioned<Manifest>, now: Timestamp) -> 
 }
 
 /// Notes that an image was pulled. That it has changed meanwhile is no reason to try again: the next pull notes it.
-async fn note(ecr: &Ecr, manifest: &Versioned<Manifest>, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn note(ecr: &Ecr, manifest: &Versioned<Manifest>, now: Timestamp) -> Result<(), Error> {
     if manifest.last_pulled.is_some_and(|last| now.since(last) < PULLED_EVERY) {
         return Ok(());
     }

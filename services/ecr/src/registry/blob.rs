@@ -64,7 +64,7 @@ pub(super) async fn content(
     if parts.method == Method::HEAD {
         return Ok(described(StatusCode::OK, digest).length(size).done(operation));
     }
-    let file = open(ecr, reference).await.map_err(|error| Refusal::of_content(&error))?;
+    let file = open(ecr, reference.content, size).await.map_err(|error| Refusal::of_content(&error))?;
     let answer = match &part {
         Some(part) => described(StatusCode::PARTIAL_CONTENT, digest)
             .header(CONTENT_RANGE, &format!("bytes {}-{}/{size}", part.start, part.end - 1)),
@@ -74,11 +74,11 @@ pub(super) async fn content(
 }
 
 /// Opens a blob's file. A record needs it, and its size is the record's, or something is damaged.
-async fn open(ecr: &Ecr, reference: &Versioned<BlobReference>) -> Result<std::fs::File, ContentError> {
-    match ecr.content.open_blob(reference.content).await? {
-        Some(blob) if blob.size() == reference.size => Ok(blob.into_file()),
-        Some(_) => Err(ContentError::Broken(format!("{} has another size than its record", reference.content))),
-        None => Err(ContentError::Broken(format!("{} is missing", reference.content))),
+pub(super) async fn open(ecr: &Ecr, content: blobs::Digest, size: u64) -> Result<std::fs::File, ContentError> {
+    match ecr.content.open_blob(content).await? {
+        Some(blob) if blob.size() == size => Ok(blob.into_file()),
+        Some(_) => Err(ContentError::Broken(format!("{content} has another size than its record"))),
+        None => Err(ContentError::Broken(format!("{content} is missing"))),
     }
 }
 

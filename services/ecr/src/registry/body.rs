@@ -2,10 +2,8 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use wire::serve::{BodyError, RequestBody};
 
 use super::refusal::{Code, Refusal};
@@ -15,16 +13,6 @@ use crate::content::{ContentError, Session};
 /// How many bytes are handed to the disk at once, at least, unless the body ends before: what handing over costs is little
 /// beside what hashing them does.
 const BATCH_BYTES: usize = 256 * 1024;
-/// How long a request waits for one of the places of those that receive.
-const PLACE_WAIT_MAX: Duration = Duration::from_secs(30);
-
-/// Takes one of the places of those that receive at a time.
-pub(super) async fn place(places: &Semaphore) -> Result<SemaphorePermit<'_>, Refusal> {
-    let busy = || Refusal::new(Code::TooManyRequests, "Too many uploads are going on at once. Try again.");
-    let place = tokio::time::timeout(PLACE_WAIT_MAX, places.acquire()).await;
-    // Nobody closes the semaphore.
-    place.map_err(|_| busy())?.map_err(|_| busy())
-}
 
 /// Where bytes come from, piece by piece.
 pub(super) trait Pieces: Send {

@@ -13,7 +13,7 @@ use wire::serve::raw::{RawBody, RawResponse};
 use super::answer::{Answer, is_known};
 use super::refusal::{Code, Refusal};
 use super::route::{TAG_LENGTH_MAX, is_tag};
-use super::{Request, body, digest, header};
+use super::{Request, blob, digest, header};
 use crate::digest::ContentDigest;
 use crate::image::delete::{self, Deleted};
 use crate::image::manifest::MANIFEST_BYTES_MAX;
@@ -21,6 +21,9 @@ use crate::image::push::{Push, TAGS_A_PUSH_MAX, push};
 use crate::image::{self, Manifest, pull};
 use crate::repository::Found;
 
+/// The longest manifest that is answered from memory; a longer one is sent from its file, so that whoever does not read it
+/// takes no room from others.
+const ANSWERED_FROM_MEMORY_BYTES: u64 = 64 * 1024;
 /// How long a manifest may take to come.
 const MANIFEST_TIME_MAX: Duration = Duration::from_secs(60);
 /// What the manifest refers to; tells clients that referrers are kept here.
@@ -58,8 +61,15 @@ pub(super) async fn get(request: &Request<'_>, name: &str, reference: &str) -> R
     if is_known(&request.parts.headers, found.name()) {
         return Ok(Answer::new(StatusCode::NOT_MODIFIED).content_digest(found.name()).done("GetManifest"));
     }
-    let bytes = pull::pull(request.ecr(), &found, request.ctx.now).await?;
-    Ok(described(&found).body(RawBody::Bytes(bytes)).done("GetManifest"))
+    let body = if found.size > ANSWERED_FROM_MEMORY_BYTES {
+        let file = blob::open(request.ecr(), found.content, found.size).await;
+        let file = file.map_err(|error| Refusal::of_content(&error))?;
+        pull::note(request.ecr(), &found, request.ctx.now).await?;
+        RawBody::File { file, range: 0..found.size }
+    } else {
+        RawBody::Bytes(pull::pull(request.ecr(), &found, request.ctx.now).await?)
+    };
+    Ok(described(&found).body(body).done("GetManifest"))
 }
 
 /// Tells of an image without pulling it.
@@ -134,7 +144,7 @@ async fn receive(request: &mut Request<'_>) -> Result<Bytes, Refusal> {
     if request.body.declared_length().is_some_and(|length| length > MANIFEST_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    let _place = body::place(&request.registry.manifests).await?;
+    let _place = request.registry.manifests.take(request.ctx.account()).await?;
     let read = tokio::time::timeout(MANIFEST_TIME_MAX, request.body.read(MANIFEST_BYTES_MAX)).await;
     read.unwrap_or(Err(BodyError::TimedOut)).map_err(|error| match error {
         BodyError::TooLarge => too_large(),

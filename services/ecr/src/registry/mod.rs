@@ -36,6 +36,7 @@ mod layer;
 mod layer_url;
 mod manifest;
 mod mount;
+mod places;
 mod range;
 mod referrers;
 mod refusal;
@@ -52,7 +53,6 @@ use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIO
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use platform::{Access, Admission, BoxFuture, Ctx};
-use tokio::sync::Semaphore;
 use wire::serve::RequestBody;
 use wire::serve::raw::{RawBody, RawRequest, RawResponse, Routes};
 
@@ -62,6 +62,7 @@ use crate::names::RepositoryName;
 use crate::repository::{self, Found};
 
 use answer::{API_VERSION, Answer};
+use places::Places;
 use refusal::{Code, Refusal};
 use route::{NoRoute, Route};
 use turns::Turns;
@@ -70,24 +71,25 @@ pub use layer_url::LAYER_URL_LIFETIME;
 pub(crate) use layer_url::LayerUrl;
 pub use tags::TAGS_A_PAGE_MAX;
 
-/// How many uploads are received at a time. Each takes up to a MiB of memory; further ones wait.
+/// How many uploads are received at a time, of one account half as many. Each takes up to a MiB of memory; further ones wait.
 pub const UPLOADS_AT_ONCE: usize = 128;
-/// How many manifests are received at a time. Each takes up to 4 MiB of memory; further ones wait.
+/// How many manifests are received at a time, of one account half as many. Each takes up to 4 MiB of memory; further ones
+/// wait.
 pub const MANIFESTS_AT_ONCE: usize = 16;
 
 /// The registry. It is shared by all connections.
 pub struct Registry {
     ecr: Ecr,
     admission: Admission,
-    uploads: Semaphore,
-    manifests: Semaphore,
+    uploads: Places,
+    manifests: Places,
     turns: Turns,
 }
 
 impl Registry {
     /// The registry of these records and bytes, which lets in whom `admission` knows.
     pub fn new(ecr: Ecr, admission: Admission) -> Self {
-        let (uploads, manifests) = (Semaphore::new(UPLOADS_AT_ONCE), Semaphore::new(MANIFESTS_AT_ONCE));
+        let (uploads, manifests) = (Places::new(UPLOADS_AT_ONCE), Places::new(MANIFESTS_AT_ONCE));
         Self { ecr, admission, uploads, manifests, turns: Turns::default() }
     }
 

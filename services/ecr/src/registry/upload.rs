@@ -84,7 +84,7 @@ async fn all(mut request: Request<'_>, name: &str, wanted: &ContentDigest) -> Re
 }
 
 async fn store(request: &mut Request<'_>, repository: &Found, id: &str, wanted: &ContentDigest) -> Result<(), Refusal> {
-    let _place = body::place(&request.registry.uploads).await?;
+    let _place = request.registry.uploads.take(request.ctx.account()).await?;
     let Held { record, session } = hold(request, repository, id).await?;
     let received = body::receive(session, &mut request.body, None, &|_| ()).await;
     received.end?;
@@ -150,7 +150,7 @@ async fn go_on(
     let announced = check_place(request, name, id, before)?;
     check_size(request, before)?;
     let registry = request.registry;
-    let _place = body::place(&registry.uploads).await?;
+    let _place = registry.uploads.take(request.ctx.account()).await?;
     turn.tell(before);
     let mut body = InTurn { body: &mut request.body, turn };
     let tell = |length| turn.tell(length);

@@ -80,14 +80,6 @@ async fn an_empty_body_adds_nothing() {
     assert_eq!(received.session.unwrap().length(), 0);
 }
 
-#[tokio::test]
-async fn whoever_finds_no_place_is_told_after_a_while() {
-    tokio::time::pause();
-    let places = Semaphore::new(1);
-    let _held = place(&places).await.unwrap();
-    assert!(place(&places).await.is_err());
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 

@@ -82,6 +82,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// Whether it is sent from a file.
+    pub(super) is_file: bool,
 }
 
 impl Client {
@@ -167,9 +169,10 @@ impl Client {
         let answer = self.registry.clone().answer(request).await;
         assert_eq!(answer.headers["docker-distribution-api-version"], "registry/2.0");
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        let is_file = matches!(answer.body, RawBody::File { .. });
         let body = bytes_of(answer.body);
         assert!(method != "HEAD" || body.is_empty(), "an answer to HEAD has no body");
-        Answer { status: answer.status.as_u16(), headers: answer.headers, body }
+        Answer { status: answer.status.as_u16(), headers: answer.headers, body, is_file }
     }
 
     /// Answers connections, until the test ends.

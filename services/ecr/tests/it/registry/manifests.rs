@@ -223,3 +223,22 @@ async fn an_image_of_an_index_is_not_deleted() {
     client.delete(&format!("/v2/team/web/manifests/{}", digest_of(index.as_bytes()))).await.expect(202);
     client.delete(&path).await.expect(202);
 }
+
+#[tokio::test]
+async fn long_manifests_are_sent_from_their_files_so_that_those_who_do_not_read_take_no_memory() {
+    let client = Client::new();
+    client.api.repository("web").await;
+    let short = client.image("web", "short", "one").await;
+    let mut long: Value = serde_json::from_str(&short).unwrap();
+    long["annotations"] = json!({"long": "x".repeat(100_000)});
+    client.manifest("web", "long", &long.to_string()).await.expect(201);
+    for (tag, manifest, is_file) in [("short", &short, false), ("long", &long.to_string(), true)] {
+        let answer = client.get(&format!("/v2/web/manifests/{tag}")).await;
+        assert_eq!((answer.text(), answer.is_file), (manifest.clone(), is_file));
+        assert_eq!(answer.header("docker-content-digest"), digest_of(manifest.as_bytes()));
+    }
+    let details = client.api.ok("DescribeImages", json!({"repositoryName": "web"})).await;
+    for image in details["imageDetails"].as_array().unwrap() {
+        assert!(image["lastRecordedPullTime"].is_number(), "{image}");
+    }
+}
