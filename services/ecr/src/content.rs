@@ -7,6 +7,7 @@
 //! Everything that touches the disk does so on a blocking thread.
 
 mod file;
+mod room;
 mod session;
 mod small;
 
@@ -93,8 +94,11 @@ impl Content {
     /// # Errors
     /// [`ContentError`]
     pub async fn put(&self, bytes: Vec<u8>) -> Result<Digest, ContentError> {
-        let blobs = self.blobs.clone();
-        blocking(move || Ok(blobs.put(&bytes)?)).await
+        let (blobs, sessions) = (self.blobs.clone(), self.sessions.clone());
+        let store = move || {
+            if sessions.has_room(bytes.len() as u64) { Ok(blobs.put(&bytes)?) } else { Err(ContentError::Full) }
+        };
+        blocking(store).await
     }
 
     /// Lets a blob be found by the digest that its clients know it by, if that is not its own.

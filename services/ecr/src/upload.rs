@@ -104,11 +104,13 @@ pub async fn hold(ecr: &Ecr, repository: &Found, id: &str) -> Result<Held, Error
     // It may have been finished while this waited.
     match find(ecr, repository, id).await {
         Ok(record) => Ok(Held { record, session }),
-        Err(error) => {
+        Err(gone @ Error::UploadNotFound { .. }) => {
             drop(session);
             ecr.content.discard(id);
-            Err(error)
+            Err(gone)
         }
+        // It may be there still, with all that was received.
+        Err(unknown) => Err(unknown),
     }
 }
 

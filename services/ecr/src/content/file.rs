@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::ContentError;
+use super::room::has_room;
 
 /// How much is read at once.
 pub(super) const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -39,6 +40,11 @@ impl Directory {
             directory.remove(copy)?;
         }
         Ok(directory)
+    }
+
+    /// Whether so many bytes more leave room on the disk.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        has_room(&self.0, bytes)
     }
 
     /// Opens an upload's file, which is made if it is not there.

@@ -53,6 +53,11 @@ impl Sessions {
         Ok(Self { blobs, directory: Directory::open(path)?, live: Mutex::default() })
     }
 
+    /// Whether so many bytes more leave room on the disk.
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        self.directory.has_room(bytes)
+    }
+
     pub(super) fn list(&self) -> Result<Vec<String>, ContentError> {
         self.directory.list()
     }
@@ -60,7 +65,8 @@ impl Sessions {
     pub(super) async fn session(sessions: &Arc<Self>, id: &str) -> Result<Session, ContentError> {
         let guard = sessions.slot(id).lock_owned().await;
         let mut session = Session { sessions: sessions.clone(), id: id.to_owned(), guard };
-        if session.guard.is_some() {
+        if let Some(state) = session.guard.as_mut() {
+            state.mark();
             return Ok(session);
         }
         let opening = blocking(move || {

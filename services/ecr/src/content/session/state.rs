@@ -19,15 +19,31 @@ pub(super) struct State {
     hasher: Sha256,
     /// Whether the file has become a blob. It is not written to any more then: whoever goes on gets a copy first.
     is_blob: bool,
+    /// What it was when it was last taken by a request, to which it may go back.
+    mark: Mark,
+}
+
+/// A length, and the hash of so many bytes.
+#[derive(Debug)]
+struct Mark {
+    length: u64,
+    hasher: Sha256,
 }
 
 impl State {
     /// Opens an upload's file and reads what is in it.
     pub(super) fn open(directory: &Directory, id: &str) -> Result<Self, ContentError> {
         let Opened { file, is_blob } = directory.file(id)?;
-        let mut state = Self { file, length: 0, hasher: Sha256::new(), is_blob };
+        let mark = Mark { length: 0, hasher: Sha256::new() };
+        let mut state = Self { file, length: 0, hasher: Sha256::new(), is_blob, mark };
         state.read()?;
+        state.mark();
         Ok(state)
+    }
+
+    /// Notes what it is now: to go back to that later takes no reading.
+    pub(super) fn mark(&mut self) {
+        self.mark = Mark { length: self.length, hasher: self.hasher.clone() };
     }
 
     /// Hashes the file. It stands at its end afterwards.
@@ -54,6 +70,9 @@ impl State {
         if length > UPLOAD_BYTES_MAX {
             return Err(ContentError::TooLarge);
         }
+        if !directory.has_room(added) {
+            return Err(ContentError::Full);
+        }
         self.own(directory, id)?;
         if let Err(error) = pieces.iter().try_for_each(|piece| self.file.write_all(piece.as_ref())) {
             // What came of it is taken back, so that the file is again what was acknowledged.
@@ -73,7 +92,12 @@ impl State {
         }
         self.own(directory, id)?;
         self.file.set_len(length)?;
-        self.read()
+        if length != self.mark.length {
+            return self.read();
+        }
+        self.file.seek(SeekFrom::Start(length))?;
+        (self.length, self.hasher) = (length, self.mark.hasher.clone());
+        Ok(())
     }
 
     /// Makes sure that the file is nobody else's.

@@ -54,6 +54,23 @@ async fn what_is_written_piece_by_piece_becomes_one_blob() {
 }
 
 #[tokio::test]
+async fn what_is_taken_back_of_a_request_makes_nobody_read_the_rest_again() {
+    let room = Room::new();
+    let content = room.content();
+    let session = content.session(ID).await.unwrap().append("acknowledged").await.unwrap();
+    drop(session);
+    let session = content.session(ID).await.unwrap().append(" and broken off").await.unwrap();
+    // Whoever read it now would see something else.
+    std::fs::write(room.uploads().join(ID), "ACKNOWLEDGED and broken off").unwrap();
+    let session = session.shorten(12).await.unwrap();
+    assert_eq!(session.length(), 12);
+    std::fs::write(room.uploads().join(ID), "acknowledged").unwrap();
+    let session = session.append(" twice").await.unwrap();
+    let published = session.publish(digest(b"acknowledged twice")).await.unwrap();
+    assert_eq!(content.read(published.content, 18).await.unwrap(), "acknowledged twice");
+}
+
+#[tokio::test]
 async fn both_algorithms_name_the_same_file() {
     let room = Room::new();
     let content = room.content();
