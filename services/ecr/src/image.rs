@@ -16,6 +16,7 @@ pub mod pull;
 pub mod push;
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use base::Timestamp;
@@ -96,6 +97,15 @@ impl Storage {
             *self = Self { is_archived: false, activated: Some(now), ..*self };
         }
         changes
+    }
+}
+
+impl Manifest {
+    /// Forgets what it is made of, for those who look at many and do not ask for that.
+    pub(crate) fn forget_blobs(&mut self) {
+        if let Kind::Image { blobs } = &mut self.kind {
+            *blobs = Vec::new();
+        }
     }
 }
 
@@ -251,20 +261,46 @@ pub async fn referrers(
     Ok((found.items, found.next))
 }
 
-/// All manifests of a repository, in the order of their digests.
+/// Looks at the manifests of a repository one by one, in the order of their digests, until `look` has seen enough. Few are in
+/// memory at a time: whoever pushes may make each of them large, and there may be many.
 ///
 /// # Errors
 /// What the store answers.
-pub(crate) async fn all(store: &Store, scope: &Scope, repository_id: &str) -> Result<Vec<Versioned<Manifest>>, Error> {
-    let mut manifests = Vec::new();
-    let mut after = None;
+pub(crate) async fn each(
+    store: &Store,
+    scope: &Scope,
+    repository_id: &str,
+    mut look: impl FnMut(Versioned<Manifest>) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let mut after: Option<String> = None;
     loop {
         let options = ListOptions { id_prefix: &[repository_id], after: after.as_deref(), ..ListOptions::default() };
         let page = store.list::<Manifest>(scope, options).await?;
-        manifests.extend(page.items);
+        if page.items.into_iter().try_for_each(&mut look).is_break() {
+            return Ok(());
+        }
         after = page.next;
         if after.is_none() {
-            return Ok(manifests);
+            return Ok(());
         }
     }
+}
+
+/// Whether an image of a repository has a blob.
+///
+/// # Errors
+/// What the store answers.
+pub(crate) async fn is_blob_used(
+    store: &Store,
+    scope: &Scope,
+    repository_id: &str,
+    digest: &ContentDigest,
+) -> Result<bool, Error> {
+    let mut is_used = false;
+    let look = |manifest: Versioned<Manifest>| {
+        is_used = manifest.kind.blobs().iter().any(|blob| blob.digest == *digest);
+        if is_used { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    each(store, scope, repository_id, look).await?;
+    Ok(is_used)
 }

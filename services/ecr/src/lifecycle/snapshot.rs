@@ -1,6 +1,7 @@
 //! A repository's images as a policy sees them.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use base::Timestamp;
@@ -20,9 +21,17 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads them.
+    /// Reads them, without their blobs.
     pub(crate) async fn read(store: &Store, scope: &Scope, repository_id: &str) -> Result<Self, Error> {
-        Ok(Self { manifests: image::all(store, scope, repository_id).await? })
+        let mut manifests = Vec::new();
+        let look = |mut manifest: Versioned<Manifest>| {
+            // No rule asks what an image is made of, and it may be much.
+            manifest.value.forget_blobs();
+            manifests.push(manifest);
+            ControlFlow::Continue(())
+        };
+        image::each(store, scope, repository_id, look).await?;
+        Ok(Self { manifests })
     }
 
     /// What a policy does to them, with the images that it is done to.

@@ -30,8 +30,7 @@ pub(crate) async fn get_download_url_for_layer(
         return Err(Error::LayerNotFound { name: repository.name, digest });
     }
     // "You can only get URLs for image layers that are referenced in an image." (API reference)
-    let images = image::all(store, &repository.record.scope, repository.id()).await?;
-    if !images.iter().flat_map(|image| image.kind.blobs()).any(|blob| blob.digest == digest) {
+    if !image::is_blob_used(store, &repository.record.scope, repository.id(), &digest).await? {
         return Err(Error::LayerInaccessible { name: repository.name, digest });
     }
     let path = LayerUrl::of(&repository, &digest, ctx.now).path(&ecr.platform);

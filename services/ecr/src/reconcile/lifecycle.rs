@@ -108,7 +108,11 @@ impl Lifecycle {
         let Ok(digest) = manifest.name().parse() else { return Ok(()) };
         let seen = &manifest.value;
         let condition = Condition {
-            is_still: |present: &Manifest| present == seen,
+            is_still: |present: &Manifest| {
+                let mut present = present.clone();
+                present.forget_blobs();
+                present == *seen
+            },
             reason: Some((policy.key.clone(), policy.modified)),
         };
         image_if(&self.ecr.platform.store, repository, &digest, condition).await.map(drop)
@@ -120,11 +124,15 @@ impl Lifecycle {
         manifest: &Versioned<Manifest>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let mut archived = manifest.value.clone();
+        let store = &self.ecr.platform.store;
+        let id = [manifest.repository_id.as_str(), manifest.name()];
+        let present: Option<Versioned<Manifest>> = store.read(&manifest.scope, &id).await?;
+        let Some(present) = present.filter(|present| present.modified == manifest.modified) else { return Ok(()) };
+        let mut archived = present.value.clone();
         archived.storage.archive(now);
         let mut tx = Tx::new();
-        tx.require(policy).replace(manifest, &archived);
-        ignoring_conflicts(self.ecr.platform.store.commit(tx).await.map(drop))
+        tx.require(policy).replace(&present, &archived);
+        ignoring_conflicts(store.commit(tx).await.map(drop))
     }
 
     async fn note(&self, policy: &Versioned<LifecyclePolicy>, now: Timestamp) -> Result<(), Error> {

@@ -14,6 +14,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +23,8 @@ use platform::{Attempts, BoxFuture, Cause, Plan, Planned, Reconciler, Wake};
 use store::{Key, ListOptions, Op, StoreError, Tx, Versioned};
 
 use crate::digest::ContentDigest;
-use crate::image;
 use crate::image::push::{Mark, push_key, sweep_key};
+use crate::image::{self, Manifest};
 use crate::layer::{self, BlobReference};
 use crate::repository::{Found, Repository};
 use crate::{Ecr, Error};
@@ -110,9 +111,14 @@ async fn candidates(ecr: &Ecr, repository: &Versioned<Repository>) -> Result<Vec
     if old.is_empty() {
         return Ok(old);
     }
-    let manifests = image::all(store, scope, id).await?;
-    let used: BTreeSet<&str> =
-        manifests.iter().flat_map(|manifest| manifest.kind.blobs()).map(|blob| blob.digest.as_str()).collect();
+    let names: BTreeSet<&str> = old.iter().map(Versioned::name).collect();
+    let mut used = BTreeSet::new();
+    let look = |manifest: Versioned<Manifest>| {
+        let blobs = manifest.kind.blobs().iter().map(|blob| blob.digest.as_str());
+        used.extend(blobs.filter_map(|digest| names.get(digest).map(|name| (*name).to_owned())));
+        ControlFlow::Continue(())
+    };
+    image::each(store, scope, id, look).await?;
     old.retain(|reference| !used.contains(reference.name()));
     Ok(old)
 }
@@ -172,8 +178,7 @@ async fn take_once(ecr: &Ecr, repository: &Found, digest: &ContentDigest) -> Res
     let (store, scope, id) = (&ecr.platform.store, &repository.record.scope, repository.id());
     let pushed = Mark::read(store, push_key(scope, id)).await?;
     let Some(reference) = layer::read(store, repository, digest).await? else { return Ok(Taken::NotFound) };
-    let manifests = image::all(store, scope, id).await?;
-    if manifests.iter().flat_map(|manifest| manifest.kind.blobs()).any(|blob| blob.digest == *digest) {
+    if image::is_blob_used(store, scope, id, digest).await? {
         return Ok(Taken::InUse);
     }
     let mut tx = Tx::new();
