@@ -83,17 +83,10 @@ impl Means {
 
     /// Makes all blobs of an image count as new, so that they stay until its record is there; nothing if one is gone.
     async fn refresh(&self, fetched: &Fetched) -> Result<Option<Vec<blobs::Digest>>, SupplyError> {
-        let names: Option<Vec<blobs::Digest>> = fetched.blobs.iter().map(|blob| blob.digest.blob()).collect();
-        let (blobs, names) = (self.parts.blobs.clone(), names.unwrap_or_default());
-        blocking("looking for the blobs of an image", move || {
-            for name in &names {
-                if !blobs.refresh(name).map_err(std::io::Error::other)? {
-                    return Ok(None);
-                }
-            }
-            Ok(Some(names))
-        })
-        .await
+        let (downloads, blobs) = (self.downloads.downloads().clone(), fetched.blobs.clone());
+        // By what they are called here, which is their SHA-256, whatever the registry knows them by.
+        let refresh = move || blobs.iter().map(|blob| downloads.refresh(blob)).collect();
+        blocking("looking for the blobs of an image", refresh).await
     }
 
     /// Writes down what came.

@@ -24,7 +24,11 @@ struct Sample {
 }
 
 fn described(media_type: &str, bytes: &[u8]) -> Descriptor {
-    let digest = Digest::of(Algorithm::Sha256, bytes);
+    described_by(Algorithm::Sha256, media_type, bytes)
+}
+
+fn described_by(algorithm: Algorithm, media_type: &str, bytes: &[u8]) -> Descriptor {
+    let digest = Digest::of(algorithm, bytes);
     Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64, platform: None }
 }
 
@@ -33,8 +37,14 @@ fn sample(content: &str) -> Sample {
 }
 
 fn sample_of(contents: &[&str]) -> Sample {
+    sample_by(Algorithm::Sha256, contents)
+}
+
+/// One whose layers are known by an algorithm.
+fn sample_by(algorithm: Algorithm, contents: &[&str]) -> Sample {
     let layers = contents.iter().map(|content| content.repeat(1000).into_bytes());
-    let layers: Vec<(Descriptor, Vec<u8>)> = layers.map(|bytes| (described(LAYER, &bytes), bytes)).collect();
+    let layers: Vec<(Descriptor, Vec<u8>)> =
+        layers.map(|bytes| (described_by(algorithm, LAYER, &bytes), bytes)).collect();
     let descriptors: Vec<&Descriptor> = layers.iter().map(|(blob, _)| blob).collect();
     let diff_ids: Vec<Digest> = descriptors.iter().map(|blob| blob.digest).collect();
     let host = Platform::host();
@@ -310,6 +320,18 @@ async fn an_image_from_elsewhere_is_downloaded_recorded_and_unpacked() {
     assert_eq!((images[0].origin, images[0].blob_bytes, images[0].unpacked_bytes), (Origin::Pulled, 3000, Some(7)));
     let again = bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
     assert_eq!(again.downloaded_bytes, 0);
+}
+
+#[tokio::test]
+async fn the_record_of_an_image_names_its_files_whatever_its_registry_knows_them_by() {
+    let bed = bed();
+    let long = sample_by(Algorithm::Sha512, &["one"]);
+    bed.elsewhere.images.lock().unwrap().insert("far.example/long:latest".to_owned(), long.clone());
+    bed.supply.pull(order("far.example/long")).outcome().await.unwrap();
+    let needed = bed.store.referenced_blobs().await.unwrap();
+    for (_, bytes) in &long.blobs {
+        assert!(needed.contains(&blobs::Digest::of(bytes)), "it would be collected");
+    }
 }
 
 /// An image of three layers, of which the last comes when the node was asked for the first.
