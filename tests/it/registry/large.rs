@@ -67,8 +67,10 @@ fn a_layer_of_a_gibibyte_goes_in_and_out_in_little_memory() {
 }
 
 #[test]
-fn many_who_push_and_pull_at_once_share_that_little_memory() {
+fn each_of_many_who_push_and_pull_at_once_takes_little_more() {
     const CLIENTS: u8 = 48;
+    /// What may be on its way from one client to the disk, with all that goes with it.
+    const CLIENT_MEMORY_MAX: u64 = 1 << 20;
     let server = Server::start(Options::default());
     let shop = Shop::open(&server, &["crowd"]);
     std::thread::scope(|scope| {
@@ -81,6 +83,6 @@ fn many_who_push_and_pull_at_once_share_that_little_memory() {
             });
         }
     });
-    let peak = server.memory_peak();
-    assert!(peak <= MEMORY_MAX, "the server has had {peak} bytes of memory");
+    let (peak, allowed) = (server.memory_peak(), MEMORY_MAX + u64::from(CLIENTS) * CLIENT_MEMORY_MAX);
+    assert!(peak <= allowed, "the server has had {peak} bytes of memory");
 }
