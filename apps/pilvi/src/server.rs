@@ -104,8 +104,9 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         own: own_names(&settings, local, background.ecr()),
         node: node.clone(),
     };
-    let commands = supply::start(materials, &settings, &dir, stop.clone())?;
-    let reconcilers = background.start(node.map(supply::preparer));
+    let supply = supply::start(materials, &settings, &dir, stop.clone())?;
+    let reconcilers = background.start(node.map(|node| supply::preparer(node, stop.clone())));
+    reconcilers.start(supply.reconciler);
     let own = Arc::new(OwnRoutes::new(clock.now(), registry, reconcilers.clone()));
     let record = record(&settings, local, tls.as_deref(), clock.now().iso8601());
     records::write(&dir.server_record(), &record)?;
@@ -141,7 +142,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         // What an uncertain store holds is known once it has been opened again: the supervisor starts a new server.
         failure = store.failure() => return Err(failure).context("the state can no longer be written"),
     }
-    commands.await.context("the control socket broke off")?;
+    supply.commands.await.context("the control socket broke off")?;
     uses.await.context("the watch over access keys broke off")?;
     store.close().await.context("cannot close the state")?;
     reconcilers.ended().await;

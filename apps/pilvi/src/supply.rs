@@ -11,9 +11,11 @@ use images::Reference;
 use images::remote::{self, Registries};
 use node::client::Node;
 use node::protocol::Prepare;
-use node::supply::{Order, Parts, Prune, Supply, Unpacker, chain};
-use platform::BoxFuture;
+use node::supply::{
+    Order, Parts, Prune, PulledImage, Readied, Supply, UNREADY_LIMIT, UNREADY_ROUND_MAX, Unpacker, chain,
+};
 use platform::ports::{ImagePreparer, PreparedReference};
+use platform::{BoxFuture, Cause, Reconciler, Round, Wake};
 use store::Store;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -32,6 +34,9 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked for downloads that nobody went on with.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
+/// How long after a round it is looked again for images that were left out, because somebody pulled them.
+const LEFT_OUT_WAIT: Duration = Duration::from_secs(60);
+
 /// What images are made of and from.
 pub(crate) struct Materials {
     pub(crate) store: Store,
@@ -41,26 +46,35 @@ pub(crate) struct Materials {
     pub(crate) node: Option<Node>,
 }
 
+/// What goes on about images.
+pub(crate) struct Started {
+    /// Ends when it was told to stop, and all commands have been answered.
+    pub(crate) commands: JoinHandle<()>,
+    /// Has what was pulled unpacked, should something have come between.
+    pub(crate) reconciler: Arc<dyn Reconciler>,
+}
+
 /// Makes the supply of images, and answers what the command line asks of it until told to stop.
 ///
 /// # Errors
 /// When downloads cannot be kept, `[registries]` cannot be used, or the control socket cannot be made.
-pub(crate) fn start(materials: Materials, settings: &Settings, dir: &DataDir, stop: Stop) -> Result<JoinHandle<()>> {
-    let supply = build(materials, settings, dir)?;
+pub(crate) fn start(materials: Materials, settings: &Settings, dir: &DataDir, stop: Stop) -> Result<Started> {
+    let clock = Arc::new(SystemClock);
+    let supply = build(materials, settings, dir, clock.clone())?;
     let socket = ControlSocket::open(dir)?;
     tokio::spawn(sweep(supply.clone(), stop.clone()));
-    Ok(tokio::spawn(socket.serve(Arc::new(ImageCommands(supply)), stop)))
+    let reconciler = Arc::new(PulledImages { supply: supply.clone(), clock, stop: stop.clone() });
+    Ok(Started { commands: tokio::spawn(socket.serve(Arc::new(ImageCommands(supply)), stop)), reconciler })
 }
 
 /// Who makes images ready that are pushed to the registry on this machine.
-pub(crate) fn preparer(node: Node) -> Arc<dyn ImagePreparer> {
-    Arc::new(NodePreparer(node))
+pub(crate) fn preparer(node: Node, stop: Stop) -> Arc<dyn ImagePreparer> {
+    Arc::new(NodePreparer { node, stop })
 }
 
-fn build(materials: Materials, settings: &Settings, dir: &DataDir) -> Result<Supply> {
+fn build(materials: Materials, settings: &Settings, dir: &DataDir, clock: Arc<dyn Clock>) -> Result<Supply> {
     let Materials { store, blobs, own, node } = materials;
     let upstream = Registries::new(settings.registries.remote()?).context("[registries] cannot be used")?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let parts = Parts {
         store,
         blobs,
@@ -85,9 +99,47 @@ async fn sweep(supply: Supply, stop: Stop) {
     }
 }
 
+/// Has the node unpack what was pulled and is not ready: a crash cut it off, or the node was away.
+struct PulledImages {
+    supply: Supply,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+}
+
+impl Reconciler for PulledImages {
+    fn name(&self) -> &str {
+        "images/pulled-image"
+    }
+
+    fn wakes(&self) -> Vec<Wake> {
+        vec![Wake::records::<PulledImage>()]
+    }
+
+    fn limit(&self) -> Duration {
+        UNREADY_LIMIT.saturating_mul(u32::try_from(UNREADY_ROUND_MAX).unwrap_or(u32::MAX))
+    }
+
+    fn round(&self) -> BoxFuture<'_, Result<Round, Cause>> {
+        Box::pin(async {
+            let readied = tokio::select! {
+                biased;
+                // What is cut off is gone on with after the next start.
+                () = self.stop.requested() => return Ok(Round::idle()),
+                readied = self.supply.ready_pulled() => readied,
+            };
+            let Readied { images, left } = readied.map_err(|error| chain(&error))?;
+            let due = (left > 0).then(|| self.clock.now().plus(LEFT_OUT_WAIT));
+            Ok(Round::did(images, format!("had {images} images unpacked")).due(due))
+        })
+    }
+}
+
 /// Has the node make images ready that were pushed to the registry on this machine.
 #[derive(Debug)]
-struct NodePreparer(Node);
+struct NodePreparer {
+    node: Node,
+    stop: Stop,
+}
 
 impl ImagePreparer for NodePreparer {
     fn prepare<'a>(&'a self, image: PreparedReference<'a>) -> BoxFuture<'a, Result<(), String>> {
@@ -99,12 +151,18 @@ impl ImagePreparer for NodePreparer {
                 platform: None,
             };
             let prepare = Prepare { reference: Some(reference(image.reference)?), root, platform: None };
-            self.0.prepare(&prepare, |_| {}).await.map(drop).map_err(|error| chain(&error))
+            tokio::select! {
+                // The end waits for nobody's image; what is cut off is gone on with after the next start.
+                () = self.stop.requested() => Err("Pilvi stops".to_owned()),
+                prepared = self.node.prepare(&prepare, |_| {}) => {
+                    prepared.map(drop).map_err(|error| chain(&error))
+                }
+            }
         })
     }
 
     fn forget<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(async move { self.0.forget(&reference(name)?).await.map(drop).map_err(|error| chain(&error)) })
+        Box::pin(async move { self.node.forget(&reference(name)?).await.map(drop).map_err(|error| chain(&error)) })
     }
 }
 

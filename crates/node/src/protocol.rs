@@ -106,7 +106,6 @@ pub enum FromNode {
 /// What a node can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time, and none is kept")]
 pub enum Request {
     /// Make an image ready; answered by [`Answer::Prepared`].
     Prepare(Prepare),

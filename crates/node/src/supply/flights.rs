@@ -73,6 +73,16 @@ where
         Share(flight)
     }
 
+    /// Whether work is under way for something of which this is so.
+    pub(crate) fn any(&self, is_so: impl Fn(&K) -> bool) -> bool {
+        // Collected under the lock and dropped after it, as above.
+        let flights: Vec<Arc<Flight<K, P, T>>> = {
+            let map = lock(&self.0);
+            map.iter().filter(|(key, _)| is_so(key)).filter_map(|(_, flight)| flight.upgrade()).collect()
+        };
+        flights.iter().any(|flight| !flight.has_ended())
+    }
+
     /// How much is under way.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
@@ -167,9 +177,11 @@ mod tests {
     #[tokio::test]
     async fn work_that_has_ended_is_begun_anew_by_the_next() {
         let bed = Bed::new();
-        bed.gate.add_permits(2);
         let first = bed.join("a");
+        assert!(bed.flights.any(|key| *key == "a") && !bed.flights.any(|key| *key == "b"));
+        bed.gate.add_permits(2);
         assert_eq!(first.outcome().await, Some(1));
+        assert!(!bed.flights.any(|_| true), "it has ended, though somebody still has a share");
         assert_eq!(bed.join("a").outcome().await, Some(2));
         drop(first);
         assert_eq!(bed.flights.count(), 0);

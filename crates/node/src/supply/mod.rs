@@ -18,6 +18,7 @@ mod pull;
 mod record;
 mod room;
 mod tracker;
+mod unready;
 
 use std::io;
 use std::path::Path;
@@ -35,9 +36,11 @@ pub use order::{Inventory, Listed, Local, NodeState, Order, Origin, Phase, Prepa
 pub use ports::{BoxFuture, LocalRegistry, Unpacker, Upstream, Wanted, Watcher};
 pub use prune::Prune;
 pub use record::PulledImage;
+pub use unready::{Readied, UNREADY_LIMIT, UNREADY_ROUND_MAX};
 
 use flights::{Flights, Share};
 use room::{ROOM_KEPT, Roomy};
+use unready::Refused;
 
 /// How long a part of a blob is kept that nobody goes on with.
 pub const PARTIAL_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -76,6 +79,7 @@ pub struct Parts {
 struct Means {
     parts: Parts,
     downloads: Roomy,
+    refused: Refused,
 }
 
 /// A share in a pull. Dropping the last one ends it.
@@ -90,7 +94,8 @@ impl Supply {
     pub fn new(parts: Parts, downloads: &Path) -> io::Result<Self> {
         let opened = Downloads::open(downloads, parts.blobs.clone())?;
         let downloads = Roomy::new(opened, downloads, ROOM_KEPT);
-        Ok(Self { means: Arc::new(Means { parts, downloads }), pulls: Arc::default() })
+        let means = Means { parts, downloads, refused: Refused::default() };
+        Ok(Self { means: Arc::new(means), pulls: Arc::default() })
     }
 
     /// Begins to pull an image, or joins those who pull it already.

@@ -94,7 +94,7 @@ impl Supply {
 }
 
 impl Means {
-    async fn forget(&self, reference: &Reference) -> Result<bool, SupplyError> {
+    pub(super) async fn forget(&self, reference: &Reference) -> Result<bool, SupplyError> {
         match &self.parts.node {
             Some(node) => Ok(node.forget(reference).await?),
             None => Ok(false),

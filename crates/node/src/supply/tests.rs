@@ -124,6 +124,8 @@ struct Names {
     asked_ahead: Permits,
     /// Layers take for ever.
     is_slow: bool,
+    /// How often it was asked for an image.
+    prepares: AtomicUsize,
 }
 
 struct Permits(Semaphore);
@@ -147,6 +149,7 @@ impl Unpacker for Names {
         mut on_progress: Box<dyn FnMut(&crate::protocol::Progress) + Send + 'a>,
     ) -> BoxFuture<'a, Result<PreparedImage, NodeError>> {
         Box::pin(async move {
+            self.prepares.fetch_add(1, Ordering::SeqCst);
             if self.refuses {
                 return Err(Failure::new(FailureKind::Refused, "a bomb").into());
             }
@@ -519,4 +522,61 @@ async fn the_record_of_an_image_is_the_installations() {
     let record = &records.items[0].value;
     assert_eq!((record.reference.to_string().as_str(), record.files.len()), ("far.example/app:latest", 3));
     assert_eq!(record.pulled, Timestamp::from_millis(12));
+}
+
+impl Bed {
+    fn prepares(&self) -> usize {
+        self.node.prepares.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn what_was_pulled_and_is_not_ready_is_unpacked_without_being_asked_for() {
+    let bed = bed();
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied::default());
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied::default());
+    assert_eq!(bed.prepares(), 1, "it is ready");
+    let moved = bed.node.images.lock().unwrap().first_entry().unwrap().insert(sample("old").root.digest);
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied { images: 1, left: 0 });
+    assert_eq!(bed.node.images.lock().unwrap().first_key_value().unwrap().1, &moved);
+    bed.node.images.lock().unwrap().clear();
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied { images: 1, left: 0 });
+    assert_eq!(bed.images().await[0].unpacked_bytes, Some(7));
+    bed.node.is_away.store(true, Ordering::SeqCst);
+    assert!(matches!(bed.supply.ready_pulled().await, Err(SupplyError::Node(_))));
+}
+
+#[tokio::test]
+async fn a_round_leaves_out_what_somebody_pulls_and_has_its_bounds() {
+    let bed = bed();
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap();
+    bed.node.images.lock().unwrap().clear();
+    bed.elsewhere.gate.forget_permits(100);
+    let pulling = bed.supply.pull(order("far.example/app"));
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied { images: 0, left: 1 });
+    bed.elsewhere.gate.add_permits(100);
+    pulling.outcome().await.unwrap();
+    for number in 0..UNREADY_ROUND_MAX {
+        let name = format!("far.example/app{number}:latest");
+        bed.elsewhere.images.lock().unwrap().insert(name.clone(), sample("one"));
+        bed.supply.pull(order(&name)).outcome().await.unwrap();
+    }
+    bed.node.images.lock().unwrap().clear();
+    let images = UNREADY_ROUND_MAX as u64;
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied { images, left: 1 });
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied { images: 1, left: 0 });
+}
+
+#[tokio::test]
+async fn what_the_node_refuses_is_told_once_and_tried_again_when_it_is_pulled() {
+    let bed = bed_with(Some(Names { refuses: true, ..Names::default() }));
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap_err();
+    assert!(matches!(bed.supply.ready_pulled().await, Err(SupplyError::Unpack { .. })));
+    assert_eq!(bed.supply.ready_pulled().await.unwrap(), Readied::default());
+    assert_eq!(bed.prepares(), 2);
+    bed.elsewhere.images.lock().unwrap().insert("far.example/app:latest".to_owned(), sample("two"));
+    bed.supply.pull(order("far.example/app")).outcome().await.unwrap_err();
+    assert!(bed.supply.ready_pulled().await.is_err(), "it means something else now");
+    assert_eq!(bed.prepares(), 4);
 }
