@@ -186,6 +186,10 @@ fn send<D: Read>(
         if sent > by_ratio.min(reading.limits.archive_bytes_max) {
             return Err(UnpackError::TooLarge { bytes: sent });
         }
+        // Little of a blob can become much on the disk: nobody waits for the next of its bytes to be asked.
+        if !(reading.progress)(read(decoder)) {
+            return Err(UnpackError::Stopped);
+        }
         if pieces.send(piece).is_err() {
             // The second half has failed, and says so.
             return Ok(());

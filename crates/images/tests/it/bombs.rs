@@ -1,11 +1,12 @@
 //! Archives that are made to cost more than they look like.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use images::{Limits, UnpackError};
+use images::{Limits, Progress, UnpackError};
 
 use crate::archive::{Archive, Member, directory, file, member, number, records, symlink};
-use crate::bed::{Bed, zstd};
+use crate::bed::{Bed, image, zstd};
 
 #[test]
 fn a_bomb_is_told_by_its_ratio() {
@@ -34,6 +35,27 @@ fn a_bomb_is_told_by_its_bytes() {
     assert!(matches!(Bed::limited(limits).refuse_bytes(&padded), UnpackError::TooLarge { .. }));
     let global = file("g", records(&[(b"comment".to_vec(), vec![b'x'; 150_000])])).kind(b'g');
     assert!(matches!(Bed::limited(limits).refuse([global]), UnpackError::TooLarge { .. }));
+}
+
+/// Wants a layer until so often was asked.
+struct Patience(AtomicUsize);
+
+impl Progress for Patience {
+    fn stopped(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+}
+
+#[test]
+fn whether_a_layer_is_wanted_is_asked_while_few_bytes_become_many() {
+    let bed = Bed::new();
+    let zeros = Archive::of([file("zeros", vec![0; 32 << 20])]).end();
+    let blob = zstd(&zeros);
+    assert!(blob.len() < 64 << 10, "it is read at once");
+    let layer = bed.layer_of(&zeros, blob);
+    let stopped = bed.store.prepare(&image(vec![layer]), &bed.source, &Patience(AtomicUsize::new(50)));
+    assert!(matches!(stopped, Err(images::Error::Stopped)), "{stopped:?}");
+    bed.check_untouched();
 }
 
 #[test]
