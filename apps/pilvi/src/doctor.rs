@@ -6,6 +6,7 @@
 mod cgroups;
 mod isolation;
 mod kernel;
+mod leftovers;
 mod nftables;
 mod resources;
 
@@ -20,7 +21,7 @@ use crate::config::Config;
 use crate::owner::{Caller, Passwd};
 use crate::settings::Place;
 use crate::terminal::say;
-use crate::up::default_node_dir;
+use crate::up::{SYSTEM_NODE_DIRS, default_node_dir};
 
 /// Arguments of `pilvi doctor`.
 #[derive(Debug, Args)]
@@ -120,6 +121,7 @@ fn checks(data_dir: &Path, node_dir: Option<&Path>) -> Vec<Check> {
     checks.extend(isolation::checks());
     checks.push(nftables::check());
     checks.extend(resources::checks(data_dir, node_dir));
+    checks.extend(node_dir.map(|_| leftovers::checks(Path::new(SYSTEM_NODE_DIRS))).into_iter().flatten());
     checks
 }
 

@@ -31,7 +31,7 @@ use crate::settings::{Flags, Place, Settings};
 use announce::Announcer;
 use child::Process;
 use node_place::NodePlace;
-pub(crate) use node_place::default_for as default_node_dir;
+pub(crate) use node_place::{DATA_DIR_NOTE, LOCK as NODE_LOCK, SYSTEM_NODE_DIRS, default_for as default_node_dir};
 use signals::Signals;
 
 /// Connections that the kernel keeps waiting, while the server is busy or restarts. The kernel clamps it (somaxconn).

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/           0711, root's
 //!   lock         held by the supervisor; by it a node's directory is known
+//!   data-dir     the path of the data directory that it belongs to
 //!   node.sock    where the server meets the node; 0600, the server's user's
 //!   images/      0700, root's: layers and what references name
 //! ```
@@ -24,7 +25,11 @@ use crate::data_dir::{DataDir, Lock};
 use crate::owner::{Caller, Owner};
 
 /// Where nodes' directories are unless one is named.
-const SYSTEM_NODE_DIRS: &str = "/var/lib/pilvi-node";
+pub(crate) const SYSTEM_NODE_DIRS: &str = "/var/lib/pilvi-node";
+/// Where in a node's directory the path of its data directory is.
+pub(crate) const DATA_DIR_NOTE: &str = "data-dir";
+/// Where in a node's directory its lock is.
+pub(crate) const LOCK: &str = "lock";
 /// How much of the data directory's hash names its node's directory, in bytes.
 const NAME_BYTES: usize = 8;
 /// Others pass through to the socket, and list nothing.
@@ -48,17 +53,29 @@ impl NodePlace {
             return Ok(None);
         }
         let path = named.map_or_else(|| default_for(dir.path()), Path::to_owned);
-        let prepared = Self::at(&path, owner);
         let remedy = || format!("the node cannot use {} (another one: --node-dir)", path.display());
-        prepared.map(Some).with_context(remedy)
+        let prepared = Self::at(&path, owner).with_context(remedy)?;
+        prepared.belongs_to(dir.path()).with_context(remedy)?;
+        Ok(Some(prepared))
     }
 
     fn at(path: &Path, owner: &Owner) -> Result<Self> {
         let directory = secure(path)?;
-        let lock = Lock::take(&directory.join("lock"))?;
+        let lock = Lock::take(&directory.join(LOCK))?;
         let lock = lock.map_err(|holder| anyhow::anyhow!("{holder} holds it: another Pilvi has it for its node"))?;
         let listener = listen(&directory, owner)?;
         Ok(Self { directory, listener, _lock: lock })
+    }
+
+    /// Notes whose it is, so that somebody knows what it was when the data directory is gone.
+    fn belongs_to(&self, data_dir: &Path) -> io::Result<()> {
+        let real = data_dir.canonicalize()?;
+        let (noted, new) = (self.directory.join(DATA_DIR_NOTE), self.directory.join(format!("{DATA_DIR_NOTE}.new")));
+        if std::fs::read(&noted).is_ok_and(|before| before == real.as_os_str().as_bytes()) {
+            return Ok(());
+        }
+        std::fs::write(&new, real.as_os_str().as_bytes())?;
+        std::fs::rename(&new, &noted)
     }
 
     /// The directory.
@@ -106,7 +123,7 @@ fn secure(path: &Path) -> Result<PathBuf> {
     }
     let names: io::Result<Vec<OsString>> = std::fs::read_dir(&path)?.map(|entry| Ok(entry?.file_name())).collect();
     let names = names?;
-    if !names.is_empty() && !names.iter().any(|name| name == "lock") {
+    if !names.is_empty() && !names.iter().any(|name| name == LOCK) {
         bail!("it is neither empty nor a node's directory");
     }
     // Whatever root's umask is: the server's user must pass through all that were made here.
@@ -191,6 +208,20 @@ mod tests {
         drop(place);
         assert!(!socket.exists());
         NodePlace::at(&path, &owner()).unwrap();
+    }
+
+    #[test]
+    fn a_nodes_directory_says_whose_it_is() {
+        let Some(parent) = reachable() else { return };
+        let place = NodePlace::at(&parent.path().join("node"), &owner()).unwrap();
+        let real = parent.path().canonicalize().unwrap();
+        for _ in 0..2 {
+            place.belongs_to(&parent.path().join("node/..")).unwrap();
+            assert_eq!(std::fs::read(place.directory().join(DATA_DIR_NOTE)).unwrap(), real.as_os_str().as_bytes());
+        }
+        place.belongs_to(place.directory()).unwrap();
+        let noted = std::fs::read(place.directory().join(DATA_DIR_NOTE)).unwrap();
+        assert_eq!(noted, place.directory().as_os_str().as_bytes());
     }
 
     #[test]
