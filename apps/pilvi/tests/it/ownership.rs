@@ -51,7 +51,9 @@ fn under_sudo_the_server_and_its_files_are_the_persons() {
     }
     let temp = writable();
     let up = Up::start(sudo(), &temp.path().join("data"), &[]);
-    assert_eq!(ids(up.pid(), "Uid:"), [0; 4]);
+    // Once the node is written down, which the supervisor does as the person, it does nothing more by itself.
+    wait_for("node", || up.record("up.json")["node"]["pid"].as_u64());
+    wait_for("supervisor that is root again", || (ids(up.pid(), "Uid:") == [0; 4]).then_some(()));
     assert_eq!(ids(up.server_pid(), "Uid:"), [NOBODY; 4]);
     assert_eq!(ids(up.server_pid(), "Gid:"), [NOBODY; 4]);
     assert!(ids(up.server_pid(), "Groups:").is_empty());
