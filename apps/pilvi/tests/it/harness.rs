@@ -52,6 +52,13 @@ pub(crate) fn as_person() -> Command {
     command
 }
 
+/// Root on behalf of nobody, as sudo tells it.
+pub(crate) fn sudo() -> Command {
+    let mut command = pilvi();
+    command.envs([("SUDO_UID", NOBODY.to_string()), ("SUDO_GID", NOBODY.to_string())]).env("SUDO_USER", "nobody");
+    command
+}
+
 /// A directory that the person of [`as_person`] can write in.
 pub(crate) fn writable() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

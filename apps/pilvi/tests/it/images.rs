@@ -1,12 +1,13 @@
-//! Images from the command line. Nobody is root here, so nothing is unpacked: what the node does is tried elsewhere.
+//! Images from the command line. Mostly nobody is root here, so nothing is unpacked: what the node does is tried elsewhere.
 
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Up, as_person, ask, stdout, text, wait_for, writable};
+use crate::harness::{Up, as_person, ask, root, stdout, sudo, text, wait_for, writable};
 use crate::registry::{LOGIN, Registry};
 
 struct Bed {
@@ -101,6 +102,28 @@ fn a_pull_that_is_interrupted_ends_and_the_next_goes_on_where_it_was() {
     assert_eq!(bed.registry.asked().last().unwrap().as_deref(), Some("bytes=100000-"));
     assert_eq!((bytes_in(&downloads), bed.images().len()), (0, 1));
     assert!(bed.registry.layer_bytes > 300_000);
+}
+
+#[test]
+fn what_was_pulled_before_there_was_a_node_is_unpacked_as_soon_as_there_is() {
+    if !root() {
+        return;
+    }
+    let mut bed = bed();
+    stdout(&bed.up.ask(bed.logged_in(), &["pull", &bed.image()]));
+    assert!(bed.images()[0]["unpackedBytes"].is_null());
+    bed.up.signal(Signal::TERM);
+    let dir = bed.up.dir.clone();
+    assert!(bed.up.wait().success());
+    bed.up = Up::start(sudo(), &dir, &[]);
+    let unpacked = wait_for("unpacked image", || bed.images()[0]["unpackedBytes"].as_u64());
+    assert_eq!(unpacked, 300_000);
+    // Another node knows nothing of it.
+    bed.up.signal(Signal::TERM);
+    assert!(bed.up.wait().success());
+    bed.up = Up::start(sudo(), &dir, &[]);
+    wait_for("unpacked image", || bed.images()[0]["unpackedBytes"].as_u64());
+    assert_eq!(bed.registry.asked().len(), 1, "the layer came once");
 }
 
 #[test]

@@ -2,18 +2,10 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{NOBODY, Up, as_person, ask, at, pilvi, root, send, stdout, text, wait_for, writable};
-
-/// Root on behalf of nobody, as sudo tells it.
-fn sudo() -> Command {
-    let mut command = pilvi();
-    command.envs([("SUDO_UID", NOBODY.to_string()), ("SUDO_GID", NOBODY.to_string())]).env("SUDO_USER", "nobody");
-    command
-}
+use crate::harness::{NOBODY, Up, as_person, ask, at, pilvi, root, send, stdout, sudo, text, wait_for, writable};
 
 /// The user ids that a process runs with: real, effective, saved, file system.
 fn ids(pid: u32, line: &str) -> Vec<u32> {
