@@ -34,6 +34,9 @@ pub enum BlobError {
     /// What has a blob's name is no file.
     #[error("what has the name of a blob is no file")]
     NoFile,
+    /// What has a blob's name, or the blobs' directory, is somebody else's than it has to be.
+    #[error("the blobs there are another user's")]
+    NotTheirs,
     /// The operating system refused.
     #[error("{doing} failed")]
     Io {

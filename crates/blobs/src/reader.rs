@@ -20,7 +20,11 @@ use crate::{BlobError, Digest, LongDigest};
 ///
 /// Collection does not wait for readers: a blob that is open stays readable, others may go.
 #[derive(Debug, Clone)]
-pub struct Reader(Arc<OwnedFd>);
+pub struct Reader {
+    root: Arc<OwnedFd>,
+    /// Whose the blobs have to be.
+    owner: Option<u32>,
+}
 
 impl Reader {
     /// Opens the directory: the same that [`Blobs::open_root`](crate::Blobs::open_root) is given. The last component of
@@ -31,7 +35,19 @@ impl Reader {
     pub fn open_root(path: &Path) -> Result<Self, BlobError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty());
-        Ok(Self(Arc::new(root.map_err(BlobError::os("opening the directory of blobs to read"))?)))
+        let root = root.map_err(BlobError::os("opening the directory of blobs to read"))?;
+        Ok(Self { root: Arc::new(root), owner: None })
+    }
+
+    /// The same for the blobs of one user: whoever owns a directory above could lead to another user's blobs, which this
+    /// process may read and that user may not.
+    ///
+    /// # Errors
+    /// Also [`BlobError::NotTheirs`] if the directory is somebody else's.
+    pub fn open_root_of(path: &Path, owner: u32) -> Result<Self, BlobError> {
+        let reader = Self { owner: Some(owner), ..Self::open_root(path)? };
+        let stat = rustix::fs::fstat(&reader.root).map_err(BlobError::os("opening the directory of blobs to read"))?;
+        if stat.st_uid == owner { Ok(reader) } else { Err(BlobError::NotTheirs) }
     }
 
     /// Opens a blob; none if it is not there.
@@ -55,13 +71,20 @@ impl Reader {
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
         // A pipe would be waited for, and a terminal become ours.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        match rustix::fs::openat2(self.0.as_fd(), path, flags, Mode::empty(), resolve) {
-            Ok(file) => of_file(file).map(Some),
+        match rustix::fs::openat2(self.root.as_fd(), path, flags, Mode::empty(), resolve) {
+            Ok(file) => self.is_theirs(&file)?.then(|| of_file(file)).ok_or(BlobError::NotTheirs)?.map(Some),
             Err(Errno::NOENT) => Ok(None),
             // A socket.
             Err(Errno::NXIO) => Err(BlobError::NoFile),
             Err(error) => Err(BlobError::os("opening a blob to read")(error)),
         }
+    }
+
+    /// Whether a file is the owner's. Root may have put one there for them, from a backup.
+    fn is_theirs(&self, file: &OwnedFd) -> Result<bool, BlobError> {
+        let Some(owner) = self.owner else { return Ok(true) };
+        let uid = rustix::fs::fstat(file).map_err(BlobError::os("opening a blob to read"))?.st_uid;
+        Ok(uid == owner || uid == 0)
     }
 
     /// The size of a blob, in bytes; none if it is not there.

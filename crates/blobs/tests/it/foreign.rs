@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -102,4 +102,26 @@ fn what_is_no_file_is_neither_read_nor_waited_for() {
     place(&|| rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap());
     place(&|| drop(UnixListener::bind(&path).unwrap()));
     place(&|| fs::create_dir(&path).unwrap());
+}
+
+#[test]
+fn blobs_of_another_user_than_is_meant_are_not_read() {
+    let (directory, blobs) = blobs();
+    let digest = blobs.put(b"x").unwrap();
+    let me = rustix::process::geteuid().as_raw();
+    assert!(matches!(Reader::open_root_of(directory.path(), me + 1), Err(BlobError::NotTheirs)));
+    let reader = Reader::open_root_of(directory.path(), me).unwrap();
+    assert_eq!(read(&reader, &digest).unwrap(), b"x");
+    if me != 0 {
+        return;
+    }
+    // A link to another's file in a directory of their own.
+    const THEM: u32 = 65_533;
+    chown(directory.path(), Some(THEM), None).unwrap();
+    let path = path_of(directory.path(), &digest);
+    let reader = Reader::open_root_of(directory.path(), THEM).unwrap();
+    for (owner, is_read) in [(THEM, true), (0, true), (THEM + 1, false)] {
+        chown(&path, Some(owner), None).unwrap();
+        assert_eq!(reader.open(&digest).is_ok(), is_read, "{owner}");
+    }
 }
