@@ -93,7 +93,7 @@ impl Agent {
 
     /// Opened anew each time: they may have come into being, or been restored, since.
     fn blobs(&self) -> Result<blobs::Reader, Failure> {
-        blobs::Reader::open_root(&self.0.options.blobs)
+        blobs::Reader::open_root_of(&self.0.options.blobs, self.0.options.owner)
             .map_err(|error| Failure::new(FailureKind::NotFound, format!("there are no blobs: {error}")))
     }
 

@@ -96,6 +96,12 @@ impl Connection {
                 }
             }
         };
+        // What was said last came together with the answer.
+        let last = heard.borrow_and_update();
+        if let Some(progress) = last.as_ref().filter(|_| last.has_changed()) {
+            on_progress(progress);
+        }
+        drop(last);
         asked.is_answered = true;
         answer.map_err(|_| Lost)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use images::{Algorithm, Digest};
+use node::agent::Options;
 use node::protocol::FailureKind;
 use rustix::fs::{CWD, FileType};
 use serde_json::json;
@@ -23,6 +24,10 @@ async fn blobs_of_another_user_are_read_by_root() {
     let given = std::process::Command::new("chown").args(["-R", "65533:65533"]).arg(bed.blobs_dir()).status().unwrap();
     assert!(given.success());
     let running = bed.start();
+    let failed = running.node.prepare(&unnamed(&root), |_| {}).await.unwrap_err();
+    assert_eq!(failed.kind(), Some(FailureKind::NotFound), "they are not the server's user's: {failed}");
+    running.stop().await;
+    let running = bed.start_with(Options { owner: 65_533, ..bed.options() });
     running.node.prepare(&unnamed(&root), |_| {}).await.unwrap();
     running.stop().await;
 }
