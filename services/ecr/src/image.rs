@@ -14,6 +14,7 @@ pub(crate) mod list;
 pub mod manifest;
 pub mod pull;
 pub mod push;
+pub(crate) mod room;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -259,6 +260,32 @@ pub async fn referrers(
     let value = reference(repository.id(), subject);
     let found = store.list_by::<Manifest>(&repository.record.scope, BY_SUBJECT, &value, after, limit).await?;
     Ok((found.items, found.next))
+}
+
+/// The same as a page of which the bytes can be read: as many as have so many together, but one at least. Few are in memory
+/// at a time, and their blobs are forgotten.
+///
+/// # Errors
+/// What the store answers.
+pub(crate) async fn readable_referrers(
+    store: &Store,
+    repository: &Found,
+    subject: &ContentDigest,
+    after: Option<&str>,
+    (limit, bytes_max): (usize, u64),
+) -> Result<(Vec<Versioned<Manifest>>, Option<String>), Error> {
+    let mut found = referrers(store, repository, subject, after, limit).await?;
+    let mut bytes = 0;
+    let fits = |manifest: &&Versioned<Manifest>| {
+        bytes += manifest.size;
+        bytes <= bytes_max
+    };
+    let fitting = found.0.iter().take_while(fits).count().max(1);
+    if fitting < found.0.len() {
+        found = referrers(store, repository, subject, after, fitting).await?;
+    }
+    found.0.iter_mut().for_each(|manifest| manifest.value.forget_blobs());
+    Ok(found)
 }
 
 /// Looks at the manifests of a repository one by one, in the order of their digests, until `look` has seen enough. Few are in

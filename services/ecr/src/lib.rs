@@ -37,6 +37,7 @@ mod wildcard;
 use std::sync::Arc;
 
 use content::Content;
+use image::room::Room;
 use kept::Kept;
 use platform::Platform;
 
@@ -53,11 +54,13 @@ pub struct Ecr {
     /// The address that URLs have instead of the caller's `Host`.
     pub public_address: Option<PublicAddress>,
     kept: Arc<Kept>,
+    /// For manifests that are answered together.
+    room: Arc<Room>,
 }
 
 impl Ecr {
     /// The service over a platform and bytes. URLs have `public_address`, or the caller's `Host`.
     pub fn new(platform: Platform, content: Content, public_address: Option<PublicAddress>) -> Self {
-        Self { platform, content, public_address, kept: Arc::default() }
+        Self { platform, content, public_address, kept: Arc::default(), room: Arc::default() }
     }
 }

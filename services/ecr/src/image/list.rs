@@ -8,6 +8,8 @@ use crate::api::{ImageStatusFilter, TagStatus};
 use crate::repository::Found;
 use crate::{Ecr, Error, page};
 
+/// From how many tags on, of all its images together, a page has no further image.
+const TAGS_A_PAGE: usize = 10_000;
 /// How many manifests are read at once.
 const READ_AT_ONCE: usize = 200;
 
@@ -69,10 +71,17 @@ impl<'a> Reader<'a> {
             let page = self.ecr.platform.store.list::<Manifest>(&self.repository.record.scope, options).await?;
             self.has_ended = page.next.is_none();
             self.after = page.next;
-            self.read = page.items.into_iter().rev().filter(|manifest| self.filter.has(manifest)).collect();
+            let wanted = page.items.into_iter().rev().filter(|manifest| self.filter.has(manifest));
+            // No list tells them, and they may be much.
+            self.read = wanted.map(without_blobs).collect();
         }
         Ok(self.read.pop())
     }
+}
+
+fn without_blobs(mut manifest: Versioned<Manifest>) -> Versioned<Manifest> {
+    manifest.value.forget_blobs();
+    manifest
 }
 
 /// A page of images, and the token that continues it.
@@ -86,13 +95,14 @@ pub(crate) async fn images(
     let list = format!("DescribeImages/{}", repository.id());
     let after = page::open(&ecr.platform, ctx, &list, token)?;
     let mut reader = Reader::new(ecr, repository, filter, after.as_deref());
-    let mut images = Vec::new();
+    let (mut images, mut tags) = (Vec::new(), 0);
     while let Some(manifest) = reader.next().await? {
-        if images.len() == limit {
+        if images.len() == limit || tags >= TAGS_A_PAGE {
             let last = images.last().map(Versioned::name);
             let next = page::next(&ecr.platform, ctx, &list, last);
             return Ok((images, next));
         }
+        tags += manifest.tags.len();
         images.push(manifest);
     }
     Ok((images, None))

@@ -5,6 +5,7 @@ use store::Versioned;
 
 use crate::api::{BatchGetImageRequest, BatchGetImageResponse, Image, ImageFailureCode, ImageIdentifier};
 use crate::image::identifier::{self, Failure};
+use crate::image::room::ANSWERED_BYTES_MAX;
 use crate::image::{Manifest, pull};
 use crate::names::RepositoryName;
 use crate::repository::Found;
@@ -26,13 +27,30 @@ pub(crate) async fn batch_get_image(
     let repository = repository::find(&ecr.platform.store, name).await?;
     let accepted = input.accepted_media_types.as_deref();
     let (mut images, mut failures) = (Vec::new(), Vec::new());
+    let (mut found, mut bytes) = (Vec::new(), 0);
     for id in input.image_ids {
         match find(ecr, &repository, &id, accepted).await? {
-            Ok(manifest) => images.push(image(ecr, ctx, &repository, &id, &manifest).await?),
+            Ok(manifest) if bytes + manifest.size > ANSWERED_BYTES_MAX => failures.push(too_much().of(id)),
+            Ok(mut manifest) => {
+                bytes += manifest.size;
+                pull::note(ecr, &manifest, ctx.now).await?;
+                manifest.value.forget_blobs();
+                found.push((id, manifest));
+            }
             Err(failure) => failures.push(failure.of(id)),
         }
     }
+    let _room = ecr.room.take(bytes).await;
+    for (id, manifest) in found {
+        images.push(image(ecr, &repository, &id, &manifest).await?);
+    }
     Ok(BatchGetImageResponse { images: Some(images), failures: Some(failures) })
+}
+
+fn too_much() -> Failure {
+    const REASON: &str =
+        "The manifests of the images before it have as many bytes as an answer can have; ask for fewer at once";
+    Failure::new(ImageFailureCode::ImageInaccessible, REASON)
 }
 
 async fn find(
@@ -60,12 +78,11 @@ async fn find(
 
 async fn image(
     ecr: &Ecr,
-    ctx: &Ctx,
     repository: &Found,
     id: &ImageIdentifier,
     manifest: &Versioned<Manifest>,
 ) -> Result<Image, Error> {
-    let bytes = pull::pull(ecr, manifest, ctx.now).await?;
+    let bytes = ecr.content.read(manifest.content, manifest.size).await?;
     Ok(Image {
         registry_id: Some(repository.name.registry.to_string()),
         repository_name: Some(repository.name.name.clone()),

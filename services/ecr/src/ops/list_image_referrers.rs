@@ -10,7 +10,8 @@ use crate::api::{
     ArtifactStatus, ArtifactStatusFilter, ImageReferrer, ListImageReferrersFilter, ListImageReferrersRequest,
     ListImageReferrersResponse,
 };
-use crate::image::{Manifest, referrers};
+use crate::image::room::ANSWERED_BYTES_MAX;
+use crate::image::{Manifest, readable_referrers};
 use crate::names::RepositoryName;
 use crate::{Ecr, Error, page, repository};
 
@@ -37,21 +38,25 @@ pub(crate) async fn list_image_referrers(
     let mut after = page::open(&ecr.platform, ctx, &list, input.next_token.as_deref())?;
     let limit = page::size(input.max_results, PAGE_DEFAULT);
     let filter = input.filter.unwrap_or(ListImageReferrersFilter { artifact_types: None, artifact_status: None });
-    let mut found = Vec::new();
+    let (store, mut found, mut bytes) = (&ecr.platform.store, Vec::new(), 0);
     // A filter may leave little of a page: it is filled up.
     loop {
-        let wanted = limit - found.len();
-        let (manifests, next) = referrers(&ecr.platform.store, &repository, &subject, after.as_deref(), wanted).await?;
-        for manifest in manifests.iter().filter(|manifest| has(&filter, manifest)) {
-            found.push(describe(ecr, manifest).await?);
-        }
+        let limits = (limit - found.len(), ANSWERED_BYTES_MAX - bytes);
+        let (manifests, next) = readable_referrers(store, &repository, &subject, after.as_deref(), limits).await?;
+        let wanted = manifests.into_iter().filter(|manifest| has(&filter, manifest));
+        found.extend(wanted.inspect(|manifest| bytes += manifest.size));
         after = next;
-        if after.is_none() || found.len() == limit {
+        if after.is_none() || found.len() == limit || bytes > ANSWERED_BYTES_MAX / 2 {
             break;
         }
     }
+    let _room = ecr.room.take(bytes).await;
+    let mut referrers = Vec::with_capacity(found.len());
+    for manifest in &found {
+        referrers.push(describe(ecr, manifest).await?);
+    }
     let next_token = page::next(&ecr.platform, ctx, &list, after.as_deref());
-    Ok(ListImageReferrersResponse { referrers: Some(found), next_token })
+    Ok(ListImageReferrersResponse { referrers: Some(referrers), next_token })
 }
 
 fn has(filter: &ListImageReferrersFilter, manifest: &Manifest) -> bool {

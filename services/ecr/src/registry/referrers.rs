@@ -12,9 +12,7 @@ use super::answer::Answer;
 use super::refusal::{Code, Refusal};
 use super::{Request, digest};
 use crate::Error;
-use crate::digest::ContentDigest;
-use crate::image::{Manifest, referrers};
-use crate::repository::Found;
+use crate::image::{Manifest, readable_referrers};
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// The most referrers that are looked at for a page.
@@ -63,7 +61,9 @@ pub(super) async fn list(request: &Request<'_>, name: &str, text: &str) -> Resul
     let after = after.transpose().map_err(|_| {
         Refusal::new(Code::PaginationNumberInvalid, "The parameter 'after' was not given out for this list.")
     })?;
-    let (found, next) = page(request, &repository, &subject, after.as_deref()).await?;
+    let limits = (REFERRERS_A_PAGE, MANIFEST_BYTES_A_PAGE);
+    let (found, next) = readable_referrers(&platform.store, &repository, &subject, after.as_deref(), limits).await?;
+    let _room = request.ecr().room.take(found.iter().map(|manifest| manifest.size).sum()).await;
     let mut manifests = Vec::new();
     for manifest in found.iter().filter(|manifest| !manifest.storage.is_archived) {
         let own = manifest.artifact_type.as_deref();
@@ -84,27 +84,6 @@ pub(super) async fn list(request: &Request<'_>, name: &str, text: &str) -> Resul
     let index = Index { schema_version: 2, media_type: OCI_INDEX, manifests };
     let document = serde_json::to_vec(&index).expect("an index has only string keys, so serde_json cannot refuse it");
     Ok(answer.body(RawBody::Bytes(document.into())).done("ListReferrers"))
-}
-
-/// A page of referrers, and where the next one begins.
-async fn page(
-    request: &Request<'_>,
-    repository: &Found,
-    subject: &ContentDigest,
-    after: Option<&str>,
-) -> Result<(Vec<Versioned<Manifest>>, Option<String>), Error> {
-    let store = &request.ecr().platform.store;
-    let found = referrers(store, repository, subject, after, REFERRERS_A_PAGE).await?;
-    let mut bytes = 0;
-    let fitting = found.0.iter().take_while(|manifest| {
-        bytes += manifest.size;
-        bytes <= MANIFEST_BYTES_A_PAGE
-    });
-    let fitting = fitting.count().max(1);
-    if fitting >= found.0.len() {
-        return Ok(found);
-    }
-    referrers(store, repository, subject, after, fitting).await
 }
 
 async fn describe(request: &Request<'_>, manifest: &Versioned<Manifest>) -> Result<Descriptor, Error> {

@@ -441,3 +441,37 @@ async fn tags_are_listed_in_the_order_of_their_letters_whatever_their_case() {
     }
     assert!(caller.ok("ListImages", json!({"repositoryName": "web"})).await["imageIds"].as_array().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_is_answered_at_once_of_manifests_is_bounded_however_large_they_are() {
+    let caller = Caller::new();
+    caller.repository("web").await;
+    let config = caller.layer("web", b"{}").await;
+    let subject = caller.image("web", &["v1"], "one").await;
+    let mut document: Value = serde_json::from_str(&manifest_of(&config, &[])).unwrap();
+    document["subject"] = json!({"mediaType": OCI_MANIFEST, "digest": subject.digest, "size": subject.manifest.len()});
+    for tag in ["a", "b", "c"] {
+        document["annotations"] = json!({tag: "x".repeat(4_100_000)});
+        let put = json!({"repositoryName": "web", "imageManifest": document.to_string(), "imageTag": tag});
+        caller.ok("PutImage", put).await;
+    }
+    let ids: Vec<Value> = ["a", "b", "c", "v1", "a"].iter().map(|tag| json!({"imageTag": tag})).collect();
+    let got = caller.ok("BatchGetImage", json!({"repositoryName": "web", "imageIds": ids})).await;
+    let tags = |list: &Value| -> Vec<Value> {
+        list.as_array().unwrap().iter().map(|it| it["imageId"]["imageTag"].clone()).collect()
+    };
+    assert_eq!(tags(&got["images"]), ["a", "b", "v1"]);
+    assert_eq!(tags(&got["failures"]), ["c", "a"]);
+    assert_eq!(got["failures"][0]["failureCode"], "ImageInaccessible");
+    let (mut pages, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let ask = json!({"repositoryName": "web", "subjectId": {"imageDigest": subject.digest}, "nextToken": token});
+        let page = caller.ok("ListImageReferrers", ask).await;
+        pages.push(page["referrers"].as_array().unwrap().len());
+        token = page["nextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(pages, [2, 1]);
+}
