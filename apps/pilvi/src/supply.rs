@@ -10,7 +10,7 @@ use blobs::Blobs;
 use images::Reference;
 use images::remote::{self, Registries};
 use node::client::Node;
-use node::protocol::Prepare;
+use node::protocol::{Prepare, Urgency};
 use node::supply::{
     Order, Parts, Prune, PulledImage, Readied, Supply, UNREADY_LIMIT, UNREADY_ROUND_MAX, Unpacker, chain,
 };
@@ -150,7 +150,8 @@ impl ImagePreparer for NodePreparer {
                 size: image.size,
                 platform: None,
             };
-            let prepare = Prepare { reference: Some(reference(image.reference)?), root, platform: None };
+            let (reference, urgency) = (Some(reference(image.reference)?), Urgency::Background);
+            let prepare = Prepare { reference, root, platform: None, urgency };
             tokio::select! {
                 // The end waits for nobody's image; what is cut off is gone on with after the next start.
                 () = self.stop.requested() => Err("Pilvi stops".to_owned()),

@@ -142,6 +142,26 @@ pub struct Prepare {
     /// Which of an index's images; by default what suits the node's machine best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    /// Who waits for it.
+    #[serde(default, skip_serializing_if = "Urgency::is_waited")]
+    pub urgency: Urgency,
+}
+
+/// Whether somebody waits for what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Urgency {
+    /// Somebody does.
+    #[default]
+    Waited,
+    /// Nobody does: whatever else the machine does goes first.
+    Background,
+}
+
+impl Urgency {
+    fn is_waited(&self) -> bool {
+        *self == Self::Waited
+    }
 }
 
 /// A layer that is to be unpacked before the image that it belongs to is prepared, which then finds it. Nothing keeps it until

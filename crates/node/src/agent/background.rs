@@ -8,23 +8,27 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Agent;
+use crate::protocol::Urgency;
 
-/// By how much long work stands behind everything else. The kernel derives the priority at the disk from it
+/// By how much work stands behind everything else that nobody waits for. The kernel derives the priority at the disk from it
 /// (`ioprio_set(2)`: the lowest but one of the best-effort class).
 const NICENESS: i32 = 10;
 /// The pause after layers could not be written to the disk.
 const SETTLE_PAUSE: Duration = Duration::from_secs(10);
 
-/// Does something on a thread of its own, at low priority; none if it panics or no thread can be had. It is not waited for when
+/// Does something on a thread of its own; none if it panics or no thread can be had. It is not waited for when
 /// this is dropped: `right` is given back when it has ended, whatever it had with it included.
 pub(super) async fn aside<T: Send + 'static>(
     right: impl Send + 'static,
+    urgency: Urgency,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     let spawned = std::thread::Builder::new().name("pilvi-image".to_owned()).spawn(move || {
-        // Of this thread and those that it starts. Where it is refused the work is done all the same.
-        let _ = rustix::process::setpriority_process(None, NICENESS);
+        if urgency == Urgency::Background {
+            // Of this thread and those that it starts. Where it is refused the work is done all the same.
+            let _ = rustix::process::setpriority_process(None, NICENESS);
+        }
         let done = work();
         drop(right);
         let _ = sender.send(done);
@@ -42,7 +46,7 @@ impl Agent {
         // Nobody closes it.
         let right = Arc::clone(&self.0.chores).acquire_owned().await.ok();
         let store = self.0.store.clone();
-        aside(right, move || work(&store)).await
+        aside(right, Urgency::Background, move || work(&store)).await
     }
 }
 
@@ -75,5 +79,19 @@ pub(super) async fn settle(agent: Agent) {
             agent.0.unsettled.notify_one();
             tokio::time::sleep(SETTLE_PAUSE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_stands_behind_what_somebody_does() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let own = niceness();
+        assert_eq!(aside((), Urgency::Waited, niceness).await, Some(own));
+        assert!(aside((), Urgency::Background, niceness).await.unwrap() >= NICENESS);
+        assert_eq!(niceness(), own);
     }
 }

@@ -8,7 +8,9 @@ use tokio::sync::TryAcquireError;
 use super::background::aside;
 use super::progress::{Tracker, Unwanted};
 use super::{Agent, failure};
-use crate::protocol::{Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PrepareLayer, PreparedImage, Progress};
+use crate::protocol::{
+    Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PrepareLayer, PreparedImage, Progress, Urgency,
+};
 
 /// The longest name of a media type, in bytes (RFC 6838, section 4.2: 127 each for type and subtype).
 const MEDIA_TYPE_LENGTH_MAX: usize = 255;
@@ -30,7 +32,7 @@ impl Agent {
         report: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<PreparedImage, Failure> {
         check([&wanted.platform, &wanted.root.platform], &wanted.root)?;
-        self.in_turn(move |agent, unwanted| agent.prepare_now(&wanted, unwanted, &report)).await
+        self.in_turn(wanted.urgency, move |agent, unwanted| agent.prepare_now(&wanted, unwanted, &report)).await
     }
 
     /// Unpacks a layer, when it is its turn. Dropping the future ends it.
@@ -44,12 +46,16 @@ impl Agent {
             return Err(Failure::new(FailureKind::Refused, "no layer is that long"));
         }
         let layers = [Layer { blob: wanted.blob, diff_id: wanted.diff_id }];
-        self.in_turn(move |agent, unwanted| agent.unpack(&agent.blobs()?, &layers, unwanted, &report).map(drop)).await
+        self.in_turn(Urgency::Waited, move |agent, unwanted| {
+            agent.unpack(&agent.blobs()?, &layers, unwanted, &report).map(drop)
+        })
+        .await
     }
 
     /// Does something when it is its turn, aside. It is told that it is not wanted any more when the future is dropped.
     async fn in_turn<T: Send + 'static>(
         &self,
+        urgency: Urgency,
         work: impl FnOnce(&Self, &Unwanted) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let queued = match Arc::clone(&self.0.queue).try_acquire_owned() {
@@ -63,7 +69,7 @@ impl Agent {
         let unwanted = Unwanted::default();
         let _until_dropped = UntilDropped(unwanted.clone());
         let agent = self.clone();
-        let done = aside((turn, queued), move || work(&agent, &unwanted));
+        let done = aside((turn, queued), urgency, move || work(&agent, &unwanted));
         let broken = || Failure::new(FailureKind::Internal, "unpacking broke off");
         done.await.unwrap_or_else(|| Err(broken()))
     }

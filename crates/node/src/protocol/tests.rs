@@ -14,13 +14,21 @@ fn blob() -> Descriptor {
 fn messages_look_as_they_are_documented() {
     let root = blob();
     let reference = Some("h.example/app:1".parse().unwrap());
-    let ask = ToNode::Ask { id: 3, request: Request::Prepare(Prepare { reference, root, platform: None }) };
+    let ask = ToNode::Ask {
+        id: 3,
+        request: Request::Prepare(Prepare { reference, root, platform: None, urgency: Urgency::Waited }),
+    };
     let text = serde_json::to_string(&ask).unwrap();
     let sha256 = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let expected = format!(
         r#"{{"ask":{{"id":3,"request":{{"prepare":{{"reference":"h.example/app:1","root":{{"mediaType":"m","digest":"{sha256}","size":7}}}}}}}}}}"#
     );
     assert_eq!(text, expected);
+    let background: Prepare = serde_json::from_str(&format!(
+        r#"{{"root":{{"mediaType":"m","digest":"{sha256}","size":7}},"urgency":"background"}}"#
+    ))
+    .unwrap();
+    assert_eq!(background.urgency, Urgency::Background);
     let layer =
         Request::PrepareLayer(PrepareLayer { blob: blob(), diff_id: Digest::of(Algorithm::Sha256, b"").into() });
     let expected = format!(

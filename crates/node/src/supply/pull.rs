@@ -12,7 +12,7 @@ use super::{
     Local, Means, Order, PARTIAL_AGE_MAX, PARTIAL_BYTES_MAX, Prepared, Progress, Pulled, PulledImage, SupplyError,
     Wanted, ahead, blocking, record,
 };
-use crate::protocol::Prepare;
+use crate::protocol::{Prepare, Urgency};
 
 /// How often blobs are fetched again that were collected on the way. They count as new for hours: once is rare.
 const ATTEMPTS_MAX: u32 = 3;
@@ -49,7 +49,7 @@ impl Means {
         if self.parts.node.is_none() {
             self.read(&reference, &root, machine(order)).await?;
         }
-        let prepared = self.prepare(&reference, &root, order.platform.clone(), tracker).await?;
+        let prepared = self.prepare(&reference, &root, order.platform.clone(), Urgency::Waited, tracker).await?;
         Ok(Pulled { reference, root: root.digest, prepared, downloaded_bytes: 0, is_local: true })
     }
 
@@ -74,7 +74,8 @@ impl Means {
             downloaded_bytes = downloaded_bytes.saturating_add(fetched.moved_bytes);
             let Some(files) = self.refresh(&fetched).await? else { continue };
             self.keep(reference, &fetched, machine, files).await?;
-            let prepared = self.prepare(reference, &fetched.root, order.platform.clone(), tracker).await?;
+            let prepared =
+                self.prepare(reference, &fetched.root, order.platform.clone(), Urgency::Waited, tracker).await?;
             let (reference, root) = (reference.clone(), fetched.root.digest);
             return Ok(Pulled { reference, root, prepared, downloaded_bytes, is_local: false });
         }
@@ -129,11 +130,12 @@ impl Means {
         reference: &Reference,
         root: &Descriptor,
         platform: Option<Platform>,
+        urgency: Urgency,
         tracker: &Tracker,
     ) -> Result<Option<Prepared>, SupplyError> {
         let Some(node) = &self.parts.node else { return Ok(None) };
         tracker.begin_unpacking();
-        let image = Prepare { reference: Some(reference.clone()), root: root.clone(), platform };
+        let image = Prepare { reference: Some(reference.clone()), root: root.clone(), platform, urgency };
         let prepared = node.prepare(&image, Box::new(|progress| tracker.unpacking(progress))).await;
         let prepared =
             prepared.map_err(|source| SupplyError::Unpack { reference: Box::new(reference.clone()), source })?;

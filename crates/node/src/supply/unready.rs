@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::tracker::Tracker;
 use super::{Means, Progress, PulledImage, Supply, SupplyError, record};
 use crate::client::NodeError;
-use crate::protocol::FailureKind;
+use crate::protocol::{FailureKind, Urgency};
 
 /// Images that one round has unpacked, one after the other.
 pub const UNREADY_ROUND_MAX: usize = 16;
@@ -91,7 +91,8 @@ impl Means {
     async fn make_ready(&self, image: &PulledImage) -> Result<bool, SupplyError> {
         let PulledImage { reference, root, machine, .. } = image;
         let unseen = Tracker::new(tokio::sync::watch::channel(Progress::default()).0);
-        let prepared = timeout(UNREADY_LIMIT, self.prepare(reference, root, Some(machine.clone()), &unseen)).await;
+        let prepare = self.prepare(reference, root, Some(machine.clone()), Urgency::Background, &unseen);
+        let prepared = timeout(UNREADY_LIMIT, prepare).await;
         match prepared.map_err(|_| SupplyError::BrokenOff).flatten() {
             Err(SupplyError::Unpack { reference, source }) if is_for_good(&source) => {
                 self.refused.add(image);

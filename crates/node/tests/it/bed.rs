@@ -6,7 +6,7 @@ use blobs::Blobs;
 use images::{Algorithm, Descriptor, Digest, Platform, Reference};
 use node::agent::{Agent, Options};
 use node::client::Node;
-use node::protocol::{Prepare, PrepareLayer};
+use node::protocol::{Prepare, PrepareLayer, Urgency};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -127,11 +127,11 @@ impl Running {
 }
 
 pub(crate) fn wanted(root: &Descriptor, reference: &str) -> Prepare {
-    Prepare { reference: Some(reference.parse::<Reference>().unwrap()), root: root.clone(), platform: None }
+    Prepare { reference: Some(reference.parse::<Reference>().unwrap()), ..unnamed(root) }
 }
 
 pub(crate) fn unnamed(root: &Descriptor) -> Prepare {
-    Prepare { reference: None, root: root.clone(), platform: None }
+    Prepare { reference: None, root: root.clone(), platform: None, urgency: Urgency::Waited }
 }
 
 /// A layer, of which the archive is known that comes out of it.
