@@ -83,6 +83,11 @@ pub(crate) fn conclude<R: Serialize>(
 ) -> Result<Verdict> {
     let path = setting.reports.join(bench).with_added_extension("json");
     report.save(&path)?;
+    let machine = report.machine();
+    if machine.is_busy() {
+        let load = rounded(machine.load_average);
+        say(&bad(&format!("others were busy here before (load average {load}): run it on a quiet machine to judge")));
+    }
     heading("kept");
     say(&format!("every figure: {}", path.display()));
     let path = Baseline::path(bench);

@@ -39,6 +39,11 @@ impl Machine {
         })
     }
 
+    /// Whether others kept half of its processors busy before the benchmark began: then its figures say little.
+    pub(crate) fn is_busy(&self) -> bool {
+        u32::try_from(self.cores).is_ok_and(|cores| self.load_average > f64::from(cores) / 2.0)
+    }
+
     /// Whether the data directory's file system keeps its files in memory only.
     pub(crate) fn forgets_its_files(&self) -> bool {
         matches!(self.filesystem.as_str(), "tmpfs" | "ramfs" | "rootfs")
@@ -80,6 +85,15 @@ mod tests {
         assert_eq!(of("/tmp/x"), "tmpfs");
         assert_eq!(of("/tmpfile"), "ext4");
         assert_eq!(of("/srv/a b/c"), "xfs");
+    }
+
+    #[test]
+    fn a_machine_is_busy_when_half_of_its_processors_are() {
+        let with = |load_average| {
+            let (kernel, architecture, cpu, filesystem) = Default::default();
+            Machine { kernel, architecture, cpu, cores: 2, memory_mib: 1, filesystem, load_average }
+        };
+        assert_eq!([0.2, 1.0, 1.1].map(|load| with(load).is_busy()), [false, false, true]);
     }
 
     #[test]

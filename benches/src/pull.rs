@@ -5,6 +5,7 @@
 //! of another compression. Pilvi besides pulls what was pushed to its own registry.
 
 mod command;
+mod disk;
 mod local;
 mod measure;
 mod present;
@@ -20,6 +21,7 @@ use crate::machine::Machine;
 use crate::oci::docker_registry;
 use crate::report::{Frame, Report, Verdict};
 use crate::setting::{Setting, first_line};
+use session::Who;
 
 /// The name of the report and of the baseline.
 const NAME: &str = "pull";
@@ -36,9 +38,9 @@ pub(crate) struct Arguments {
     /// Put all stores below this folder, to measure its disk
     #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
-    /// Measure the peers alone
-    #[arg(long)]
-    peers_only: bool,
+    /// Measure these alone, such as `pilvi,podman`
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', default_values_t = Who::ALL)]
+    who: Vec<Who>,
 }
 
 /// Measures, shows, saves, judges.
@@ -65,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
         ("podman", version("podman")?),
         ("containerd", version("containerd")?),
     ];
-    let results = measure::all(&setting, rounds, !arguments.peers_only)?;
+    let results = measure::all(&setting, rounds, &arguments.who)?;
     setting.tidy()?;
     let method = present::method(rounds);
     let frame = Frame { bench: NAME, mode, machine, programs: programs.into(), method };

@@ -95,7 +95,7 @@ fn round(setting: &Setting, tree: &Tree) -> Result<Round> {
     registry.push(REPOSITORY, "second", &second)?;
     session.pull(&reference("second"))?;
     let second_s = begun.elapsed().as_secs_f64();
-    let node = node(&setting.scratch.join("session"));
+    let node = node(session.folder());
     let diff_ids = tree.diff_ids(Which::First);
     let mut mounts = Vec::new();
     for _ in 0..MOUNTS {

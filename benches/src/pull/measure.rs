@@ -21,7 +21,7 @@ const REPOSITORY: &str = "bench/app";
 pub(super) struct Results {
     pub(super) image: Facts,
     pub(super) pulls: Vec<Pulls>,
-    /// `None` when the peers were measured alone.
+    /// `None` when only peers were measured.
     pub(super) local: Option<Local>,
     pub(super) disk: Vec<Disk>,
 }
@@ -107,7 +107,7 @@ pub(super) struct Disk {
 }
 
 /// Measures everything.
-pub(super) fn all(setting: &Setting, rounds: usize, with_pilvi: bool) -> Result<Results> {
+pub(super) fn all(setting: &Setting, rounds: usize, who: &[Who]) -> Result<Results> {
     heading("images");
     let tree = Tree::prepare(&setting.reports.join("image"))?;
     let peer = DockerRegistry::start(&setting.scratch.join("docker-registry"))?;
@@ -116,17 +116,16 @@ pub(super) fn all(setting: &Setting, rounds: usize, with_pilvi: bool) -> Result<
     }
     let facts = facts(&tree)?;
     let mut measure = Measure { setting, tree: &tree, registry: &peer.registry, pulls: Vec::new(), disk: Vec::new() };
-    let who: Vec<Who> = Who::ALL.into_iter().filter(|who| with_pilvi || *who != Who::Pilvi).collect();
     for round in 0..rounds {
         heading(&format!("round {} of {rounds}", round + 1));
-        let mut order = who.clone();
+        let mut order = who.to_vec();
         order.rotate_left(round % who.len());
         for who in order {
             measure.round(who, round == 0)?;
         }
     }
     let Measure { pulls, disk, .. } = measure;
-    let local = with_pilvi.then(|| local::measure(setting, &tree, rounds)).transpose()?;
+    let local = who.contains(&Who::Pilvi).then(|| local::measure(setting, &tree, rounds)).transpose()?;
     peer.daemon.stop()?;
     let ratio = |bytes: u64| figure(bytes) / figure(facts.gzip_bytes + facts.unpacked_bytes);
     let disk = disk.into_iter().map(|(who, bytes)| Disk { who, bytes, ratio: ratio(bytes) }).collect();

@@ -7,8 +7,10 @@ use super::session::Who;
 use crate::report::{Promise, Report, faint, heading, promise_rows, rounded, say, table, time};
 use crate::stats::figure;
 
-/// SPECIFICATION.md, "an image's way to a root": what Pilvi may take of another's time.
-const SHARES: [(Who, f64); 3] = [(Who::Containerd, 0.30), (Who::SkopeoUmoci, 0.15), (Who::Podman, 0.22)];
+/// SPECIFICATION.md, "an image's way to a root": what Pilvi may take of anybody's time.
+const SHARE_MAX: f64 = 0.5;
+/// What it aims at, which it reaches where it has the processors for itself.
+const AIMS: [(Who, f64); 3] = [(Who::Containerd, 0.30), (Who::Podman, 0.22), (Who::SkopeoUmoci, 0.15)];
 const CPU_S_MAX: f64 = 4.5;
 const LOCAL_MS_MAX: f64 = 50.0;
 const MOUNT_MS_MAX: f64 = 3.0;
@@ -23,8 +25,8 @@ pub(super) fn method(rounds: usize) -> Vec<String> {
         "One image of six layers with 20,000 generated files, which compress about as real ones do; compressed by gzip at \
          level 6 and by zstd at level 3. All pull it from the same docker-registry over loopback and plain HTTP.",
         "Time: from the start of the command to its end, when the root's files are there, not mounted and not waited for to \
-         be on the disk, by nobody. Dirty pages are written before each pull. Each store is new and empty, and on the same \
-         file system.",
+         be on the disk, by nobody. Dirty pages are written before each pull. Each store is empty, on a new ext4 of its \
+         own on a loop device.",
         "Processor time: of the command and all it starts, and of its server (Pilvi's server and node, containerd), as the \
          kernel counts it. The registry that is pulled from is not counted.",
         "Pilvi: `pilvi pull`. containerd: `ctr images pull`, overlayfs, without its Kubernetes part. podman: `podman pull`, \
@@ -56,10 +58,10 @@ pub(super) fn ratios(results: &Results) -> BTreeMap<String, f64> {
 pub(super) fn promises(results: &Results) -> Vec<Promise> {
     let find = |case, who| results.pulls.iter().find(|pulls| (pulls.case, pulls.who) == (case, who));
     let mut promises = Vec::new();
-    for (who, limit) in SHARES {
+    for (who, aim) in AIMS {
         let what = format!("into an empty store, gzip: time beside {}", who.name());
-        let share = find(Case::Gzip, who).and_then(|pulls| pulls.pilvi_time_share);
-        promises.extend(share.map(|share| Promise::share(what, limit, share)));
+        let Some(share) = find(Case::Gzip, who).and_then(|pulls| pulls.pilvi_time_share) else { continue };
+        promises.extend([Promise::share(what.clone(), SHARE_MAX, share), Promise::share(what, aim, share).aimed()]);
     }
     if let (Some(first), Some(second)) = (find(Case::Gzip, Who::Pilvi), find(Case::Second, Who::Pilvi)) {
         promises.push(Promise::at_most("into an empty store, gzip: processor time", CPU_S_MAX, first.cost.cpu_s, "s"));

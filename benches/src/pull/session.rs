@@ -1,15 +1,18 @@
 //! The ways from a reference to a root: each with an empty store of its own, which is gone when the session ends.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use rustix::mount::{UnmountFlags, unmount};
 use serde::Serialize;
 
 use super::command::{self, Cost};
+use super::disk::Disk;
 use crate::daemon::Daemon;
 use crate::oci::tree::Content;
 use crate::peer::{Kind, Server};
@@ -18,7 +21,7 @@ use crate::setting::Setting;
 use crate::signed::Plain;
 
 /// Who pulls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Who {
     Pilvi,
@@ -48,9 +51,11 @@ impl Who {
 
 /// A store, and what fills it.
 pub(super) struct Session {
-    /// Everything of this session, below the scratch folder.
-    folder: PathBuf,
     means: Means,
+    /// Everything of this session.
+    folder: PathBuf,
+    /// It goes last.
+    _disk: Disk,
 }
 
 enum Means {
@@ -63,7 +68,8 @@ enum Means {
 impl Session {
     /// Begins with an empty store.
     pub(super) fn begin(setting: &Setting, who: Who) -> Result<Self> {
-        let folder = setting.scratch.join("session");
+        let disk = Disk::new(&setting.scratch)?;
+        let folder = disk.folder().join("session");
         let means = match who {
             Who::Pilvi => Means::Pilvi(Box::new(Server::start(setting, Kind::Pilvi, &folder, &Plain::identity())?.0)),
             Who::Containerd => Means::Containerd(containerd(&folder)?),
@@ -76,7 +82,7 @@ impl Session {
                 Means::SkopeoUmoci { pulled: 0 }
             }
         };
-        Ok(Self { folder, means })
+        Ok(Self { means, folder, _disk: disk })
     }
 
     /// The server, in a session of Pilvi.
@@ -187,7 +193,12 @@ impl Session {
             Means::Podman => drop(unmount(self.folder.join("store/overlay"), UnmountFlags::DETACH)),
             Means::SkopeoUmoci { .. } => {}
         }
-        fs::remove_dir_all(&self.folder).with_context(|| format!("removing {}", self.folder.display()))
+        Ok(())
+    }
+
+    /// Where everything of this session is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn daemon(&self) -> Option<u32> {
@@ -219,10 +230,18 @@ pub(super) fn count(root: &Path) -> Result<Content> {
     Ok(content)
 }
 
+/// Everything below a folder. What a running server removes meanwhile is not there.
 fn walk(folder: &Path, each: &mut dyn FnMut(&fs::Metadata)) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("reading {}", folder.display()))?,
+    };
+    for entry in entries {
         let entry = entry?;
-        let metadata = entry.metadata()?;
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            metadata => metadata.with_context(|| format!("looking at {}", entry.path().display()))?,
+        };
         each(&metadata);
         if metadata.is_dir() {
             walk(&entry.path(), each)?;
