@@ -8,67 +8,49 @@ pub(crate) mod calls;
 mod measure;
 mod present;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
 
 use crate::baseline;
 use crate::machine::Machine;
 use crate::report::{Frame, Report, Verdict};
-use crate::setting::{Setting, first_line};
+use crate::setting::{Setting, Wishes, first_line};
 use measure::Plan;
 
 /// The name of the report and of the baseline.
 const NAME: &str = "api";
 
-/// Arguments of `bench api`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// Shorter and fewer rounds, within half a minute: for a look, not for a judgement
-    #[arg(long)]
-    quick: bool,
-    /// Keep this run's ratios as the baseline that later runs are compared with
-    #[arg(long)]
-    save_baseline: bool,
-    /// Put the data directories below this folder, to measure its disk
-    #[arg(long, value_name = "DIR")]
-    work_dir: Option<PathBuf>,
-}
-
-impl Arguments {
-    fn mode(&self) -> (&'static str, Plan) {
-        if self.quick {
-            let plan = Plan {
-                rounds: 2,
-                time: Duration::from_millis(400),
-                starts: 10,
-                starts_of_peer: 2,
-                settle: Duration::from_secs(1),
-                durable_writes: 100,
-            };
-            return ("quick", plan);
-        }
+fn mode(wishes: &Wishes) -> (&'static str, Plan) {
+    if wishes.quick {
         let plan = Plan {
-            rounds: 3,
-            time: Duration::from_secs(2),
-            starts: 15,
-            starts_of_peer: 5,
-            settle: Duration::from_secs(3),
-            durable_writes: 300,
+            rounds: 2,
+            time: Duration::from_millis(400),
+            starts: 10,
+            starts_of_peer: 2,
+            settle: Duration::from_secs(1),
+            durable_writes: 100,
         };
-        ("full", plan)
+        return ("quick", plan);
     }
+    let plan = Plan {
+        rounds: 3,
+        time: Duration::from_secs(2),
+        starts: 15,
+        starts_of_peer: 5,
+        settle: Duration::from_secs(3),
+        durable_writes: 300,
+    };
+    ("full", plan)
 }
 
 /// Measures, shows, saves, judges.
 ///
 /// # Errors
 /// When something could not be measured, or any call was refused.
-pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
-    let setting = Setting::prepare(arguments.work_dir.as_deref())?;
-    let (mode, plan) = arguments.mode();
+pub(crate) fn run(wishes: &Wishes) -> Result<Verdict> {
+    let setting = Setting::prepare(wishes.work_dir.as_deref())?;
+    let (mode, plan) = mode(wishes);
     let machine = Machine::here(&setting.scratch)?;
     ensure!(
         !machine.forgets_its_files(),
@@ -86,5 +68,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     let (ratios, promises) = (present::ratios(&results), present::promises(&results)?);
     let report = Report::new(frame, results, ratios, promises);
     present::results(&report);
-    baseline::conclude(NAME, &report, &setting, arguments.save_baseline)
+    baseline::conclude(NAME, &report, &setting, wishes.save_baseline)
 }

@@ -10,12 +10,10 @@ mod lines;
 mod present;
 mod search;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use base::{Clock, SystemClock};
-use clap::Args;
 use serde::Serialize;
 
 use crate::baseline;
@@ -23,7 +21,7 @@ use crate::machine::Machine;
 use crate::peer::{Both, Kind, Server};
 use crate::processes::Memory;
 use crate::report::{Frame, Report, Verdict, heading, say};
-use crate::setting::{Setting, first_line};
+use crate::setting::{Setting, Wishes, first_line};
 use crate::signed::{Caller, Plain};
 use ingest::{Ingest, Track};
 use lines::Corpus;
@@ -31,20 +29,6 @@ use search::Seconds;
 
 /// The name of the report and of the baseline.
 const NAME: &str = "logs";
-
-/// Arguments of `bench logs`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// Fewer events, shorter and fewer rounds: for a look, not for a judgement
-    #[arg(long)]
-    quick: bool,
-    /// Keep this run's ratios as the baseline that later runs are compared with
-    #[arg(long)]
-    save_baseline: bool,
-    /// Put the data directory below this folder, to measure its disk
-    #[arg(long, value_name = "DIR")]
-    work_dir: Option<PathBuf>,
-}
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -58,14 +42,12 @@ struct Plan {
     searched: usize,
 }
 
-impl Arguments {
-    fn mode(&self) -> (&'static str, Plan) {
-        if self.quick {
-            let plan = Plan { rounds: 2, rounds_of_peer: 1, time: Duration::from_millis(400), searched: 40_000 };
-            return ("quick", plan);
-        }
-        ("full", Plan { rounds: 5, rounds_of_peer: 2, time: Duration::from_secs(1), searched: 200_000 })
+fn mode(wishes: &Wishes) -> (&'static str, Plan) {
+    if wishes.quick {
+        let plan = Plan { rounds: 2, rounds_of_peer: 1, time: Duration::from_millis(400), searched: 40_000 };
+        return ("quick", plan);
     }
+    ("full", Plan { rounds: 5, rounds_of_peer: 2, time: Duration::from_secs(1), searched: 200_000 })
 }
 
 /// Both servers and who calls them.
@@ -94,9 +76,9 @@ struct Results {
 ///
 /// # Errors
 /// When something could not be measured, a call was refused, or a search found other events than were stored.
-pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
-    let setting = Setting::prepare(arguments.work_dir.as_deref())?;
-    let (mode, plan) = arguments.mode();
+pub(crate) fn run(wishes: &Wishes) -> Result<Verdict> {
+    let setting = Setting::prepare(wishes.work_dir.as_deref())?;
+    let (mode, plan) = mode(wishes);
     let machine = Machine::here(&setting.scratch)?;
     ensure!(
         !machine.forgets_its_files(),
@@ -115,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     let (ratios, promises) = (present::ratios(&results), present::promises(&results));
     let report = Report::new(frame, results, ratios, promises);
     present::results(&report);
-    baseline::conclude(NAME, &report, &setting, arguments.save_baseline)
+    baseline::conclude(NAME, &report, &setting, wishes.save_baseline)
 }
 
 fn measure(setting: &Setting, plan: Plan) -> Result<Results> {

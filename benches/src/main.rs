@@ -45,13 +45,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Bench {
     /// Start, idle memory, and calls of STS and ECS, beside moto's server.
-    Api(api::Arguments),
+    Api(setting::Wishes),
     /// What permissions cost a request.
     Iam(iam::Arguments),
     /// Log events in and out, beside moto's server and grep.
-    Logs(logs::Arguments),
+    Logs(setting::Wishes),
     /// Images into the registry and out of it, beside Debian's docker-registry.
-    Registry(registry::Arguments),
+    Registry(setting::Wishes),
     /// From a reference to a root file system, beside containerd, podman, and skopeo with umoci.
     Pull(pull::Arguments),
     /// One call at Pilvi alone, to look with a profiler at where the time goes.

@@ -11,8 +11,6 @@ mod measure;
 mod present;
 mod session;
 
-use std::path::PathBuf;
-
 use anyhow::{Result, ensure};
 use clap::Args;
 
@@ -20,7 +18,7 @@ use crate::baseline;
 use crate::machine::Machine;
 use crate::oci::docker_registry;
 use crate::report::{Frame, Report, Verdict};
-use crate::setting::{Setting, first_line};
+use crate::setting::{Setting, Wishes, first_line};
 use session::Who;
 
 /// The name of the report and of the baseline.
@@ -29,15 +27,8 @@ const NAME: &str = "pull";
 /// Arguments of `bench pull`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// One round: for a look, not for a judgement
-    #[arg(long)]
-    quick: bool,
-    /// Keep this run's ratios as the baseline that later runs are compared with
-    #[arg(long)]
-    save_baseline: bool,
-    /// Put all stores below this folder, to measure its disk
-    #[arg(long, value_name = "DIR")]
-    work_dir: Option<PathBuf>,
+    #[command(flatten)]
+    wishes: Wishes,
     /// Measure these alone, such as `pilvi,podman`
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', default_values_t = Who::ALL)]
     who: Vec<Who>,
@@ -49,8 +40,8 @@ pub(crate) struct Arguments {
 /// When this user is not root, anything could not be measured, or a root holds other files than the image.
 pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     ensure!(rustix::process::geteuid().is_root(), "unpacking images as they are needs root: run this as root");
-    let setting = Setting::prepare(arguments.work_dir.as_deref())?;
-    let (mode, rounds) = if arguments.quick { ("quick", 1) } else { ("full", 3) };
+    let setting = Setting::prepare(arguments.wishes.work_dir.as_deref())?;
+    let (mode, rounds) = if arguments.wishes.quick { ("quick", 1) } else { ("full", 3) };
     let machine = Machine::here(&setting.scratch)?;
     ensure!(
         !machine.forgets_its_files(),
@@ -74,5 +65,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     let (ratios, promises) = (present::ratios(&results), present::promises(&results));
     let report = Report::new(frame, results, ratios, promises);
     present::results(&report);
-    baseline::conclude(NAME, &report, &setting, arguments.save_baseline)
+    baseline::conclude(NAME, &report, &setting, arguments.wishes.save_baseline)
 }

@@ -7,11 +7,9 @@ mod moves;
 mod present;
 mod rates;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
 use serde::Serialize;
 
 use crate::baseline;
@@ -21,27 +19,13 @@ use crate::oci::registry::{self, Registry};
 use crate::peer::{Kind, Server};
 use crate::processes;
 use crate::report::{Frame, Report, Verdict, heading, say};
-use crate::setting::{Setting, first_line};
+use crate::setting::{Setting, Wishes, first_line};
 use crate::signed::Plain;
 use moves::Moves;
 use rates::Rates;
 
 /// The name of the report and of the baseline.
 const NAME: &str = "registry";
-
-/// Arguments of `bench registry`.
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// Smaller layers, shorter and fewer rounds: for a look, not for a judgement
-    #[arg(long)]
-    quick: bool,
-    /// Keep this run's ratios as the baseline that later runs are compared with
-    #[arg(long)]
-    save_baseline: bool,
-    /// Put the data directories below this folder, to measure its disk
-    #[arg(long, value_name = "DIR")]
-    work_dir: Option<PathBuf>,
-}
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -54,14 +38,12 @@ struct Plan {
     time: Duration,
 }
 
-impl Arguments {
-    fn mode(&self) -> (&'static str, Plan) {
-        if self.quick {
-            let time = Duration::from_millis(400);
-            return ("quick", Plan { rounds: 2, large_bytes: 50_000_000, small_images: 3, time });
-        }
-        ("full", Plan { rounds: 3, large_bytes: 200_000_000, small_images: 10, time: Duration::from_secs(1) })
+fn mode(wishes: &Wishes) -> (&'static str, Plan) {
+    if wishes.quick {
+        let time = Duration::from_millis(400);
+        return ("quick", Plan { rounds: 2, large_bytes: 50_000_000, small_images: 3, time });
     }
+    ("full", Plan { rounds: 3, large_bytes: 200_000_000, small_images: 10, time: Duration::from_secs(1) })
 }
 
 /// Which registry.
@@ -169,9 +151,9 @@ struct Results {
 ///
 /// # Errors
 /// When something could not be measured, a request was refused, or other bytes came back than were pushed.
-pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
-    let setting = Setting::prepare(arguments.work_dir.as_deref())?;
-    let (mode, plan) = arguments.mode();
+pub(crate) fn run(wishes: &Wishes) -> Result<Verdict> {
+    let setting = Setting::prepare(wishes.work_dir.as_deref())?;
+    let (mode, plan) = mode(wishes);
     let machine = Machine::here(&setting.scratch)?;
     ensure!(
         !machine.forgets_its_files(),
@@ -187,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Verdict> {
     let (ratios, promises) = (present::ratios(&results), present::promises(&results));
     let report = Report::new(frame, results, ratios, promises);
     present::results(&report);
-    baseline::conclude(NAME, &report, &setting, arguments.save_baseline)
+    baseline::conclude(NAME, &report, &setting, wishes.save_baseline)
 }
 
 fn measure(setting: &Setting, plan: Plan) -> Result<Results> {

@@ -5,6 +5,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+/// What every benchmark that keeps ratios can be told.
+#[derive(Debug, Args)]
+pub(crate) struct Wishes {
+    /// Less of everything and fewer rounds: for a look, not for a judgement
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Keep this run's ratios as the baseline that later runs are compared with
+    #[arg(long)]
+    pub(crate) save_baseline: bool,
+    /// Put everything that is written below this folder, to measure its disk
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work_dir: Option<PathBuf>,
+}
 
 /// The programs under test and where their files go.
 #[derive(Debug)]
