@@ -19,7 +19,7 @@ const FUZZ_OVERHEAD: Duration = Duration::from_secs(1800);
 /// How far to go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How often the store of the state, that of log events, and the registry are killed under load.
+    /// How often the store of the state, that of log events, the registry, the image store and the node are killed under load.
     #[arg(long, default_value_t = 1000)]
     kills: u32,
     /// How often the store loses its power, each time from another seed.
@@ -104,6 +104,16 @@ fn jobs(packages: &[Package], options: &Options) -> Vec<Job> {
         Job {
             name: "kill -9 of the registry under load",
             arguments: of("--package tests --test it registry::crash -- --nocapture"),
+            environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "kill -9 of the image store while it unpacks and collects",
+            arguments: of("--package images --test it crash -- --nocapture"),
+            environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "kill -9 of the node while it unpacks and collects",
+            arguments: of("--package node --test it crash -- --nocapture"),
             environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
         },
         Job {
@@ -208,7 +218,7 @@ mod tests {
             let options = options(only);
             jobs(&[], &options).into_iter().map(|job| job.name).filter(|name| options.wants(name)).count()
         };
-        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (6, 3, 1, 0));
+        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (8, 5, 1, 0));
     }
 
     #[test]
@@ -218,6 +228,8 @@ mod tests {
             ("crates/store/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/segments/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("tests/it/registry/crash.rs", "PILVI_CRASH_KILLS"),
+            ("crates/images/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
+            ("crates/node/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/store/tests/it/power_loss.rs", "PILVI_POWER_LOSSES"),
             ("crates/policy/tests/differential/main.rs", "PILVI_POLICY_CASES"),
         ] {
