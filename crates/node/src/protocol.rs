@@ -17,6 +17,14 @@
 use base::Timestamp;
 use images::{Descriptor, DiffId, Digest, Platform, Reference};
 use serde::{Deserialize, Serialize};
+use workload::WorkloadId;
+
+mod workloads;
+
+pub use workloads::{
+    Assignment, ContainerStats, DATA_BYTES_MAX, Description, Event, Exec, Input, Output, OutputOf, Session,
+    WINDOW_BYTES, WorkloadStats,
+};
 
 /// The form of the messages that this program speaks.
 pub const VERSION: u32 = 1;
@@ -69,6 +77,13 @@ pub enum ToNode<R> {
         /// What for.
         request: R,
     },
+    /// Something for a [`Session`] that is open.
+    Input {
+        /// Its request.
+        id: u64,
+        /// What.
+        input: Input,
+    },
     /// What was asked for is not wanted any more. Nothing need be answered, and what is on its way may still come.
     Cancel {
         /// Which request.
@@ -86,6 +101,13 @@ pub enum FromNode {
         id: u64,
         /// How far it is.
         progress: Progress,
+    },
+    /// Something happened in a [`Session`].
+    Event {
+        /// Its request.
+        id: u64,
+        /// What.
+        event: Event,
     },
     /// A request is answered.
     Done {
@@ -128,6 +150,42 @@ pub enum Request {
     Usage,
     /// Tell how the node is; answered by [`Answer::Status`].
     Status,
+    /// Tell what the node has; answered by [`Answer::Description`].
+    Describe,
+    /// Make a workload true. Answered by [`Answer::Assigned`] once it is on the node's disk; what comes of it is told to who
+    /// follows.
+    Assign(Box<Assignment>),
+    /// Forget a workload that has stopped. Answered by [`Answer::Retired`].
+    Retire {
+        /// Which.
+        id: WorkloadId,
+    },
+    /// Send a signal to a container's process 1; answered by [`Answer::Signalled`].
+    Signal {
+        /// The workload.
+        id: WorkloadId,
+        /// The container; the only one, if none is named.
+        #[serde(default)]
+        container: Option<String>,
+        /// By its number.
+        signal: i32,
+    },
+    /// Freeze every container of a workload, or let it go on; answered by [`Answer::Signalled`].
+    Freeze {
+        /// The workload.
+        id: WorkloadId,
+        /// Whether it is to be frozen.
+        frozen: bool,
+    },
+    /// What workloads use: those named, or all; answered by [`Answer::Stats`].
+    Stats {
+        /// Which.
+        ids: Vec<WorkloadId>,
+    },
+    /// Something that goes on, with [`FromNode::Event`] and [`ToNode::Input`].
+    Open(Session),
+    /// Stop everything at once and remove every trace of workloads on this machine; answered by [`Answer::Purged`].
+    Purge,
 }
 
 /// An image that is to be made ready to run.
@@ -213,6 +271,25 @@ pub enum Answer {
     Usage(Usage),
     /// To [`Request::Status`].
     Status(Status),
+    /// To [`Request::Describe`].
+    Description(Description),
+    /// To [`Request::Assign`].
+    Assigned,
+    /// To [`Request::Retire`]: whether there was such a workload.
+    Retired(bool),
+    /// To [`Request::Signal`] and [`Request::Freeze`].
+    Signalled,
+    /// To [`Request::Stats`].
+    Stats(Vec<WorkloadStats>),
+    /// The program of an exec has ended.
+    Exited {
+        /// Its exit code, or 128 and the signal's number.
+        code: i32,
+    },
+    /// There is no more output.
+    OutputEnded,
+    /// To [`Request::Purge`]: how many workloads there were.
+    Purged(u64),
 }
 
 /// An image that is ready to run.

@@ -101,6 +101,8 @@ async fn listen(agent: Agent, from: &mut Lines<OwnedReadHalf>, sender: mpsc::Sen
                 running.by_id.remove(&id).inspect(AbortHandle::abort);
                 continue;
             }
+            // No session is open yet.
+            ToNode::Input { .. } => continue,
             ToNode::Ask { id, request } => (id, serde_json::from_str(request.0.get())),
         };
         if running.by_id.contains_key(&id) {
@@ -181,6 +183,7 @@ fn look_up(agent: &Agent, request: Request) -> Result<Answer, Failure> {
         Request::Usage => Answer::Usage(agent.usage()),
         Request::Status => Answer::Status(agent.status()),
         Request::Prepare(_) | Request::PrepareLayer(_) | Request::Prune => return Err(broken()),
+        _ => return Err(Failure::new(FailureKind::Unknown, "this node runs no workloads")),
     })
 }
 

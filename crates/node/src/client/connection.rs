@@ -153,6 +153,7 @@ impl Waiting {
                 }
                 return;
             }
+            FromNode::Event { .. } => return,
             FromNode::Done { id, answer } => (id, Ok(answer)),
             FromNode::Failed { id, failure } => (id, Err(failure)),
         };
