@@ -1,4 +1,4 @@
-//! The node role's process. It runs as root, with as little of root's rights as unpacking images needs.
+//! The node role's process. It runs as root, without those of root's rights that neither images nor containers need.
 
 mod rights;
 
@@ -11,7 +11,7 @@ use node::agent::{Agent, Options};
 
 use crate::control::{self, NodeAssignment, Report};
 use crate::stop::stop;
-use crate::supervised::{self, Inherited, listen_for_the_end, watch_of};
+use crate::supervised::{self, Executes, Inherited, listen_for_the_end, watch_of};
 
 /// How long a node that was killed may take to leave the directory to its successor.
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
 
 /// The hidden subcommand.
 pub(crate) fn run() -> ExitCode {
-    supervised::run("node", |inherited: Inherited<NodeAssignment>| {
+    supervised::run("node", Executes::Containers, |inherited: Inherited<NodeAssignment>| {
         let _ = rustix::thread::set_name(c"pilvi-node");
         // Before there is a second thread: rights are each thread's own.
         rights::reduce()?;

@@ -11,7 +11,7 @@ use crate::control::{self, Report, ServerAssignment};
 use crate::data_dir::{DataDir, Lock, make_private_dir};
 use crate::server::{self, Assignment};
 use crate::stop::stop;
-use crate::supervised::{self, Inherited, listen_for_the_end, watch_of};
+use crate::supervised::{self, Executes, Inherited, listen_for_the_end, watch_of};
 
 /// How long a server that was killed may take to leave the directory to its successor.
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
 
 /// The hidden subcommand.
 pub(crate) fn run() -> ExitCode {
-    supervised::run("server", |inherited: Inherited<ServerAssignment>| {
+    supervised::run("server", Executes::Nothing, |inherited: Inherited<ServerAssignment>| {
         let _ = rustix::thread::set_name(c"pilvi-server");
         let Inherited { listener, channel, assignment } = inherited;
         run_until_stopped(TcpListener::from(listener), &channel, assignment)

@@ -29,12 +29,25 @@ pub(crate) struct Inherited<A> {
     pub(crate) assignment: A,
 }
 
+/// What a process executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Executes {
+    /// Nothing that may gain rights.
+    Nothing,
+    /// Containers, in which set-user-ID programs work unless it is forbidden to them.
+    Containers,
+}
+
 /// Runs a hidden subcommand: `serve` does what there is to do and returns when it was told to end.
-pub(crate) fn run<A: DeserializeOwned>(name: &'static str, serve: impl FnOnce(Inherited<A>) -> Result<()>) -> ExitCode {
+pub(crate) fn run<A: DeserializeOwned>(
+    name: &'static str,
+    executes: Executes,
+    serve: impl FnOnce(Inherited<A>) -> Result<()>,
+) -> ExitCode {
     let outcome = inherit().and_then(|(inherited, log)| {
         logging::init(&log)?;
         let channel = inherited.channel.try_clone()?;
-        if let Err(error) = confine().and_then(|()| serve(inherited)) {
+        if let Err(error) = confine(executes).and_then(|()| serve(inherited)) {
             error!("the {name} ends: {error:#}");
             // A supervisor that is gone needs no report.
             let _ = control::send(&channel, &Report::Failed(format!("{error:#}")));
@@ -80,10 +93,12 @@ fn follow(supervisor: u32) -> Result<()> {
     Ok(())
 }
 
-/// Gives up what neither of them ever needs.
-fn confine() -> Result<()> {
+/// Gives up what it never needs.
+fn confine(executes: Executes) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    rustix::thread::set_no_new_privs(true).context("cannot give up new privileges")?;
+    if executes == Executes::Nothing {
+        rustix::thread::set_no_new_privs(true).context("cannot give up new privileges")?;
+    }
     // The memory of a process that crashes holds keys, and what others have in their images.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);

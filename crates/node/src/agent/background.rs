@@ -7,7 +7,7 @@ use images::Store;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::Agent;
+use super::{Agent, rights};
 use crate::protocol::Urgency;
 
 /// By how much work stands behind everything else that nobody waits for. The kernel derives the priority at the disk from it
@@ -16,7 +16,8 @@ const NICENESS: i32 = 10;
 /// The pause after layers could not be written to the disk.
 const SETTLE_PAUSE: Duration = Duration::from_secs(10);
 
-/// Does something on a thread of its own; none if it panics or no thread can be had. It is not waited for when
+/// Does something on a thread of its own, which has no more of root's rights than unpacking needs; none if it panics or no
+/// such thread can be had. It is not waited for when
 /// this is dropped: `right` is given back when it has ended, whatever it had with it included.
 pub(super) async fn aside<T: Send + 'static>(
     right: impl Send + 'static,
@@ -25,6 +26,9 @@ pub(super) async fn aside<T: Send + 'static>(
 ) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     let spawned = std::thread::Builder::new().name("pilvi-image".to_owned()).spawn(move || {
+        if let Err(error) = rights::keep_those_for_unpacking() {
+            return tracing::error!(%error, "a thread could not give up its rights");
+        }
         if urgency == Urgency::Background {
             // Of this thread and those that it starts. Where it is refused the work is done all the same.
             let _ = rustix::process::setpriority_process(None, NICENESS);

@@ -7,6 +7,7 @@ mod failure;
 mod images;
 mod prepare;
 mod progress;
+mod rights;
 mod space;
 
 use std::path::{Path, PathBuf};
