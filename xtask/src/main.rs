@@ -13,6 +13,7 @@ mod check;
 mod clients;
 mod codegen;
 mod demo;
+mod guest;
 mod models;
 mod process;
 mod screen;
@@ -55,6 +56,8 @@ enum Command {
     },
     /// The long jobs: a thousand crashes, many more random cases, fuzzing.
     Soak(soak::Options),
+    /// Run a static program as root in an emulated Debian guest, which has cgroup version 2 alone.
+    Guest(guest::Options),
     /// Write the shapes, operation tables and operation documents from `models/`.
     Codegen {
         /// Change nothing; fail when a generated file is not what would be written.
@@ -84,6 +87,7 @@ fn run(command: Command) -> Result<()> {
         Command::Clients => clients::run(&workspace),
         Command::Bench { arguments } => bench::run(&workspace, &arguments),
         Command::Soak(options) => soak::run(&workspace, &options),
+        Command::Guest(options) => guest::run(&workspace, &options),
         Command::Codegen { check } => codegen::run(&workspace.root, check),
         Command::Models => {
             let (data, version) = clients::prepare(&workspace)?.botocore()?;

@@ -182,7 +182,7 @@ impl Error {
     }
 
     /// The same for rustix's errors.
-    pub(crate) fn os(doing: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+    pub(crate) fn os(doing: &'static str) -> impl Fn(rustix::io::Errno) -> Self {
         move |error| Self::io(doing)(error.into())
     }
 }

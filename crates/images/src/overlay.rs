@@ -16,8 +16,12 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, open_tree,
+    unmount,
+};
 
 use crate::{Error, XattrNamespace};
 
@@ -52,9 +56,40 @@ impl Lower {
     ///
     /// # Errors
     /// [`Error::Io`] with `EINVAL` on kernels before 6.5, which take layers by `mount(2)` alone: there
-    /// [`Lower::mount_at`] helps.
+    /// [`Lower::mount_by_way_of`] helps.
     pub fn mount(&self, upper: Option<Upper<'_>>) -> Result<OwnedFd, Error> {
         self.configure(upper).map_err(Error::os("mounting an overlay"))
+    }
+
+    /// Makes the same on any kernel. Before 6.5 it is mounted for a moment at `name` within `parent`, an empty directory that
+    /// nobody else uses meanwhile; a process that dies in that moment leaves it there, unless its mount namespace ends with it.
+    pub fn mount_by_way_of(
+        &self,
+        upper: Option<Upper<'_>>,
+        parent: BorrowedFd<'_>,
+        name: &str,
+    ) -> Result<OwnedFd, Error> {
+        match self.configure(upper) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.mount_for_a_moment(upper, parent, name),
+            mount => mount.map_err(Error::os("mounting an overlay")),
+        }
+    }
+
+    fn mount_for_a_moment(
+        &self,
+        upper: Option<Upper<'_>>,
+        parent: BorrowedFd<'_>,
+        name: &str,
+    ) -> Result<OwnedFd, Error> {
+        let failed = Error::os("mounting an overlay for a moment");
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let place = openat(parent, name, flags, Mode::empty()).map_err(&failed)?;
+        self.mount_by_string(upper, place.as_fd())?;
+        // By name, since the descriptor is of what is beneath the mount.
+        let mount = open_tree(parent, name, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC);
+        let path = format!("{}/{name}", by_descriptor(parent));
+        unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).map_err(&failed)?;
+        mount.map_err(&failed)
     }
 
     /// Mounts an overlay at a directory, on any kernel.
@@ -236,6 +271,15 @@ mod tests {
         std::fs::write(directory.path().join("layer-0/name"), "the topmost").unwrap();
         std::fs::write(directory.path().join("layer-127/name"), "the lowest").unwrap();
         let (upper, work, target) = (open("upper"), open("work"), directory.path().join("target"));
+        let parent = OwnedFd::from(std::fs::File::open(directory.path()).unwrap());
+        drop(open("target"));
+        let detached = lower().mount_for_a_moment(None, parent.as_fd(), "target").unwrap();
+        assert!(!target.join("name").exists(), "it is still mounted");
+        let inside = rustix::fs::openat(&detached, "name", OFlags::RDONLY, Mode::empty()).unwrap();
+        assert_eq!(std::io::read_to_string(std::fs::File::from(inside)).unwrap(), "the topmost");
+        attach(detached.as_fd(), open("target").as_fd()).unwrap();
+        assert_eq!(std::fs::read_to_string(target.join("name")).unwrap(), "the topmost");
+        unmount(&target, UnmountFlags::empty()).unwrap();
         for by_string in [false, true] {
             for upper in [None, Some(Upper { upper: upper.as_fd(), work: work.as_fd(), volatile: true })] {
                 let at = open("target");
@@ -245,7 +289,7 @@ mod tests {
                 }
                 assert_eq!(std::fs::read_to_string(target.join("name")).unwrap(), "the topmost");
                 assert_eq!(std::fs::write(target.join("written"), "x").is_ok(), upper.is_some());
-                rustix::mount::unmount(&target, rustix::mount::UnmountFlags::empty()).unwrap();
+                unmount(&target, UnmountFlags::empty()).unwrap();
                 // The kernel wants a new one after a mount that waited for nothing.
                 let _ = std::fs::remove_dir_all(directory.path().join("work/work"));
             }
