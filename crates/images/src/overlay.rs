@@ -278,6 +278,7 @@ mod tests {
         let inside = rustix::fs::openat(&detached, "name", OFlags::RDONLY, Mode::empty()).unwrap();
         assert_eq!(std::io::read_to_string(std::fs::File::from(inside)).unwrap(), "the topmost");
         attach(detached.as_fd(), open("target").as_fd()).unwrap();
+        drop(detached);
         assert_eq!(std::fs::read_to_string(target.join("name")).unwrap(), "the topmost");
         unmount(&target, UnmountFlags::empty()).unwrap();
         for by_string in [false, true] {
