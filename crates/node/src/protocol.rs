@@ -7,11 +7,15 @@
 //! node → server   {"progress":{"id":1,"progress":{…}}}          any number of times
 //! node → server   {"done":{"id":1,"answer":{"prepared":{…}}}}   or {"failed":{"id":1,"failure":{…}}}
 //! server → node   {"cancel":{"id":1}}
+//! server → node   {"ask":{"id":2,"request":{"open":{"exec":{…}}}}}
+//! node → server   {"event":{"id":2,"event":{"output":{…}}}}     any number of times, within a window
+//! server → node   {"input":{"id":2,"input":{"data":"…"}}}       the same
 //! ```
 //!
 //! Requests are numbered by whoever asks and go on at the same time. One that is asked for the wrong way, or that this node
 //! does not know, fails alone; a line that is none of these ends the connection. When a connection ends, so does what was
-//! asked for on it. Members that are not known are passed over, so that a server and a node of neighbouring versions
+//! asked for on it. What goes on for long is a [`Session`]: both sides say something, and neither more than [`WINDOW_BYTES`] that
+//! the other has not taken. Members that are not known are passed over, so that a server and a node of neighbouring versions
 //! understand each other.
 
 use base::Timestamp;
@@ -21,8 +25,9 @@ use workload::WorkloadId;
 
 mod workloads;
 
+pub(crate) use workloads::cost;
 pub use workloads::{
-    Assignment, ContainerStats, DATA_BYTES_MAX, Description, Event, Exec, Input, Output, OutputOf, Session,
+    Assignment, ContainerStats, DATA_BYTES_MAX, Description, Event, Exec, Input, Output, OutputOf, PIECE_COST, Session,
     WINDOW_BYTES, WorkloadStats,
 };
 
@@ -181,6 +186,9 @@ pub enum Request {
     Stats {
         /// Which.
         ids: Vec<WorkloadId>,
+        /// Only those after this one, in their order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<WorkloadId>,
     },
     /// Something that goes on, with [`FromNode::Event`] and [`ToNode::Input`].
     Open(Session),
@@ -279,7 +287,7 @@ pub enum Answer {
     Retired(bool),
     /// To [`Request::Signal`] and [`Request::Freeze`].
     Signalled,
-    /// To [`Request::Stats`].
+    /// To [`Request::Stats`]: some of them, in the order of their names; none if there are no further ones.
     Stats(Vec<WorkloadStats>),
     /// The program of an exec has ended.
     Exited {

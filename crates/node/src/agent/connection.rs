@@ -6,17 +6,17 @@ use std::time::Duration;
 use ::images::Store;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
 
+use super::session::{BeyondWindow, Hearing, Inbox, Telling, session};
 use super::{Agent, failure, images};
-use crate::client::CALLS_MAX;
+use crate::client::{CALLS_MAX, SESSIONS_MAX};
 use crate::lines::{self, LineError, Lines};
 use crate::protocol::{
-    Answer, Collected, Failure, FailureKind, FromNode, Hello, Progress, Request, ToNode, VERSION, Welcome,
+    Answer, Collected, Failure, FailureKind, FromNode, Hello, Progress, Request, Session, ToNode, VERSION, Welcome,
 };
 
 /// How long whoever connects may take to say the first line.
@@ -29,10 +29,18 @@ const LINES_WAITING_MAX: usize = 8;
 #[serde(transparent)]
 struct Unread<'a>(#[serde(borrow)] &'a RawValue);
 
-/// A request under way.
+/// The requests under way.
+#[derive(Default)]
 struct Running {
-    tasks: JoinSet<u64>,
-    by_id: HashMap<u64, AbortHandle>,
+    calls: JoinSet<u64>,
+    sessions: JoinSet<u64>,
+    by_id: HashMap<u64, One>,
+}
+
+/// A request under way.
+struct One {
+    abort: AbortHandle,
+    inbox: Option<Inbox>,
 }
 
 /// Why a connection is ended.
@@ -46,17 +54,28 @@ enum Breach {
     Number,
     #[error("no first line in time")]
     Silent,
+    #[error("more input than was taken")]
+    Window,
+}
+
+impl From<BeyondWindow> for Breach {
+    fn from(_: BeyondWindow) -> Self {
+        Self::Window
+    }
 }
 
 /// Serves it until it ends. What is then still under way ends with it.
-pub(super) async fn serve(agent: Agent, stream: UnixStream, _place: OwnedSemaphorePermit) {
-    let (from, to) = stream.into_split();
+pub(super) async fn serve(agent: Agent, from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin) {
     if let Err(breach) = converse(agent, Lines::new(from), to).await {
         tracing::warn!(%breach, "a connection was ended");
     }
 }
 
-async fn converse(agent: Agent, mut from: Lines<OwnedReadHalf>, mut to: OwnedWriteHalf) -> Result<(), Breach> {
+async fn converse(
+    agent: Agent,
+    mut from: Lines<impl AsyncRead + Unpin>,
+    mut to: impl AsyncWrite + Unpin,
+) -> Result<(), Breach> {
     if !greet(&mut from, &mut to).await? {
         return Ok(());
     }
@@ -75,7 +94,7 @@ async fn converse(agent: Agent, mut from: Lines<OwnedReadHalf>, mut to: OwnedWri
 }
 
 /// Agrees on a version; no if there is none.
-async fn greet(from: &mut Lines<OwnedReadHalf>, to: &mut OwnedWriteHalf) -> Result<bool, Breach> {
+async fn greet(from: &mut Lines<impl AsyncRead + Unpin>, to: &mut (impl AsyncWrite + Unpin)) -> Result<bool, Breach> {
     let first = timeout(HELLO_PATIENCE, from.next()).await.map_err(|_| Breach::Silent)??;
     // Whoever only looks whether somebody answers.
     let Some(first) = first else { return Ok(false) };
@@ -91,30 +110,37 @@ async fn greet(from: &mut Lines<OwnedReadHalf>, to: &mut OwnedWriteHalf) -> Resu
     Ok(is_known)
 }
 
-async fn listen(agent: Agent, from: &mut Lines<OwnedReadHalf>, sender: mpsc::Sender<Vec<u8>>) -> Result<(), Breach> {
-    let mut running = Running { tasks: JoinSet::new(), by_id: HashMap::new() };
+async fn listen(
+    agent: Agent,
+    from: &mut Lines<impl AsyncRead + Unpin>,
+    sender: mpsc::Sender<Vec<u8>>,
+) -> Result<(), Breach> {
+    let mut running = Running::default();
     while let Some(line) = from.next().await? {
         let message: ToNode<Unread<'_>> = serde_json::from_slice(line).map_err(|_| Breach::NoMessage)?;
         running.forget_the_ended();
         let (id, request) = match message {
             ToNode::Cancel { id } => {
-                running.by_id.remove(&id).inspect(AbortHandle::abort);
+                running.by_id.remove(&id).inspect(|one| one.abort.abort());
                 continue;
             }
-            // No session is open yet.
-            ToNode::Input { .. } => continue,
+            ToNode::Input { id, input } => {
+                // Whoever asks may not have heard yet that a session has ended.
+                if let Some(inbox) = running.inbox(id) {
+                    inbox.put(input)?;
+                }
+                continue;
+            }
             ToNode::Ask { id, request } => (id, serde_json::from_str(request.0.get())),
         };
         if running.by_id.contains_key(&id) {
             return Err(Breach::Number);
         }
         let failure = match request {
-            Ok(request) if running.tasks.len() < CALLS_MAX => {
-                let task = answer(agent.clone(), id, request, sender.clone());
-                running.by_id.insert(id, running.tasks.spawn(task));
-                continue;
-            }
-            Ok(_) => Failure::new(FailureKind::Busy, "too many requests at one time"),
+            Ok(request) => match running.begin(&agent, id, request, &sender) {
+                Ok(()) => continue,
+                Err(failure) => failure,
+            },
             Err(error) => Failure::new(FailureKind::Unknown, format!("not understood: {error}")),
         };
         send(&sender, &FromNode::Failed { id, failure }).await;
@@ -123,15 +149,62 @@ async fn listen(agent: Agent, from: &mut Lines<OwnedReadHalf>, sender: mpsc::Sen
 }
 
 impl Running {
+    fn begin(
+        &mut self,
+        agent: &Agent,
+        id: u64,
+        request: Request,
+        sender: &mpsc::Sender<Vec<u8>>,
+    ) -> Result<(), Failure> {
+        let one = match request {
+            Request::Open(_) if self.sessions.len() >= SESSIONS_MAX => {
+                return Err(Failure::new(FailureKind::Busy, "too many sessions at one time"));
+            }
+            Request::Open(wanted) => {
+                let (inbox, telling, hearing) = session(id, sender.clone());
+                let task = attend(agent.clone(), id, wanted, telling, hearing, sender.clone());
+                One { abort: self.sessions.spawn(task), inbox: Some(inbox) }
+            }
+            _ if self.calls.len() >= CALLS_MAX => {
+                return Err(Failure::new(FailureKind::Busy, "too many requests at one time"));
+            }
+            request => One { abort: self.calls.spawn(answer(agent.clone(), id, request, sender.clone())), inbox: None },
+        };
+        self.by_id.insert(id, one);
+        Ok(())
+    }
+
+    fn inbox(&self, id: u64) -> Option<&Inbox> {
+        self.by_id.get(&id)?.inbox.as_ref()
+    }
+
     fn forget_the_ended(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next() {
-            match ended {
-                Ok(id) => self.by_id.remove(&id),
-                // It was cancelled, and is forgotten already; or it panicked, and its number is not used again.
-                Err(_) => None,
-            };
+        for tasks in [&mut self.calls, &mut self.sessions] {
+            while let Some(ended) = tasks.try_join_next() {
+                // Else it was cancelled, and is forgotten already; or it panicked, and its number is not used again.
+                if let Ok(id) = ended {
+                    self.by_id.remove(&id);
+                }
+            }
         }
     }
+}
+
+/// Serves one session; its number is the task's result.
+async fn attend(
+    agent: Agent,
+    id: u64,
+    wanted: Session,
+    telling: Telling,
+    hearing: Hearing,
+    sender: mpsc::Sender<Vec<u8>>,
+) -> u64 {
+    let ended = agent.session(wanted, telling, hearing).await;
+    if let Some(line) = ended.and_then(|answered| line_of(id, answered)) {
+        // If nobody takes it, the connection has ended.
+        let _ = sender.send(line).await;
+    }
+    id
 }
 
 /// Answers one request; its number is the task's result.
@@ -142,6 +215,13 @@ async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Ve
             agent.prepare_layer(wanted, reporter(id, &sender)).await.map(|()| Answer::LayerPrepared)
         }
         Request::Prune => prune(&agent).await,
+        about_workloads @ (Request::Describe
+        | Request::Assign(_)
+        | Request::Retire { .. }
+        | Request::Signal { .. }
+        | Request::Freeze { .. }
+        | Request::Stats { .. }
+        | Request::Purge) => agent.about_workloads(about_workloads).await,
         quick => {
             // What may be long is not made before there is room for it.
             let Ok(room) = sender.reserve().await else { return id };
@@ -182,8 +262,7 @@ fn look_up(agent: &Agent, request: Request) -> Result<Answer, Failure> {
         Request::Forget { reference } => Answer::Forgotten(agent.0.recorded.forget(&agent.0.store, &reference)?),
         Request::Usage => Answer::Usage(agent.usage()),
         Request::Status => Answer::Status(agent.status()),
-        Request::Prepare(_) | Request::PrepareLayer(_) | Request::Prune => return Err(broken()),
-        _ => return Err(Failure::new(FailureKind::Unknown, "this node runs no workloads")),
+        _ => return Err(broken()),
     })
 }
 

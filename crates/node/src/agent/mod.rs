@@ -8,7 +8,9 @@ mod images;
 mod prepare;
 mod progress;
 mod rights;
+mod session;
 mod space;
+mod workloads;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use ::images::{Error, Options as ImageOptions, Store};
 use base::{Clock, SystemClock, Timestamp};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -135,6 +138,13 @@ impl Agent {
         let _ = self.0.chores.acquire().await;
     }
 
+    /// Answers on a connection that is there already, until it ends: one to a server elsewhere, which whoever calls this has made
+    /// sure of.
+    pub async fn serve_on(&self, stream: impl AsyncRead + AsyncWrite) {
+        let (from, to) = tokio::io::split(stream);
+        connection::serve(self.clone(), from, to).await;
+    }
+
     fn take(&self, stream: UnixStream, tasks: &mut JoinSet<()>) {
         let uid = match stream.peer_cred() {
             Ok(peer) => peer.uid(),
@@ -142,7 +152,12 @@ impl Agent {
         };
         match self.0.admission.admit(uid) {
             Admitted::Yes(place) => {
-                tasks.spawn(connection::serve(self.clone(), stream, place));
+                let agent = self.clone();
+                tasks.spawn(async move {
+                    let (from, to) = stream.into_split();
+                    connection::serve(agent, from, to).await;
+                    drop(place);
+                });
             }
             Admitted::Full => tracing::warn!(uid, "a user has too many connections: one more is turned away"),
             Admitted::No => tracing::warn!(uid, "a user who has no business here is turned away"),

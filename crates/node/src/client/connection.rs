@@ -1,19 +1,24 @@
 //! One connection to the node.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::dial::{Dial, Stream};
+use super::mailbox::{End, Mailbox};
 use crate::lines::{self, Lines};
-use crate::protocol::{Answer, Failure, FailureKind, FromNode, Hello, Progress, Request, ToNode, Welcome};
+use crate::protocol::{
+    Answer, Failure, FailureKind, FromNode, Hello, Input, Progress, Request, Session, ToNode, Welcome,
+};
+
+type From = ReadHalf<Box<dyn Stream>>;
+type To = WriteHalf<Box<dyn Stream>>;
 
 /// How long a node may take to say its first line: one that has just been started reads what layers it has.
 const HELLO_PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +39,8 @@ pub(super) enum Unopened {
 #[derive(Debug)]
 pub(super) struct Connection {
     next: AtomicU64,
-    /// Lines to be sent. Each call that goes on adds two at most, and there are so many calls as there are turns.
+    /// Lines to be sent. Each call that goes on adds two at most, and there are so many calls as there are turns; a session adds
+    /// what its window has room for.
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
     waiting: Arc<Waiting>,
     tasks: [JoinHandle<()>; 2],
@@ -45,16 +51,26 @@ pub(super) struct Connection {
 struct Waiting(Mutex<Option<HashMap<u64, Call>>>);
 
 #[derive(Debug)]
-struct Call {
-    progress: watch::Sender<Option<Progress>>,
-    answer: oneshot::Sender<Result<Answer, Failure>>,
+enum Call {
+    Once { progress: watch::Sender<Option<Progress>>, answer: oneshot::Sender<Result<Answer, Failure>> },
+    Session(Open),
+}
+
+/// A session under way. When it is forgotten before it was answered, that is told.
+#[derive(Debug)]
+struct Open(Arc<Mailbox>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.end(End::Lost);
+    }
 }
 
 impl Connection {
-    pub(super) async fn open(socket: &Path) -> Result<Self, Unopened> {
+    pub(super) async fn open(way: &dyn Dial) -> Result<Self, Unopened> {
         let greeting = async {
-            let stream = UnixStream::connect(socket).await.map_err(|error| Unopened::Failed(error.to_string()))?;
-            let (from, to) = stream.into_split();
+            let stream = way.dial().await.map_err(|error| Unopened::Failed(error.to_string()))?;
+            let (from, to) = tokio::io::split(stream);
             greet(from, to).await
         };
         let silent = || Unopened::Failed(format!("no word within {} s", HELLO_PATIENCE.as_secs()));
@@ -70,6 +86,35 @@ impl Connection {
         self.waiting.lock().is_some()
     }
 
+    /// Begins a session: its number, and what comes of it.
+    pub(super) fn begin(&self, session: Session) -> Result<(u64, Arc<Mailbox>), Lost> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        // Names, arguments and environments have their limits, and fit.
+        let line = lines::line(&ToNode::Ask { id, request: Request::Open(session) }).map_err(|_| Lost)?;
+        let mailbox = Arc::new(Mailbox::new());
+        let call = Call::Session(Open(Arc::clone(&mailbox)));
+        self.waiting.lock().as_mut().ok_or(Lost)?.insert(id, call);
+        self.outgoing.send(line).map_err(|_| Lost)?;
+        Ok((id, mailbox))
+    }
+
+    /// Says something in a session.
+    pub(super) fn say(&self, id: u64, input: Input) -> Result<(), Lost> {
+        let line = lines::line(&ToNode::<Request>::Input { id, input }).map_err(|_| Lost)?;
+        self.outgoing.send(line).map_err(|_| Lost)
+    }
+
+    /// Ends a call or session that is not wanted any more, if it has not ended.
+    pub(super) fn hang_up(&self, id: u64) {
+        let waited = self.waiting.lock().as_mut().and_then(|calls| calls.remove(&id));
+        if waited.is_some()
+            && let Ok(line) = lines::line(&ToNode::<Request>::Cancel { id })
+        {
+            // If it is not sent, the connection is broken, and that cancels it too.
+            let _ = self.outgoing.send(line);
+        }
+    }
+
     pub(super) async fn ask(
         &self,
         request: &Request,
@@ -82,7 +127,7 @@ impl Connection {
         };
         let (progress, mut heard) = watch::channel(None);
         let (answer, mut answered) = oneshot::channel();
-        self.waiting.lock().as_mut().ok_or(Lost)?.insert(id, Call { progress, answer });
+        self.waiting.lock().as_mut().ok_or(Lost)?.insert(id, Call::Once { progress, answer });
         let mut asked = Asked { connection: self, id, is_answered: false };
         self.outgoing.send(line).map_err(|_| Lost)?;
         let answer = loop {
@@ -125,14 +170,7 @@ impl Drop for Asked<'_> {
         if self.is_answered {
             return;
         }
-        let id = self.id;
-        let waited = self.connection.waiting.lock().as_mut().and_then(|calls| calls.remove(&id));
-        if waited.is_some()
-            && let Ok(line) = lines::line(&ToNode::<Request>::Cancel { id })
-        {
-            // If it is not sent, the connection is broken, and that cancels it too.
-            let _ = self.connection.outgoing.send(line);
-        }
+        self.connection.hang_up(self.id);
     }
 }
 
@@ -148,26 +186,30 @@ impl Waiting {
         let Some(calls) = waiting.as_mut() else { return };
         let (id, answer) = match message {
             FromNode::Progress { id, progress } => {
-                if let Some(call) = calls.get(&id) {
-                    call.progress.send_replace(Some(progress));
+                if let Some(Call::Once { progress: heard, .. }) = calls.get(&id) {
+                    heard.send_replace(Some(progress));
                 }
                 return;
             }
-            FromNode::Event { .. } => return,
+            FromNode::Event { id, event } => {
+                if let Some(Call::Session(open)) = calls.get(&id) {
+                    open.0.put(event);
+                }
+                return;
+            }
             FromNode::Done { id, answer } => (id, Ok(answer)),
             FromNode::Failed { id, failure } => (id, Err(failure)),
         };
-        if let Some(call) = calls.remove(&id) {
-            let _ = call.answer.send(answer);
+        match calls.remove(&id) {
+            Some(Call::Once { answer: waited, .. }) => drop(waited.send(answer)),
+            Some(Call::Session(open)) => open.0.end(End::Answered(answer)),
+            None => {}
         }
     }
 }
 
 /// Agrees on a version.
-async fn greet(
-    from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-) -> Result<(Lines<OwnedReadHalf>, OwnedWriteHalf), Unopened> {
+async fn greet(from: From, mut to: To) -> Result<(Lines<From>, To), Unopened> {
     let failed = |error: lines::LineError| Unopened::Failed(error.to_string());
     lines::send(&mut to, &lines::line(&Hello::own()).map_err(failed)?).await.map_err(failed)?;
     let mut from = Lines::new(from);
@@ -182,7 +224,7 @@ async fn greet(
     }
 }
 
-async fn read(mut from: Lines<OwnedReadHalf>, waiting: Arc<Waiting>) {
+async fn read(mut from: Lines<From>, waiting: Arc<Waiting>) {
     loop {
         let message = match from.next().await {
             Ok(Some(line)) => serde_json::from_slice(line).map_err(|error| error.to_string()),
@@ -201,7 +243,7 @@ async fn read(mut from: Lines<OwnedReadHalf>, waiting: Arc<Waiting>) {
     waiting.lock().take();
 }
 
-async fn write(mut to: OwnedWriteHalf, mut lines: mpsc::UnboundedReceiver<Vec<u8>>, waiting: Arc<Waiting>) {
+async fn write(mut to: To, mut lines: mpsc::UnboundedReceiver<Vec<u8>>, waiting: Arc<Waiting>) {
     while let Some(line) = lines.recv().await {
         if lines::send(&mut to, &line).await.is_err() {
             break;

@@ -1,8 +1,12 @@
 //! The server's handle on the node.
 
 mod connection;
+mod dial;
+mod mailbox;
+mod talk;
+mod workloads;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +19,9 @@ use crate::protocol::{
     Status, Usage,
 };
 use connection::{Connection, Unopened};
+use dial::Socket;
+pub use dial::{Dial, Stream};
+pub use talk::{Following, Talk, TalkSender};
 
 /// Calls that go on at one time and may take long; further ones wait for their turn.
 const LONG_CALLS_MAX: usize = 48;
@@ -22,6 +29,8 @@ const LONG_CALLS_MAX: usize = 48;
 const QUICK_CALLS_MAX: usize = 16;
 /// The node takes so many on a connection.
 pub(crate) const CALLS_MAX: usize = LONG_CALLS_MAX + QUICK_CALLS_MAX;
+/// Sessions that are open at one time; the node takes so many on a connection.
+pub(crate) const SESSIONS_MAX: usize = 2048;
 /// How long a call waits for a node that is being started again.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// The first pause between two attempts to connect; each is twice as long as the one before.
@@ -39,11 +48,11 @@ const QUICK: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// Nobody answers at the socket.
-    #[error("the node at {} cannot be reached: {reason}", socket.display())]
+    /// Nobody answers there.
+    #[error("the node at {node} cannot be reached: {reason}")]
     Unreachable {
-        /// The socket.
-        socket: PathBuf,
+        /// The socket, or the node's name.
+        node: String,
         /// Why.
         reason: String,
     },
@@ -86,14 +95,15 @@ impl NodeError {
 }
 
 /// The node, wherever its process is in its life; cheap to clone. It connects when it is first needed, and anew when the
-/// connection broke. All calls may be repeated without harm, and are when the node was killed in between. Dropping a call
-/// cancels it.
+/// connection broke. Calls that may be repeated without harm are when the node was killed in between: all but signals and
+/// sessions. Dropping a call cancels it.
 #[derive(Debug, Clone)]
 pub struct Node(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    socket: PathBuf,
+    way: Box<dyn Dial>,
+    sessions: Arc<Semaphore>,
     long: Semaphore,
     quick: Semaphore,
     link: Mutex<Link>,
@@ -109,13 +119,14 @@ struct Link {
 impl Node {
     /// The node at a socket. Nothing happens before the first call.
     pub fn at(socket: impl Into<PathBuf>) -> Self {
-        let (long, quick) = (Semaphore::new(LONG_CALLS_MAX), Semaphore::new(QUICK_CALLS_MAX));
-        Self(Arc::new(Inner { socket: socket.into(), long, quick, link: Mutex::default() }))
+        Self::over(Socket(socket.into()))
     }
 
-    /// Its socket.
-    pub fn socket(&self) -> &Path {
-        &self.0.socket
+    /// The node that is reached in another way. Nothing happens before the first call.
+    pub fn over(way: impl Dial) -> Self {
+        let (long, quick) = (Semaphore::new(LONG_CALLS_MAX), Semaphore::new(QUICK_CALLS_MAX));
+        let sessions = Arc::new(Semaphore::new(SESSIONS_MAX));
+        Self(Arc::new(Inner { way: Box::new(way), sessions, long, quick, link: Mutex::default() }))
     }
 
     /// Makes an image ready to run, from blobs that are there. `on_progress` hears how far it is, several times a second
@@ -260,7 +271,7 @@ impl Node {
         let deadline = Instant::now() + CONNECT_PATIENCE;
         let mut pause = PAUSE_FIRST;
         loop {
-            match Connection::open(&self.0.socket).await {
+            match Connection::open(&*self.0.way).await {
                 Ok(connection) => {
                     let connection = Arc::new(connection);
                     (link.current, link.away) = (Some(Arc::clone(&connection)), None);
@@ -278,6 +289,6 @@ impl Node {
     }
 
     fn unreachable(&self, reason: String) -> NodeError {
-        NodeError::Unreachable { socket: self.0.socket.clone(), reason }
+        NodeError::Unreachable { node: self.0.way.name(), reason }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use images::Digest;
 use serde::{Deserialize, Serialize};
 use workload::{Desired, Observed, Spec, WorkloadId};
@@ -103,7 +105,7 @@ pub enum Event {
     Started,
     /// Something was printed.
     Output(Output),
-    /// So many bytes of input were taken: as many more may be sent.
+    /// Input that counts for so much was taken: as much more may be sent.
     Taken(u32),
 }
 
@@ -137,14 +139,36 @@ pub enum Input {
     End,
     /// The terminal has so many columns and rows now.
     Resize([u16; 2]),
-    /// So many bytes of output were taken: as many more may be sent.
+    /// Output that counts for so much was taken: as much more may be sent.
     Taken(u32),
 }
 
 /// The most bytes of one piece of input or output.
 pub const DATA_BYTES_MAX: usize = 32 * 1024;
-/// The most bytes of a session that are under way in one direction and not yet taken.
+/// How much of a session may be under way in one direction and not yet taken. A piece counts for the characters of its base64
+/// and [`PIECE_COST`].
 pub const WINDOW_BYTES: u32 = 256 * 1024;
+/// What each piece counts for beside its bytes, so that there are never many small ones.
+pub const PIECE_COST: u32 = 128;
+
+/// What a piece counts for in its session's window.
+pub(crate) fn cost(base64: &str) -> u32 {
+    u32::try_from(base64.len()).unwrap_or(u32::MAX).saturating_add(PIECE_COST)
+}
+
+impl Output {
+    /// What was printed; none if it is no base64, which no node says.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        BASE64.decode(&self.data).ok()
+    }
+}
+
+impl Input {
+    /// Bytes for the program, at most [`DATA_BYTES_MAX`].
+    pub fn data(bytes: &[u8]) -> Self {
+        Self::Data(BASE64.encode(bytes))
+    }
+}
 
 /// What a node is and has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

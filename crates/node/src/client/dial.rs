@@ -1,0 +1,38 @@
+//! How a node is reached.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+
+/// Bytes in both directions.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A way to a node. It is dialled when a connection is needed and there is none; the node's agent answers at its other end.
+pub trait Dial: fmt::Debug + Send + Sync + 'static {
+    /// A new connection. Whoever waits for the node to call, instead of calling it, answers with what came last, or says that
+    /// nothing did.
+    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + '_>>;
+
+    /// What the node is called in errors.
+    fn name(&self) -> String;
+}
+
+/// The node at a Unix socket.
+#[derive(Debug)]
+pub(super) struct Socket(pub(super) PathBuf);
+
+impl Dial for Socket {
+    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + '_>> {
+        Box::pin(async { Ok(Box::new(UnixStream::connect(&self.0).await?) as Box<dyn Stream>) })
+    }
+
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+}
