@@ -14,3 +14,8 @@
 
 pub mod plan;
 pub mod protocol;
+pub mod setup;
+pub mod client;
+pub mod launcher;
+mod shim;
+mod sys;

@@ -86,7 +86,7 @@ pub enum Request {
         /// Which.
         container: String,
     },
-    /// Forget a container that has ended, so that its name can be used again.
+    /// Forget a container that has ended or was never started, so that its name can be used again.
     Remove {
         /// Which.
         container: String,
@@ -98,6 +98,13 @@ pub enum Request {
     Fence {
         /// When.
         at_ns: Option<u64>,
+    },
+    /// Tell once, by [`FromShim::Output`], that there is more of a container's output than this, which may be at once.
+    Watch {
+        /// Whose.
+        container: String,
+        /// A position in it ([`crate::output`]).
+        after: u64,
     },
     /// Hand out the sandbox's network namespace as a descriptor.
     NetworkNamespace,
@@ -136,7 +143,7 @@ pub enum FromShim {
         /// How.
         exit: Exit,
     },
-    /// There is more of a container's output. Sent at most once until the node asks ([`crate::output`]) or says anything.
+    /// There is more of a container's output than a [`Request::Watch`] named. Sent once for it.
     Output {
         /// Whose.
         container: String,
@@ -149,7 +156,7 @@ pub enum FromShim {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Answer {
-    /// To [`Request::Hello`].
+    /// To [`Request::Hello`]. Its descriptor is a pidfd of the shim.
     Shim {
         /// Its version of this protocol.
         version: u32,
@@ -186,6 +193,9 @@ pub struct ShimState {
     pub sandbox: Option<u32>,
     /// Its containers.
     pub containers: Vec<ContainerInfo>,
+    /// Whether its fence's time has come: everything was killed because nobody renewed it.
+    #[serde(default)]
+    pub fenced: bool,
 }
 
 /// What a shim knows of a container.

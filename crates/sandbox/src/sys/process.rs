@@ -1,0 +1,109 @@
+//! Processes: forked, waited for, signalled.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Which side of a fork this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fork {
+    Child,
+    Parent {
+        /// The child.
+        child: i32,
+    },
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChildEnded {
+    pub(crate) pid: i32,
+    /// Its exit code, or 128 and the signal's number.
+    pub(crate) code: i32,
+    pub(crate) signal: Option<i32>,
+}
+
+/// Forks this process, which has one thread alone.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: launcher and shims never start a thread, so the child has everything that the parent has: no lock is held by
+    // a thread that is not there.
+    match unsafe { libc::fork() } {
+        0 => Ok(Fork::Child),
+        child if child > 0 => Ok(Fork::Parent { child }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Ignores signals from here on. Children inherit that until they say otherwise ([`reset_signals`]).
+pub(crate) fn ignore(signals: &[i32]) {
+    for signal in signals {
+        // SAFETY: no handler of ours is replaced by another; ignoring has no code that could run.
+        unsafe { libc::signal(*signal, libc::SIG_IGN) };
+    }
+}
+
+/// Makes every signal do what it does by default and blocks none, as programs expect it when they are executed.
+pub(crate) fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: as above; those that cannot be changed are refused without any effect.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is initialised by sigemptyset before it is read.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Blocks `SIGCHLD` and makes a descriptor that can be read when it comes.
+pub(crate) fn signal_socket() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised by sigemptyset before it is changed and read.
+    let descriptor = unsafe {
+        let mut children = std::mem::zeroed();
+        libc::sigemptyset(&raw mut children);
+        libc::sigaddset(&raw mut children, libc::SIGCHLD);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const children, std::ptr::null_mut());
+        libc::signalfd(-1, &raw const children, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC)
+    };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: signalfd has just made it, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// A child that has ended. It stays as it is, and its number names it, until [`reap`] is called.
+pub(crate) fn child_that_ended() -> Option<ChildEnded> {
+    // SAFETY: zero is a valid value of every member.
+    let mut about: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `about` is a siginfo_t of our own, which the kernel fills in.
+    let answer = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut about, flags) };
+    if answer != 0 {
+        return None;
+    }
+    // SAFETY: waitid has filled in the members of SIGCHLD, or left them zero.
+    let (pid, status) = unsafe { (about.si_pid(), about.si_status()) };
+    if pid == 0 {
+        return None;
+    }
+    Some(match about.si_code {
+        libc::CLD_EXITED => ChildEnded { pid, code: status, signal: None },
+        _ => ChildEnded { pid, code: 128 + status, signal: Some(status) },
+    })
+}
+
+/// Forgets a child that has ended.
+pub(crate) fn reap(pid: i32) {
+    // SAFETY: no status is asked for, so nothing is written.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+}
+
+/// Closes every descriptor from this one on.
+///
+/// # Safety
+/// Nothing may own any of them.
+pub(crate) unsafe fn close_from(first: u32) {
+    // SAFETY: the caller says that nothing owns them.
+    unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+}

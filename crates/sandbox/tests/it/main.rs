@@ -1,0 +1,7 @@
+//! Tests with real containers.
+
+fn main() {
+    if sandbox::launcher::is_requested() {
+        sandbox::launcher::main()
+    }
+}
