@@ -12,6 +12,8 @@
 //!
 //! What is not here: images, networks, volumes, restarts, and any word of AWS or Kubernetes.
 
+pub mod output;
+pub mod cgroup;
 pub mod plan;
 pub mod protocol;
 pub mod setup;
