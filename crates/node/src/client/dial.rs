@@ -1,5 +1,6 @@
 //! How a node is reached.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -7,6 +8,8 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
+
+use crate::protocol::Request;
 
 /// Bytes in both directions.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -21,6 +24,13 @@ pub trait Dial: fmt::Debug + Send + Sync + 'static {
 
     /// What the node is called in errors.
     fn name(&self) -> String;
+
+    /// Told of each request before it is made; what it answers is kept until the request is over. By this a joined host may
+    /// read an image's blobs while it prepares the image, and not otherwise.
+    fn asking(&self, request: &Request) -> Option<Box<dyn Any + Send + Sync>> {
+        let _ = request;
+        None
+    }
 }
 
 /// The node at a Unix socket.

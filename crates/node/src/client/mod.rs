@@ -249,6 +249,7 @@ impl Node {
         request: &Request,
         on_progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Answer, NodeError> {
+        let _right = self.0.way.asking(request);
         for _ in 0..=REPEATS_MAX {
             // An error is that the connection was lost on the way.
             if let Ok(answer) = self.connection().await?.ask(request, on_progress).await {
