@@ -8,6 +8,7 @@
 //! - [`ports`]: how services reach each other without knowing each other.
 //! - [`Keyring`]: what is sealed with the installation's own key.
 //! - [`reconciler`]: whatever must converge; [`workflow`]: fixed steps with undo.
+//! - [`workloads`]: what is wanted to run, where it was placed, what came of it.
 //! - [`outbox`]: events that go with a change; [`idempotency`]: client tokens.
 //! - [`tags`]: AWS's rules for tags.
 
@@ -30,6 +31,7 @@ pub mod reconciler;
 mod rights;
 pub mod tags;
 pub mod workflow;
+pub mod workloads;
 
 use std::future::Future;
 use std::pin::Pin;

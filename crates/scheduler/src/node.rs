@@ -36,8 +36,6 @@ pub enum Availability {
     Away,
     /// It is lost, and all that ran on it.
     Lost,
-    /// It is to run empty.
-    Draining,
 }
 
 /// What workloads may use of a node.

@@ -48,7 +48,6 @@ impl fmt::Display for Refusal {
         match self {
             Self::Unavailable(Availability::Away) => f.write_str("it does not answer"),
             Self::Unavailable(Availability::Lost) => f.write_str("it is lost"),
-            Self::Unavailable(Availability::Draining) => f.write_str("it takes no new workloads"),
             Self::Unavailable(Availability::Ready) => f.write_str("it is ready"),
             Self::OtherNode => f.write_str("another node was asked for"),
             Self::Attribute { name, value: None } => write!(f, "it has no attribute {name}"),
