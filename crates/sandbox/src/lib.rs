@@ -14,9 +14,14 @@
 
 pub mod output;
 pub mod cgroup;
+pub mod disk;
+pub mod capabilities;
+pub mod mounts;
 pub mod plan;
 pub mod protocol;
+mod seccomp;
 pub mod setup;
+mod users;
 pub mod client;
 pub mod launcher;
 mod shim;

@@ -1,0 +1,558 @@
+//! Directories on disk that hold so many bytes and no more: what containers write to their roots, and scratch volumes.
+//!
+//! ```text
+//! <directory>/                root's alone
+//!     trees/<name>/           a directory; with a project quota where it is limited
+//!     images/<name>.ext4      or a file system in a sparse file, where there are no quotas
+//!     templates/<bytes>.ext4  file systems as they begin
+//!     mounts/, devices/       used for moments, on old kernels and in containers
+//!     trash/                  trees that are being removed
+//! ```
+//!
+//! A tree and an image's file system hold the same two directories: `upper`, which is what is written to, and `work`, which an
+//! overlay needs beside it. An image is mounted, but attached nowhere: it is seen by nobody who was not handed a descriptor,
+//! and is unmounted, its loop device free again, when the last mount of it is gone. What is on images is lost when the
+//! machine starts again; the workloads are, too.
+//!
+//! Everything here blocks for some milliseconds, and needs root.
+
+mod error;
+mod image;
+mod loops;
+mod quota;
+mod trash;
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, UnmountFlags};
+
+pub use self::error::Error;
+use self::loops::Loop;
+
+/// The longest name, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// The smallest size that a directory can be limited to, in bytes.
+pub const BYTES_MIN: u64 = 1024 * 1024;
+/// The largest size that a directory can be limited to, in bytes: what ext4 has on files of 4 KiB blocks.
+pub const BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024 * 1024 - 256 * 1024 * 1024 * 1024;
+
+const UPPER: &str = "upper";
+const WORK: &str = "work";
+/// What an image's file is called after its name.
+const IMAGE_SUFFIX: &str = ".ext4";
+/// Projects of ours are numbered from here; which of them are free is asked of the kernel.
+const PROJECT_FIRST: u32 = 0x5000_0000;
+/// How many numbers are tried before none is free.
+const PROJECTS_TRIED_MAX: u32 = 100_000;
+
+/// By what a directory's size is limited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The file system's own project quotas.
+    Quota,
+    /// A file system of its own, in a file.
+    Image,
+    /// Nothing: limited directories are refused.
+    Nothing {
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// The limited directories of one node.
+#[derive(Debug)]
+pub struct Disks {
+    path: PathBuf,
+    kind: Kind,
+    formatter: Option<PathBuf>,
+    /// The next project's number. Its lock is held while a number is taken.
+    next_project: Mutex<u32>,
+    /// Held while the trash is emptied.
+    emptying: Mutex<u64>,
+}
+
+/// A directory, limited or not.
+#[derive(Debug)]
+pub struct Limited {
+    root: OwnedFd,
+    upper: OwnedFd,
+    work: OwnedFd,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Tree,
+    /// The device, where to attach it for a moment, and whether that must be.
+    Image {
+        device: Loop,
+        attach_at: PathBuf,
+        is_of_use_detached: bool,
+    },
+}
+
+/// How much room there is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Of the file system.
+    pub bytes_total: u64,
+    /// Free in it.
+    pub bytes_free: u64,
+    /// What limited directories may yet grow by: of the free ones, these can be used up by what is there.
+    pub bytes_promised: u64,
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Used, in bytes.
+    pub bytes_used: u64,
+    /// What fits, in bytes.
+    pub bytes_max: u64,
+}
+
+impl Disks {
+    /// Finds out how sizes can be limited in a directory of root's own, and clears away what a node that was killed, or the
+    /// machine's last life, has left half done.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        for name in ["", "trees", "images", "templates", "mounts", "devices", "trash"] {
+            make_directory(&directory.join(name))?;
+        }
+        let path = std::fs::canonicalize(directory).map_err(Error::std("resolving", directory))?;
+        let formatter = image::formatter();
+        let kind = kind(&path, &formatter);
+        let disks = Self {
+            path,
+            kind,
+            formatter: formatter.ok(),
+            next_project: Mutex::new(PROJECT_FIRST),
+            emptying: Mutex::new(0),
+        };
+        disks.clear_leftovers()?;
+        Ok(disks)
+    }
+
+    /// By what sizes are limited here.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Makes a directory that so many bytes fit into. By an image a little more fits, at most a hundredth: what its tables
+    /// were not needed for. So do files: one for each 16 KiB, at least 2,048.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], [`Error::Exists`], [`Error::Size`], [`Error::Name`], [`Error::Format`], [`Error::Io`]. Then
+    /// nothing is left of it.
+    pub fn limited(&self, name: &str, bytes_max: u64) -> Result<Limited, Error> {
+        check_name(name)?;
+        if !(BYTES_MIN..=BYTES_MAX).contains(&bytes_max) {
+            return Err(Error::Size { bytes: bytes_max });
+        }
+        if self.exists(name) {
+            return Err(Error::Exists { name: name.to_owned() });
+        }
+        let made = match &self.kind {
+            Kind::Quota => self.make_tree(name, Some(bytes_max)),
+            Kind::Image => self.make_image(name, bytes_max),
+            Kind::Nothing { reason } => Err(Error::Unsupported { reason: reason.clone() }),
+        };
+        made.inspect_err(|error| {
+            // Half a directory is none. Should this fail, too, it is listed, and removed by whoever compares.
+            if !matches!(error, Error::Exists { .. }) {
+                let _ = self.remove(name);
+            }
+        })
+    }
+
+    /// Makes a directory that as much fits into as the disk has.
+    ///
+    /// # Errors
+    /// As [`Disks::limited`].
+    pub fn unlimited(&self, name: &str) -> Result<Limited, Error> {
+        check_name(name)?;
+        if self.exists(name) {
+            return Err(Error::Exists { name: name.to_owned() });
+        }
+        self.make_tree(name, None)
+    }
+
+    /// A directory that was made before, also by a node before this one, and whether or not anything uses it now.
+    pub fn find(&self, name: &str) -> Result<Option<Limited>, Error> {
+        check_name(name)?;
+        let tree = self.tree(name);
+        if tree.exists() {
+            return Limited::of_tree(&tree).map(Some);
+        }
+        let path = self.image(name);
+        let image = match rustix::fs::open(&path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(image) => image,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(Error::io("opening", path)(error)),
+        };
+        let device = match Loop::find(image.as_fd(), &self.path.join("devices"))? {
+            Some(device) => device,
+            None => Loop::make(image.as_fd(), &self.path.join("devices"))?,
+        };
+        self.mounted(name, device).map(Some)
+    }
+
+    /// The names of all directories, sorted.
+    pub fn list(&self) -> Result<Vec<String>, Error> {
+        let mut all = BTreeSet::new();
+        all.extend(names(&self.path.join("trees"))?);
+        let images = names(&self.path.join("images"))?;
+        all.extend(images.iter().filter_map(|name| name.strip_suffix(IMAGE_SUFFIX)).map(str::to_owned));
+        Ok(all.into_iter().collect())
+    }
+
+    /// Removes a directory; gone already is success. It is quick: an image's space is free when nothing uses it any more, a
+    /// tree's when [`Disks::empty_trash`] has been there.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        check_name(name)?;
+        let image = self.image(name);
+        match std::fs::remove_file(&image) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::std("removing", image)(error)),
+        }
+        let tree = self.tree(name);
+        if !tree.exists() {
+            return Ok(());
+        }
+        let mut number = self.emptying_number();
+        loop {
+            number += 1;
+            let aside = self.path.join("trash").join(format!("{}.{number}", std::process::id()));
+            match rustix::fs::renameat_with(CWD, &tree, CWD, &aside, rustix::fs::RenameFlags::NOREPLACE) {
+                Ok(()) | Err(Errno::NOENT) => return Ok(()),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(Error::io("removing", tree)(error)),
+            }
+        }
+    }
+
+    /// Removes what has been removed for good. Takes as long as there are files: for a thread in the background.
+    pub fn empty_trash(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.emptying.lock();
+        trash::empty(open_directory(&self.path.join("trash"))?.as_fd())
+    }
+
+    /// Removes everything, and the node's directory itself.
+    pub fn remove_all(self) -> Result<(), Error> {
+        for name in self.list()? {
+            self.remove(&name)?;
+        }
+        self.empty_trash()?;
+        std::fs::remove_dir_all(&self.path).map_err(Error::std("removing", &self.path))
+    }
+
+    /// How much room there is.
+    pub fn space(&self) -> Result<Space, Error> {
+        let of_all = rustix::fs::statvfs(&self.path).map_err(Error::io("looking at", &self.path))?;
+        let mut bytes_promised = 0u64;
+        for name in names(&self.path.join("images"))? {
+            let image = self.path.join("images").join(name);
+            // Gone meanwhile promises nothing.
+            if let Ok(image) = rustix::fs::stat(&image) {
+                let size = u64::try_from(image.st_size).unwrap_or(0);
+                let written = u64::try_from(image.st_blocks).unwrap_or(0) * 512;
+                bytes_promised += size.saturating_sub(written);
+            }
+        }
+        if self.kind == Kind::Quota {
+            for name in names(&self.path.join("trees"))? {
+                let usage = open_directory(&self.tree(&name)).and_then(|tree| usage_of_tree(tree.as_fd()));
+                bytes_promised += usage.ok().flatten().map_or(0, |one| one.bytes_max.saturating_sub(one.bytes_used));
+            }
+        }
+        Ok(Space {
+            bytes_total: of_all.f_blocks * of_all.f_frsize,
+            bytes_free: of_all.f_bavail * of_all.f_frsize,
+            bytes_promised,
+        })
+    }
+
+    fn tree(&self, name: &str) -> PathBuf {
+        self.path.join("trees").join(name)
+    }
+
+    fn image(&self, name: &str) -> PathBuf {
+        self.path.join("images").join(format!("{name}{IMAGE_SUFFIX}"))
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        self.tree(name).exists() || self.image(name).exists()
+    }
+
+    fn emptying_number(&self) -> u64 {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn make_tree(&self, name: &str, bytes_max: Option<u64>) -> Result<Limited, Error> {
+        let path = self.tree(name);
+        match rustix::fs::mkdir(&path, Mode::from_raw_mode(0o700)) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(Error::Exists { name: name.to_owned() }),
+            Err(error) => return Err(Error::io("making", path)(error)),
+        }
+        if let Some(bytes_max) = bytes_max {
+            self.limit_tree(&path, bytes_max)?;
+        }
+        let root = open_directory(&path)?;
+        make_parts(root.as_fd(), &path)?;
+        Limited::of_tree(&path)
+    }
+
+    fn limit_tree(&self, path: &Path, bytes_max: u64) -> Result<(), Error> {
+        let tree = open_directory(path)?;
+        let failed = |error| Error::std("limiting", path)(error);
+        let mut next = self.next_project.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for _ in 0..PROJECTS_TRIED_MAX {
+            let project = *next;
+            *next = next.checked_add(1).unwrap_or(PROJECT_FIRST);
+            let of_project = quota::look(tree.as_fd(), project).map_err(failed)?;
+            if of_project.bytes_max == 0 && of_project.bytes_used == 0 && of_project.inodes_used == 0 {
+                quota::limit(tree.as_fd(), project, bytes_max, image::inodes(bytes_max)).map_err(failed)?;
+                return quota::assign(tree.as_fd(), project).map_err(failed);
+            }
+        }
+        Err(Error::io("finding a free project for", path)(Errno::BUSY))
+    }
+
+    fn make_image(&self, name: &str, bytes_max: u64) -> Result<Limited, Error> {
+        let formatter = self.formatter.as_deref().ok_or_else(|| Error::Unsupported {
+            reason: "mke2fs is not installed (Debian's package is e2fsprogs)".to_owned(),
+        })?;
+        let image = image::make(formatter, &self.path.join("templates"), bytes_max, &self.image(name))?;
+        let device = Loop::make(image.as_fd(), &self.path.join("devices"))?;
+        let root = image::mount(&device.path)?;
+        // What every ext4 is born with, and only a check of it needs.
+        match rustix::fs::unlinkat(&root, "lost+found", AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(Error::io("preparing", self.image(name))(error)),
+        }
+        make_parts(root.as_fd(), &self.image(name))?;
+        self.mounted(name, device)
+    }
+
+    fn mounted(&self, name: &str, device: Loop) -> Result<Limited, Error> {
+        let root = image::mount(&device.path)?;
+        let is_of_use_detached = image::is_of_use_detached(root.as_fd());
+        let attach_at = self.path.join("mounts").join(name);
+        Limited::of(root, Form::Image { device, attach_at, is_of_use_detached })
+    }
+
+    fn clear_leftovers(&self) -> Result<(), Error> {
+        let mounts = self.path.join("mounts");
+        for name in names(&mounts)? {
+            let at = mounts.join(name);
+            while rustix::mount::unmount(&at, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {}
+            std::fs::remove_dir(&at).map_err(Error::std("removing", &at))?;
+        }
+        for name in names(&self.path.join("templates"))? {
+            if name.starts_with("unfinished.") {
+                let path = self.path.join("templates").join(name);
+                std::fs::remove_file(&path).map_err(Error::std("removing", &path))?;
+            }
+        }
+        self.forget_before_boot()
+    }
+
+    /// Images have no journal: after a crash of the machine nobody knows what is on them, and nobody needs it.
+    fn forget_before_boot(&self) -> Result<(), Error> {
+        let now_path = "/proc/sys/kernel/random/boot_id";
+        let now = std::fs::read(now_path).map_err(Error::std("reading", now_path))?;
+        let noted = self.path.join("boot");
+        if std::fs::read(&noted).is_ok_and(|before| before == now) {
+            return Ok(());
+        }
+        for directory in ["images", "templates"] {
+            let directory = self.path.join(directory);
+            for name in names(&directory)? {
+                let path = directory.join(name);
+                std::fs::remove_file(&path).map_err(Error::std("removing", &path))?;
+            }
+        }
+        std::fs::write(&noted, now).map_err(Error::std("writing", &noted))
+    }
+}
+
+impl Limited {
+    fn of_tree(path: &Path) -> Result<Self, Error> {
+        Self::of(open_directory(path)?, Form::Tree)
+    }
+
+    fn of(root: OwnedFd, form: Form) -> Result<Self, Error> {
+        let (upper, work) = parts(root.as_fd())?;
+        Ok(Self { root, upper, work, form })
+    }
+
+    /// What is written to: an overlay's upper directory, or a volume. Root's, mode 0755, empty at first.
+    pub fn upper(&self) -> BorrowedFd<'_> {
+        self.upper.as_fd()
+    }
+
+    /// What an overlay needs beside it.
+    pub fn work(&self) -> BorrowedFd<'_> {
+        self.work.as_fd()
+    }
+
+    /// Calls `make` with [`Limited::upper`] and [`Limited::work`] in a state in which overlays and clones can be made of them.
+    /// Before Linux 6.15 neither can be made of a mount that is attached nowhere: there an image is attached in the node's
+    /// directory for as long as `make` takes. What was made stays good.
+    pub fn attached<T>(&self, make: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> T) -> Result<T, Error> {
+        match &self.form {
+            Form::Image { device, attach_at, is_of_use_detached: false } => {
+                let root = image::mount(&device.path)?;
+                let _attached = Attached::make(root.as_fd(), attach_at)?;
+                let (upper, work) = parts(root.as_fd())?;
+                Ok(make(upper.as_fd(), work.as_fd()))
+            }
+            Form::Image { .. } | Form::Tree => Ok(make(self.upper(), self.work())),
+        }
+    }
+
+    /// What it holds. `None` for what is not limited.
+    pub fn usage(&self) -> Result<Option<Usage>, Error> {
+        match &self.form {
+            Form::Tree => usage_of_tree(self.root.as_fd()),
+            Form::Image { .. } => {
+                let all = rustix::fs::fstatvfs(&self.root).map_err(Error::io("looking at", "a file system"))?;
+                let bytes_max = all.f_blocks * all.f_frsize;
+                let bytes_used = bytes_max.saturating_sub(all.f_bfree * all.f_frsize);
+                Ok(Some(Usage { bytes_used, bytes_max }))
+            }
+        }
+    }
+}
+
+/// A mount in a directory of the host's, for a moment.
+struct Attached<'a>(&'a Path);
+
+impl<'a> Attached<'a> {
+    fn make(mount: BorrowedFd<'_>, at: &'a Path) -> Result<Self, Error> {
+        make_directory(at)?;
+        let attached = Self(at);
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        rustix::mount::move_mount(mount, c"", CWD, at, flags).map_err(Error::io("attaching at", at))?;
+        Ok(attached)
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        // What stays is cleared away by the node's next start.
+        let _ = rustix::mount::unmount(self.0, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+        let _ = std::fs::remove_dir(self.0);
+    }
+}
+
+fn usage_of_tree(tree: BorrowedFd<'_>) -> Result<Option<Usage>, Error> {
+    let failed = |error| Error::std("looking at", "a directory's quota")(error);
+    let project = match quota::project_of(tree) {
+        Ok(project) if project >= PROJECT_FIRST => project,
+        // Not limited, or on a file system that knows no projects.
+        _ => return Ok(None),
+    };
+    let of_project = quota::look(tree, project).map_err(failed)?;
+    Ok(Some(Usage { bytes_used: of_project.bytes_used, bytes_max: of_project.bytes_max }))
+}
+
+/// How sizes can be limited in a directory.
+fn kind(path: &Path, formatter: &Result<PathBuf, String>) -> Kind {
+    if probe_quota(path).unwrap_or(false) {
+        return Kind::Quota;
+    }
+    let usable = formatter.as_ref().map(drop).map_err(Clone::clone).and_then(|()| loops::probe());
+    match usable {
+        Ok(()) => Kind::Image,
+        Err(reason) => {
+            let reason = format!("the file system has no project quotas (prjquota), and {reason}");
+            Kind::Nothing { reason }
+        }
+    }
+}
+
+/// Whether a limit of a project holds. Where it does, a directory says that it is as large as its limit, whoever asks; that
+/// something is refused cannot be asked as root, who may exceed limits.
+fn probe_quota(path: &Path) -> Result<bool, Error> {
+    let at = path.join("trash").join(".quota");
+    make_directory(&at)?;
+    let directory = open_directory(&at)?;
+    let probe = || -> std::io::Result<bool> {
+        let project = PROJECT_FIRST - 1;
+        let before = quota::look(directory.as_fd(), project)?;
+        if before.bytes_used != 0 || before.inodes_used > 1 {
+            return Ok(false);
+        }
+        quota::limit(directory.as_fd(), project, BYTES_MIN, 0)?;
+        quota::assign(directory.as_fd(), project)?;
+        let seen = rustix::fs::fstatvfs(&directory)?;
+        let holds = seen.f_blocks * seen.f_frsize == BYTES_MIN;
+        quota::limit(directory.as_fd(), project, 0, 0)?;
+        Ok(holds)
+    };
+    let outcome = probe();
+    std::fs::remove_dir(&at).map_err(Error::std("removing", &at))?;
+    // No system call, no quotas, no right to: all mean that there are none.
+    Ok(outcome.unwrap_or(false))
+}
+
+/// The two directories in a new tree or image.
+fn make_parts(root: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
+    for (name, mode) in [(UPPER, 0o755), (WORK, 0o700)] {
+        rustix::fs::mkdirat(root, name, Mode::from_raw_mode(mode)).map_err(Error::io("preparing", path))?;
+        let made = parts_open(root, name).map_err(Error::io("preparing", path))?;
+        // Whatever the node's umask is.
+        rustix::fs::fchmod(&made, Mode::from_raw_mode(mode)).map_err(Error::io("preparing", path))?;
+    }
+    Ok(())
+}
+
+fn parts(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd), Error> {
+    let open = |name| parts_open(root, name).map_err(Error::io("opening", name));
+    Ok((open(UPPER)?, open(WORK)?))
+}
+
+fn parts_open(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(root, name, flags, Mode::empty())
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(Error::io("opening", path))
+}
+
+fn make_directory(path: &Path) -> Result<(), Error> {
+    match rustix::fs::mkdir(path, Mode::from_raw_mode(0o700)) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(Error::io("making", path)(error)),
+    }
+}
+
+fn names(directory: &Path) -> Result<Vec<String>, Error> {
+    let failed = |error| Error::std("listing", directory)(error);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain);
+    if fits { Ok(()) } else { Err(Error::Name { name: name.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests;
