@@ -1,8 +1,10 @@
 //! What tests of many crates share. Never part of the product.
 //!
 //! - [`platform`]: a platform that forgets, and the clock that moves it.
+//! - [`node`]: a node that only says what it does, and can be killed, wiped and started anew.
 //! - [`workflow`]: fails, crashes and repeats each step of a workflow, and undoes each twice.
 
+pub mod node;
 pub mod workflow;
 
 use std::sync::Arc;
