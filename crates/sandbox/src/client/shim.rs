@@ -102,7 +102,9 @@ impl Shim {
         };
         // The shim itself hands out what names its process: no number could be somebody else's by now.
         let process = descriptors.pop().ok_or(ShimError::OutOfPlace { what: "a greeting" })?;
-        let process = AsyncFd::register(process).map_err(ShimError::io("watching the shim's process"))?;
+        // SAFETY: an OwnedFd is the same open descriptor until it is dropped, and it is only ever borrowed from there.
+        let process = unsafe { AsyncFd::register(process) }
+            .map_err(|error| ShimError::Io { what: "watching the shim's process", source: error.into() })?;
         Ok(Self { inner: Arc::new(Inner { connection, process, pid, version }) })
     }
 

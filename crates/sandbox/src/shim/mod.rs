@@ -1,23 +1,167 @@
 //! A shim: one process for each workload, which holds its sandbox, makes its containers, keeps what they print and how they
 //! ended. It has one thread and waits for nothing but `epoll_wait`; what takes time happens in children ([`crate::setup`]).
+//!
+//! - A node is a guest: at most one is connected ([`peer`]), and nothing depends on it.
+//! - A container is a [`container::Container`] with its life as one enum; so is an [`exec::Exec`]. Both go on by reports of the
+//!   processes that make them ([`making`]) and by children that end ([`children`]).
+//! - It ends when its sandbox's process has: by [`Request::Destroy`], by its fence, or because somebody killed that process
+//!   ([`end`]). If it is killed itself, the kernel kills the sandbox's process, its child, and that one's namespace.
 
+mod children;
+mod container;
+mod end;
+mod exec;
+mod making;
+mod peer;
+mod poll;
+mod printed;
+mod process;
+mod requests;
+mod sandbox;
+
+use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::SystemTime;
+
+use rustix::fs::Mode;
+
+use self::container::Container;
+use self::end::Ending;
+use self::exec::Exec;
+use self::peer::Peer;
+use self::poll::{Poll, Source};
+use self::sandbox::Sandbox;
+#[cfg(doc)]
+use crate::protocol::Request;
+use crate::sys;
 
 /// The socket in a workload's directory at which its shim can be reached.
 pub(crate) const SOCKET_FILE: &str = "shim.sock";
 /// What a shim that ends in its own order leaves in the workload's directory: its state, as JSON.
 pub(crate) const LAST_WORDS_FILE: &str = "shim.last";
 /// The longest that it can be, in bytes.
-pub(crate) const LAST_WORDS_BYTES_MAX: u64 = 256 * 1024;
+pub(crate) const LAST_WORDS_BYTES_MAX: u64 = 1024 * 1024;
+/// What a shim says to nobody: that it panicked, and where.
+const LOG_FILE: &str = "shim.log";
 
 /// A path to the socket that always fits into an address, and leads to this directory whatever its own path is.
 pub(crate) fn socket_path(directory: BorrowedFd<'_>) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_fd().as_raw_fd()))
+    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET_FILE}", directory.as_raw_fd()))
 }
 
-/// Is a shim.
+/// Is a shim, which speaks over this connection first and at its socket later.
 pub(crate) fn run(directory: OwnedFd, connection: OwnedFd) -> ! {
-    drop((directory, connection));
-    std::process::exit(1)
+    let _ = rustix::thread::set_name(c"pilvi-shim");
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    sys::ignore(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE]);
+    log_to(directory.as_fd());
+    let code = match Shim::start(directory, connection) {
+        Ok(mut shim) => shim.serve(),
+        Err(_) => 1,
+    };
+    std::process::exit(code)
+}
+
+/// Makes standard error a file of the workload's. Failing costs a line that is read after a panic.
+fn log_to(directory: BorrowedFd<'_>) {
+    use rustix::fs::{OFlags, openat};
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if let Ok(log) = openat(directory, LOG_FILE, flags, Mode::RUSR | Mode::WUSR) {
+        let _ = rustix::stdio::dup2_stderr(log);
+    }
+}
+
+/// Everything that a shim knows.
+#[derive(Debug)]
+struct Shim {
+    directory: OwnedFd,
+    poll: Poll,
+    listener: OwnedFd,
+    children: OwnedFd,
+    fence: OwnedFd,
+    peer: Option<Peer>,
+    sandbox: Sandbox,
+    containers: BTreeMap<String, Container>,
+    execs: BTreeMap<u64, Exec>,
+    kept: Vec<OwnedFd>,
+    ending: Option<Ending>,
+    fenced: bool,
+    last_key: u64,
+    /// What was just read of a container's output.
+    buffer: Vec<u8>,
+}
+
+impl Shim {
+    fn start(directory: OwnedFd, connection: OwnedFd) -> io::Result<Self> {
+        // What children leave behind is the shim's to reap.
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        let poll = Poll::new()?;
+        let children = sys::signal_socket()?;
+        let fence = end::timer()?;
+        let listener = peer::listen(directory.as_fd())?;
+        poll.add(&children, Source::Children)?;
+        poll.add(&fence, Source::Fence)?;
+        poll.add(&listener, Source::Listener)?;
+        let mut shim = Self {
+            directory,
+            poll,
+            listener,
+            children,
+            fence,
+            peer: None,
+            sandbox: Sandbox::None,
+            containers: BTreeMap::new(),
+            execs: BTreeMap::new(),
+            kept: Vec::new(),
+            ending: None,
+            fenced: false,
+            last_key: 0,
+            buffer: Vec::new(),
+        };
+        shim.welcome(connection)?;
+        Ok(shim)
+    }
+
+    /// Serves until everything has ended. Answers what the process ends with.
+    fn serve(&mut self) -> i32 {
+        loop {
+            let Ok(ready) = self.poll.wait() else {
+                // Nothing can be waited for any more; what the sandbox holds ends with this process.
+                return 1;
+            };
+            for source in ready {
+                self.handle(source);
+            }
+            if self.has_ended() {
+                self.say_last_words();
+                return 0;
+            }
+            self.flush_peer();
+        }
+    }
+
+    fn handle(&mut self, source: Source) {
+        match source {
+            Source::Listener => self.accept(),
+            Source::Children => self.children_ended(),
+            Source::Fence => self.fence_reached(),
+            Source::Peer(key) => self.peer_ready(key),
+            Source::Making(key) => self.making_ready(key),
+            Source::Output(key) => self.printed(key, crate::output::Stream::Output),
+            Source::Errors(key) => self.printed(key, crate::output::Stream::Errors),
+        }
+    }
+
+    fn next_key(&mut self) -> u64 {
+        self.last_key += 1;
+        self.last_key
+    }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

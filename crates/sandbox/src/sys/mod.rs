@@ -5,5 +5,5 @@ mod process;
 
 pub(crate) use frame::{Frame, FrameRead, Incoming, Outgoing};
 pub(crate) use process::{
-    ChildEnded, Fork, child_that_ended, close_from, fork, ignore, reap, reset_signals, signal_socket,
+    ChildEnded, Fork, child_that_ended, close_from, fork, has_children, ignore, reap, send_signal, signal_socket,
 };

@@ -1,7 +1,7 @@
 //! Processes: forked, waited for, signalled.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Which side of a fork this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,25 +33,11 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
-/// Ignores signals from here on. Children inherit that until they say otherwise ([`reset_signals`]).
+/// Ignores signals from here on. Children inherit that until they say otherwise.
 pub(crate) fn ignore(signals: &[i32]) {
     for signal in signals {
         // SAFETY: no handler of ours is replaced by another; ignoring has no code that could run.
         unsafe { libc::signal(*signal, libc::SIG_IGN) };
-    }
-}
-
-/// Makes every signal do what it does by default and blocks none, as programs expect it when they are executed.
-pub(crate) fn reset_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: as above; those that cannot be changed are refused without any effect.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
-    // SAFETY: the set is initialised by sigemptyset before it is read.
-    unsafe {
-        let mut none = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
 }
 
@@ -91,6 +77,23 @@ pub(crate) fn child_that_ended() -> Option<ChildEnded> {
         libc::CLD_EXITED => ChildEnded { pid, code: status, signal: None },
         _ => ChildEnded { pid, code: 128 + status, signal: Some(status) },
     })
+}
+
+/// Whether there is any child, ended or not.
+pub(crate) fn has_children() -> bool {
+    // SAFETY: zero is a valid value of every member.
+    let mut about: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: as in `child_that_ended`.
+    unsafe { libc::waitid(libc::P_ALL, 0, &raw mut about, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0 }
+}
+
+/// Sends any signal to the process that a pidfd is of.
+pub(crate) fn send_signal(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let process = process.as_raw_fd();
+    // SAFETY: the descriptor is open, and no further information about the signal is given.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, signal, std::ptr::null::<libc::siginfo_t>(), 0) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Forgets a child that has ended.
