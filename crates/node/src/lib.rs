@@ -11,6 +11,8 @@
 
 pub mod agent;
 pub mod client;
+pub mod gate;
+pub mod join;
 mod lines;
 pub mod protocol;
 pub mod supply;

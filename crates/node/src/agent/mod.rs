@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::images::{Error, Options as ImageOptions, Store};
+use ::images::{BlobSource, Error, Options as ImageOptions, Store};
 use base::{Clock, SystemClock, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
@@ -46,12 +46,24 @@ pub struct Options {
     pub blobs: PathBuf,
     /// The server's user: who is admitted beside root.
     pub owner: u32,
+    /// Where blobs come from instead, on a host that joined a server elsewhere.
+    pub elsewhere: Option<Elsewhere>,
     /// How layers are unpacked and kept.
     pub images: ImageOptions,
     /// How many bytes of the directory's file system are left to others, whatever the server asks for.
     pub spare_bytes: u64,
     /// The first collection after the start, and the pause between two.
     pub collect_every: [Duration; 2],
+}
+
+/// Blobs that are not on this machine.
+#[derive(Clone)]
+pub struct Elsewhere(pub Arc<dyn BlobSource + Send + Sync>);
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Elsewhere")
+    }
 }
 
 /// A node whose directory is open; cheap to clone.
@@ -82,6 +94,7 @@ impl Options {
             directory: directory.into(),
             blobs: blobs.into(),
             owner,
+            elsewhere: None,
             images: ImageOptions::default(),
             spare_bytes: 256 * 1024 * 1024,
             collect_every: [Duration::from_secs(600), Duration::from_secs(3600)],

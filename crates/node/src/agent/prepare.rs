@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use images::{Descriptor, Image, LAYER_BYTES_MAX, Layer, Platform, Prepared};
+use images::{BlobSource, Descriptor, Image, LAYER_BYTES_MAX, Layer, Platform, Prepared};
 use tokio::sync::TryAcquireError;
 
 use super::background::aside;
@@ -47,7 +47,7 @@ impl Agent {
         }
         let layers = [Layer { blob: wanted.blob, diff_id: wanted.diff_id }];
         self.in_turn(Urgency::Waited, move |agent, unwanted| {
-            agent.unpack(&agent.blobs()?, &layers, unwanted, &report).map(drop)
+            agent.unpack(&*agent.blobs()?, &layers, unwanted, &report).map(drop)
         })
         .await
     }
@@ -83,8 +83,8 @@ impl Agent {
         let store = &self.0.store;
         let blobs = self.blobs()?;
         let machine = wanted.platform.clone().unwrap_or_else(Platform::host);
-        let image = Image::resolve(&blobs, &wanted.root, &machine).map_err(|error| failure::of(&error))?;
-        let prepared = self.unpack(&blobs, &image.layers, unwanted, report)?;
+        let image = Image::resolve(&*blobs, &wanted.root, &machine).map_err(|error| failure::of(&error))?;
+        let prepared = self.unpack(&*blobs, &image.layers, unwanted, report)?;
         if let Some(reference) = &wanted.reference {
             self.0.recorded.record(store, reference, &image, &prepared)?;
         }
@@ -98,14 +98,18 @@ impl Agent {
     }
 
     /// Opened anew each time: they may have come into being, or been restored, since.
-    fn blobs(&self) -> Result<blobs::Reader, Failure> {
+    fn blobs(&self) -> Result<Arc<dyn BlobSource + Send + Sync>, Failure> {
+        if let Some(elsewhere) = &self.0.options.elsewhere {
+            return Ok(Arc::clone(&elsewhere.0));
+        }
         blobs::Reader::open_root_of(&self.0.options.blobs, self.0.options.owner)
+            .map(|reader| Arc::new(reader) as Arc<dyn BlobSource + Send + Sync>)
             .map_err(|error| Failure::new(FailureKind::NotFound, format!("there are no blobs: {error}")))
     }
 
     fn unpack(
         &self,
-        blobs: &blobs::Reader,
+        blobs: &dyn BlobSource,
         layers: &[Layer],
         unwanted: &Unwanted,
         report: &(dyn Fn(Progress) + Sync),
