@@ -28,6 +28,24 @@
 //! 3. The process waits for [`start`], having done everything that does not depend on what is executed.
 //! 4. Late mounts and files, the user, its groups, the working directory, capabilities, the filter of system calls, `execve`.
 
+mod channel;
+mod container;
+mod credentials;
+mod devices;
+mod enter;
+mod exec;
+mod execute;
+mod failure;
+mod host;
+mod init;
+mod kernel_files;
+mod kit;
+mod late;
+mod process;
+mod root;
+mod sandbox;
+mod terminal;
+
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::plan::{ContainerPlan, LateParts, ProcessPlan, SandboxPlan, TerminalSize};
@@ -105,7 +123,9 @@ pub enum Report {
 /// # Errors
 /// [`ShimFailure`] if no process could be forked.
 pub fn sandbox(plan: &SandboxPlan, network: Option<BorrowedFd<'_>>) -> Result<Making, ShimFailure> {
-    unimplemented!()
+    let keep: Vec<BorrowedFd<'_>> = network.into_iter().collect();
+    let control = process::child(&keep, |channel| sandbox::make(channel, plan, network))?;
+    Ok(Making { control })
 }
 
 /// Begins to make a container, all but what it executes. `root` and `mounts` are detached mounts, in the plan's order.
@@ -122,7 +142,9 @@ pub fn container(
     mounts: &[BorrowedFd<'_>],
     streams: Option<Streams<'_>>,
 ) -> Result<Making, ShimFailure> {
-    unimplemented!()
+    let order = container::Order { sandbox, shared, plan, root, mounts, streams };
+    let control = process::child(&order.descriptors(), |channel| container::make(channel, &order))?;
+    Ok(Making { control })
 }
 
 /// Has a container that was created execute its program. `mounts` are those of the late parts.
@@ -135,7 +157,7 @@ pub fn start(
     late: Option<&LateParts>,
     mounts: &[BorrowedFd<'_>],
 ) -> Result<(), ShimFailure> {
-    unimplemented!()
+    channel::send_start(making, process, late, mounts)
 }
 
 /// Begins to execute a further program in a container. `container` is a pidfd of its process. With a terminal `streams`
@@ -150,7 +172,14 @@ pub fn exec(
     tty: Option<TerminalSize>,
     streams: Option<Streams<'_>>,
 ) -> Result<Making, ShimFailure> {
-    unimplemented!()
+    let mut keep = vec![container];
+    if let Some(streams) = &streams {
+        keep.extend(streams.input);
+        keep.extend([streams.output, streams.errors]);
+    }
+    let order = exec::Order { container, plan, process, tty, streams };
+    let control = process::child(&keep, |channel| exec::make(channel, order))?;
+    Ok(Making { control })
 }
 
 /// The next report, or none if there is none yet.
@@ -158,5 +187,5 @@ pub fn exec(
 /// # Errors
 /// [`ShimFailure`] if what came is no report.
 pub fn receive(making: &Making) -> Result<Option<Report>, ShimFailure> {
-    unimplemented!()
+    channel::receive(making)
 }
