@@ -25,7 +25,10 @@ pub(super) fn mounted(mountinfo: &str, cgroup: &str) -> Vec<Mounted> {
         let one = Mounted {
             version: mount.version,
             controllers: mount.controllers.iter().filter_map(|name| Controller::of_version_1(name)).collect(),
-            own: own.map_or_else(|| mount.at.clone(), |own| mount.at.join(beneath(&mount.root, own))),
+            own: own.map_or_else(
+                || mount.at.clone(),
+                |own| mount.at.join(beneath(&mount.root, own)).components().collect(),
+            ),
             at: mount.at,
         };
         let is_of_interest = one.version == Version::Two || !one.controllers.is_empty();

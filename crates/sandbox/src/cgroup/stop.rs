@@ -76,7 +76,7 @@ impl Group {
     }
 
     /// Before Linux 5.14, and with version 1 alone: all are stopped, so that none forks, and killed one by one.
-    fn kill_each(&self) -> Result<(), Error> {
+    pub(super) fn kill_each(&self) -> Result<(), Error> {
         for _ in 0..KILLS_MAX {
             let is_frozen = self.freeze().is_ok();
             let processes = self.processes()?;
