@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config};
 use crate::settings::Settings;
 use crate::terminal::{printable, say};
-use crate::{backup, doctor, down, env, images, logs, node_role, pull, role, status, up, why_denied};
+use crate::{backup, doctor, down, env, exec, images, logs, node_role, ps, pull, role, run, status, up, why_denied};
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
 pub(crate) const SERVER_ROLE: &str = "server-role";
@@ -29,14 +29,25 @@ const HELP: &str = "\
 
 Run it:
   up           Start Pilvi, and keep it running until Ctrl-C
-  down         Stop a Pilvi that runs in another terminal
+  down         Stop a Pilvi that runs in another terminal, and its containers
   status       Tell whether it runs and answers
 
 Use it:
   env          Print what AWS clients need, for your shell to take over
   config       Print a configuration with every key explained, or check one
-  logs         Print the events of a log group, and with -f those that follow
   why-denied   Tell which policies denied a request
+
+Run containers:
+  run          Run a container
+  ps           List containers
+  logs         Print what a container wrote, or the events of a log group
+  exec         Execute a program in a container that runs
+  stop         Stop containers
+  kill         Send a signal to containers
+  rm           Forget containers that have stopped
+  stats        Print what containers use
+  why          Tell why a container is as it is
+  nodes        List the machines that run containers
 
 Its images:
   pull         Bring an image here, ready to run
@@ -58,6 +69,7 @@ This machine and this program:
 const EXAMPLES: &str = "\
 Examples:
   pilvi up                                 start, with the data below your home directory
+  pilvi run --rm busybox echo hello        run a container
   eval \"$(pilvi env)\"                      let this shell's AWS clients use it
   aws ecs create-cluster --cluster-name a  … such as the AWS CLI
   pilvi up --listen 127.0.0.1:0 --data-dir /tmp/ci
@@ -83,7 +95,9 @@ enum Command {
     /// root or sudo it also keeps a node, which runs as root and unpacks images.
     /// Ctrl-C or SIGTERM finishes the requests under way and stops within 5 seconds.
     Up(up::UpArgs),
-    /// Stop a Pilvi that runs in another terminal
+    /// Stop a Pilvi that runs in another terminal, and its containers
+    ///
+    /// Containers get their stop signals first. Ctrl-C in the terminal of `pilvi up` leaves them running.
     Down(down::DownArgs),
     /// Tell whether it runs and answers
     ///
@@ -99,12 +113,46 @@ enum Command {
     Env(env::EnvArgs),
     /// Print a configuration with every key explained, or check one
     Config(ConfigArgs),
-    /// Print the events of a log group, and with -f those that follow
-    Logs(logs::LogsArgs),
     /// Tell which policies denied a request
     ///
     /// AWS clients print the request's id with --debug; an SDK has it in the error.
     WhyDenied(why_denied::WhyDeniedArgs),
+    /// Run a container
+    ///
+    /// With docker's flags and exit codes: 125 when it could not be run, 126 when its program cannot be executed, 127 when
+    /// there is no such program, else the program's own.
+    ///
+    ///     pilvi run --rm busybox echo hello
+    ///     pilvi run -it --rm busybox sh
+    ///     pilvi run -d --name web -p 8080:80 nginx
+    #[command(verbatim_doc_comment)]
+    Run(Box<run::RunArgs>),
+    /// List containers
+    Ps(ps::PsArgs),
+    /// Print what a container wrote, or the events of a log group
+    ///
+    /// With -f also what follows, until Ctrl-C.
+    Logs(logs::LogsArgs),
+    /// Execute a program in a container that runs
+    ///
+    /// The exit code is the program's own; 125 when it could not be executed.
+    Exec(exec::ExecArgs),
+    /// Stop containers
+    ///
+    /// They get their stop signal, and are killed when they have not ended some seconds later.
+    Stop(exec::StopArgs),
+    /// Send a signal to containers
+    Kill(exec::KillArgs),
+    /// Forget containers that have stopped
+    Rm(exec::RmArgs),
+    /// Print what containers use
+    Stats(ps::StatsArgs),
+    /// Tell why a container is as it is
+    ///
+    /// Why it waits, how it ended, and what its node did for it, step by step.
+    Why(ps::WhyArgs),
+    /// List the machines that run containers
+    Nodes(ps::NodesArgs),
     /// Bring an image here, ready to run
     ///
     /// What is in the registry of this Pilvi moves no byte; everything else is downloaded from the registry that the name
@@ -168,13 +216,30 @@ enum VersionFormat {
 
 /// Does what the arguments ask for.
 pub(crate) fn run() -> ExitCode {
-    match dispatch(&Cli::parse().command) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unread(&error),
+    };
+    match dispatch(&cli.command) {
         Ok(code) => code,
         Err(error) => {
             // There may be nobody to read it.
             let _ = writeln!(io::stderr(), "pilvi: {}", printable(&format!("{error:#}")));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The end of a command whose arguments say nothing, or ask for help.
+fn unread(error: &clap::Error) -> ExitCode {
+    // There may be nobody to read it.
+    let _ = error.print();
+    let runs = std::env::args_os().nth(1).is_some_and(|command| command == "run" || command == "exec");
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        // Not to be taken for the program's own.
+        _ if runs => ExitCode::from(run::CANNOT_RUN),
+        code => ExitCode::from(u8::try_from(code).unwrap_or(1)),
     }
 }
 
@@ -186,6 +251,15 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Env(args) => env::run(args),
         Command::Config(args) => config(args),
         Command::Logs(args) => logs::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Ps(args) => ps::run(args),
+        Command::Exec(args) => exec::run(args),
+        Command::Stop(args) => exec::stop(args),
+        Command::Kill(args) => exec::kill(args),
+        Command::Rm(args) => exec::rm(args),
+        Command::Stats(args) => ps::stats(args),
+        Command::Why(args) => ps::why(args),
+        Command::Nodes(args) => ps::nodes(args),
         Command::WhyDenied(args) => why_denied::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Images(args) => images::run(args),

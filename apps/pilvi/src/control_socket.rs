@@ -1,10 +1,11 @@
 //! The server's control socket, `run/control.sock`: how the command line asks for what no AWS operation does.
 //!
 //! It admits the server's own user and root, as the kernel tells who connects; the directory and the socket's mode say so,
-//! too. Each connection asks for one thing.
+//! too. Each connection asks for one thing, and may go on to speak with what runs: its input, its terminal's size, signals.
 
 mod client;
 mod protocol;
+pub(crate) mod workloads;
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -24,15 +25,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-pub(crate) use client::Conversation;
-pub(crate) use protocol::{Answer, Credentials, Pull, Request};
+pub(crate) use client::{Conversation, Ended, Session};
+pub(crate) use protocol::{Answer, Credentials, ImageRequest, Pull, Request};
 
 use crate::data_dir::DataDir;
 use crate::stop::Stop;
 use protocol::{ANSWER_BYTES_MAX, Envelope, REQUEST_BYTES_MAX, VERSION};
+use workloads::{SAY_BYTES_MAX, Say, WorkloadAnswer, WorkloadCommands};
 
-/// Connections at one time; further ones wait.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at one time; further ones wait. Everybody who looks at something that runs has one.
+const CONNECTIONS_MAX: usize = 256;
 /// How long a command may take to say what it wants, and to read a line of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a command that waits is told that there is still somebody at work.
@@ -42,11 +44,20 @@ const LINES_MAX: usize = 64;
 /// A pause after a failure to accept, which is the want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who answers.
+/// Who answers what is asked of images.
 pub(crate) trait Commands: Send + Sync + 'static {
     /// Answers a request: each line but the last by `teller`, the last by what it returns. When it is dropped nobody
     /// wants the answer.
-    fn answer(&self, request: Request, teller: Teller) -> BoxFuture<'_, Answer>;
+    fn answer(&self, request: ImageRequest, teller: Teller) -> BoxFuture<'_, Answer>;
+}
+
+/// Who answers what.
+#[derive(Clone)]
+pub(crate) struct Answerers {
+    /// About images.
+    pub(crate) images: Arc<dyn Commands>,
+    /// About what runs.
+    pub(crate) workloads: Arc<WorkloadCommands>,
 }
 
 /// Tells a command how it goes on.
@@ -57,6 +68,25 @@ impl Teller {
     /// Sends a line, when the command has read those before. That nobody reads any more ends the request by itself.
     pub(crate) async fn tell(&self, answer: Answer) {
         let _ = self.0.send(answer).await;
+    }
+
+    /// The same for what is told of what runs.
+    pub(crate) async fn tell_workload(&self, answer: WorkloadAnswer) {
+        self.tell(Answer::Workload(Box::new(answer))).await;
+    }
+}
+
+/// What a command says after its request. Nothing is lost when it is not waited for to the end.
+#[derive(Debug)]
+pub(crate) struct Heard(mpsc::Receiver<Say>);
+
+impl Heard {
+    /// The next thing that it says. A command that says nothing more is waited for: that it hung up ends the request.
+    pub(crate) async fn next(&mut self) -> Say {
+        match self.0.recv().await {
+            Some(say) => say,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -87,7 +117,7 @@ impl ControlSocket {
     }
 
     /// Answers until told to stop; what is under way then is broken off.
-    pub(crate) async fn serve(self, commands: Arc<dyn Commands>, stop: Stop) {
+    pub(crate) async fn serve(self, answerers: Answerers, stop: Stop) {
         let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         let accepting = async {
@@ -96,9 +126,9 @@ impl ControlSocket {
                 let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
                 match self.listener.accept().await {
                     Ok((stream, _)) => {
-                        let commands = Arc::clone(&commands);
+                        let answerers = answerers.clone();
                         connections.spawn(async move {
-                            if let Err(error) = converse(stream, &*commands).await {
+                            if let Err(error) = converse(stream, &answerers).await {
                                 debug!(%error, "a command broke off");
                             }
                             drop(place);
@@ -133,34 +163,44 @@ fn at_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io
 }
 
 /// One command, from its question to the answer.
-async fn converse(stream: UnixStream, commands: &dyn Commands) -> io::Result<()> {
+async fn converse(stream: UnixStream, answerers: &Answerers) -> io::Result<()> {
     let caller = stream.peer_cred()?.uid();
     let (from, mut to) = stream.into_split();
     if caller != 0 && caller != rustix::process::geteuid().as_raw() {
         let reason = "only the owner of the data directory and root may ask for this".to_owned();
-        return send(&mut to, &Answer::Failed { reason }).await;
+        return send(&mut to, &Answer::Failed { reason }, Some(PATIENCE)).await;
     }
     let mut from = BufReader::new(from);
     let request = match timeout(PATIENCE, read(&mut from)).await.map_err(|_| io::ErrorKind::TimedOut)?? {
         Ok(request) => request,
-        Err(reason) => return send(&mut to, &Answer::Failed { reason: reason.to_owned() }).await,
+        Err(reason) => return send(&mut to, &Answer::Failed { reason: reason.to_owned() }, Some(PATIENCE)).await,
     };
     let (teller, mut told) = mpsc::channel(LINES_MAX);
-    let mut work = commands.answer(request, Teller(teller));
-    let mut gone = std::pin::pin!(hang_up(from));
+    let (teller, (heard, hears)) = (Teller(teller), mpsc::channel(LINES_MAX));
+    let (mut work, patience) = match request {
+        Request::Image(request) => {
+            drop(hears);
+            (answerers.images.answer(*request, teller), Some(PATIENCE))
+        }
+        // Somebody who looks at output may stop reading for as long as he likes: it waits in the node, not here.
+        Request::Workload(request) => (answerers.workloads.answer(*request, teller, Heard(hears)), None),
+    };
+    let mut gone = std::pin::pin!(listen(from, heard));
     loop {
         tokio::select! {
             biased;
-            Some(answer) = told.recv() => send(&mut to, &answer).await?,
+            Some(answer) = told.recv() => send_unless(&mut to, &answer, patience, gone.as_mut()).await?,
             answer = &mut work => {
                 // What was told before comes before.
                 while let Ok(told) = told.try_recv() {
-                    send(&mut to, &told).await?;
+                    send_unless(&mut to, &told, patience, gone.as_mut()).await?;
                 }
-                return send(&mut to, &answer).await;
+                return send_unless(&mut to, &answer, patience, gone.as_mut()).await;
             }
             () = &mut gone => return Err(io::ErrorKind::ConnectionAborted.into()),
-            () = tokio::time::sleep(SIGN_OF_LIFE) => send(&mut to, &Answer::Working).await?,
+            () = tokio::time::sleep(SIGN_OF_LIFE) => {
+                send_unless(&mut to, &Answer::Working, patience, gone.as_mut()).await?;
+            }
         }
     }
 }
@@ -179,20 +219,47 @@ async fn read(from: &mut BufReader<OwnedReadHalf>) -> io::Result<Result<Request,
     })
 }
 
-/// Waits until a command has hung up. More than one request is not asked on a connection: what comes is passed over.
-async fn hang_up(mut from: BufReader<OwnedReadHalf>) {
-    let mut nothing = [0; 512];
-    while matches!(from.read(&mut nothing).await, Ok(1..)) {}
+/// Hears what a command says until it has hung up. Of a request that has no use for it everything is passed over, and so is
+/// what is no such thing.
+async fn listen(mut from: BufReader<OwnedReadHalf>, heard: mpsc::Sender<Say>) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut from).take(SAY_BYTES_MAX).read_until(b'\n', &mut line).await {
+            Ok(1..) if line.last() == Some(&b'\n') => {}
+            _ => return,
+        }
+        if let Ok(say) = serde_json::from_slice(&line) {
+            let _ = heard.send(say).await;
+        }
+    }
 }
 
-async fn send(to: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+/// Sends a line, unless the command hangs up meanwhile.
+async fn send_unless(
+    to: &mut OwnedWriteHalf,
+    answer: &Answer,
+    patience: Option<Duration>,
+    gone: impl Future<Output = ()>,
+) -> io::Result<()> {
+    tokio::select! {
+        biased;
+        sent = send(to, answer, patience) => sent,
+        () = gone => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}
+
+async fn send(to: &mut OwnedWriteHalf, answer: &Answer, patience: Option<Duration>) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     if line.len() as u64 >= ANSWER_BYTES_MAX {
         let reason = "the answer is too long to be told".to_owned();
         line = serde_json::to_vec(&Answer::Failed { reason })?;
     }
     line.push(b'\n');
-    timeout(PATIENCE, to.write_all(&line)).await.map_err(|_| io::ErrorKind::TimedOut)?
+    match patience {
+        Some(patience) => timeout(patience, to.write_all(&line)).await.map_err(|_| io::ErrorKind::TimedOut)?,
+        None => to.write_all(&line).await,
+    }
 }
 
 #[cfg(test)]

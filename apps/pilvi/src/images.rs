@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use node::supply::{Inventory, Listed, NodeState, Origin, Pruned};
 use serde::Serialize;
 
-use crate::control_socket::{Answer, Conversation, Request};
+use crate::control_socket::{Answer, Conversation, ImageRequest};
 use crate::locate::running;
 use crate::pull::parse_reference;
 use crate::settings::Place;
@@ -102,7 +102,7 @@ pub(crate) fn change(args: &ImageArgs) -> Result<ExitCode> {
         ImageCommand::Rm { references, place } => remove(references, place)?,
         ImageCommand::Prune { all, place } => {
             let running = running(place)?;
-            match Conversation::ask(&running.dir, Request::Prune { all: *all })?.next()? {
+            match Conversation::ask(&running.dir, ImageRequest::Prune { all: *all })?.next()? {
                 Answer::Pruned(pruned) => say(told(&pruned)),
                 _ => bail!("the server answered something else"),
             }
@@ -113,7 +113,7 @@ pub(crate) fn change(args: &ImageArgs) -> Result<ExitCode> {
 
 fn ask(place: &Place) -> Result<Inventory> {
     let running = running(place)?;
-    let mut conversation = Conversation::ask(&running.dir, Request::Images)?;
+    let mut conversation = Conversation::ask(&running.dir, ImageRequest::List)?;
     let mut images = Vec::new();
     loop {
         match conversation.next()? {
@@ -131,7 +131,7 @@ fn remove(references: &[String], place: &Place) -> Result<()> {
     let mut missing = Vec::new();
     for reference in references {
         let name = reference.to_string();
-        match Conversation::ask(&running.dir, Request::Remove { reference })?.next()? {
+        match Conversation::ask(&running.dir, ImageRequest::Remove { reference })?.next()? {
             Answer::Removed(true) => say(name),
             Answer::Removed(false) => missing.push(name),
             _ => bail!("the server answered something else"),
@@ -194,7 +194,7 @@ fn row(image: &Listed) -> [String; 6] {
 }
 
 /// Columns as wide as their widest cell.
-fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
+pub(crate) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
     let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: [usize; COLUMNS] = std::array::from_fn(widest);
     let line = |row: &[String; COLUMNS]| {

@@ -1,18 +1,22 @@
-//! `pilvi logs`: the events of a log group, and with `-f` those that follow.
+//! `pilvi logs`: what a container wrote, or the events of a log group; and with `-f` what follows.
 
 use std::collections::HashSet;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use base::{Clock, SystemClock, Timestamp};
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::{Api, JsonService};
-use crate::locate::{Found, locate, nothing_runs};
+use crate::control_socket::workloads::WorkloadRequest;
+use crate::locate::{Running, running};
+use crate::run::of_signal;
 use crate::settings::Place;
 use crate::terminal::{printable, say};
+use crate::workload_cli::{DetachKeys, Manner, Outcome, Tie, in_runtime, talk};
 
 const LOGS: JsonService = JsonService { name: "logs", target: "Logs_20140328" };
 /// How often new events are asked for.
@@ -23,36 +27,85 @@ const LOOK_BACK_MS: i64 = 10_000;
 /// Arguments of `pilvi logs`.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// The log group
-    #[arg(value_name = "GROUP")]
+    /// The container, by name or id; or the log group
+    #[arg(value_name = "CONTAINER|GROUP")]
     group: String,
     /// Go on with the events that follow, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// Begin so long ago: 30s, 10m, 2h, 7d
+    /// Of a container: only so many lines of what there is
+    #[arg(short = 'n', long, value_name = "LINES", value_parser = lines_at_end)]
+    tail: Option<LinesAtEnd>,
+    /// Of a container: which, of several that belong together
+    #[arg(short, long, value_name = "NAME")]
+    container: Option<String>,
+    /// Of a log group: begin so long ago: 30s, 10m, 2h, 7d
     #[arg(long, value_name = "SPAN", default_value = "10m", value_parser = span)]
     since: Duration,
-    /// Only events that match this filter pattern
+    /// Of a log group: only events that match this filter pattern
     #[arg(long, value_name = "PATTERN")]
     filter: Option<String>,
-    /// Only streams whose names begin so
+    /// Of a log group: only streams whose names begin so
     #[arg(long, value_name = "PREFIX")]
     stream_prefix: Option<String>,
     #[command(flatten)]
     place: Place,
 }
 
-/// Prints the events, oldest first.
+/// How many lines at the end; none means all.
+#[derive(Debug, Clone, Copy)]
+struct LinesAtEnd(Option<u64>);
+
+fn lines_at_end(text: &str) -> Result<LinesAtEnd, String> {
+    match text {
+        "all" => Ok(LinesAtEnd(None)),
+        text => {
+            text.parse().map(|lines| LinesAtEnd(Some(lines))).map_err(|_| format!("`{text}` is no number of lines"))
+        }
+    }
+}
+
+/// Prints what a container wrote, or the events of a log group, oldest first.
 ///
 /// # Errors
-/// When nothing runs or there is no such group.
+/// When nothing runs, or there is neither such a container nor such a group.
 pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode> {
-    let running = match locate(&args.place)? {
-        Found::Running(running) => running,
-        Found::Nothing(places) => bail!(nothing_runs(&places)),
+    let running = running(&args.place)?;
+    // Of the names of log groups few could be a container's; those of the flags that only groups have decide.
+    let is_group = args.group.contains('/') || args.filter.is_some() || args.stream_prefix.is_some();
+    if !is_group && let Some(code) = of_container(args, &running)? {
+        return Ok(code);
+    }
+    of_group(args, &running)
+}
+
+/// Prints what a container wrote; nothing if there is no such container.
+fn of_container(args: &LogsArgs, running: &Running) -> Result<Option<ExitCode>> {
+    let request = WorkloadRequest::Output {
+        workload: args.group.clone(),
+        container: args.container.clone(),
+        tail_lines: args.tail.and_then(|tail| tail.0),
+        follow: args.follow,
     };
+    let manner = Manner {
+        dir: running.dir.clone(),
+        tty: false,
+        stdin: false,
+        detach_keys: DetachKeys::default(),
+        tie: Tie::Loose,
+        cidfile: None,
+        is_shown: io::stdout().is_terminal(),
+    };
+    Ok(match in_runtime(talk(&manner, request))? {
+        Outcome::NotThere => None,
+        Outcome::Signalled(number) => Some(ExitCode::from(of_signal(number))),
+        _ => Some(ExitCode::SUCCESS),
+    })
+}
+
+fn of_group(args: &LogsArgs, running: &Running) -> Result<ExitCode> {
     let mut tail = Tail {
-        api: Api::of(&running)?,
+        api: Api::of(running)?,
         args,
         start_ms: SystemClock.now().as_millis() - i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX),
         newest_ms: 0,

@@ -15,6 +15,7 @@ mod data_dir;
 mod doctor;
 mod down;
 mod env;
+mod exec;
 mod images;
 mod local_registry;
 mod locate;
@@ -24,12 +25,14 @@ mod logs;
 mod node_role;
 mod own_routes;
 mod owner;
+mod ps;
 mod pull;
 mod reconcilers;
 mod records;
 mod request_metrics;
 mod role;
 mod root_key;
+mod run;
 mod sealing_key;
 mod server;
 mod services;
@@ -42,7 +45,12 @@ mod terminal;
 mod tls;
 mod up;
 mod why_denied;
+mod workload_cli;
 
 fn main() -> std::process::ExitCode {
+    // What shims are forked from is small because it does this and nothing else.
+    if sandbox::launcher::is_requested() {
+        sandbox::launcher::main();
+    }
     cli::run()
 }

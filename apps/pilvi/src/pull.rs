@@ -13,8 +13,8 @@ use images::{Platform, Reference};
 use node::supply::Pulled;
 
 use crate::config::Secret;
-use crate::control_socket::{Answer, Conversation, Credentials, Pull, Request};
-use crate::locate::running;
+use crate::control_socket::{Answer, Conversation, Credentials, ImageRequest, Pull};
+use crate::locate::{Running, running};
 use crate::settings::Place;
 use crate::terminal::{bytes, printable, say};
 use bar::Bar;
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &PullArgs) -> Result<ExitCode> {
     let running = running(&args.place)?;
     let started = Instant::now();
     let pull = Pull { reference, platform: args.platform.clone(), credentials };
-    let mut conversation = Conversation::ask(&running.dir, Request::Pull(pull))?;
+    let mut conversation = Conversation::ask(&running.dir, ImageRequest::Pull(pull))?;
     let mut bar = Bar::new(args.quiet);
     let pulled = follow(&mut conversation, &mut bar);
     bar.end();
@@ -68,6 +68,20 @@ pub(crate) fn run(args: &PullArgs) -> Result<ExitCode> {
         told(&pulled, started.elapsed()).iter().for_each(|line| say(printable(line)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Pulls an image for this machine as whom the caller has logged in, and shows how far it is.
+///
+/// # Errors
+/// When it cannot be had.
+pub(crate) fn fetch(running: &Running, reference: Reference) -> Result<Pulled> {
+    let credentials = docker_config::stored(&reference)?;
+    let mut conversation =
+        Conversation::ask(&running.dir, ImageRequest::Pull(Pull { reference, platform: None, credentials }))?;
+    let mut bar = Bar::new(false);
+    let pulled = follow(&mut conversation, &mut bar);
+    bar.end();
+    pulled
 }
 
 /// Reads the name of an image as it was given.

@@ -22,7 +22,8 @@ use tokio::time::timeout;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::control_socket::{Answer, Commands, ControlSocket, Credentials, Pull, Request, Teller};
+use crate::control_socket::workloads::{NoNode, WorkloadCommands};
+use crate::control_socket::{Answer, Answerers, Commands, ControlSocket, Credentials, ImageRequest, Pull, Teller};
 use crate::data_dir::DataDir;
 use crate::local_registry::OwnNames;
 use crate::settings::Settings;
@@ -64,7 +65,11 @@ pub(crate) fn start(materials: Materials, settings: &Settings, dir: &DataDir, st
     let socket = ControlSocket::open(dir)?;
     tokio::spawn(sweep(supply.clone(), stop.clone()));
     let reconciler = Arc::new(PulledImages { supply: supply.clone(), clock, stop: stop.clone() });
-    Ok(Started { commands: tokio::spawn(socket.serve(Arc::new(ImageCommands(supply)), stop)), reconciler })
+    let answerers = Answerers {
+        images: Arc::new(ImageCommands(supply)),
+        workloads: Arc::new(WorkloadCommands::new(Arc::new(NoNode))),
+    };
+    Ok(Started { commands: tokio::spawn(socket.serve(answerers, stop)), reconciler })
 }
 
 /// Who makes images ready that are pushed to the registry on this machine.
@@ -175,15 +180,15 @@ fn reference(text: &str) -> Result<Reference, String> {
 struct ImageCommands(Supply);
 
 impl Commands for ImageCommands {
-    fn answer(&self, request: Request, teller: Teller) -> BoxFuture<'_, Answer> {
+    fn answer(&self, request: ImageRequest, teller: Teller) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
             let answered = match request {
-                Request::Images => self.images(&teller).await,
-                Request::Pull(pull) => self.pull(pull, &teller).await,
-                Request::Remove { reference } => {
+                ImageRequest::List => self.images(&teller).await,
+                ImageRequest::Pull(pull) => self.pull(pull, &teller).await,
+                ImageRequest::Remove { reference } => {
                     self.0.remove(&reference).await.map(Answer::Removed).map_err(|error| chain(&error))
                 }
-                Request::Prune { all } => {
+                ImageRequest::Prune { all } => {
                     let which = if all { Prune::Pulled } else { Prune::Unneeded };
                     self.0.prune(which).await.map(Answer::Pruned).map_err(|error| chain(&error))
                 }

@@ -1,18 +1,20 @@
 //! What a command and the server say to each other: the command one line of JSON, the server any number of them, the last of
-//! which is the answer. A command that hangs up wants no answer any more.
+//! which is the answer. A command that hangs up wants no answer any more. In a session ([`super::workloads::Say`]) the command
+//! goes on to say lines, too.
 
 use images::{Platform, Reference};
 use node::supply::{Listed, NodeState, Progress, Pruned, Pulled};
 use serde::{Deserialize, Serialize};
 
+use super::workloads::{WorkloadAnswer, WorkloadRequest};
 use crate::config::Secret;
 
 /// The version of what is said. A command of another version than the server is told so.
 pub(super) const VERSION: u32 = 1;
-/// The longest request, in bytes: credentials are the longest part of one.
-pub(super) const REQUEST_BYTES_MAX: u64 = 256 * 1024;
-/// The longest line of an answer, in bytes.
-pub(super) const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// The longest request, in bytes: a workload's specification is the longest part of one.
+pub(super) const REQUEST_BYTES_MAX: u64 = 1024 * 1024;
+/// The longest line of an answer, in bytes: what a node did for a workload is the longest.
+pub(super) const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What a command sends.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,8 +27,18 @@ pub(super) struct Envelope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Request {
+    /// Something about images.
+    Image(Box<ImageRequest>),
+    /// Something about what runs, and where.
+    Workload(Box<WorkloadRequest>),
+}
+
+/// What a command asks of images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ImageRequest {
     /// Which images there are. Answered by [`Answer::Image`] for each, then [`Answer::Listed`].
-    Images,
+    List,
     /// An image. Answered by [`Answer::Progress`], then [`Answer::Pulled`].
     Pull(Pull),
     /// That an image be let go. Answered by [`Answer::Removed`].
@@ -73,7 +85,7 @@ pub(crate) enum Credentials {
 }
 
 /// What the server says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Answer {
     /// One image of several.
@@ -91,6 +103,8 @@ pub(crate) enum Answer {
     Removed(bool),
     /// What was removed.
     Pruned(Pruned),
+    /// About what runs.
+    Workload(Box<WorkloadAnswer>),
     /// It goes on: there is nothing else to tell at the moment.
     Working,
     /// It did not work.
@@ -98,4 +112,16 @@ pub(crate) enum Answer {
         /// Why, for a person to read.
         reason: String,
     },
+}
+
+impl From<ImageRequest> for Request {
+    fn from(request: ImageRequest) -> Self {
+        Self::Image(Box::new(request))
+    }
+}
+
+impl From<WorkloadRequest> for Request {
+    fn from(request: WorkloadRequest) -> Self {
+        Self::Workload(Box::new(request))
+    }
 }

@@ -30,15 +30,15 @@ impl Drop for Noting {
 }
 
 impl Commands for Fake {
-    fn answer(&self, request: Request, teller: Teller) -> BoxFuture<'_, Answer> {
+    fn answer(&self, request: ImageRequest, teller: Teller) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
             match request {
-                Request::Prune { .. } => {
+                ImageRequest::Prune { .. } => {
                     let _noting = Noting(Arc::clone(&self.given_up));
                     self.begun.notify_one();
                     std::future::pending().await
                 }
-                Request::Remove { reference } => Answer::Failed { reason: format!("no {reference}") },
+                ImageRequest::Remove { reference } => Answer::Failed { reason: format!("no {reference}") },
                 _ => {
                     for bytes_done in 0..200 {
                         teller.tell(Answer::Progress(Progress { bytes_done, ..Progress::default() })).await;
@@ -67,7 +67,8 @@ fn bed() -> Bed {
     let (stopper, stop) = stop();
     let fake = Arc::new(Fake::default());
     let socket = ControlSocket::open(&dir).unwrap();
-    let serving = tokio::spawn(socket.serve(fake.clone(), stop));
+    let workloads = Arc::new(WorkloadCommands::new(Arc::new(workloads::NoNode)));
+    let serving = tokio::spawn(socket.serve(Answerers { images: fake.clone(), workloads }, stop));
     Bed { _temp: temp, dir, fake, stopper, serving }
 }
 
@@ -91,7 +92,7 @@ fn raw(dir: &DataDir, bytes: &[u8]) -> String {
 async fn what_is_told_comes_in_order_and_the_answer_last() {
     let bed = bed();
     let told = command(&bed.dir, |dir| {
-        let mut conversation = Conversation::ask(&dir, Request::Images).unwrap();
+        let mut conversation = Conversation::ask(&dir, ImageRequest::List).unwrap();
         let mut told = Vec::new();
         loop {
             match conversation.next().unwrap() {
@@ -108,7 +109,7 @@ async fn what_is_told_comes_in_order_and_the_answer_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_hangs_up_ends_what_it_asked_for() {
     let bed = bed();
-    let conversation = command(&bed.dir, |dir| Conversation::ask(&dir, Request::Prune { all: false }).unwrap()).await;
+    let conversation = command(&bed.dir, |dir| Conversation::ask(&dir, ImageRequest::Prune { all: false }).unwrap()).await;
     bed.fake.begun.notified().await;
     assert!(!bed.fake.given_up.is_true.load(Ordering::SeqCst));
     drop(conversation);
@@ -119,7 +120,7 @@ async fn a_command_that_hangs_up_ends_what_it_asked_for() {
 async fn a_failure_is_the_commands_error() {
     let bed = bed();
     let error = command(&bed.dir, |dir| {
-        let request = Request::Remove { reference: "far.example/a".parse().unwrap() };
+        let request = ImageRequest::Remove { reference: "far.example/a".parse().unwrap() };
         Conversation::ask(&dir, request).unwrap().next().unwrap_err().to_string()
     });
     assert_eq!(error.await, "no far.example/a:latest");
@@ -129,7 +130,7 @@ async fn a_failure_is_the_commands_error() {
 async fn what_is_no_request_of_this_version_is_refused_and_told() {
     let bed = bed();
     for request in [
-        r#"{"version":2,"request":"images"}"#,
+        r#"{"version":2,"request":{"image":"list"}}"#,
         r#"{"version":1,"request":"somethingNew"}"#,
         r#"{"version":1}"#,
         "GET / HTTP/1.1\r",
@@ -145,14 +146,14 @@ async fn what_is_no_request_of_this_version_is_refused_and_told() {
 async fn when_the_server_stops_commands_are_told_and_the_socket_goes() {
     let bed = bed();
     let mut conversation =
-        command(&bed.dir, |dir| Conversation::ask(&dir, Request::Prune { all: false }).unwrap()).await;
+        command(&bed.dir, |dir| Conversation::ask(&dir, ImageRequest::Prune { all: false }).unwrap()).await;
     bed.fake.begun.notified().await;
     bed.stopper.stop();
     bed.serving.await.unwrap();
     let error = tokio::task::spawn_blocking(move || conversation.next().unwrap_err().to_string()).await.unwrap();
     assert!(error.contains("ended before it answered"), "{error}");
     assert!(!bed.dir.control_socket().exists());
-    let error = Conversation::ask(&bed.dir, Request::Images).unwrap_err().to_string();
+    let error = Conversation::ask(&bed.dir, ImageRequest::List).unwrap_err().to_string();
     assert!(error.contains("try again"), "{error}");
 }
 
@@ -172,6 +173,6 @@ fn secrets_are_not_printed() {
     let secret = || crate::config::Secret::new("hunter2".to_owned());
     let credentials = Credentials::Password { username: "u".to_owned(), password: secret() };
     let pull = Pull { reference: "a".parse().unwrap(), platform: None, credentials: Some(credentials) };
-    assert!(!format!("{:?}", Request::Pull(pull)).contains("hunter2"));
+    assert!(!format!("{:?}", ImageRequest::Pull(pull)).contains("hunter2"));
     assert!(!format!("{:?}", Credentials::IdentityToken(secret())).contains("hunter2"));
 }
