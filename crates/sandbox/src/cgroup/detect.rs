@@ -7,17 +7,17 @@ use rustix::io::Errno;
 use super::error::Error;
 use super::hierarchy::{Controller, Directory, Hierarchy, Version};
 use super::mounted::{Mounted, mounted};
-use super::{Missing, bpf, devices};
+use super::{Inner, Missing, bpf, devices};
 
 /// What something in a group other than the node's can be called; where processes go that stand in version 2's way.
 const OTHERS: &str = "others";
 
-pub(super) fn open(name: &str) -> Result<(Vec<Hierarchy>, Vec<Missing>), Error> {
+pub(super) fn open(name: &str) -> Result<Inner, Error> {
     let read = |path: &str| {
         std::fs::read_to_string(path).map_err(|source| Error::Io { doing: "reading", path: path.to_owned(), source })
     };
     let found = mounted(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
-    let (hierarchies, mut missing) = open_found(&found, name)?;
+    let Inner { hierarchies, mut missing, own } = open_found(&found, name)?;
     let has_program = hierarchies.iter().any(|hierarchy| hierarchy.version == Version::Two);
     if !hierarchies.iter().any(|hierarchy| hierarchy.controllers.contains(&Controller::Devices)) {
         let probe = if has_program { probe_programs() } else { Err("no version 2 is mounted".to_owned()) };
@@ -25,11 +25,11 @@ pub(super) fn open(name: &str) -> Result<(Vec<Hierarchy>, Vec<Missing>), Error> 
             missing.push(Missing { what: "devices", reason });
         }
     }
-    Ok((hierarchies, missing))
+    Ok(Inner { hierarchies, missing, own })
 }
 
 /// The node's own directories in hierarchies that were found. Apart from [`open`] so that it works on any tree.
-pub(super) fn open_found(found: &[Mounted], name: &str) -> Result<(Vec<Hierarchy>, Vec<Missing>), Error> {
+pub(super) fn open_found(found: &[Mounted], name: &str) -> Result<Inner, Error> {
     let mut hierarchies = Vec::new();
     let mut missing = Vec::new();
     let has_version_2 = found.iter().any(|one| one.version == Version::Two);
@@ -59,7 +59,7 @@ pub(super) fn open_found(found: &[Mounted], name: &str) -> Result<(Vec<Hierarchy
         return Err(Error::NoHierarchy { reason });
     }
     name_what_nobody_controls(&hierarchies, &mut missing);
-    Ok((hierarchies, missing))
+    Ok(Inner { hierarchies, missing, own: found.first().map(|one| one.own.clone()) })
 }
 
 /// A hierarchy of version 1 costs a directory for each group and time for each process. What version 2 does is left to it.

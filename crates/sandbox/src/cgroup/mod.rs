@@ -31,17 +31,17 @@ mod stats;
 mod stop;
 mod within;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::devices::{DEVICE_RULES_MAX, DeviceKind, DeviceRule, DeviceRules};
 pub use self::error::Error;
 pub use self::group::Group;
 pub use self::hierarchy::Version;
-use self::hierarchy::{Controller, Hierarchy};
+use self::hierarchy::{Controller, Directory, Hierarchy};
 pub use self::limits::{Disk, Limits};
 pub use self::stats::Stats;
-pub use self::within::{enter, kill, oom_kills};
+pub use self::within::{clone_into, enter, kill, oom_kills};
 #[cfg(doc)]
 use crate::plan::CgroupPlan;
 
@@ -67,6 +67,8 @@ pub struct Cgroups {
 struct Inner {
     hierarchies: Vec<Hierarchy>,
     missing: Vec<Missing>,
+    /// The group that this process was in when it looked, in some hierarchy.
+    own: Option<PathBuf>,
 }
 
 /// Something that this host cannot limit or count. Limits that need it are refused.
@@ -87,8 +89,7 @@ impl Cgroups {
     /// [`Error::NoHierarchy`] where no group can be made at all; [`Error::Name`].
     pub fn open(name: &str) -> Result<Self, Error> {
         check_name(name)?;
-        let (hierarchies, missing) = detect::open(name)?;
-        Ok(Self { inner: Arc::new(Inner { hierarchies, missing }) })
+        Ok(Self { inner: Arc::new(detect::open(name)?) })
     }
 
     /// Which form limits memory here; on hosts with both, the one that the controllers are with.
@@ -125,6 +126,17 @@ impl Cgroups {
     /// whatever started the node.
     pub fn shims(&self) -> Result<Group, Error> {
         Group::make(Arc::clone(&self.inner), SHIMS.to_owned(), &Limits::default())
+    }
+
+    /// Has the kernel make ready for processes that enter groups. It waits, once, until all processors have noticed (some
+    /// milliseconds), and for some milliseconds after it each entry takes a fraction of one. To be called in a thread of its
+    /// own when the making of a workload begins and there is other work to do meanwhile; groups are best made before. What
+    /// comes of it is seen by nothing but the time.
+    pub fn hasten(&self) {
+        // This process enters the group that it is in. Where that cannot be, the kernel has made ready before it says so.
+        if let Some(own) = &self.inner.own {
+            let _ = Directory::open(own).map(|own| own.try_write("cgroup.procs", "0"));
+        }
     }
 
     /// The workloads that have a group in any hierarchy, sorted.

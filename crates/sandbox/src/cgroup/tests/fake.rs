@@ -45,8 +45,8 @@ fn host_v2(controllers: &str) -> (tempfile::TempDir, Cgroups) {
     }
     let found =
         [Mounted { version: Version::Two, controllers: Vec::new(), at: root.to_path_buf(), own: root.to_path_buf() }];
-    let (hierarchies, missing) = open_found(&found, "pilvi-t").unwrap();
-    let cgroups = Cgroups { inner: Arc::new(Inner { hierarchies, missing }) };
+
+    let cgroups = Cgroups { inner: Arc::new(open_found(&found, "pilvi-t").unwrap()) };
     (host, cgroups)
 }
 
@@ -132,8 +132,8 @@ fn version_1_holds_a_container_to_no_more_processor_time_than_its_workload_has()
         at: host.path().to_path_buf(),
         own: host.path().to_path_buf(),
     }];
-    let (hierarchies, missing) = open_found(&found, "pilvi-t").unwrap();
-    let cgroups = Cgroups { inner: Arc::new(Inner { hierarchies, missing }) };
+
+    let cgroups = Cgroups { inner: Arc::new(open_found(&found, "pilvi-t").unwrap()) };
     assert_eq!(cgroups.version(), Version::One);
     let limits = |millis| Limits { cpu_millis_max: Some(millis), ..Limits::default() };
     let workload = cgroups.workload("w", &limits(500)).unwrap();
@@ -156,8 +156,8 @@ fn swap_is_switched_off_by_the_count_of_both_in_version_1() {
         at: host.path().to_path_buf(),
         own: host.path().to_path_buf(),
     }];
-    let (hierarchies, missing) = open_found(&found, "pilvi-t").unwrap();
-    let cgroups = Cgroups { inner: Arc::new(Inner { hierarchies, missing }) };
+
+    let cgroups = Cgroups { inner: Arc::new(open_found(&found, "pilvi-t").unwrap()) };
     let limits = Limits { memory_bytes_max: Some(1 << 20), memory_bytes_reserved: Some(1 << 19), ..Limits::default() };
     cgroups.workload("w", &limits).unwrap();
     let w = host.path().join("pilvi-t/w");
