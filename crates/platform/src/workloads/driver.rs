@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::Timestamp;
 use store::Scope;
 use workload::{Desired, Observed, Spec, WorkloadId};
 
@@ -44,6 +45,49 @@ pub trait NodeDriver: Send + Sync + 'static {
     /// # Errors
     /// [`DriverError`]
     fn follow(&self) -> BoxFuture<'_, Result<Box<dyn Following>, DriverError>>;
+
+    /// A container's output.
+    ///
+    /// # Errors
+    /// [`DriverError`]; permanent if there is none.
+    fn output<'a>(&'a self, wanted: OutputOf<'a>) -> BoxFuture<'a, Result<Box<dyn Printing>, DriverError>>;
+}
+
+/// Which output.
+#[derive(Debug, Clone, Copy)]
+pub struct OutputOf<'a> {
+    /// The workload.
+    pub id: &'a WorkloadId,
+    /// The container.
+    pub container: &'a str,
+    /// From where on: what [`Printed::next`] said; 0 is the beginning.
+    pub position: u64,
+    /// Whether what comes later is wanted, too, until the container has ended for good.
+    pub follow: bool,
+}
+
+/// A container's output, as it comes.
+pub trait Printing: Send {
+    /// The next of it; nothing if there is no more. May be dropped and called again.
+    ///
+    /// # Errors
+    /// [`DriverError`]; nothing comes after one.
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Printed>, DriverError>>;
+}
+
+/// Something that a container printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    /// Where: 1 for output, 2 for errors.
+    pub stream: u8,
+    /// What: lines, of which the last may go on in the next of the stream.
+    pub data: Vec<u8>,
+    /// When.
+    pub at: Timestamp,
+    /// The position after it.
+    pub next: u64,
+    /// How many bytes before it are not there any more.
+    pub lost_bytes: u64,
 }
 
 /// What a node tells.

@@ -7,6 +7,7 @@
 //!   workload has changed meanwhile;
 //! - *drive*, one for each node, makes images ready there, assigns what was placed, writes down what the node tells, and has
 //!   the node forget what nobody wants to know any more;
+//! - *ship*, one for each node, sends output on;
 //! - *collect* removes finished workloads that were to be removed.
 //!
 //! Each may be killed anywhere: the next one goes on from the store, and a node tells all that it has to whoever follows it.
@@ -29,6 +30,7 @@ mod names;
 mod nodes;
 mod place;
 mod record;
+mod ship;
 mod why;
 
 use std::sync::Arc;
@@ -36,10 +38,13 @@ use std::sync::Arc;
 use store::Store;
 
 use crate::Platform;
+use crate::ports::LogSink;
 use crate::reconciler::Reconciler;
 
 pub use create::{Created, NewWorkload};
-pub use driver::{Assignment, Description, DriverError, Following, ImageOrder, NodeDriver, Report};
+pub use driver::{
+    Assignment, Description, DriverError, Following, ImageOrder, NodeDriver, OutputOf, Printed, Printing, Report,
+};
 pub use end::{Removed, Stop};
 pub use error::WorkloadError;
 pub use find::{Filter, Listed, WorkloadWatch};
@@ -71,6 +76,16 @@ impl Workloads {
     /// that does not answer is asked again, as long as it takes.
     pub fn drive(&self, node: workload::NodeId, driver: Arc<dyn NodeDriver>) -> Arc<dyn Reconciler> {
         drive::reconciler(self, node, driver)
+    }
+
+    /// What sends containers' output from a node to where it is to go, to be started once for each node.
+    pub fn ship(
+        &self,
+        node: workload::NodeId,
+        driver: Arc<dyn NodeDriver>,
+        sink: Arc<dyn LogSink>,
+    ) -> Arc<dyn Reconciler> {
+        ship::reconciler(self, node, driver, sink)
     }
 
     fn store(&self) -> &Store {

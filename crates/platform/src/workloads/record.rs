@@ -113,9 +113,12 @@ pub struct ContainerSummary {
     pub name: String,
     /// The image, as it was asked for.
     pub image: String,
-    /// What it executes if not what its image says; at most [`ContainerSummary::COMMAND_BYTES_MAX`] bytes of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    /// What it executes if not what its image says; the first [`ContainerSummary::COMMAND_BYTES_MAX`] bytes of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Whether a terminal is its input and output.
+    #[serde(default)]
+    pub tty: bool,
 }
 
 impl ContainerSummary {
@@ -125,17 +128,16 @@ impl ContainerSummary {
     /// The containers of a specification.
     pub(super) fn of(spec: &Spec) -> Vec<Self> {
         let summary = |container: &workload::Container| {
-            let given = container.entrypoint.iter().chain(&container.command).flatten();
-            let mut command = String::new();
-            for word in given {
-                if !command.is_empty() {
-                    command.push(' ');
+            let (mut command, mut left) = (Vec::new(), Self::COMMAND_BYTES_MAX);
+            for word in container.entrypoint.iter().chain(&container.command).flatten() {
+                let kept = &word[..word.floor_char_boundary(left)];
+                command.push(kept.to_owned());
+                left -= kept.len();
+                if kept.len() < word.len() {
+                    break;
                 }
-                command.push_str(word);
             }
-            command.truncate(command.floor_char_boundary(Self::COMMAND_BYTES_MAX));
-            let command = Some(command).filter(|command| !command.is_empty());
-            Self { name: container.name.clone(), image: container.image.clone(), command }
+            Self { name: container.name.clone(), image: container.image.clone(), command, tty: container.tty }
         };
         spec.containers.iter().map(summary).collect()
     }

@@ -5,17 +5,21 @@
 
 mod follow;
 mod play;
+mod print;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::Clock;
 use platform::BoxFuture;
-use platform::workloads::{Assignment, Description, DriverError, Following, ImageOrder, NodeDriver, Report};
+use platform::workloads::{
+    Assignment, Description, DriverError, Following, ImageOrder, NodeDriver, OutputOf, Printed, Printing, Report,
+};
 use tokio::sync::{Notify, mpsc};
 use workload::{Desired, Observed, Phase, WorkloadId};
 
 use follow::Follower;
+use print::Reader;
 
 /// A node that only says what it does. Cheap to clone; all clones are the same node.
 #[derive(Clone)]
@@ -24,6 +28,8 @@ pub struct FakeNode {
     clock: Arc<dyn Clock>,
     /// Goes off when an image may be had that was held back.
     released: Arc<Notify>,
+    /// Goes off when something was printed, or a workload stopped.
+    printed: Arc<Notify>,
 }
 
 struct Inner {
@@ -36,6 +42,7 @@ struct Inner {
     followers: Vec<mpsc::UnboundedSender<Report>>,
     starts: BTreeMap<WorkloadId, u32>,
     prepared: Vec<String>,
+    output: BTreeMap<(WorkloadId, String), Output>,
     refuses: Option<DriverError>,
 }
 
@@ -43,6 +50,14 @@ struct Inner {
 struct Fake {
     assignment: Assignment,
     observed: Observed,
+}
+
+/// What a container printed.
+#[derive(Default)]
+struct Output {
+    pieces: Vec<Printed>,
+    /// How much of it is not there any more.
+    overwritten: u64,
 }
 
 /// What the node does with what it is assigned.
@@ -82,9 +97,10 @@ impl FakeNode {
             followers: Vec::new(),
             starts: BTreeMap::new(),
             prepared: Vec::new(),
+            output: BTreeMap::new(),
             refuses: None,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), clock, released: Arc::default() }
+        Self { inner: Arc::new(Mutex::new(inner)), clock, released: Arc::default(), printed: Arc::default() }
     }
 
     /// What it does with what it is assigned from now on.
@@ -118,6 +134,7 @@ impl FakeNode {
         let mut inner = self.lock();
         inner.is_up = false;
         inner.followers.clear();
+        self.printed.notify_waiters();
     }
 
     /// Its process is there again.
@@ -154,6 +171,23 @@ impl FakeNode {
     /// The first container of a workload ends by itself, and the workload with it.
     pub fn exit(&self, id: &WorkloadId, code: i32) {
         self.play_exit(&mut self.lock(), id, code);
+    }
+
+    /// A container prints something: 1 is its output, 2 its errors.
+    pub fn print(&self, id: &WorkloadId, container: &str, stream: u8, text: &str) {
+        let at = self.clock.now();
+        let mut inner = self.lock();
+        let output = inner.output.entry((id.clone(), container.to_owned())).or_default();
+        let next = output.pieces.last().map_or(0, |last| last.next) + text.len() as u64;
+        output.pieces.push(Printed { stream, data: text.as_bytes().to_vec(), at, next, lost_bytes: 0 });
+        self.printed.notify_waiters();
+    }
+
+    /// Everything that a container has printed is overwritten.
+    pub fn overwrite(&self, id: &WorkloadId, container: &str) {
+        let mut inner = self.lock();
+        let output = inner.output.entry((id.clone(), container.to_owned())).or_default();
+        output.overwritten = output.pieces.last().map_or(0, |last| last.next);
     }
 
     /// Tells something of a workload as it is, whatever that is.
@@ -255,6 +289,7 @@ impl NodeDriver for FakeNode {
                 }
                 _ => {
                     inner.workloads.remove(id);
+                    inner.output.retain(|(of, _), _| of != id);
                     Ok(())
                 }
             }
@@ -273,6 +308,17 @@ impl NodeDriver for FakeNode {
             let _ = sender.send(Report::Told);
             inner.followers.push(sender);
             Ok(Box::new(Follower(receiver)) as Box<dyn Following>)
+        })
+    }
+
+    fn output<'a>(&'a self, wanted: OutputOf<'a>) -> BoxFuture<'a, Result<Box<dyn Printing>, DriverError>> {
+        Box::pin(async move {
+            self.check()?;
+            if !self.lock().workloads.contains_key(wanted.id) {
+                return Err(DriverError::Refused("there is no such workload".to_owned()));
+            }
+            let source = (wanted.id.clone(), wanted.container.to_owned());
+            Ok(Box::new(Reader::new(self.clone(), source, wanted.position, wanted.follow)) as Box<dyn Printing>)
         })
     }
 }

@@ -71,6 +71,7 @@ impl FakeNode {
         fake.observed.sequence += 1;
         let report = report(id, fake);
         inner.followers.retain(|follower| follower.send(report.clone()).is_ok());
+        self.printed.notify_waiters();
     }
 }
 

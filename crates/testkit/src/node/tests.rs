@@ -7,3 +7,4 @@ mod faults;
 mod images;
 mod many;
 mod placing;
+mod shipping;

@@ -1,12 +1,13 @@
 //! A server without its process, and nodes.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::{AccountId, ManualClock, Region};
+use platform::ports::{LogEvent, LogSink, LogSinkError, LogTarget};
 use platform::workloads::{NewWorkload, Node, Workload, Workloads};
-use platform::{Platform, Runner, Turn};
+use platform::{BoxFuture, Platform, Runner, Turn};
 use store::{Key, Range, Scope, Versioned};
 use workload::{Container, NodeId, Phase, Reason, Resources, Spec, WorkloadId};
 
@@ -21,7 +22,33 @@ pub(super) struct Bed {
     pub(super) workloads: Workloads,
     pub(super) nodes: BTreeMap<NodeId, FakeNode>,
     pub(super) scope: Scope,
+    /// Where output goes.
+    pub(super) sink: Arc<Sink>,
     runners: Vec<Runner>,
+}
+
+/// What was sent on, and whether more is taken.
+#[derive(Default)]
+pub(super) struct Sink {
+    pub(super) taken: Mutex<Vec<String>>,
+    pub(super) refuses: Mutex<Option<LogSinkError>>,
+}
+
+impl LogSink for Sink {
+    fn put_events<'a>(
+        &'a self,
+        target: LogTarget<'a>,
+        events: Vec<LogEvent>,
+    ) -> BoxFuture<'a, Result<(), LogSinkError>> {
+        Box::pin(async move {
+            if let Some(error) = &*self.refuses.lock().unwrap() {
+                return Err(error.clone());
+            }
+            let told = events.into_iter().map(|event| format!("{}/{}: {}", target.group, target.stream, event.message));
+            self.taken.lock().unwrap().extend(told);
+            Ok(())
+        })
+    }
 }
 
 impl Bed {
@@ -36,7 +63,15 @@ impl Bed {
         let (platform, clock) = crate::platform();
         let workloads = Workloads::new(&platform);
         let scope = Scope::new(AccountId::DEFAULT, Region::default());
-        let mut bed = Self { platform, clock, workloads, nodes: BTreeMap::new(), scope, runners: Vec::new() };
+        let mut bed = Self {
+            platform,
+            clock,
+            workloads,
+            nodes: BTreeMap::new(),
+            scope,
+            sink: Arc::default(),
+            runners: Vec::new(),
+        };
         bed.restart_server();
         bed
     }
@@ -44,7 +79,7 @@ impl Bed {
     pub(super) fn join(&mut self, name: &str, cpus: u64, mib: u64) -> FakeNode {
         let node = FakeNode::new(self.clock.clone(), cpus, mib);
         let id: NodeId = name.parse().unwrap();
-        self.runners.push(Runner::new(&self.platform, self.workloads.drive(id.clone(), Arc::new(node.clone()))));
+        self.serve(&id, &node);
         self.nodes.insert(id, node.clone());
         node
     }
@@ -54,10 +89,15 @@ impl Bed {
         self.runners.clear();
         self.workloads = Workloads::new(&self.platform);
         self.runners.extend(self.workloads.reconcilers().into_iter().map(|one| Runner::new(&self.platform, one)));
-        for (id, node) in &self.nodes {
-            let drive = self.workloads.drive(id.clone(), Arc::new(node.clone()));
-            self.runners.push(Runner::new(&self.platform, drive));
+        for (id, node) in self.nodes.clone() {
+            self.serve(&id, &node);
         }
+    }
+
+    fn serve(&mut self, id: &NodeId, node: &FakeNode) {
+        let drive = self.workloads.drive(id.clone(), Arc::new(node.clone()));
+        let ship = self.workloads.ship(id.clone(), Arc::new(node.clone()), self.sink.clone());
+        self.runners.extend([drive, ship].map(|one| Runner::new(&self.platform, one)));
     }
 
     /// Lets everything that can go on do so for a while, or until nothing does.

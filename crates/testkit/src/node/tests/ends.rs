@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use platform::workloads::{LogDestination, NewWorkload, Removed, Shipped, WorkloadError};
-use store::{Scope, Tx};
+use platform::ports::LogSinkError;
+use platform::workloads::{LogDestination, NewWorkload, Removed, WorkloadError};
 use workload::Phase;
 
 use super::bed::{Bed, small};
@@ -66,29 +66,21 @@ async fn one_without_a_node_is_removed_at_once_by_force() {
 }
 
 #[tokio::test]
-async fn one_whose_output_is_sent_on_waits_for_the_end_of_it_but_not_for_ever() {
-    for is_done in [true, false] {
-        let mut bed = Bed::new();
-        let node = bed.nodes[&"a".parse().unwrap()].clone();
-        let destination = LogDestination { group: "g".to_owned(), stream: "s".to_owned(), creates_group: true };
-        let sinks = [("main".to_owned(), destination)].into();
-        let id = bed.run(NewWorkload { sinks, remove_when_stopped: true, ..small() }).await;
-        assert!(node.assignment(&id).unwrap().spec.containers[0].output.ship);
-        node.exit(&id, 0);
-        bed.pass(Duration::from_secs(60)).await;
-        assert_eq!(bed.phase(&id).await, Phase::Stopped, "its output has not been sent on");
-        if is_done {
-            let mut tx = Tx::new();
-            let shipped = Shipped { position: 10, is_done, lost_bytes: 0 };
-            tx.insert(&Scope::system(), &["a", id.as_str(), "main"], &shipped);
-            bed.platform.store.commit(tx).await.unwrap();
-            bed.pass(Duration::from_secs(3)).await;
-        } else {
-            bed.pass(Duration::from_secs(300)).await;
-        }
-        assert_eq!((bed.workloads.get(&bed.scope, &id).await.unwrap(), node.has()), (None, vec![]));
-        assert_nothing_is_kept(&bed).await;
-    }
+async fn one_whose_output_nobody_takes_does_not_wait_for_ever() {
+    let mut bed = Bed::new();
+    let node = bed.nodes[&"a".parse().unwrap()].clone();
+    *bed.sink.refuses.lock().unwrap() = Some(LogSinkError::Unavailable);
+    let destination = LogDestination { group: "g".to_owned(), stream: "s".to_owned(), creates_group: true };
+    let sinks = [("main".to_owned(), destination)].into();
+    let id = bed.run(NewWorkload { sinks, remove_when_stopped: true, ..small() }).await;
+    assert!(node.assignment(&id).unwrap().spec.containers[0].output.ship);
+    node.print(&id, "main", 1, "nobody hears me\n");
+    node.exit(&id, 0);
+    bed.pass(Duration::from_secs(60)).await;
+    assert_eq!(bed.phase(&id).await, Phase::Stopped, "its output has not been sent on");
+    bed.pass(Duration::from_secs(300)).await;
+    assert_eq!((bed.workloads.get(&bed.scope, &id).await.unwrap(), node.has()), (None, vec![]));
+    assert_nothing_is_kept(&bed).await;
 }
 
 #[tokio::test]
