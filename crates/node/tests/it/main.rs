@@ -9,3 +9,4 @@ mod crash;
 mod flow;
 mod hostile_blobs;
 mod hostile_peers;
+mod joined;

@@ -125,7 +125,8 @@ async fn another_hosts_name_is_not_given_away_and_the_token_stays_good() {
 async fn a_renewal_leaves_the_old_certificate_good_until_the_next() {
     let bed = Bed::new();
     let first = bed.join(&bed.token(HOUR).await, "a", &key(), bed.now).await.unwrap().fingerprint;
-    let renew = |present| bed.roster.renew(&host("a"), present, key_of_test(), &bed.authority, bed.now);
+    let (a, key) = (host("a"), key());
+    let renew = |present| bed.roster.renew(&a, present, &key, &bed.authority, bed.now);
     let unheard = renew(first).await.unwrap().fingerprint;
     let second = renew(first).await.unwrap().fingerprint;
     let who = |it| bed.roster.who(it, bed.now);
@@ -133,11 +134,6 @@ async fn a_renewal_leaves_the_old_certificate_good_until_the_next() {
     let third = renew(second).await.unwrap().fingerprint;
     assert!(who(first).await.is_err() && who(second).await.is_ok() && who(third).await.is_ok());
     assert!(bed.roster.who(third, bed.now.plus(HOST_VALID)).await.is_err(), "after its end");
-}
-
-fn key_of_test() -> &'static [u8] {
-    static KEY: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
-    KEY.get_or_init(key)
 }
 
 #[tokio::test]
