@@ -26,6 +26,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -50,6 +51,9 @@ const PROJECT_FIRST: u32 = 0x5000_0000;
 /// How many numbers are tried before none is free.
 const PROJECTS_TRIED_MAX: u32 = 100_000;
 
+/// What the next tree is called in the trash, after this process's number.
+static NEXT_ASIDE: AtomicU64 = AtomicU64::new(0);
+
 /// By what a directory's size is limited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -73,7 +77,7 @@ pub struct Disks {
     /// The next project's number. Its lock is held while a number is taken.
     next_project: Mutex<u32>,
     /// Held while the trash is emptied.
-    emptying: Mutex<u64>,
+    emptying: Mutex<()>,
 }
 
 /// A directory, limited or not.
@@ -131,7 +135,7 @@ impl Disks {
             kind,
             formatter: formatter.ok(),
             next_project: Mutex::new(PROJECT_FIRST),
-            emptying: Mutex::new(0),
+            emptying: Mutex::new(()),
         };
         disks.clear_leftovers()?;
         Ok(disks)
@@ -224,9 +228,8 @@ impl Disks {
         if !tree.exists() {
             return Ok(());
         }
-        let mut number = self.emptying_number();
         loop {
-            number += 1;
+            let number = NEXT_ASIDE.fetch_add(1, Ordering::Relaxed);
             let aside = self.path.join("trash").join(format!("{}.{number}", std::process::id()));
             match rustix::fs::renameat_with(CWD, &tree, CWD, &aside, rustix::fs::RenameFlags::NOREPLACE) {
                 Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -287,11 +290,6 @@ impl Disks {
 
     fn exists(&self, name: &str) -> bool {
         self.tree(name).exists() || self.image(name).exists()
-    }
-
-    fn emptying_number(&self) -> u64 {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     fn make_tree(&self, name: &str, bytes_max: Option<u64>) -> Result<Limited, Error> {
