@@ -1,0 +1,60 @@
+//! Figures, printed: what an idle shim costs, and how long things take. Nothing is asserted about time.
+
+use std::time::Instant;
+
+use crate::support::*;
+
+pub(crate) const TESTS: &[Test] =
+    &[test!(an_idle_shim_costs_less_than_a_mebibyte), test!(figures_of_making_and_starting)];
+
+/// The proportional share of memory of a process, in KiB.
+fn pss_kib(pid: u32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+async fn an_idle_shim_costs_less_than_a_mebibyte() {
+    let workloads: Vec<Workload> = (0..8).map(|_| Workload::new()).collect();
+    let mut shims = Vec::new();
+    for workload in &workloads {
+        let shim = workload.shim().await;
+        shim.sandbox(sandbox_plan(), None).await.unwrap();
+        workload.run(&shim, container_plan("app"), &["sleep", "1000"]).await;
+        shims.push(shim);
+    }
+    for shim in &shims {
+        let state = shim.state().await.unwrap();
+        let (shim, sandbox) = (pss_kib(shim.pid()), pss_kib(state.sandbox.unwrap()));
+        println!("PSS of one of {} shims: {shim} KiB, of its sandbox's process: {sandbox} KiB", shims.len());
+        assert!(shim + sandbox < 1024);
+    }
+}
+
+async fn figures_of_making_and_starting() {
+    const TURNS: usize = 100;
+    let (mut sandboxes, mut created, mut started, mut ran) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..TURNS {
+        let workload = Workload::new();
+        let began = Instant::now();
+        let shim = workload.shim().await;
+        shim.sandbox(sandbox_plan(), None).await.unwrap();
+        sandboxes.push(began.elapsed());
+        let mut events = shim.events();
+        let began = Instant::now();
+        shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
+        created.push(began.elapsed());
+        let start = Instant::now();
+        shim.start("app", process(&["true"]), None, vec![]).await.unwrap();
+        started.push(start.elapsed());
+        ended(&mut events, "app").await;
+        ran.push(began.elapsed());
+        shim.destroy().await.unwrap();
+    }
+    for (what, mut times) in
+        [("shim and sandbox", sandboxes), ("create", created), ("start → exec", started), ("create → exit", ran)]
+    {
+        times.sort_unstable();
+        println!("{what}: p50 {:?}, p99 {:?}", times[TURNS / 2], times[TURNS * 99 / 100]);
+    }
+}
