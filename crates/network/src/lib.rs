@@ -32,10 +32,28 @@
 //! IPv4 alone: IPv6 is off in the namespaces but for loopback.
 
 mod attached;
+mod attachment;
 mod error;
+mod firewall;
+mod host;
+mod inner;
 pub mod limits;
+mod link;
+mod mend;
+mod namespace;
+mod netlink;
 mod network;
+mod nf;
+mod place;
+mod pool;
+mod port;
+mod proxy;
+mod record;
+mod resolver;
 mod settings;
+mod sockets;
+mod wire;
+mod wish;
 
 pub use attached::{Attached, LinkLocal, Living, Traffic};
 pub use error::Error;

@@ -132,7 +132,9 @@ impl FromStr for Subnet {
             let (first, prefix) = (address.parse().ok()?, prefix.parse().ok().filter(|prefix| *prefix <= 32)?);
             Some(Self { first, prefix }).filter(|subnet| Self::containing(first, prefix) == *subnet)
         });
-        parsed.ok_or_else(|| Error::Settings { problem: format!("`{text}` is no range of addresses such as 10.88.16.0/20") })
+        parsed.ok_or_else(|| Error::Settings {
+            problem: format!("`{text}` is no range of addresses such as 10.88.16.0/20"),
+        })
     }
 }
 

@@ -1,0 +1,100 @@
+//! The program `nft`.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::{Error, limits};
+
+/// Where distributions put it. Nothing is looked for along a PATH: the node is root.
+const PLACES: [&str; 5] = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/bin/nft", "/usr/local/sbin/nft"];
+
+/// The program `nft`.
+#[derive(Debug, Clone)]
+pub(crate) struct Nft(PathBuf);
+
+impl Nft {
+    /// The program, if this host has it.
+    pub(crate) fn find() -> Option<Self> {
+        PLACES.iter().map(Path::new).find(|path| path.is_file()).map(|path| Self(path.to_owned()))
+    }
+
+    /// Runs a script, all of it or nothing. Blocks.
+    pub(crate) fn run(&self, script: &str) -> Result<(), Error> {
+        self.call(&["-f", "-"], script).and_then(|(worked, said)| if worked { Ok(()) } else { Err(refused(&said)) })
+    }
+
+    /// Whether a table is there. Blocks.
+    pub(crate) fn has_table(&self, table: &str) -> Result<bool, Error> {
+        self.call(&["-t", "list", "table", "inet", table], "").map(|(worked, _)| worked)
+    }
+
+    fn call(&self, arguments: &[&str], input: &str) -> Result<(bool, String), Error> {
+        let failed = |what: &str| Error::io(format!("{what} {}", self.0.display()));
+        let mut child = Command::new(&self.0)
+            .args(arguments)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed("execute"))?;
+        // It reads its script to the end before it says anything, so writing cannot wait for reading. A broken pipe is told by
+        // what it says itself.
+        if let Some(mut stdin) = child.stdin.take() {
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let watch = Watch::over(&child)?;
+        let mut said = Vec::new();
+        if let Some(stderr) = child.stderr.take() {
+            stderr.take(limits::NFT_OUTPUT_BYTES_MAX).read_to_end(&mut said).map_err(failed("read the output of"))?;
+        }
+        let status = child.wait().map_err(failed("wait for"))?;
+        drop(watch);
+        Ok((status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+}
+
+fn refused(said: &str) -> Error {
+    let mut problem = said.lines().find(|line| line.contains("rror")).unwrap_or("it ended without a word").to_owned();
+    problem.truncate(problem.floor_char_boundary(300));
+    Error::Nft { problem }
+}
+
+/// Kills a program that takes too long, until dropped.
+struct Watch {
+    done: std::sync::mpsc::Sender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Watch {
+    fn over(child: &Child) -> Result<Self, Error> {
+        let raw =
+            i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process's id is above 0");
+        // A descriptor, so that what is killed is this process and no later one of the same number.
+        let process = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty())
+            .map_err(Error::io("watch over nft"))?;
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("network-nft".to_owned())
+            .spawn(move || {
+                let limit = Duration::from_secs(limits::NFT_TIMEOUT_S);
+                if ended.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    let _ = rustix::process::pidfd_send_signal(&process, rustix::process::Signal::KILL);
+                }
+            })
+            .map_err(Error::io("watch over nft"))?;
+        Ok(Self { done, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.done.send(());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The network's state, and what is done to it. Everything here blocks.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use workload::WorkloadId;
+
+use crate::attachment::{Attachment, address_of};
+use crate::firewall::{Firewall, Member};
+use crate::host::{self, Host};
+use crate::netlink::Socket;
+use crate::place::{self, Places};
+use crate::pool::{Pool, Ready};
+use crate::port::Finder;
+use crate::proxy::Target;
+use crate::record::{Record, Records};
+use crate::resolver::{self, Resolver};
+use crate::wire::{self, Wiring};
+use crate::{Attached, Error, Living, Settings, Traffic, link, wish};
+
+/// How often another place is tried where a link of an ended workload has not quite gone yet.
+const PLACE_TRIES: usize = 16;
+
+/// A node's network.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) host: Host,
+    pub(crate) missing: Vec<String>,
+    pub(crate) changed: Vec<String>,
+    pub(crate) records: Records,
+    pub(crate) firewall: Option<Mutex<Firewall>>,
+    pub(crate) ports: Finder,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) runtime: Handle,
+    pool: Pool,
+    state: Mutex<State>,
+    settled: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    places: Places,
+    /// What an earlier process left on record, until it is adopted or removed.
+    inherited: BTreeMap<WorkloadId, Record>,
+    attached: BTreeMap<WorkloadId, Entry>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// Something is being done to it.
+    Busy,
+    Attached(Arc<Attachment>),
+}
+
+impl Inner {
+    pub(crate) fn open(settings: Settings, runtime: Handle) -> Result<Self, Error> {
+        let records = Records::open(&settings.directory)?;
+        let (host, same) = host::open(&settings, &records)?;
+        let mut places = Places::new(host.subnet);
+        let mut inherited = BTreeMap::new();
+        for record in records.all()? {
+            // With other addresses the records say nothing any more: their workloads ended with the machine.
+            if same && record.place.is_none_or(|place| places.take_this(place)) {
+                inherited.insert(record.id.clone(), record);
+            } else {
+                records.forget(&record.id)?;
+            }
+        }
+        let members: Vec<Member> = inherited.values().filter_map(|record| member_of(record, &host)).collect();
+        let (mut missing, mut changed) = (Vec::new(), Vec::new());
+        let firewall = match host::open_firewall(&settings, &host, &members) {
+            Ok(firewall) => Some(Mutex::new(firewall)),
+            Err(why) => {
+                tracing::warn!("{why}");
+                missing.push(why);
+                None
+            }
+        };
+        if firewall.is_some() {
+            changed.extend(host::open_gateway(&settings, &host)?);
+        }
+        let _entered = runtime.enter();
+        let upstreams = settings.upstreams.clone().unwrap_or_else(resolver::of_host);
+        Ok(Self {
+            ports: Finder::new(settings.port_range, settings.publish_address),
+            resolver: Resolver::new(upstreams),
+            pool: Pool::new(if firewall.is_some() { settings.pool } else { 0 }),
+            state: Mutex::new(State { places, inherited, attached: BTreeMap::new(), closed: false }),
+            settled: Condvar::new(),
+            runtime: runtime.clone(),
+            settings,
+            host,
+            missing,
+            changed,
+            records,
+            firewall,
+        })
+    }
+
+    pub(crate) fn attach(&self, id: &WorkloadId, wanted: &workload::Network) -> Result<Attached, Error> {
+        wish::validate(wanted)?;
+        {
+            let mut state = self.lock();
+            if state.closed {
+                return Err(Error::Refused { problem: "the network was removed".to_owned() });
+            }
+            if state.attached.contains_key(id) || state.inherited.contains_key(id) {
+                return Err(Error::Attached(id.clone()));
+            }
+            state.attached.insert(id.clone(), Entry::Busy);
+        }
+        let made = self.make(id, wanted);
+        self.settle(id, made)
+    }
+
+    pub(crate) fn detach(&self, id: &WorkloadId) -> Result<(), Error> {
+        let attachment = {
+            let mut state = self.lock();
+            while matches!(state.attached.get(id), Some(Entry::Busy)) {
+                state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            match state.attached.insert(id.clone(), Entry::Busy) {
+                Some(Entry::Attached(attachment)) => Some(attachment),
+                _ => None,
+            }
+        };
+        let inherited = self.lock().inherited.remove(id);
+        let record = attachment.as_ref().map(|attachment| attachment.record.clone()).or(inherited);
+        let outcome = record.as_ref().map_or(Ok(()), |record| {
+            self.tear_down(record)?;
+            attachment.as_ref().inspect(|attachment| attachment.silence());
+            Ok(())
+        });
+        let mut state = self.lock();
+        match (outcome.is_err(), attachment) {
+            // It can be tried again.
+            (true, Some(attachment)) => state.attached.insert(id.clone(), Entry::Attached(attachment)),
+            _ => state.attached.remove(id),
+        };
+        drop(state);
+        self.settled.notify_all();
+        outcome
+    }
+
+    pub(crate) fn adopt(&self, living: Vec<Living>) -> Result<Vec<(WorkloadId, Result<Attached, Error>)>, Error> {
+        let adopted = living
+            .into_iter()
+            .map(|living| {
+                let id = living.id.clone();
+                (id, self.adopt_one(living))
+            })
+            .collect();
+        let others = std::mem::take(&mut self.lock().inherited);
+        for record in others.values() {
+            self.tear_down(record)?;
+        }
+        self.remove_strange_links()?;
+        Ok(adopted)
+    }
+
+    fn adopt_one(&self, living: Living) -> Result<Attached, Error> {
+        let id = living.id.clone();
+        let record = {
+            let mut state = self.lock();
+            let Some(record) = state.inherited.remove(&id) else {
+                return Err(Error::Lost { id, problem: "there is no record of its network".to_owned() });
+            };
+            state.attached.insert(id.clone(), Entry::Busy);
+            record
+        };
+        let taken_over = self.take_over(&record, living).or_else(|error| {
+            self.tear_down(&record)?;
+            Err(error)
+        });
+        self.settle(&id, taken_over)
+    }
+
+    /// Ends what was begun with [`Entry::Busy`].
+    fn settle(&self, id: &WorkloadId, made: Result<(Attachment, Attached), Error>) -> Result<Attached, Error> {
+        let mut state = self.lock();
+        let outcome = match made {
+            Ok((attachment, attached)) => {
+                state.attached.insert(id.clone(), Entry::Attached(Arc::new(attachment)));
+                Ok(attached)
+            }
+            Err(error) => {
+                state.attached.remove(id);
+                Err(error)
+            }
+        };
+        drop(state);
+        self.settled.notify_all();
+        outcome
+    }
+
+    /// Removes what a record tells of, whatever of it is there. Everything is tried, whatever fails.
+    pub(crate) fn tear_down(&self, record: &Record) -> Result<(), Error> {
+        let mut outcome = Ok(());
+        if let Some(member) = member_of(record, &self.host) {
+            if let Some(group) = &record.group {
+                self.resolver.names().remove(group, &record.aliases, member.address);
+            }
+            if let Some(firewall) = &self.firewall {
+                outcome = firewall.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
+            }
+        }
+        let mut unlinked = Ok(());
+        if let (true, Some(place)) = (record.linked, record.place) {
+            unlinked = self.unlink(place);
+        }
+        if unlinked.is_ok()
+            && let Some(place) = record.place
+        {
+            self.lock().places.give_back(place);
+        }
+        outcome.and(unlinked).and_then(|()| self.records.forget(&record.id))
+    }
+
+    /// Removes the link of a place: nothing comes through it any more, and nothing reaches it.
+    pub(crate) fn unlink(&self, place: u32) -> Result<(), Error> {
+        let name = place::link_name(&self.settings.tag, place);
+        Socket::route()
+            .and_then(|mut socket| link::remove(&mut socket, &name))
+            .map_err(Error::io(format!("remove the link {name}")))
+    }
+
+    /// Removes the links that no workload has.
+    fn remove_strange_links(&self) -> Result<(), Error> {
+        let mut socket = Socket::route().map_err(Error::io("open netlink"))?;
+        let links = link::links(&mut socket).map_err(Error::io("list links"))?;
+        let strange = links.iter().filter(|link| {
+            let place = place::place_of(&self.settings.tag, &link.name);
+            place.is_some_and(|place| !self.lock().places.is_taken(place))
+        });
+        for link in strange {
+            link::remove(&mut socket, &link.name).map_err(Error::io(format!("remove the link {}", link.name)))?;
+        }
+        Ok(())
+    }
+
+    /// A wired namespace and its place: a prepared one, or else a new one.
+    pub(crate) fn wired(&self) -> Result<Ready, Error> {
+        match self.pool.take() {
+            Some(ready) => Ok(ready),
+            None => self.wire(),
+        }
+    }
+
+    fn wire(&self) -> Result<Ready, Error> {
+        let mut problem = Error::NoAddress(self.host.subnet);
+        for _ in 0..PLACE_TRIES {
+            let place = self.take_place()?;
+            match wire::wired(&self.wiring(place)) {
+                Ok(quarters) => return Ok(Ready { place, quarters }),
+                Err(error) => {
+                    self.lock().places.give_back(place);
+                    let is_there =
+                        matches!(&error, Error::Io { source, .. } if link::is(source, rustix::io::Errno::EXIST));
+                    if !is_there {
+                        return Err(error);
+                    }
+                    problem = error;
+                }
+            }
+        }
+        Err(problem)
+    }
+
+    pub(crate) fn take_place(&self) -> Result<u32, Error> {
+        self.lock().places.take().ok_or(Error::NoAddress(self.host.subnet))
+    }
+
+    pub(crate) fn give_back_place(&self, place: u32) {
+        self.lock().places.give_back(place);
+    }
+
+    pub(crate) fn wiring(&self, place: u32) -> Wiring {
+        Wiring {
+            name: place::link_name(&self.settings.tag, place),
+            address: self.address_at(place),
+            gateway: self.host.gateway,
+            mtu: self.host.mtu,
+        }
+    }
+
+    pub(crate) fn address_at(&self, place: u32) -> Ipv4Addr {
+        self.lock().places.address(place)
+    }
+
+    /// Fills the pool in the background.
+    pub(crate) fn fill_pool(inner: &Arc<Self>) {
+        if inner.pool.begin() {
+            let inner = Arc::clone(inner);
+            inner.runtime.clone().spawn_blocking(move || while inner.put_one_into_pool() {});
+        }
+    }
+
+    fn put_one_into_pool(&self) -> bool {
+        match self.wire().map(|ready| self.pool.put(ready)) {
+            Ok(Ok(further)) => further,
+            Ok(Err(refused)) => {
+                self.discard(&refused);
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no namespace can be prepared");
+                self.pool.give_up();
+                false
+            }
+        }
+    }
+
+    /// Removes a wired namespace that nobody had.
+    pub(crate) fn discard(&self, ready: &Ready) {
+        match self.unlink(ready.place) {
+            Ok(()) => self.lock().places.give_back(ready.place),
+            Err(error) => tracing::warn!(%error, "the link of a namespace that nobody had is left"),
+        }
+    }
+
+    pub(crate) fn stats(&self, id: &WorkloadId) -> Result<Traffic, Error> {
+        let attachment = self.attachment(id)?;
+        let (true, Some(place)) = (attachment.record.linked, attachment.record.place) else {
+            return Ok(Traffic::default());
+        };
+        let name = place::link_name(&self.settings.tag, place);
+        let traffic = Socket::route()
+            .and_then(|mut socket| link::traffic(&mut socket, &name))
+            .map_err(Error::io(format!("look at the link {name}")))?;
+        traffic.ok_or_else(|| Error::Lost { id: id.clone(), problem: format!("its link {name} is gone") })
+    }
+
+    pub(crate) fn target(&self, id: &WorkloadId, port: u16) -> Result<Target, Error> {
+        let attachment = self.attachment(id)?;
+        let address = address_of(&attachment.record, &self.host);
+        let addresses = address.into_iter().chain([Ipv4Addr::LOCALHOST]).collect();
+        Ok(Target { namespace: attachment.namespace.clone(), addresses, port })
+    }
+
+    fn attachment(&self, id: &WorkloadId) -> Result<Arc<Attachment>, Error> {
+        match self.lock().attached.get(id) {
+            Some(Entry::Attached(attachment)) => Ok(Arc::clone(attachment)),
+            _ => Err(Error::Unknown(id.clone())),
+        }
+    }
+
+    pub(crate) fn purge(&self) -> Result<(), Error> {
+        let ids: Vec<WorkloadId> = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.attached.keys().chain(state.inherited.keys()).cloned().collect()
+        };
+        for ready in self.pool.close() {
+            self.discard(&ready);
+        }
+        for id in &ids {
+            self.detach(id)?;
+        }
+        self.remove_strange_links()?;
+        let mut firewall =
+            self.firewall.as_ref().map(|firewall| firewall.lock().unwrap_or_else(PoisonError::into_inner));
+        host::close(&self.settings, firewall.as_deref_mut())?;
+        self.records.clear()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What of a record matters to the table: that of a workload with a link.
+pub(crate) fn member_of(record: &Record, host: &Host) -> Option<Member> {
+    let address = address_of(record, host).filter(|_| record.linked)?;
+    Some(Member { address, group: record.group.clone(), ports: record.ports.clone() })
+}

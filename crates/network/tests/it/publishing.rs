@@ -1,0 +1,119 @@
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use network::Error;
+use workload::{NetworkMode, PortProtocol, PublishedPort};
+
+use crate::support::{
+    BEYOND, HOST, bridge, cannot_reach, id, listen, on_machine, place, publishing, reach, received, receiver, within,
+};
+
+#[test]
+fn a_port_published_at_loopback_is_reached_from_the_host_and_from_nowhere_else() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let attached = network.attach(&id(1), &publishing(80, None, PortProtocol::Tcp)).await.unwrap();
+        let (_, inside) = place(&attached);
+        listen(&inside, (Ipv4Addr::UNSPECIFIED, 80));
+        let port = attached.ports[0];
+        assert_eq!((port.host_address, port.container_port), (Ipv4Addr::LOCALHOST, 80));
+        assert_eq!(reach(&machine.host, (Ipv4Addr::LOCALHOST, port.host_port)).unwrap(), attached.gateway.unwrap());
+        assert!(cannot_reach(&machine.beyond, (HOST, port.host_port)));
+        let stranger = network.attach(&id(2), &bridge()).await.unwrap();
+        let (_, elsewhere) = place(&stranger);
+        for address in [HOST, stranger.gateway.unwrap(), attached.address.unwrap()] {
+            assert!(cannot_reach(&elsewhere, (address, port.host_port)), "{address}");
+        }
+    });
+}
+
+#[test]
+fn a_port_published_everywhere_is_reached_from_everywhere_itself_included() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let wanted = publishing(80, Some(Ipv4Addr::UNSPECIFIED), PortProtocol::Tcp);
+        let attached = network.attach(&id(1), &wanted).await.unwrap();
+        let (_, inside) = place(&attached);
+        listen(&inside, (Ipv4Addr::UNSPECIFIED, 80));
+        let port = attached.ports[0].host_port;
+        assert_eq!(reach(&machine.beyond, (HOST, port)).unwrap(), BEYOND, "whoever asks is known");
+        assert!(reach(&machine.host, (HOST, port)).is_ok());
+        assert!(reach(&machine.host, (Ipv4Addr::LOCALHOST, port)).is_ok());
+        let (_, elsewhere) = place(&network.attach(&id(2), &bridge()).await.unwrap());
+        assert!(reach(&elsewhere, (HOST, port)).is_ok());
+        assert!(reach(&inside, (HOST, port)).is_ok(), "itself");
+        network.detach(&id(1)).await.unwrap();
+        assert!(cannot_reach(&machine.beyond, (HOST, port)));
+        assert!(cannot_reach(&machine.host, (Ipv4Addr::LOCALHOST, port)));
+    });
+}
+
+#[test]
+fn datagrams_go_to_a_published_port_and_answers_come_back() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        for (number, at, from, to) in [
+            (1, None, &machine.host, Ipv4Addr::LOCALHOST),
+            (2, Some(Ipv4Addr::UNSPECIFIED), &machine.beyond, HOST),
+            (3, Some(HOST), &machine.host, HOST),
+        ] {
+            let attached = network.attach(&id(number), &publishing(53, at, PortProtocol::Udp)).await.unwrap();
+            let (_, inside) = place(&attached);
+            let server = receiver(&inside, (Ipv4Addr::UNSPECIFIED, 53));
+            let client = receiver(from, (Ipv4Addr::UNSPECIFIED, 0));
+            let to = SocketAddr::from((to, attached.ports[0].host_port));
+            client.send_to(b"ping", to).unwrap();
+            let (said, peer) = received(&server);
+            assert_eq!(said, "ping");
+            server.send_to(b"pong", peer).unwrap();
+            assert_eq!(received(&client), ("pong".to_owned(), to));
+        }
+    });
+}
+
+#[test]
+fn a_port_that_somebody_has_is_refused_and_nothing_is_left_of_the_attempt() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let holder = within(&machine.host, || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let host_port = holder.local_addr().unwrap().port();
+        let port = PublishedPort { container_port: 80, host_port, host_address: None, protocol: PortProtocol::Tcp };
+        let wanted = workload::Network { ports: vec![port.clone()], ..bridge() };
+        assert!(matches!(network.attach(&id(1), &wanted).await, Err(Error::PortTaken { .. })));
+        drop(holder);
+        network.attach(&id(1), &wanted).await.unwrap();
+        assert!(matches!(network.attach(&id(2), &wanted).await, Err(Error::PortTaken { .. })));
+        let taken = std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, host_port));
+        assert!(within(&machine.host, || TcpListener::bind(taken)).is_err(), "a published port is nobody else's");
+    });
+}
+
+#[test]
+fn an_address_of_its_own_needs_no_published_ports() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let wanted = publishing(80, Some(Ipv4Addr::UNSPECIFIED), PortProtocol::Tcp);
+        let attached =
+            network.attach(&id(1), &workload::Network { mode: NetworkMode::Address, ..wanted }).await.unwrap();
+        assert!(attached.ports.is_empty());
+        let (address, inside) = place(&attached);
+        listen(&inside, (Ipv4Addr::UNSPECIFIED, 80));
+        assert!(reach(&machine.host, (address, 80)).is_ok());
+    });
+}
+
+#[test]
+fn free_ports_are_found_for_many_at_once() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let ports = publishing(80, None, PortProtocol::Tcp).ports[0].clone();
+        let wanted = workload::Network { ports: vec![ports; 100], ..bridge() };
+        let attached = network.attach(&id(1), &wanted).await.unwrap();
+        let mut found: Vec<u16> = attached.ports.iter().map(|port| port.host_port).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), 100);
+        let (_, inside) = place(&attached);
+        listen(&inside, (Ipv4Addr::UNSPECIFIED, 80));
+        assert!(found.iter().all(|port| reach(&machine.host, (Ipv4Addr::LOCALHOST, *port)).is_ok()));
+    });
+}
