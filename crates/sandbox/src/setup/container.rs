@@ -39,6 +39,12 @@ impl Order<'_> {
         all
     }
 
+    /// Where the helper is born: in the sandbox's process namespace, if the container's is made within that one, where there is
+    /// nobody but the process that holds it and other helpers.
+    pub(crate) fn born_among(&self) -> Option<BorrowedFd<'_>> {
+        (!self.shares_processes()).then(|| self.sandbox.process.as_fd())
+    }
+
     /// Whether others may be in the process namespace that the container is in.
     fn shares_processes(&self) -> bool {
         self.shared.share_processes || self.shared.host_processes
@@ -93,7 +99,7 @@ fn join_shared(order: &Order<'_>) -> Result<(), ShimFailure> {
 /// Joins the rest, with which the host's rights and its mounts are left. Answers `/proc`, if it is not a new one.
 fn join_own(order: &Order<'_>) -> Result<Option<OwnedFd>, ShimFailure> {
     let mut flags = libc::CLONE_NEWNS;
-    if !order.shared.host_processes {
+    if order.shared.share_processes && !order.shared.host_processes {
         flags |= libc::CLONE_NEWPID;
     }
     if order.shared.users.is_some() {

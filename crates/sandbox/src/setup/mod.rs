@@ -19,7 +19,7 @@
 //!
 //! # Order and why
 //!
-//! 1. A *helper*, a fork of the shim that no workload sees, enters the cgroup, joins what is shared and makes what only the
+//! 1. A *helper*, a fork of the shim that no container sees, enters the cgroup, joins what is shared and makes what only the
 //!    host's root may make.
 //! 2. It clones the container's process 1 into a process namespace of its own, where nobody else is, and that one builds
 //!    the container around itself. In a sandbox that shares its process namespace others are there, and one that may trace
@@ -124,7 +124,7 @@ pub enum Report {
 /// [`ShimFailure`] if no process could be forked.
 pub fn sandbox(plan: &SandboxPlan, network: Option<BorrowedFd<'_>>) -> Result<Making, ShimFailure> {
     let keep: Vec<BorrowedFd<'_>> = network.into_iter().collect();
-    let control = process::child(&keep, |channel| sandbox::make(channel, plan, network))?;
+    let control = process::child(&keep, None, |channel| sandbox::make(channel, plan, network))?;
     Ok(Making { control })
 }
 
@@ -143,7 +143,7 @@ pub fn container(
     streams: Option<Streams<'_>>,
 ) -> Result<Making, ShimFailure> {
     let order = container::Order { sandbox, shared, plan, root, mounts, streams };
-    let control = process::child(&order.descriptors(), |channel| container::make(channel, &order))?;
+    let control = process::child(&order.descriptors(), order.born_among(), |channel| container::make(channel, &order))?;
     Ok(Making { control })
 }
 
@@ -178,7 +178,7 @@ pub fn exec(
         keep.extend([streams.output, streams.errors]);
     }
     let order = exec::Order { container, plan, process, tty, streams };
-    let control = process::child(&keep, |channel| exec::make(channel, order))?;
+    let control = process::child(&keep, None, |channel| exec::make(channel, order))?;
     Ok(Making { control })
 }
 

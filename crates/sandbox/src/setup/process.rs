@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::AssertUnwindSafe;
 
 use super::channel;
-use super::failure::failed;
+use super::failure::{Doing, failed};
 use crate::protocol::ShimFailure;
 
 /// Which side of a fork this is.
@@ -59,16 +59,18 @@ pub(crate) fn clone_sibling(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) 
     }
 }
 
-/// Forks a process that does `work` with its end of a new channel and the descriptors in `keep` and `keep` alone, and tells
-/// of its failure. Answers the other end.
+/// Forks a process that does `work` with its end of a new channel and the descriptors in `keep` alone, and tells of its failure.
+/// Answers the other end. With `among` it is born in the process namespace of that process: no other one can make a
+/// namespace within that.
 pub(crate) fn child(
     keep: &[BorrowedFd<'_>],
+    among: Option<BorrowedFd<'_>>,
     work: impl FnOnce(&channel::Inner) -> Result<Infallible, ShimFailure>,
 ) -> Result<OwnedFd, ShimFailure> {
     let (ours, theirs) = channel::pair()?;
-    match fork() {
-        Ok(Side::Parent(_)) => Ok(ours),
-        Ok(Side::Child) => {
+    match fork_among(among).doing("forking")? {
+        Side::Parent(_) => Ok(ours),
+        Side::Child => {
             let kept: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).chain([theirs.as_raw_fd()]).collect();
             let channel = channel::Inner::new(theirs);
             run(&channel, || {
@@ -76,7 +78,19 @@ pub(crate) fn child(
                 work(&channel)
             })
         }
-        Err(error) => Err(failed(format!("forking: {error}"))),
+    }
+}
+
+/// Forks. This process itself stays in its process namespace whatever its children are born in.
+fn fork_among(among: Option<BorrowedFd<'_>>) -> io::Result<Side> {
+    let Some(among) = among else { return fork() };
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())?;
+    join(among, libc::CLONE_NEWPID)?;
+    let forked = fork();
+    match (&forked, join(own.as_fd(), libc::CLONE_NEWPID)) {
+        // Each child decides for itself.
+        (Ok(Side::Child), _) | (_, Ok(())) => forked,
+        (_, Err(error)) => Err(error),
     }
 }
 
