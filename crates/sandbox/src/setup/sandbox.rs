@@ -105,10 +105,11 @@ fn hold(channel: &Inner, plan: &SandboxPlan, kit: OwnedFd) -> Result<Infallible,
     rustix::process::setsid().doing("beginning a session")?;
     give_everything_up()?;
     process::die_with_parent().doing("binding to the shim")?;
-    channel.tell_sandbox(plan.share_processes.then_some(proc.as_fd()))?;
+    // One that ended before the kernel was asked to tell. Afterwards it may well have closed its end.
     if channel.is_abandoned() {
         return Err(failed("the shim has ended"));
     }
+    channel.tell_sandbox(plan.share_processes.then_some(proc.as_fd()))?;
     sleep_for_ever()
 }
 
