@@ -66,6 +66,7 @@ pub use limits::Limits;
 pub use manifest::{Descriptor, Document, Index, LAYER_BYTES_MAX, LAYERS_MAX, Manifest};
 pub use platform::Platform;
 pub use reference::{InvalidReference, NAME_LENGTH_MAX, Reference};
+pub use remove::all_in as remove_all_in;
 pub use source::BlobSource;
 pub use store::{Collected, ImageRecord, LEASE_NAME_LENGTH_MAX, Lease, Options, Prepared, Progress, Store, Usage};
 pub use unpack::{DevicePolicy, MemberError, Owners, Policy, TarProblem, UnpackError, Unpacked, XattrNamespace};

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 ///
 /// A layer can be nested deeper than a thread's stack or a process's descriptors reach. So nothing is descended into:
 /// directories that are not empty are moved up into `directory`, and emptied there.
-pub(crate) fn all_in(directory: BorrowedFd<'_>) -> Result<(), Errno> {
+pub fn all_in(directory: BorrowedFd<'_>) -> Result<(), Errno> {
     let mut moved = 0_u64;
     loop {
         let mut left = false;

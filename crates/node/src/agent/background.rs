@@ -74,6 +74,12 @@ pub(super) async fn sweep_and_collect(agent: Agent) {
     }
 }
 
+/// Finds the workloads that a node before this one had, before anybody asks for them.
+pub(super) async fn open_workloads(agent: Agent) {
+    // What is wrong is told to who asks, and logged.
+    let _ = agent.workloads().await;
+}
+
 /// Has the layers that were unpacked reach the disk, so that they survive a loss of power.
 pub(super) async fn settle(agent: Agent) {
     loop {

@@ -21,12 +21,16 @@ use ::images::{BlobSource, Error, Options as ImageOptions, Store};
 use base::{Clock, SystemClock, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
-use crate::protocol::{Status, Usage};
+use crate::protocol::{Failure, FailureKind, Status, Usage};
 use admission::{Admission, Admitted};
 use images::Recorded;
+use workloads::Shared as Workloads;
+pub use workloads::WorkloadOptions;
+pub use workloads::local::{LocalAddresses, LocalCall, LocalEndpoint, LocalListener, NothingLocal};
 
 /// Images that are prepared at one time. Each uses as many threads as the store has workers, at most.
 const PREPARES_AT_ONCE: usize = 2;
@@ -34,6 +38,8 @@ const PREPARES_AT_ONCE: usize = 2;
 const PREPARES_MAX: usize = 256;
 /// Where the layers and images are, within the node's directory.
 const IMAGES: &str = "images";
+/// So long after workloads could not be run it is tried again.
+const OPENED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long accepting pauses when this process may open no more files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -54,6 +60,8 @@ pub struct Options {
     pub spare_bytes: u64,
     /// The first collection after the start, and the pause between two.
     pub collect_every: [Duration; 2],
+    /// What workloads are run with; none are, if none is given.
+    pub workloads: Option<WorkloadOptions>,
 }
 
 /// Blobs that are not on this machine.
@@ -85,6 +93,16 @@ struct Inner {
     /// There are layers that are not on the disk yet.
     unsettled: Notify,
     stopping: AtomicBool,
+    workloads: Mutex<Opening>,
+}
+
+/// What runs workloads, opened when it is first needed.
+#[derive(Debug, Default)]
+struct Opening {
+    workloads: Option<Arc<Workloads>>,
+    /// When that failed the last time, and why.
+    failed: Option<(Instant, String)>,
+    tidying: Option<JoinHandle<()>>,
 }
 
 impl Options {
@@ -98,6 +116,7 @@ impl Options {
             images: ImageOptions::default(),
             spare_bytes: 256 * 1024 * 1024,
             collect_every: [Duration::from_secs(600), Duration::from_secs(3600)],
+            workloads: None,
         }
     }
 }
@@ -120,6 +139,7 @@ impl Agent {
             chores: Arc::new(Semaphore::new(1)),
             unsettled: Notify::new(),
             stopping: AtomicBool::new(false),
+            workloads: Mutex::default(),
             options,
         })))
     }
@@ -130,6 +150,7 @@ impl Agent {
         let mut tasks = JoinSet::new();
         tasks.spawn(background::sweep_and_collect(self.clone()));
         tasks.spawn(background::settle(self.clone()));
+        tasks.spawn(background::open_workloads(self.clone()));
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -146,6 +167,7 @@ impl Agent {
         }
         self.0.stopping.store(true, Ordering::Relaxed);
         tasks.shutdown().await;
+        self.close_workloads().await;
         // Each right is held by a thread that has not ended.
         let _ = self.0.turns.acquire_many(u32::try_from(PREPARES_AT_ONCE).unwrap_or(u32::MAX)).await;
         let _ = self.0.chores.acquire().await;
@@ -174,6 +196,53 @@ impl Agent {
             }
             Admitted::Full => tracing::warn!(uid, "a user has too many connections: one more is turned away"),
             Admitted::No => tracing::warn!(uid, "a user who has no business here is turned away"),
+        }
+    }
+
+    /// Has every shim, now and later, end everything at this time of `CLOCK_BOOTTIME`, in nanoseconds, unless this is called
+    /// again before; none takes the threat away. For a node that may run something only as long as it is told that it may.
+    pub async fn fence(&self, at_ns: Option<u64>) {
+        if let Ok(workloads) = self.workloads().await {
+            workloads.set_fence(at_ns).await;
+        }
+    }
+
+    /// What runs workloads here. Opened at the first call; what an earlier node had started is found again before it answers.
+    async fn workloads(&self) -> Result<Arc<Workloads>, Failure> {
+        let Some(options) = self.0.options.workloads.clone() else {
+            return Err(Failure::new(FailureKind::Unknown, "this node runs no workloads"));
+        };
+        let mut opening = self.0.workloads.lock().await;
+        if let Some(workloads) = &opening.workloads {
+            return Ok(Arc::clone(workloads));
+        }
+        let failure =
+            |reason: &str| Failure::new(FailureKind::Internal, format!("workloads cannot be run here: {reason}"));
+        if let Some((_, reason)) = opening.failed.as_ref().filter(|(at, _)| at.elapsed() < OPENED_AGAIN_AFTER) {
+            return Err(failure(reason));
+        }
+        match Workloads::open(self.directory(), self.0.store.clone(), options).await {
+            Ok(workloads) => {
+                opening.tidying = Some(tokio::spawn(Arc::clone(&workloads).tidy()));
+                opening.workloads = Some(Arc::clone(&workloads));
+                Ok(workloads)
+            }
+            Err(reason) => {
+                tracing::error!(reason, "workloads cannot be run here");
+                let failed = failure(&reason);
+                opening.failed = Some((Instant::now(), reason));
+                Err(failed)
+            }
+        }
+    }
+
+    async fn close_workloads(&self) {
+        let Opening { workloads, tidying, .. } = std::mem::take(&mut *self.0.workloads.lock().await);
+        if let Some(tidying) = tidying {
+            tidying.abort();
+        }
+        if let Some(workloads) = workloads {
+            workloads.close();
         }
     }
 

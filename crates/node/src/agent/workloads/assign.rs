@@ -1,0 +1,156 @@
+//! Workloads are assigned and retired.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use images::Digest;
+use tokio::sync::{mpsc, watch};
+use workload::{Desired, Phase, Spec, WorkloadId};
+
+use super::home::{Assigned, ImageUse};
+use super::state::State;
+use super::worker::{Beginning, COMMANDS_WAITING_MAX, Live, Wanted, Worker};
+use super::{Handle, Shared, WORKLOADS_MAX};
+use crate::protocol::{Assignment, Failure, FailureKind};
+
+impl Shared {
+    /// Makes a workload true, or changes what is desired of one that is there. It is on the disk when this returns.
+    pub(super) async fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), Failure> {
+        if let Some(handle) = self.handle(&assignment.id) {
+            return self.change(&handle, assignment).await;
+        }
+        let refused = |message: String| Failure::new(FailureKind::Refused, message);
+        assignment.spec.validate().map_err(|error| refused(error.to_string()))?;
+        self.check_permissions(&assignment.spec)?;
+        // What is not to run needs no image.
+        let images = match &assignment.desired {
+            Desired::Running => self.images(&assignment.spec, &assignment.images)?,
+            Desired::Stopped { .. } => BTreeMap::new(),
+        };
+        if self.all().len() >= WORKLOADS_MAX {
+            return Err(Failure::new(FailureKind::Busy, "this node has as many workloads as there can be"));
+        }
+        let id = assignment.id.clone();
+        let assigned = Arc::new(Assigned::new(assignment, images));
+        let digest_of = |name: &str| assigned.images.get(name).map(|image| image.manifest.to_string());
+        let state = State::new(&assigned.assignment.spec, &self.boot_id, digest_of);
+        let (shared, own, to_write) = (Arc::clone(self), id.clone(), Arc::clone(&assigned));
+        let written = tokio::task::spawn_blocking(move || {
+            // First the images: what is assigned finds them.
+            shared.lease(&own, &to_write)?;
+            shared.homes.of(&own).write_assigned(&to_write).map_err(|error| error.to_string())
+        });
+        let internal = |message: String| Failure::new(FailureKind::Internal, message);
+        written.await.map_err(|error| internal(error.to_string()))?.map_err(internal)?;
+        // Two that assign at one time have written the same.
+        self.all().entry(id.clone()).or_insert_with(|| {
+            let (worker, parts) = self.worker(&id, &assigned, state);
+            parts.run(worker)
+        });
+        Ok(())
+    }
+
+    /// A workload's worker, before it works.
+    pub(super) fn worker(self: &Arc<Self>, id: &WorkloadId, assigned: &Arc<Assigned>, state: State) -> (Worker, Parts) {
+        let Assignment { generation, desired, .. } = &assigned.assignment;
+        let (wanted, hears) = watch::channel(Wanted { generation: *generation, desired: desired.clone() });
+        let (commands, obeys) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let live = Arc::new(Live::default());
+        let worker = Worker::new(Beginning {
+            shared: Arc::clone(self),
+            id: id.clone(),
+            home: self.homes.of(id),
+            assigned: Arc::clone(assigned),
+            state,
+            wanted: hears,
+            commands: obeys,
+            live: Arc::clone(&live),
+        });
+        (worker, Parts { assigned: Arc::clone(assigned), wanted, commands, live })
+    }
+
+    async fn change(&self, handle: &Handle, assignment: Assignment) -> Result<(), Failure> {
+        let _one_at_a_time = handle.changing.lock().await;
+        if assignment.generation <= handle.wanted.borrow().generation {
+            return Ok(());
+        }
+        let Assignment { id, generation, desired, .. } = assignment;
+        let mut assigned = (*handle.assigned).clone();
+        (assigned.assignment.generation, assigned.assignment.desired) = (generation, desired.clone());
+        let home = self.homes.of(&id);
+        let written = tokio::task::spawn_blocking(move || home.write_assigned(&assigned));
+        let internal = |message: String| Failure::new(FailureKind::Internal, message);
+        written.await.map_err(|error| internal(error.to_string()))?.map_err(|error| internal(error.to_string()))?;
+        handle.wanted.send_replace(Wanted { generation, desired });
+        Ok(())
+    }
+
+    /// Forgets a workload that has stopped. Answers whether there was one.
+    pub(super) async fn retire(&self, id: &WorkloadId) -> Result<bool, Failure> {
+        let Some(handle) = self.handle(id) else { return Ok(false) };
+        let _one_at_a_time = handle.changing.lock().await;
+        if self.board.get(id).is_none_or(|told| told.observed.phase != Phase::Stopped) {
+            return Err(Failure::new(FailureKind::Busy, format!("workload {id} has not stopped")));
+        }
+        handle.task.abort();
+        let removed = self.homes.of(id).remove();
+        removed.map_err(|error| Failure::new(FailureKind::Internal, error.to_string()))?;
+        let it_was = self.all().remove(id).is_some();
+        self.board.remove(id);
+        self.untidy.notify_one();
+        Ok(it_was)
+    }
+
+    /// What a specification's containers need of their images.
+    fn images(&self, spec: &Spec, named: &BTreeMap<String, Digest>) -> Result<BTreeMap<String, ImageUse>, Failure> {
+        let records = self.store.images();
+        let find = |name: &str| {
+            let missing = |what: &str| Failure::new(FailureKind::NotFound, format!("the container {name} {what}"));
+            let manifest = *named.get(name).ok_or_else(|| missing("has no image"))?;
+            let record = records.iter().find(|record| record.manifest == manifest);
+            let record = record.ok_or_else(|| missing("has an image that is not prepared"))?;
+            Ok(ImageUse { manifest, run: record.run.clone(), layers: record.layers.clone() })
+        };
+        spec.containers.iter().map(|container| Ok((container.name.clone(), find(&container.name)?))).collect()
+    }
+
+    /// Keeps the layers of a workload's images, which must be there.
+    pub(super) fn lease(&self, id: &WorkloadId, assigned: &Assigned) -> Result<(), String> {
+        for (index, container) in assigned.assignment.spec.containers.iter().enumerate() {
+            let Some(image) = assigned.images.get(&container.name) else { continue };
+            let leased =
+                self.store.hold(&image.layers).and_then(|held| self.store.lease(&lease_name(id, index), &held));
+            leased.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Gives the layers of a workload's images up.
+    pub(super) fn release(&self, id: &WorkloadId) -> Result<(), images::Error> {
+        let prefix = format!("{id}/");
+        let leases = self.store.leases();
+        let own = leases.iter().filter(|lease| lease.name.starts_with(&prefix));
+        own.into_iter().try_for_each(|lease| self.store.release(&lease.name).map(drop))
+    }
+}
+
+fn lease_name(id: &WorkloadId, index: usize) -> String {
+    format!("{id}/{index}")
+}
+
+/// What others have of a worker.
+pub(super) struct Parts {
+    assigned: Arc<Assigned>,
+    wanted: watch::Sender<Wanted>,
+    commands: mpsc::Sender<super::Command>,
+    live: Arc<Live>,
+}
+
+impl Parts {
+    /// Has it work.
+    pub(super) fn run(self, worker: Worker) -> Arc<Handle> {
+        let task = tokio::spawn(worker.run()).abort_handle();
+        let Self { assigned, wanted, commands, live } = self;
+        Arc::new(Handle { assigned, wanted, commands, live, changing: tokio::sync::Mutex::new(()), task })
+    }
+}

@@ -1,0 +1,158 @@
+//! The directories that containers share or keep, and how they get into a container.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::fs::OFlags;
+use sandbox::mounts::{self, Depth, Kind, MemoryFile};
+use sandbox::plan::MountFlags;
+use workload::{MountedVolume, Reason, ReasonCode, Volume as Wanted, VolumeSource};
+
+use super::area::{self, Area};
+use super::{copy, home};
+
+/// Where the volumes that outlive workloads are, in the node's directory.
+pub(super) const VOLUMES: &str = "volumes";
+/// The longest name of a scope or of a volume in it, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+/// Who writes to a volume in memory is not known when it is made: everybody may, as in `/tmp`.
+const MEMORY_MODE: u32 = 0o1777;
+
+/// A volume that is there.
+#[derive(Debug)]
+pub(super) enum Volume {
+    /// A directory in the workload's area, by its name.
+    Scratch(String),
+    /// A directory that outlives the workload.
+    Named(OwnedFd),
+    /// A directory or file of the host, and what is mounted below it.
+    Host(OwnedFd),
+    /// A mount that is attached nowhere: a node that comes after this one finds it by its descriptor alone.
+    Memory(OwnedFd),
+}
+
+/// Makes a workload's volumes, or finds those that are there. `kept` are those that an earlier node had handed on.
+pub(super) fn make(
+    wanted: &[Wanted],
+    node: &Path,
+    mut kept: HashMap<String, OwnedFd>,
+) -> Result<HashMap<String, Volume>, Reason> {
+    let make = |volume: &Wanted| match kept.remove(&volume.name) {
+        Some(place) => Ok((volume.name.clone(), Volume::Memory(place))),
+        None => make_one(volume, node).map(|made| (volume.name.clone(), made)).map_err(|error| {
+            Reason::new(ReasonCode::Volume, format!("the volume {} cannot be made: {error}", volume.name))
+        }),
+    };
+    wanted.iter().map(make).collect()
+}
+
+fn make_one(wanted: &Wanted, node: &Path) -> io::Result<Volume> {
+    Ok(match &wanted.source {
+        VolumeSource::Scratch { .. } => Volume::Scratch(file_name(&wanted.name)?),
+        VolumeSource::Named { scope, name } => {
+            let path = node.join(VOLUMES).join(file_name(scope)?);
+            home::directory(&path)?;
+            let path = path.join(file_name(name)?);
+            // Containers of any user look into it.
+            match rustix::fs::mkdir(&path, rustix::fs::Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Volume::Named(open_path(&path, OFlags::NOFOLLOW)?)
+        }
+        VolumeSource::Host { path, create } => {
+            if *create {
+                std::fs::create_dir_all(path).or_else(|error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => Ok(()),
+                    _ => Err(error),
+                })?;
+            }
+            Volume::Host(open_path(Path::new(path), OFlags::empty())?)
+        }
+        VolumeSource::Memory { bytes_max } => {
+            let flags = MountFlags { no_suid: true, no_dev: true, ..MountFlags::default() };
+            Volume::Memory(mounts::tmpfs(*bytes_max, MEMORY_MODE, 0, 0, flags)?)
+        }
+        VolumeSource::Files { files } => {
+            let files = files.iter().map(|(path, content)| {
+                let content = BASE64.decode(content).map_err(|_| io::ErrorKind::InvalidInput)?;
+                Ok(MemoryFile { path: path.clone(), content, mode: 0o644 })
+            });
+            Volume::Memory(mounts::memory_files(&files.collect::<io::Result<Vec<_>>>()?)?)
+        }
+    })
+}
+
+impl Volume {
+    /// A mount of it, attached nowhere. While it is empty it may be given what the image has there.
+    pub(super) fn mount(&self, how: &MountedVolume, area: &Area, root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        match self {
+            Self::Scratch(name) => area.within(|places| {
+                let place = area::directory(places.upper, &["scratch", name])?;
+                mount(place.as_fd(), how, Depth::Alone, Some(root))
+            }),
+            Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some(root)),
+            Self::Host(place) => mount(place.as_fd(), how, Depth::Tree, None),
+            Self::Memory(place) => mount(place.as_fd(), how, Depth::Alone, None),
+        }
+    }
+}
+
+fn mount(
+    place: BorrowedFd<'_>,
+    how: &MountedVolume,
+    depth: Depth,
+    content_of: Option<BorrowedFd<'_>>,
+) -> io::Result<OwnedFd> {
+    let within = how.sub_path.as_deref().map(|path| sub_path(place, path)).transpose()?;
+    let place = within.as_ref().map_or(place, OwnedFd::as_fd);
+    if let (true, Some(root)) = (how.copy_image_content, content_of) {
+        copy::if_empty(root, &how.path, place)?;
+    }
+    let mount = mounts::clone_of(place, depth)?;
+    let flags = MountFlags { read_only: how.read_only, no_dev: true, ..MountFlags::default() };
+    mounts::restrict(mount.as_fd(), flags, depth)?;
+    Ok(mount)
+}
+
+fn sub_path(place: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
+    match mounts::open_beneath(place, path, OFlags::PATH) {
+        Err(rustix::io::Errno::NOENT) => Ok(mounts::make_beneath(place, path, Kind::Directory)?),
+        found => Ok(found?),
+    }
+}
+
+/// A name that is a file's: nothing of it leads elsewhere.
+fn file_name(name: &str) -> io::Result<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'@' | b'+');
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain);
+    if fits { Ok(name.to_owned()) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no possible name")) }
+}
+
+/// Opens a directory or file without reading it.
+pub(super) fn open_path(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = (OFlags::PATH | flags).bits().cast_signed();
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_volume_leads_elsewhere() {
+        for name in ["", ".", "..", "a/b", ".hidden", "a\0", "ä", &"x".repeat(256)] {
+            assert!(file_name(name).is_err(), "{name}");
+        }
+        for name in ["data", "000000000000:eu-north-1", "a.b_c-d"] {
+            assert_eq!(file_name(name).unwrap(), name);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A workload whose node was killed is found again: its processes have gone on meanwhile, or ended.
+
+use std::os::fd::AsFd;
+
+use network::Attached;
+use sandbox::client::{self, Shim, ShimError};
+use sandbox::protocol::ShimState;
+use workload::{Reason, ReasonCode};
+
+use super::{Worker, now};
+use crate::agent::workloads::state::{Has, Stage};
+
+/// How a workload was found.
+pub(in crate::agent::workloads) enum Found {
+    /// Its shim lives.
+    Alive(Shim),
+    /// It has no shim, and may never have had one.
+    Gone,
+}
+
+impl Worker {
+    /// Looks for its shim.
+    pub(in crate::agent::workloads) async fn find(&self) -> Found {
+        let Ok(directory) = self.home.shim() else { return Found::Gone };
+        match client::connect(directory.as_fd()).await {
+            Ok(shim) => Found::Alive(shim),
+            Err(ShimError::NotRunning) => Found::Gone,
+            Err(error) => {
+                tracing::warn!(%error, workload = %self.id, "a shim does not answer");
+                Found::Gone
+            }
+        }
+    }
+
+    /// Goes on with a workload whose shim lives. `attached` is its network, if that was found, too.
+    pub(in crate::agent::workloads) async fn take_over(
+        &mut self,
+        shim: Shim,
+        attached: Result<Attached, network::Error>,
+    ) {
+        self.took_shim(shim.clone()).await;
+        let state = match shim.state().await {
+            Ok(state) if state.sandbox.is_some() && self.state.has.sandbox => state,
+            // It was on its way, and has executed nothing: it is made anew.
+            Ok(_) => return self.start_over().await,
+            Err(error) => {
+                tracing::warn!(%error, workload = %self.id, "a shim does not answer");
+                return self.lose(ReasonCode::SandboxLost, "the sandbox's own process does not answer");
+            }
+        };
+        self.apply(&state);
+        match attached {
+            Ok(attached) => self.connected(attached).await,
+            Err(error) => return self.lose(ReasonCode::Network, &format!("the network was lost: {error}")),
+        }
+        let kept = match shim.kept().await {
+            Ok(kept) => self.state.kept.iter().cloned().zip(kept).collect(),
+            Err(_) => Vec::new(),
+        };
+        if let Err(reason) = self.open_volumes(kept).await {
+            return self.lose(reason.code, &reason.message);
+        }
+        self.has.group = self.shared.cgroups.open_workload(self.id.as_str()).ok();
+        for index in 0..self.state.containers.len() {
+            if self.state.containers[index].is_alive()
+                && let Some(container) = self.spec().containers.get(index).cloned()
+            {
+                self.watch_health(index, &container);
+            }
+        }
+    }
+
+    /// There is no shim. If there was one, what was in it has ended.
+    pub(in crate::agent::workloads) fn without_shim(&mut self) {
+        if !self.state.has.sandbox {
+            self.state.has = Has::default();
+            return;
+        }
+        self.heard_last_words();
+        self.lose(ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it");
+    }
+
+    /// The machine was started anew.
+    pub(in crate::agent::workloads) fn lost_with_host(&mut self) {
+        self.lose(ReasonCode::HostLost, "the machine was started anew");
+    }
+
+    /// What it had is undone, and made again.
+    async fn start_over(&mut self) {
+        if let Some(shim) = self.has.shim.take() {
+            let _ = shim.destroy().await;
+            shim.ended().await;
+        }
+        self.has.events = None;
+        self.live.change(|live| live.shim = None);
+        if let Err(reason) = super::clean_up::remove(&self.shared, &self.id).await {
+            tracing::warn!(workload = %self.id, reason = reason.message, "what is left of a workload stays");
+        }
+        if let Err(error) = self.shared.lease(&self.id, &self.assigned) {
+            return self.lose(ReasonCode::CannotPull, &error.to_string());
+        }
+        self.state.has = Has::default();
+    }
+
+    /// Nothing of it is left to go on with.
+    fn lose(&mut self, code: ReasonCode, message: &str) {
+        let reason = Reason::new(code, message);
+        self.state.lost(&reason, now().at);
+        self.state.end(reason, Some(0));
+    }
+
+    /// The shim's process has ended.
+    pub(super) async fn lost_shim(&mut self) {
+        self.heard_last_words();
+        (self.has.shim, self.has.events) = (None, None);
+        self.live.change(|live| live.shim = None);
+        let (code, message) = match self.shared.fence() {
+            Some(at_ns) if client::boot_time_ns() >= at_ns => (ReasonCode::Fenced, "the node had no lease any more"),
+            _ => (ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it"),
+        };
+        self.lose(code, message);
+        self.note();
+    }
+
+    /// How containers ended, as their shim has written down.
+    pub(super) fn heard_last_words(&mut self) {
+        let Ok(directory) = self.home.shim() else { return };
+        if let Some(state) = client::last_words(directory.as_fd()) {
+            self.apply(&state);
+        }
+    }
+
+    /// Asks for everything, because some of it may have been missed.
+    pub(super) async fn look(&mut self) {
+        let Some(shim) = self.has.shim.clone() else { return };
+        if let Ok(state) = shim.state().await {
+            self.apply(&state);
+            self.note();
+        }
+    }
+
+    /// The connection to the shim has ended: its process has, or it is asked for another.
+    pub(super) async fn reconnect(&mut self) {
+        self.has.events = None;
+        let Some(before) = self.has.shim.clone() else { return };
+        let Ok(directory) = self.home.shim() else { return };
+        tokio::select! {
+            () = before.ended() => {}
+            connected = client::connect(directory.as_fd()) => match connected {
+                Ok(shim) => {
+                    self.took_shim(shim).await;
+                    self.look().await;
+                }
+                // It is about to have ended, which is heard.
+                Err(error) => {
+                    tracing::warn!(%error, workload = %self.id, "a shim does not answer any more");
+                }
+            }
+        }
+    }
+
+    /// What the shim knows becomes what is known here.
+    fn apply(&mut self, known: &ShimState) {
+        for container in &known.containers {
+            let Some(index) = self.state.containers.iter().position(|one| one.name == container.name) else { continue };
+            let started = container.started_ns.map(|ns| i64::try_from(ns / 1_000_000).unwrap_or(i64::MAX));
+            let one = &mut self.state.containers[index];
+            match (&one.stage, started, &container.exit) {
+                // It was started, and nobody had noted it.
+                (Stage::Waiting | Stage::Created, Some(at), _) => {
+                    let now = super::Now { at: base::Timestamp::from_millis(at), ms: now().ms };
+                    self.state.started(index, container.pid.unwrap_or_default(), now);
+                }
+                // It was made, and nobody had noted it: it is not made twice.
+                (Stage::Waiting, None, None) if container.pid.is_some() => one.stage = Stage::Created,
+                _ => {}
+            }
+            if let Some(exit) = &container.exit {
+                let spec = &self.assigned.assignment.spec;
+                self.state.exited(spec, index, super::exit_status(exit), now());
+            }
+        }
+        // What was made and is not there any more is made again.
+        for one in &mut self.state.containers {
+            let is_known = known.containers.iter().any(|container| container.name == one.name);
+            if one.stage == Stage::Created && !is_known {
+                one.stage = Stage::Waiting;
+            }
+        }
+    }
+}

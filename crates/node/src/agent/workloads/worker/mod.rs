@@ -1,0 +1,332 @@
+//! One task for each workload: it asks the plan what is next, does it, notes it, and waits when there is nothing.
+
+mod adopt;
+mod clean_up;
+mod containers;
+mod needs;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sandbox::cgroup::Group;
+use sandbox::client::{Event, Events, Shim};
+use sandbox::plan::ProcessPlan;
+use sandbox::protocol::{Exit, Target};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use workload::{Desired, ExitStatus, Reason, ReasonCode, Spec, StepName, StepOutcome, WorkloadId};
+
+pub(super) use adopt::Found;
+pub(super) use containers::group_name;
+
+use super::Shared;
+use super::area::Area;
+use super::home::{Assigned, Home};
+use super::local::LocalAddresses;
+use super::plan::{self, Action, Next};
+use super::root::EtcFiles;
+use super::state::{Now, State};
+use super::volumes::Volume;
+use crate::protocol::Failure;
+
+/// How long after a failure cleaning up is tried again, at first and at most.
+const CLEAN_UP_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(30)];
+/// What whoever asks may have waiting for a worker.
+pub(super) const COMMANDS_WAITING_MAX: usize = 16;
+
+/// What is wanted of a workload.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) generation: u64,
+    pub(super) desired: Desired,
+}
+
+/// Something that only the workload's worker does.
+#[derive(Debug)]
+pub(super) enum Command {
+    Freeze { frozen: bool, answer: oneshot::Sender<Result<(), Failure>> },
+}
+
+/// What sessions need of a workload that lives.
+#[derive(Debug, Default)]
+pub(super) struct Live(Mutex<LiveParts>);
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct LiveParts {
+    pub(super) shim: Option<Shim>,
+    pub(super) processes: HashMap<String, ProcessPlan>,
+}
+
+impl Live {
+    /// As it is now.
+    pub(super) fn now(&self) -> LiveParts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut LiveParts)) {
+        // Nothing in there is half-changed by a panic that could poison it.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The worker of one workload.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    id: WorkloadId,
+    home: Home,
+    assigned: Arc<Assigned>,
+    state: State,
+    wanted: watch::Receiver<Wanted>,
+    commands: mpsc::Receiver<Command>,
+    live: Arc<Live>,
+    has: Made,
+    /// A probe's outcome: the container, its start, whether it is well.
+    outcomes: mpsc::Receiver<Outcome>,
+    tell_outcome: mpsc::Sender<Outcome>,
+    clean_up_pause: Duration,
+}
+
+/// What came of a probe.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) container: usize,
+    /// Of which start of it.
+    pub(super) restarts: u32,
+    pub(super) is_well: bool,
+}
+
+/// What there is of a workload in this process.
+#[derive(Default)]
+struct Made {
+    network: Option<Connected>,
+    volumes: HashMap<String, Volume>,
+    area: Option<Area>,
+    group: Option<Group>,
+    shim: Option<Shim>,
+    events: Option<Events>,
+    probes: HashMap<usize, AbortHandle>,
+}
+
+/// A workload's network.
+struct Connected {
+    namespace: Option<std::os::fd::OwnedFd>,
+    etc: EtcFiles,
+    local: LocalAddresses,
+    /// What serves the link-local addresses; ends when this does.
+    _serving: JoinSet<()>,
+}
+
+/// What a worker begins with.
+pub(super) struct Beginning {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: WorkloadId,
+    pub(super) home: Home,
+    pub(super) assigned: Arc<Assigned>,
+    pub(super) state: State,
+    pub(super) wanted: watch::Receiver<Wanted>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) live: Arc<Live>,
+}
+
+impl Worker {
+    pub(super) fn new(beginning: Beginning) -> Self {
+        let Beginning { shared, id, home, assigned, state, wanted, commands, live } = beginning;
+        let (tell_outcome, outcomes) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (has, clean_up_pause) = (Made::default(), CLEAN_UP_PAUSES[0]);
+        Self { shared, id, home, assigned, state, wanted, commands, live, has, outcomes, tell_outcome, clean_up_pause }
+    }
+
+    /// Works until it is aborted, which harms nothing: whatever is done is found again.
+    pub(super) async fn run(mut self) {
+        self.note();
+        loop {
+            let desired = self.wanted.borrow().desired.clone();
+            match plan::next(self.spec(), &desired, &self.state, now().ms) {
+                Next::Do(action) => self.act(action).await,
+                Next::Wait { until_ms } => self.wait(until_ms).await,
+                Next::Rest => self.wait(None).await,
+            }
+        }
+    }
+
+    fn spec(&self) -> &Spec {
+        &self.assigned.assignment.spec
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Begin => {
+                self.state.advance(workload::Event::Began);
+                self.note();
+            }
+            Action::Network => self.need(StepName::Network, ReasonCode::Network).await,
+            Action::Volumes => self.need(StepName::Volumes, ReasonCode::Volume).await,
+            Action::Sandbox => self.need(StepName::Sandbox, ReasonCode::CannotCreate).await,
+            Action::Create(index) => self.create(index).await,
+            Action::Start(index) => self.start(index).await,
+            Action::Again(index) => self.again(index).await,
+            Action::GiveUp(index, reason) => self.give_up(index, reason, None),
+            Action::End { reason, timeout_s } => {
+                self.state.end(reason, timeout_s);
+                self.hurry();
+                self.note();
+            }
+            Action::Thaw => {
+                // What stays frozen is killed when its time is up.
+                let _ = self.freeze(false).await;
+                self.state.is_frozen = false;
+                self.note();
+            }
+            Action::Stop(index) => self.stop(index).await,
+            Action::Kill(index) => self.kill(index).await,
+            Action::CleanUp => self.clean_up().await,
+        }
+    }
+
+    /// Who waits for containers to stop may have lost patience since they were told.
+    fn hurry(&mut self) {
+        let Some(timeout_s) = self.state.ending.and_then(|ending| ending.timeout_s) else { return };
+        let latest = now().ms + u64::from(timeout_s) * 1000;
+        for stop in self.state.containers.iter_mut().filter_map(|one| one.stop.as_mut()) {
+            stop.kill_at_ms = stop.kill_at_ms.min(latest);
+        }
+    }
+
+    /// Waits until something happens.
+    async fn wait(&mut self, until_ms: Option<u64>) {
+        let pause = until_ms.map(|at| Duration::from_millis(at.saturating_sub(now().ms)));
+        let shim = self.has.shim.clone();
+        tokio::select! {
+            changed = self.wanted.changed() => match changed {
+                // Others are told which generation is worked on.
+                Ok(()) => self.note(),
+                // Nobody will ever want anything of it.
+                Err(_) => std::future::pending().await,
+            },
+            Some(command) = self.commands.recv() => self.obey(command).await,
+            Some(outcome) = self.outcomes.recv() => self.probed(&outcome),
+            event = next_event(&mut self.has.events) => self.heard(event).await,
+            () = ended(shim.as_ref()) => self.lost_shim().await,
+            () = sleep(pause) => {}
+        }
+    }
+
+    async fn heard(&mut self, event: Option<Event>) {
+        match event {
+            Some(Event::Exited { what: Target::Container(name), exit }) => self.exited(&name, &exit),
+            Some(Event::Exited { .. } | Event::Output { .. }) => {}
+            Some(Event::Missed) => self.look().await,
+            // What becomes of its process tells what becomes of it.
+            Some(Event::SandboxEnded) => {}
+            None => self.reconnect().await,
+        }
+    }
+
+    /// A container has ended.
+    fn exited(&mut self, name: &str, exit: &Exit) {
+        let Some(index) = self.state.containers.iter().position(|one| one.name == name) else { return };
+        if let Some(probe) = self.has.probes.remove(&index) {
+            probe.abort();
+        }
+        let before = self.state.clone();
+        let spec = &self.assigned.assignment.spec;
+        self.state.exited(spec, index, exit_status(exit), now());
+        if self.state != before {
+            self.note();
+        }
+    }
+
+    fn probed(&mut self, outcome: &Outcome) {
+        let index = outcome.container;
+        let Some(container) = self.assigned.assignment.spec.containers.get(index) else { return };
+        if self.state.containers.get(index).is_none_or(|one| one.restarts != outcome.restarts) {
+            return;
+        }
+        let [changed, is_first] = self.state.probed(container, index, outcome.is_well, now());
+        if is_first {
+            self.state.begin_step(StepName::Probe, Some(&container.name), now().at);
+            self.state.end_step(0, StepOutcome::Done);
+        }
+        if changed {
+            self.note();
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        let Command::Freeze { frozen, answer } = command;
+        let done = self.freeze(frozen).await;
+        if done.is_ok() {
+            self.state.is_frozen = frozen;
+            self.note();
+        }
+        // Whoever asked may be gone.
+        let _ = answer.send(done);
+    }
+
+    /// Writes down how far it is, and tells everybody.
+    fn note(&mut self) {
+        self.state.touch();
+        if let Err(error) = self.home.write_state(&self.state) {
+            // A node that comes after this one finds most of it out by itself.
+            tracing::error!(%error, workload = %self.id, "how far a workload is cannot be written down");
+        }
+        let generation = self.wanted.borrow_and_update().generation;
+        self.shared.board.put(&self.id, generation, self.state.observed(self.spec()));
+    }
+
+    /// Tells everybody that a step began. It is written down when it ends.
+    fn begin_step(&mut self, name: StepName, container: Option<&str>) -> Instant {
+        self.state.begin_step(name, container, now().at);
+        self.state.touch();
+        let generation = self.wanted.borrow().generation;
+        self.shared.board.put(&self.id, generation, self.state.observed(self.spec()));
+        Instant::now()
+    }
+
+    /// A step came to something. It is to be noted.
+    fn end_step(&mut self, began: Instant, outcome: Result<(), &Reason>) {
+        let outcome = outcome.map_or_else(|reason| StepOutcome::Failed(reason.clone()), |()| StepOutcome::Done);
+        self.state.end_step(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), outcome);
+    }
+}
+
+/// The present.
+pub(super) fn now() -> Now {
+    use base::Clock;
+    Now { at: base::SystemClock.now(), ms: sandbox::client::boot_time_ns() / 1_000_000 }
+}
+
+async fn next_event(events: &mut Option<Events>) -> Option<Event> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended(shim: Option<&Shim>) {
+    match shim {
+        Some(shim) => shim.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How a container ended.
+fn exit_status(exit: &Exit) -> ExitStatus {
+    let at = base::Timestamp::from_millis(i64::try_from(exit.at_ns / 1_000_000).unwrap_or(i64::MAX));
+    let &Exit { code, signal, out_of_memory, .. } = exit;
+    ExitStatus { code: Some(code), signal, out_of_memory, reason: None, started_at: None, at }
+}
+
+/// Does what may wait for the disk where nobody else waits for it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Reason> + Send + 'static) -> Result<T, Reason> {
+    let broken = |_| Reason::new(ReasonCode::Internal, "the node could not do it");
+    tokio::task::spawn_blocking(work).await.map_err(broken)?
+}
