@@ -15,7 +15,7 @@ use crate::images::aligned;
 use crate::locate::running;
 use crate::settings::Place;
 use crate::terminal::{bytes, printable, printable_json, say};
-use crate::workload_cli::words::{ago, at_most, ports, short, status};
+use crate::workload_cli::words::{ago, at_most, ports, short, span, status};
 use crate::workload_cli::{SOMETHING_ELSE, ask_for_all, list};
 
 pub(crate) use stats::{StatsArgs, run as stats};
@@ -121,19 +121,18 @@ fn table(workloads: &[Told], now: Timestamp) -> Vec<String> {
 }
 
 fn node_table(nodes: &[NodeTold], now: Timestamp) -> Vec<String> {
-    let head = ["NODE", "STATE", "CONTAINERS", "CPUS", "MEMORY", "DISK", "HEARD"].map(str::to_owned);
+    let head = ["NODE", "STATE", "CONTAINERS", "CPUS", "MEMORY", "DISK"].map(str::to_owned);
+    let cpus = |millis: u64| format!("{:.1}", millis as f64 / 1000.0);
     let row = |node: &NodeTold| {
-        let of = node.description.as_ref();
-        let cpus = |millis: u64| format!("{:.1}", millis as f64 / 1000.0);
-        let none = || "-".to_owned();
+        let (has, reserved) = (node.has, node.reserved);
+        let problem = node.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
         [
             node.id.to_string(),
-            node.state.clone(),
+            format!("{} for {}{problem}", node.state, span(now.since(node.since).as_secs())),
             node.workloads.to_string(),
-            of.map_or_else(none, |of| format!("{} of {}", cpus(node.cpu_millis_reserved), cpus(of.cpu_millis.into()))),
-            of.map_or_else(none, |of| format!("{} of {}", bytes(node.memory_bytes_reserved), bytes(of.memory_bytes))),
-            of.map_or_else(none, |of| bytes(of.disk_bytes)),
-            node.heard_at.map_or_else(none, |at| ago(at, now)),
+            format!("{} of {}", cpus(reserved.cpu_millis), cpus(has.cpu_millis)),
+            format!("{} of {}", bytes(reserved.memory_bytes), bytes(has.memory_bytes)),
+            format!("{} of {}", bytes(reserved.disk_bytes), bytes(has.disk_bytes)),
         ]
     };
     aligned(&std::iter::once(head).chain(nodes.iter().map(row)).collect::<Vec<_>>())

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use workload::{Device, Restart, TmpfsMount, Ulimit, WorkloadId};
 
-use crate::control_socket::workloads::{Run, WorkloadRequest};
+use crate::control_socket::workloads::{Pulls, Run, WorkloadRequest};
 use crate::locate::{Running, running};
 use crate::pull;
 use crate::settings::Place;
@@ -263,7 +263,7 @@ async fn ran(args: &RunArgs) -> Result<u8> {
     let mut run = Run {
         spec,
         image,
-        is_pulled: args.pull == PullWhen::Never,
+        pull: if args.pull == PullWhen::Never { Pulls::Never } else { Pulls::IfMissing },
         name: args.name.clone(),
         remove: args.rm,
         attach: !args.detach,
@@ -294,7 +294,7 @@ fn pulled(running: &Running, run: &mut Run) -> Result<()> {
     if pulled.prepared.is_none() {
         bail!("{} is here, but there is no node to unpack it: start Pilvi as root (`sudo pilvi up`)", pulled.reference);
     }
-    run.is_pulled = true;
+    run.pull = Pulls::Done;
     Ok(())
 }
 

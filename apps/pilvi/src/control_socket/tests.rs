@@ -109,7 +109,8 @@ async fn what_is_told_comes_in_order_and_the_answer_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_hangs_up_ends_what_it_asked_for() {
     let bed = bed();
-    let conversation = command(&bed.dir, |dir| Conversation::ask(&dir, ImageRequest::Prune { all: false }).unwrap()).await;
+    let conversation =
+        command(&bed.dir, |dir| Conversation::ask(&dir, ImageRequest::Prune { all: false }).unwrap()).await;
     bed.fake.begun.notified().await;
     assert!(!bed.fake.given_up.is_true.load(Ordering::SeqCst));
     drop(conversation);

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
-use node::protocol::{ContainerStats, Description, WorkloadStats};
+use node::protocol::{ContainerStats, WorkloadStats};
+use platform::workloads::Passed;
 use workload::{
     ContainerObserved, ContainerState, ExitStatus, Health, Observed, Phase, PortBinding, PortProtocol, Reason,
-    ReasonCode, Step, StepName, StepOutcome,
+    ReasonCode,
 };
 
 use super::*;
-use crate::control_socket::workloads::{ContainerTold, Refusal};
+use crate::control_socket::workloads::{ContainerTold, Refusal, Resources, Why};
 
 const NOW: i64 = 1_000_000_000;
 
@@ -36,13 +37,7 @@ fn told(digit: char, state: Option<ContainerState>) -> Told {
             host_address: [127, 0, 0, 1].into(),
             protocol: PortProtocol::Tcp,
         }],
-        steps: vec![Step {
-            name: StepName::Network,
-            container: None,
-            began_at: at(61),
-            took_us: Some(1500),
-            outcome: StepOutcome::Done,
-        }],
+        steps: Vec::new(),
         started_at: None,
         stopped_at: None,
     });
@@ -80,9 +75,16 @@ fn a_person_reads_a_table_of_what_runs() {
 fn why_tells_steps_and_the_refusals_of_each_node() {
     let running = ContainerState::Running { since: at(200), pid: 7 };
     let refusals = [Refusal { node: "one".to_owned(), reason: "2 GB of memory are missing".to_owned() }];
-    let lines = why::lines(&told('a', Some(running)), &refusals, Timestamp::from_millis(NOW)).join("\n");
+    let why = Why {
+        workload: told('a', Some(running)),
+        because: "no node has room".to_owned(),
+        activity: Some("waits for memory".to_owned()),
+        refusals: refusals.to_vec(),
+        passed: vec![Passed { at: at(61), what: "network".to_owned(), took_us: Some(1500) }],
+    };
+    let lines = why::lines(&why, Timestamp::from_millis(NOW)).join("\n");
     for expected in
-        ["web aaaa", "not on    one: 2 GB of memory are missing", "network", "1.5 ms  done", "no node has room"]
+        ["web aaaa", "not on    one: 2 GB of memory", "1.5 ms  network", "no node has room", "waits for memory"]
     {
         assert!(lines.contains(expected), "{expected}: {lines}");
     }
@@ -103,23 +105,22 @@ fn processor_time_is_the_difference_of_two_looks() {
 
 #[test]
 fn nodes_tell_what_is_set_aside_of_what_they_have() {
-    let description = Description {
-        cpu_millis: 2000,
-        memory_bytes: 4_000_000_000,
-        disk_bytes: 10_000_000_000,
-        attributes: BTreeMap::new(),
-        boot_id: "b".to_owned(),
-    };
     let node = NodeTold {
         id: "one".parse().unwrap(),
         state: "ready".to_owned(),
-        description: Some(description),
-        cpu_millis_reserved: 500,
-        memory_bytes_reserved: 1_000_000_000,
+        since: at(300),
+        problem: None,
         workloads: 3,
-        heard_at: Some(at(1)),
+        has: Resources { cpu_millis: 2000, memory_bytes: 4_000_000_000, disk_bytes: 10_000_000_000 },
+        reserved: Resources { cpu_millis: 500, memory_bytes: 1_000_000_000, disk_bytes: 0 },
         attributes: BTreeMap::new(),
     };
     let lines = node_table(&[node], Timestamp::from_millis(NOW));
-    assert!(lines[1].contains("0.5 of 2.0") && lines[1].contains("1.00 GB of 4.00 GB"), "{}", lines[1]);
+    assert!(
+        lines[1].contains("ready for 5 min")
+            && lines[1].contains("0.5 of 2.0")
+            && lines[1].contains("1.00 GB of 4.00 GB"),
+        "{}",
+        lines[1]
+    );
 }

@@ -4,7 +4,7 @@ use node::protocol::{Session, WorkloadStats};
 use node::supply::BoxFuture;
 use workload::WorkloadId;
 
-use super::protocol::{NodeTold, Refusal, Told};
+use super::protocol::{NodeTold, Told, Why};
 use super::runtime::{Broken, Creation, Runtime, Talking, Watching};
 
 /// Nothing runs, and nothing can.
@@ -47,7 +47,7 @@ impl Runtime for NoNode {
         no()
     }
 
-    fn why<'a>(&'a self, _: &'a WorkloadId) -> BoxFuture<'a, Result<Vec<Refusal>, String>> {
+    fn why<'a>(&'a self, _: &'a WorkloadId) -> BoxFuture<'a, Result<Why, String>> {
         no()
     }
 

@@ -17,7 +17,7 @@ pub(super) fn has_begun(told: &Told) -> bool {
     observed.containers.first().is_some_and(|first| match &first.state {
         ContainerState::Waiting { .. } => first.last_exit.as_ref().is_some_and(|exit| exit.started_at.is_some()),
         ContainerState::Running { .. } | ContainerState::Paused { .. } => true,
-        ContainerState::Exited(exit) => exit.started_at.is_some() || exit.code.is_some(),
+        ContainerState::Exited(exit) => exit.started_at.is_some(),
     })
 }
 

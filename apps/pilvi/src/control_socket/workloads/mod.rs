@@ -3,6 +3,7 @@
 mod absent;
 mod attached;
 mod ending;
+mod fleet;
 mod pass;
 mod protocol;
 mod runtime;
@@ -14,9 +15,10 @@ use node::supply::BoxFuture;
 use workload::{Phase, WorkloadId};
 
 pub(crate) use absent::NoNode;
+pub(crate) use fleet::{Fleet, Nodes};
 pub(crate) use protocol::{
-    Attach, ContainerTold, Execute, Exited, INPUT_BYTES_MAX, NodeTold, Refusal, Run, SAY_BYTES_MAX, Say, Told,
-    WorkloadAnswer, WorkloadRequest,
+    Attach, ContainerTold, Execute, Exited, INPUT_BYTES_MAX, NodeTold, Pulls, Refusal, Resources, Run, SAY_BYTES_MAX,
+    Say, Told, Why, WorkloadAnswer, WorkloadRequest,
 };
 pub(crate) use runtime::{Broken, Creation, Heard as NodeSaid, Hears, Runtime, Says, Talking, Watching};
 
@@ -79,8 +81,7 @@ impl WorkloadCommands {
             WorkloadRequest::Stats { workloads } => self.stats(&workloads, teller).await,
             WorkloadRequest::Why { workload } => {
                 let told = self.find(&workload).await?;
-                let refusals = if told.node.is_none() { self.0.why(&told.id).await? } else { Vec::new() };
-                Ok(WorkloadAnswer::Why { told: Box::new(told), refusals })
+                Ok(WorkloadAnswer::Why(Box::new(self.0.why(&told.id).await?)))
             }
             WorkloadRequest::Nodes => {
                 for node in self.0.nodes().await? {
@@ -94,17 +95,27 @@ impl WorkloadCommands {
     }
 
     async fn run(&self, run: Run, teller: &Teller, heard: Heard) -> Answered {
-        let Run { spec, image, is_pulled, name, remove, attach } = run;
+        let Run { spec, image, pull, name, remove, attach } = run;
         if self.0.nodes().await?.is_empty() {
             return Err(NO_NODE.to_owned());
         }
-        if !is_pulled && !self.0.has_image(&image).await {
+        if pull == Pulls::IfMissing && !self.0.has_image(&image).await {
             return Ok(WorkloadAnswer::ImageMissing);
         }
-        let id = self.0.create(Creation { spec, name, remove }).await?;
+        let never_pulls = pull == Pulls::Never;
+        let id = self.0.create(Creation { spec, name, remove, never_pulls }).await?;
         teller.tell_workload(WorkloadAnswer::Created { id: id.clone() }).await;
-        let mut attached = Attached::new(&*self.0, id, 0);
-        if attach { attached.go_on(teller, heard).await } else { attached.until_begun(teller, heard).await }
+        let mut attached = Attached::new(&*self.0, id.clone(), 0);
+        if !attach {
+            return attached.until_begun(teller, heard).await;
+        }
+        let answer = attached.go_on(teller, heard).await?;
+        if remove {
+            // Its name is free when the command ends. If anything comes between, it is forgotten a little later.
+            self.until_stopped(&id).await?;
+            let _ = self.0.remove(&id).await;
+        }
+        Ok(answer)
     }
 
     async fn exec(&self, workload: &str, exec: Execute, teller: &Teller, heard: Heard) -> Answered {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base::Timestamp;
 use images::Reference;
-use node::protocol::{Description, Exec, Output, WorkloadStats};
+use node::protocol::{Exec, Output, WorkloadStats};
+use platform::workloads::Passed;
 use serde::{Deserialize, Serialize};
 use workload::{NodeId, Observed, Reason, Spec, WorkloadId};
 
@@ -96,9 +97,8 @@ pub(crate) struct Run {
     pub(crate) spec: Spec,
     /// The image of its first container, as it was asked for.
     pub(crate) image: Reference,
-    /// Whether the image was pulled a moment ago, so that it is not looked for.
-    #[serde(default)]
-    pub(crate) is_pulled: bool,
+    /// Whether the command pulls the image.
+    pub(crate) pull: Pulls,
     /// What a person calls it.
     #[serde(default)]
     pub(crate) name: Option<String>,
@@ -108,6 +108,18 @@ pub(crate) struct Run {
     /// Whether whoever asks stays for its output.
     #[serde(default)]
     pub(crate) attach: bool,
+}
+
+/// Whether a command pulls the image of what it wants to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Pulls {
+    /// If it is told that it is missing.
+    IfMissing,
+    /// It has done so.
+    Done,
+    /// It does not, and nobody is to.
+    Never,
 }
 
 /// The input and output of what runs.
@@ -190,12 +202,7 @@ pub(crate) enum WorkloadAnswer {
     /// What some workloads use.
     Stats(Vec<WorkloadStats>),
     /// Why a workload is as it is.
-    Why {
-        /// What is known of it.
-        told: Box<Told>,
-        /// Why it is on none of these nodes, while it is on none.
-        refusals: Vec<Refusal>,
-    },
+    Why(Box<Why>),
     /// How many workloads there were.
     Purged(u64),
     /// That is all; or the id of what was meant.
@@ -257,26 +264,53 @@ pub(crate) struct ContainerTold {
 }
 
 /// What is known of a node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NodeTold {
     /// Its name.
     pub(crate) id: NodeId,
-    /// How it is: `ready`, `away`, `lost`, `draining`.
+    /// How it is: `ready`, `away`, `lost`.
     pub(crate) state: String,
-    /// What it is and has, once it has told.
-    pub(crate) description: Option<Description>,
-    /// Set aside for what is on it: thousandths of a processor.
-    pub(crate) cpu_millis_reserved: u64,
-    /// Set aside for what is on it, in bytes.
-    pub(crate) memory_bytes_reserved: u64,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// Why it is not ready, while it is not.
+    pub(crate) problem: Option<String>,
     /// How many workloads are on it.
-    pub(crate) workloads: u64,
-    /// When it was last heard of.
-    pub(crate) heard_at: Option<Timestamp>,
-    /// What it allows beyond the usual, and facts about it.
-    #[serde(default)]
+    pub(crate) workloads: u32,
+    /// What it has.
+    pub(crate) has: Resources,
+    /// What of it is set aside.
+    pub(crate) reserved: Resources,
+    /// Facts about it, and what its own configuration allows.
     pub(crate) attributes: BTreeMap<String, Option<String>>,
+}
+
+/// Something that is shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Resources {
+    /// Processor time, in thousandths of a processor.
+    pub(crate) cpu_millis: u64,
+    /// Memory, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// Disk, in bytes.
+    pub(crate) disk_bytes: u64,
+}
+
+/// Why a workload is as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Why {
+    /// What is known of it.
+    pub(crate) workload: Told,
+    /// Why, in a sentence.
+    pub(crate) because: String,
+    /// What goes on at this moment, if that is known.
+    pub(crate) activity: Option<String>,
+    /// What each node says against it, while it has none.
+    pub(crate) refusals: Vec<Refusal>,
+    /// What happened to it, in order.
+    pub(crate) passed: Vec<Passed>,
 }
 
 /// Why a workload is not on a node.

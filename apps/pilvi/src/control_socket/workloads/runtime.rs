@@ -4,7 +4,7 @@ use node::protocol::{Answer, Event, Input, Session, WorkloadStats};
 use node::supply::BoxFuture;
 use workload::{Spec, WorkloadId};
 
-use super::protocol::{NodeTold, Refusal, Told};
+use super::protocol::{NodeTold, Told, Why};
 
 /// The server's workloads and nodes. What fails says why to a person.
 pub(crate) trait Runtime: Send + Sync + 'static {
@@ -25,8 +25,8 @@ pub(crate) trait Runtime: Send + Sync + 'static {
     fn stop<'a>(&'a self, id: &'a WorkloadId, timeout_s: Option<u32>) -> BoxFuture<'a, Result<(), String>>;
     /// Forgets a workload that has stopped.
     fn remove<'a>(&'a self, id: &'a WorkloadId) -> BoxFuture<'a, Result<(), String>>;
-    /// Why a workload is on none of the nodes.
-    fn why<'a>(&'a self, id: &'a WorkloadId) -> BoxFuture<'a, Result<Vec<Refusal>, String>>;
+    /// Why a workload is as it is.
+    fn why<'a>(&'a self, id: &'a WorkloadId) -> BoxFuture<'a, Result<Why, String>>;
     /// Sends a signal to the first container's process 1.
     fn signal<'a>(&'a self, id: &'a WorkloadId, signal: i32) -> BoxFuture<'a, Result<(), String>>;
     /// What workloads use: those named, or all that run.
@@ -42,8 +42,10 @@ pub(crate) trait Runtime: Send + Sync + 'static {
 pub(crate) struct Creation {
     pub(crate) spec: Spec,
     pub(crate) name: Option<String>,
-    /// Whether it is forgotten as soon as it has stopped.
+    /// Whether it is forgotten soon after it has stopped.
     pub(crate) remove: bool,
+    /// Whether an image that is missing is an error.
+    pub(crate) never_pulls: bool,
 }
 
 /// What becomes of a workload.

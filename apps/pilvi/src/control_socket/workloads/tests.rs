@@ -81,7 +81,9 @@ impl Bed {
     async fn ask(&self, request: WorkloadRequest) -> Asked {
         let dir = self.dir.clone();
         let handle = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || handle.block_on(async { Asked::open(&dir, request).unwrap() })).await.unwrap()
+        tokio::task::spawn_blocking(move || handle.block_on(async { Asked::open(&dir, request).unwrap() }))
+            .await
+            .unwrap()
     }
 }
 
@@ -123,11 +125,11 @@ impl Runtime for Fake {
         let node = NodeTold {
             id: "one".parse().unwrap(),
             state: "ready".to_owned(),
-            description: None,
-            cpu_millis_reserved: 0,
-            memory_bytes_reserved: 0,
+            since: Timestamp::default(),
+            problem: None,
             workloads: 0,
-            heard_at: None,
+            has: Resources::default(),
+            reserved: Resources::default(),
             attributes: std::collections::BTreeMap::new(),
         };
         Box::pin(async move { Ok(if self.has_node { vec![node] } else { Vec::new() }) })
@@ -171,8 +173,8 @@ impl Runtime for Fake {
         })
     }
 
-    fn why<'a>(&'a self, _: &'a WorkloadId) -> BoxFuture<'a, Result<Vec<Refusal>, String>> {
-        Box::pin(async { Ok(vec![Refusal { node: "one".to_owned(), reason: "it is full".to_owned() }]) })
+    fn why<'a>(&'a self, _: &'a WorkloadId) -> BoxFuture<'a, Result<Why, String>> {
+        Box::pin(async { Err("nobody knows".to_owned()) })
     }
 
     fn signal<'a>(&'a self, _: &'a WorkloadId, signal: i32) -> BoxFuture<'a, Result<(), String>> {
@@ -252,7 +254,7 @@ fn exited(code: Option<i32>) -> ContainerState {
 fn run(attach: bool) -> WorkloadRequest {
     let image = "busybox".parse().unwrap();
     let spec = Spec::default();
-    WorkloadRequest::Run(Box::new(Run { spec, image, is_pulled: false, name: None, remove: true, attach }))
+    WorkloadRequest::Run(Box::new(Run { spec, image, pull: Pulls::IfMissing, name: None, remove: false, attach }))
 }
 
 fn output(text: &str, next: u64) -> Result<NodeSaid, Broken> {
@@ -288,7 +290,7 @@ async fn who_attaches_hears_why_it_waits_then_everything_that_it_prints_then_how
     bed.is(Some(exited(Some(3))));
     node.says.send(Ok(NodeSaid::Answer(NodeAnswer::OutputEnded))).unwrap();
     assert_eq!(asked.next().await.unwrap(), answered(3));
-    assert_eq!(bed.done.recv().await.unwrap(), "create None true");
+    assert_eq!(bed.done.recv().await.unwrap(), "create None false");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,7 +401,8 @@ async fn a_program_in_a_container_ends_with_its_own_code() {
     assert_eq!(asked.next().await.unwrap(), answered(5));
     let Session::Exec(exec) = bed.opened.recv().await.unwrap() else { panic!() };
     assert_eq!((exec.id.as_str(), exec.container.as_deref()), (ID, Some("main")));
-    let missing = bed.ask(WorkloadRequest::Why { workload: "f".to_owned() }).await.next().await.unwrap_err().to_string();
+    let missing =
+        bed.ask(WorkloadRequest::Why { workload: "f".to_owned() }).await.next().await.unwrap_err().to_string();
     assert!(missing.contains("pilvi ps -a"), "{missing}");
 }
 
