@@ -110,10 +110,14 @@ pub(super) fn fill_cpuset(directory: &Directory) -> Result<(), Error> {
 /// Has version 2 control what it can in all groups beneath ours.
 fn enable_all(at: &Path, top: &Directory, missing: &mut Vec<Missing>) -> Result<Vec<Controller>, Error> {
     let base = Directory::open(top.path().parent().unwrap_or(at))?;
-    let available = base.read("cgroup.controllers")?;
+    let available = controllers_in(&base, "cgroup.controllers")?;
+    let before = controllers_in(&base, "cgroup.subtree_control")?;
+    if available.iter().any(|controller| !before.contains(controller)) {
+        make_room(&base)?;
+    }
     let mut enabled = Vec::new();
-    for controller in available.split_whitespace().filter_map(Controller::of_version_2) {
-        match enable_with_room(&base, top, controller) {
+    for controller in available {
+        match enable(&base, controller).and_then(|()| enable(top, controller)) {
             Ok(()) => enabled.push(controller),
             Err(errno) => missing.push(Missing {
                 what: controller.name(),
@@ -129,17 +133,8 @@ fn enable_all(at: &Path, top: &Directory, missing: &mut Vec<Missing>) -> Result<
     Ok(enabled)
 }
 
-/// In a container, or in a delegated group, processes stand in the group that ours is in, and a group of version 2 but the
-/// host's root has either processes or controllers beneath. Then they move aside, as every runtime within containers has it.
-fn enable_with_room(base: &Directory, top: &Directory, controller: Controller) -> Result<(), Errno> {
-    match enable(base, controller) {
-        Err(Errno::BUSY) => {
-            move_aside(base)?;
-            enable(base, controller)?;
-        }
-        outcome => outcome?,
-    }
-    enable(top, controller)
+fn controllers_in(directory: &Directory, file: &str) -> Result<Vec<Controller>, Error> {
+    Ok(directory.read(file)?.split_whitespace().filter_map(Controller::of_version_2).collect())
 }
 
 /// Has the groups in a group of version 2 controlled.
@@ -147,17 +142,21 @@ pub(super) fn enable(directory: &Directory, controller: Controller) -> Result<()
     directory.try_write("cgroup.subtree_control", &format!("+{}", controller.name()))
 }
 
-fn move_aside(base: &Directory) -> Result<(), Errno> {
-    let as_errno = |error: Error| match error {
-        Error::Io { source, .. } => Errno::from_io_error(&source).unwrap_or(Errno::IO),
-        _ => Errno::IO,
-    };
-    let (others, _) = base.make(OTHERS).map_err(as_errno)?;
-    for process in base.read("cgroup.procs").map_err(as_errno)?.lines() {
+/// In a container, or in a delegated group, processes stand in the group that ours is in, and a group of version 2 but the
+/// host's root has either processes or controllers beneath. They move aside, as every runtime within containers has it; and
+/// before anything is enabled, for some controllers the kernel would take along with the processes, and then allow none beneath.
+fn make_room(base: &Directory) -> Result<(), Error> {
+    let is_root = !base.has("cgroup.type");
+    let processes = base.read("cgroup.procs")?;
+    if is_root || processes.is_empty() {
+        return Ok(());
+    }
+    let (others, _) = base.make(OTHERS)?;
+    for process in processes.lines() {
         match others.try_write("cgroup.procs", process) {
             // It has ended, or is one of the kernel's own, which count for nothing.
             Ok(()) | Err(Errno::SRCH | Errno::INVAL) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(Error::io("moving processes to", others.path())(error)),
         }
     }
     Ok(())

@@ -32,9 +32,12 @@ pub(super) fn mounted(mountinfo: &str, cgroup: &str) -> Vec<Mounted> {
             at: mount.at,
         };
         let is_of_interest = one.version == Version::Two || !one.controllers.is_empty();
-        let is_known = |known: &Mounted| known.version == one.version && known.controllers == one.controllers;
-        if is_of_interest && !found.iter().any(is_known) {
-            found.push(one);
+        let is_same = |known: &&mut Mounted| known.version == one.version && known.controllers == one.controllers;
+        match found.iter_mut().find(is_same) {
+            // What is mounted later at the same place is what is seen there.
+            Some(known) if known.at == one.at => *known = one,
+            None if is_of_interest => found.push(one),
+            Some(_) | None => {}
         }
     }
     found

@@ -58,6 +58,14 @@ fn a_hierarchy_that_is_mounted_twice_is_taken_once() {
 }
 
 #[test]
+fn what_is_mounted_over_a_hierarchy_hides_it() {
+    let over = format!("{HYBRID}50 1 0:32 /box /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+    let found = mounted(&over, "4:memory:/box/within\n");
+    let memory = found.iter().find(|one| one.controllers == [Controller::Memory]).unwrap();
+    assert_eq!(memory.own, Path::new("/sys/fs/cgroup/memory/within"));
+}
+
+#[test]
 fn paths_are_read_with_their_spaces() {
     assert_eq!(unescape("/a\\040b\\134c\\0"), Path::new("/a b\\c\\0"));
     assert!(parse_mount("").is_none());
