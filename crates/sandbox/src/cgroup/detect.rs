@@ -85,6 +85,10 @@ fn make_top(mounted: &Mounted, name: &str) -> Result<Directory, Error> {
 }
 
 fn prepare_v1(top: &Directory, controllers: &[Controller]) -> Result<(), Error> {
+    // What is made beneath has it as we have: no end of ours executes anybody's release_agent.
+    if top.number("notify_on_release") == Some(1) {
+        top.write("notify_on_release", "0")?;
+    }
     // Before Linux 5.11 a limit held for groups beneath only if this was asked for; since then it does always.
     if controllers.contains(&Controller::Memory) && top.number("memory.use_hierarchy") == Some(0) {
         top.write("memory.use_hierarchy", "1")?;

@@ -12,8 +12,8 @@
 //! On hosts with both forms a group has a directory in each hierarchy of version 1 that is of use, and one in version 2's,
 //! which controls little there but freezes and kills a whole group at once.
 //!
-//! Everything here is of the host and for root, blocks for a short time, and is for threads that may; what begins with
-//! [`enter`], [`kill`] and [`oom_kills`] is for a shim and its children, which have a [`CgroupPlan`] alone.
+//! Everything here is of the host and for root, blocks for a short time, and is for threads that may; [`kill`] and
+//! [`oom_kills`] are for a shim, which has a [`CgroupPlan`] alone. How a process enters a group is [`crate::setup`]'s.
 //!
 //! Nothing of a `release_agent` is ever touched: a group has `notify_on_release` 0 as the one above it, and containers see
 //! their cgroups read-only.
@@ -41,7 +41,7 @@ pub use self::hierarchy::Version;
 use self::hierarchy::{Controller, Directory, Hierarchy};
 pub use self::limits::{Disk, Limits};
 pub use self::stats::Stats;
-pub use self::within::{clone_into, enter, kill, oom_kills};
+pub use self::within::{kill, oom_kills};
 #[cfg(doc)]
 use crate::plan::CgroupPlan;
 

@@ -57,11 +57,20 @@ fn copies(groups: u64) -> u64 {
     2 + powers(3) + powers(5) + powers(7)
 }
 
-/// Makes the image of a new file system on which so many bytes are free.
-pub(super) fn make(formatter: &Path, templates: &Path, bytes_max: u64, image: &Path) -> Result<OwnedFd, Error> {
+/// Makes the image of a new file system on which so many bytes are free. `name` is whose it is.
+pub(super) fn make(
+    formatter: &Path,
+    templates: &Path,
+    bytes_max: u64,
+    image: &Path,
+    name: &str,
+) -> Result<OwnedFd, Error> {
     let template = template(formatter, templates, bytes_max)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let made = rustix::fs::open(image, flags, Mode::from_raw_mode(0o600)).map_err(Error::io("making", image))?;
+    let made = rustix::fs::open(image, flags, Mode::from_raw_mode(0o600)).map_err(|error| match error {
+        Errno::EXIST => Error::Exists { name: name.to_owned() },
+        error => Error::io("making", image)(error),
+    })?;
     match copy_sparse(&template, made) {
         Ok(made) => Ok(made),
         Err(error) => {

@@ -18,21 +18,24 @@
 
 mod error;
 mod image;
+mod limited;
 mod loops;
 mod quota;
 mod trash;
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, UnmountFlags};
+use rustix::mount::UnmountFlags;
 
 pub use self::error::Error;
+use self::limited::{Form, make_parts, usage_of_tree};
+pub use self::limited::{Limited, Usage};
 use self::loops::Loop;
 
 /// The longest name, in bytes.
@@ -42,8 +45,6 @@ pub const BYTES_MIN: u64 = 1024 * 1024;
 /// The largest size that a directory can be limited to, in bytes: what ext4 has on files of 4 KiB blocks.
 pub const BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024 * 1024 - 256 * 1024 * 1024 * 1024;
 
-const UPPER: &str = "upper";
-const WORK: &str = "work";
 /// What an image's file is called after its name.
 const IMAGE_SUFFIX: &str = ".ext4";
 /// Projects of ours are numbered from here; which of them are free is asked of the kernel.
@@ -80,26 +81,6 @@ pub struct Disks {
     emptying: Mutex<()>,
 }
 
-/// A directory, limited or not.
-#[derive(Debug)]
-pub struct Limited {
-    root: OwnedFd,
-    upper: OwnedFd,
-    work: OwnedFd,
-    form: Form,
-}
-
-#[derive(Debug)]
-enum Form {
-    Tree,
-    /// The device, where to attach it for a moment, and whether that must be.
-    Image {
-        device: Loop,
-        attach_at: PathBuf,
-        is_of_use_detached: bool,
-    },
-}
-
 /// How much room there is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -109,15 +90,6 @@ pub struct Space {
     pub bytes_free: u64,
     /// What limited directories may yet grow by: of the free ones, these can be used up by what is there.
     pub bytes_promised: u64,
-}
-
-/// What a directory holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Usage {
-    /// Used, in bytes.
-    pub bytes_used: u64,
-    /// What fits, in bytes.
-    pub bytes_max: u64,
 }
 
 impl Disks {
@@ -165,12 +137,7 @@ impl Disks {
             Kind::Image => self.make_image(name, bytes_max),
             Kind::Nothing { reason } => Err(Error::Unsupported { reason: reason.clone() }),
         };
-        made.inspect_err(|error| {
-            // Half a directory is none. Should this fail, too, it is listed, and removed by whoever compares.
-            if !matches!(error, Error::Exists { .. }) {
-                let _ = self.remove(name);
-            }
-        })
+        made.inspect_err(|error| self.undo(name, error))
     }
 
     /// Makes a directory that as much fits into as the disk has.
@@ -182,7 +149,7 @@ impl Disks {
         if self.exists(name) {
             return Err(Error::Exists { name: name.to_owned() });
         }
-        self.make_tree(name, None)
+        self.make_tree(name, None).inspect_err(|error| self.undo(name, error))
     }
 
     /// A directory that was made before, also by a node before this one, and whether or not anything uses it now.
@@ -292,6 +259,13 @@ impl Disks {
         self.tree(name).exists() || self.image(name).exists()
     }
 
+    /// Half a directory is none. Should this fail, too, it is listed, and removed by whoever compares.
+    fn undo(&self, name: &str, error: &Error) {
+        if !matches!(error, Error::Exists { .. }) {
+            let _ = self.remove(name);
+        }
+    }
+
     fn make_tree(&self, name: &str, bytes_max: Option<u64>) -> Result<Limited, Error> {
         let path = self.tree(name);
         match rustix::fs::mkdir(&path, Mode::from_raw_mode(0o700)) {
@@ -327,7 +301,7 @@ impl Disks {
         let formatter = self.formatter.as_deref().ok_or_else(|| Error::Unsupported {
             reason: "mke2fs is not installed (Debian's package is e2fsprogs)".to_owned(),
         })?;
-        let image = image::make(formatter, &self.path.join("templates"), bytes_max, &self.image(name))?;
+        let image = image::make(formatter, &self.path.join("templates"), bytes_max, &self.image(name), name)?;
         let device = Loop::make(image.as_fd(), &self.path.join("devices"))?;
         let root = image::mount(&device.path)?;
         // What every ext4 is born with, and only a check of it needs.
@@ -381,87 +355,6 @@ impl Disks {
     }
 }
 
-impl Limited {
-    fn of_tree(path: &Path) -> Result<Self, Error> {
-        Self::of(open_directory(path)?, Form::Tree)
-    }
-
-    fn of(root: OwnedFd, form: Form) -> Result<Self, Error> {
-        let (upper, work) = parts(root.as_fd())?;
-        Ok(Self { root, upper, work, form })
-    }
-
-    /// What is written to: an overlay's upper directory, or a volume. Root's, mode 0755, empty at first.
-    pub fn upper(&self) -> BorrowedFd<'_> {
-        self.upper.as_fd()
-    }
-
-    /// What an overlay needs beside it.
-    pub fn work(&self) -> BorrowedFd<'_> {
-        self.work.as_fd()
-    }
-
-    /// Calls `make` with [`Limited::upper`] and [`Limited::work`] in a state in which overlays and clones can be made of them.
-    /// Before Linux 6.15 neither can be made of a mount that is attached nowhere: there an image is attached in the node's
-    /// directory for as long as `make` takes. What was made stays good.
-    pub fn attached<T>(&self, make: impl FnOnce(BorrowedFd<'_>, BorrowedFd<'_>) -> T) -> Result<T, Error> {
-        match &self.form {
-            Form::Image { device, attach_at, is_of_use_detached: false } => {
-                let root = image::mount(&device.path)?;
-                let _attached = Attached::make(root.as_fd(), attach_at)?;
-                let (upper, work) = parts(root.as_fd())?;
-                Ok(make(upper.as_fd(), work.as_fd()))
-            }
-            Form::Image { .. } | Form::Tree => Ok(make(self.upper(), self.work())),
-        }
-    }
-
-    /// What it holds. `None` for what is not limited.
-    pub fn usage(&self) -> Result<Option<Usage>, Error> {
-        match &self.form {
-            Form::Tree => usage_of_tree(self.root.as_fd()),
-            Form::Image { .. } => {
-                let all = rustix::fs::fstatvfs(&self.root).map_err(Error::io("looking at", "a file system"))?;
-                let bytes_max = all.f_blocks * all.f_frsize;
-                let bytes_used = bytes_max.saturating_sub(all.f_bfree * all.f_frsize);
-                Ok(Some(Usage { bytes_used, bytes_max }))
-            }
-        }
-    }
-}
-
-/// A mount in a directory of the host's, for a moment.
-struct Attached<'a>(&'a Path);
-
-impl<'a> Attached<'a> {
-    fn make(mount: BorrowedFd<'_>, at: &'a Path) -> Result<Self, Error> {
-        make_directory(at)?;
-        let attached = Self(at);
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        rustix::mount::move_mount(mount, c"", CWD, at, flags).map_err(Error::io("attaching at", at))?;
-        Ok(attached)
-    }
-}
-
-impl Drop for Attached<'_> {
-    fn drop(&mut self) {
-        // What stays is cleared away by the node's next start.
-        let _ = rustix::mount::unmount(self.0, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
-        let _ = std::fs::remove_dir(self.0);
-    }
-}
-
-fn usage_of_tree(tree: BorrowedFd<'_>) -> Result<Option<Usage>, Error> {
-    let failed = |error| Error::std("looking at", "a directory's quota")(error);
-    let project = match quota::project_of(tree) {
-        Ok(project) if project >= PROJECT_FIRST => project,
-        // Not limited, or on a file system that knows no projects.
-        _ => return Ok(None),
-    };
-    let of_project = quota::look(tree, project).map_err(failed)?;
-    Ok(Some(Usage { bytes_used: of_project.bytes_used, bytes_max: of_project.bytes_max }))
-}
-
 /// How sizes can be limited in a directory.
 fn kind(path: &Path, formatter: &Result<PathBuf, String>) -> Kind {
     if probe_quota(path).unwrap_or(false) {
@@ -500,27 +393,6 @@ fn probe_quota(path: &Path) -> Result<bool, Error> {
     std::fs::remove_dir(&at).map_err(Error::std("removing", &at))?;
     // No system call, no quotas, no right to: all mean that there are none.
     Ok(outcome.unwrap_or(false))
-}
-
-/// The two directories in a new tree or image.
-fn make_parts(root: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
-    for (name, mode) in [(UPPER, 0o755), (WORK, 0o700)] {
-        rustix::fs::mkdirat(root, name, Mode::from_raw_mode(mode)).map_err(Error::io("preparing", path))?;
-        let made = parts_open(root, name).map_err(Error::io("preparing", path))?;
-        // Whatever the node's umask is.
-        rustix::fs::fchmod(&made, Mode::from_raw_mode(mode)).map_err(Error::io("preparing", path))?;
-    }
-    Ok(())
-}
-
-fn parts(root: BorrowedFd<'_>) -> Result<(OwnedFd, OwnedFd), Error> {
-    let open = |name| parts_open(root, name).map_err(Error::io("opening", name));
-    Ok((open(UPPER)?, open(WORK)?))
-}
-
-fn parts_open(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(root, name, flags, Mode::empty())
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd, Error> {

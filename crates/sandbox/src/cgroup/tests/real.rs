@@ -58,6 +58,11 @@ fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
+/// Moves the calling process into a group.
+fn enter(plan: &CgroupPlan) -> std::io::Result<()> {
+    plan.directories.iter().try_for_each(|directory| std::fs::write(format!("{directory}/cgroup.procs"), "0"))
+}
+
 fn sh(plan: &CgroupPlan, script: &str) -> Child {
     let plan = plan.clone();
     let mut command = Command::new("/bin/sh");
