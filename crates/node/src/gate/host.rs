@@ -11,8 +11,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 use workload::NodeId;
 
-use super::BoxFuture;
 use super::grants::Grants;
+use super::{BoxFuture, Gate};
 use crate::client::{Dial, Stream};
 use crate::protocol::Request;
 
@@ -103,17 +103,22 @@ impl fmt::Debug for Host {
     }
 }
 
-/// The way to a host: it calls, the server takes up.
-#[derive(Debug)]
-pub(super) struct Way(pub(super) Arc<Host>);
+/// The way to a host: it calls, the server takes up. Whoever joins under the name of one that was removed is reached by it, too.
+pub(super) struct Way {
+    pub(super) gate: Gate,
+    pub(super) name: NodeId,
+}
 
 impl Dial for Way {
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
-        Box::pin(self.0.take_link())
+        Box::pin(async {
+            let removed = || io::Error::new(io::ErrorKind::NotFound, "it was removed");
+            self.gate.present(&self.name).ok_or_else(removed)?.take_link().await
+        })
     }
 
     fn name(&self) -> String {
-        self.0.name.as_str().to_owned()
+        self.name.as_str().to_owned()
     }
 
     fn asking(&self, request: &Request) -> Option<Box<dyn Any + Send + Sync>> {
@@ -122,7 +127,13 @@ impl Dial for Way {
             Request::PrepareLayer(layer) => &layer.blob,
             _ => return None,
         };
-        Some(Box::new(self.0.grants.grant(blob.clone())))
+        Some(Box::new(self.gate.present(&self.name)?.grants.grant(blob.clone())))
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -147,7 +158,7 @@ mod tests {
             host.offer(Box::new(near));
         }
         for expected in [5, 4, 3, 2] {
-            assert_eq!(Way(host.clone()).dial().await.unwrap().read_u8().await.unwrap(), expected);
+            assert_eq!(host.take_link().await.unwrap().read_u8().await.unwrap(), expected);
         }
         assert!(far[0].read_u8().await.is_err(), "the oldest were given up");
     }
@@ -155,10 +166,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_host_that_offers_nothing_is_away_and_one_that_does_is_waited_for() {
         let host = host();
-        let away = Way(host.clone()).dial().await.map(drop).unwrap_err();
+        let away = host.take_link().await.map(drop).unwrap_err();
         assert_eq!(away.kind(), io::ErrorKind::NotConnected);
-        let way = Way(host.clone());
-        let waiting = tokio::spawn(async move { way.dial().await.is_ok() });
+        let asked = host.clone();
+        let waiting = tokio::spawn(async move { asked.take_link().await.is_ok() });
         tokio::task::yield_now().await;
         host.offer(Box::new(duplex(8).0));
         assert!(waiting.await.unwrap());

@@ -82,6 +82,8 @@ pub struct Parts {
     pub blobs: Blobs,
     /// By what hosts know the server.
     pub authority: Authority,
+    /// Names that no host may have.
+    pub reserved: Vec<NodeId>,
     /// Where workloads' connections go.
     pub door: Arc<dyn Door>,
     /// Tells the time of certificates and tokens.
@@ -107,6 +109,7 @@ struct Inner {
     blobs: Blobs,
     authority: Authority,
     tls: Arc<ServerConfig>,
+    reserved: Vec<NodeId>,
     door: Arc<dyn Door>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -130,7 +133,7 @@ impl Gate {
     /// # Errors
     /// [`GateError::Store`] if it cannot be read who has joined, [`GateError::Authority`] if the authority cannot sign.
     pub async fn open(parts: Parts) -> Result<Self, GateError> {
-        let Parts { store, blobs, authority, door, clock, rng, uptime } = parts;
+        let Parts { store, blobs, authority, reserved, door, clock, rng, uptime } = parts;
         let roster = Roster { store };
         let tls = connections::tls(&authority, authority.gate_identity(clock.now())?)?;
         let names: Vec<_> = roster.all().await?.into_iter().map(|(name, _)| name).collect();
@@ -141,6 +144,7 @@ impl Gate {
             blobs,
             authority,
             tls: Arc::new(tls),
+            reserved,
             door,
             clock,
             rng,
@@ -184,10 +188,10 @@ impl Gate {
         self.0.states.subscribe()
     }
 
-    /// The node of a host that has joined. Calls fail while it is away.
+    /// The node of a host that has joined; the handle is good for as long as the name is. Calls fail while the host is away.
     pub fn node(&self, name: &NodeId) -> Option<Node> {
-        let is_known = self.0.states.borrow().contains_key(name);
-        is_known.then(|| Node::over(Way(self.host(name))))
+        self.present(name)?;
+        Some(Node::over(Way { gate: self.clone(), name: name.clone() }))
     }
 
     /// Lets a host go: its certificates are good no more, and all its connections end. Answers whether there was one.
@@ -205,6 +209,11 @@ impl Gate {
     }
 
     async fn join(&self, applicant: &Applicant<'_>) -> Result<HostCertificate, GateError> {
+        if self.0.reserved.contains(applicant.name) {
+            // Who has no good token hears of that first.
+            self.0.roster.token(applicant, self.now()).await?;
+            return Err(GateError::NameTaken);
+        }
         let made = self.0.roster.join(applicant, &self.0.authority, self.now()).await?;
         self.leases().admit(applicant.name.clone(), (self.0.uptime)());
         self.publish();
@@ -248,6 +257,12 @@ impl Gate {
             *told = states;
             differs
         });
+    }
+
+    /// A host that has joined.
+    fn present(&self, name: &NodeId) -> Option<Arc<Host>> {
+        let is_known = self.0.states.borrow().contains_key(name);
+        is_known.then(|| self.host(name))
     }
 
     fn host(&self, name: &NodeId) -> Arc<Host> {

@@ -47,7 +47,7 @@ pub enum GateError {
 /// A token that is out, or was used and has not run out; its record's id is the token's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct JoinToken {
+pub(super) struct JoinToken {
     secret_sha256: String,
     expires: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ struct JoinToken {
 /// What a token was used for. The same host may ask again, should it not have heard the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Use {
+pub(super) struct Use {
     host: NodeId,
     public_key: String,
 }
@@ -194,7 +194,11 @@ impl Roster {
     }
 
     /// The token of somebody who knows its secret.
-    async fn token(&self, applicant: &Applicant<'_>, now: Timestamp) -> Result<Versioned<JoinToken>, GateError> {
+    pub(super) async fn token(
+        &self,
+        applicant: &Applicant<'_>,
+        now: Timestamp,
+    ) -> Result<Versioned<JoinToken>, GateError> {
         if !is_id(applicant.token) {
             return Err(GateError::Token);
         }

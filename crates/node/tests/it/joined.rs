@@ -65,6 +65,7 @@ impl Server {
             store: store.clone(),
             blobs: bed.blobs.clone(),
             authority: authority.clone(),
+            reserved: vec![host("local")],
             door: Arc::new(Echo),
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
@@ -263,6 +264,8 @@ async fn a_token_is_good_once_and_a_name_is_one_hosts() {
     }
     let refused = server.join(directory().path(), "worker-1", &server.token().await).await.unwrap_err();
     assert!(message(&refused).contains("a node of this name already"), "{refused}");
+    let refused = server.join(directory().path(), "local", &server.token().await).await.unwrap_err();
+    assert!(message(&refused).contains("a node of this name already"), "{refused}");
     // The host itself goes on with what it has, without a token.
     let again = join(first.path(), &server.address, &host("worker-1"), None, &SystemClock).await.unwrap();
     assert!(again.has_joined());
@@ -365,6 +368,7 @@ async fn a_host_that_was_removed_loses_everything_at_once() {
     // The name is free, and its next host is somebody else.
     let next = server.host("worker-1").await;
     server.node("worker-1").status().await.unwrap();
+    node.status().await.unwrap();
     assert!(matches!(host_1.joined.door().await, Err(JoinError::Removed { .. })));
     drop(next);
 }

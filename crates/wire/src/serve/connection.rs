@@ -1,6 +1,6 @@
 //! Listeners and connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +91,27 @@ pub async fn serve<B: Backend>(
     Ok(())
 }
 
+/// Serves a connection that did not come through a listener, until it ends or `stop` resolves; then an open request may
+/// finish within [`ServeLimits::drain_timeout`]. Where it comes from is not known to policies.
+pub async fn serve_stream<B: Backend>(
+    server: Arc<Server<B>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    stop: impl Future<Output = ()>,
+) {
+    let graceful = GracefulShutdown::new();
+    let link = Arc::new(Link::default());
+    let mut served = std::pin::pin!(requests(server.clone(), stream, link, None, graceful.watcher()));
+    tokio::select! {
+        () = &mut served => return,
+        () = stop => {}
+    }
+    server.stopping.send_replace(true);
+    let drained = async { tokio::join!(graceful.shutdown(), served) };
+    if tokio::time::timeout(server.limits.drain_timeout, drained).await.is_err() {
+        tracing::debug!("a request of a workload was still open and is cut off");
+    }
+}
+
 async fn connection<B: Backend>(
     server: Arc<Server<B>>,
     stream: TcpStream,
@@ -103,11 +124,11 @@ async fn connection<B: Backend>(
     let link = Arc::new(if matches!(tls, Tls::Off) { Link::plain() } else { Link::default() });
     let socket = Socket::new(stream, link.clone());
     match tls {
-        Tls::Off => requests(server, socket, link, peer, watcher).await,
+        Tls::Off => requests(server, socket, link, Some(peer.ip()), watcher).await,
         Tls::On(acceptor) => {
             let handshake = acceptor().accept(socket);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
-                Ok(Ok(stream)) => requests(server, stream, link, peer, watcher).await,
+                Ok(Ok(stream)) => requests(server, stream, link, Some(peer.ip()), watcher).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
             }
@@ -119,7 +140,7 @@ async fn requests<B: Backend>(
     server: Arc<Server<B>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     link: Arc<Link>,
-    peer: SocketAddr,
+    peer: Option<IpAddr>,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let (limits, mut stopping) = (server.limits, server.stopping.subscribe());
@@ -132,10 +153,10 @@ async fn requests<B: Backend>(
                 let is_one_of_many = request.version() == Version::HTTP_2;
                 let stream = is_one_of_many.then(|| server.streams.open(&link)).flatten();
                 if is_one_of_many && stream.is_none() {
-                    tracing::debug!(%peer, "a request is refused: there are too many");
+                    tracing::debug!(?peer, "a request is refused: there are too many");
                     return Ok(too_many());
                 }
-                let response = server.answer(request, Some(peer.ip()), link, stream.clone()).await;
+                let response = server.answer(request, peer, link, stream.clone()).await;
                 drop(open);
                 Ok::<_, std::convert::Infallible>(response.map(|body| body.on(stream)))
             }
@@ -156,11 +177,11 @@ async fn requests<B: Backend>(
     let ended = tokio::select! {
         ended = served => ended,
         () = link.activity.ceased(limits.head_timeout) => {
-            return tracing::debug!(%peer, "a connection without a request is closed");
+            return tracing::debug!(?peer, "a connection without a request is closed");
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a connection ended early");
+        tracing::debug!(?peer, %error, "a connection ended early");
     }
 }
 

@@ -45,7 +45,7 @@ use crate::reply::Reply;
 use crate::sigv4::{SecretAccessKey, SigningKeyCache};
 
 pub use body::{BodyError, RequestBody};
-pub use connection::{Tls, serve};
+pub use connection::{Tls, serve, serve_stream};
 
 use raw::Routes;
 use room::Room;
