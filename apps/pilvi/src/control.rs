@@ -48,6 +48,12 @@ pub(crate) struct NodeAssignment {
     pub(crate) blobs: PathBuf,
     /// The server's user.
     pub(crate) owner_uid: u32,
+    /// Where the server takes workloads' connections to the API.
+    pub(crate) door: PathBuf,
+    /// The API's own address.
+    pub(crate) endpoint: String,
+    /// The region that the server is in.
+    pub(crate) region: String,
 }
 
 /// What a process tells. The supervisor may be root and a server captured: nothing here is more than a text to show.

@@ -1,17 +1,21 @@
 //! The node role's process. It runs as root, without those of root's rights that neither images nor containers need.
 
+pub(crate) mod near;
 mod rights;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use node::agent::{Agent, Options};
+use node::agent::{Agent, Options, WorkloadOptions};
 
 use crate::control::{self, NodeAssignment, Report};
+use crate::door::WayToDoor;
 use crate::stop::stop;
 use crate::supervised::{self, Executes, Inherited, listen_for_the_end, watch_of};
+use near::NearWorkloads;
 
 /// How long a node that was killed may take to leave the directory to its successor.
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(5);
@@ -34,8 +38,11 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn run_until_stopped(listener: UnixListener, channel: &UnixStream, assignment: NodeAssignment) -> Result<()> {
-    let NodeAssignment { directory, blobs, owner_uid } = assignment;
-    let agent = open(&Options::new(directory, blobs, owner_uid))?;
+    let NodeAssignment { directory, blobs, owner_uid, door, endpoint, region } = assignment;
+    let near = NearWorkloads { way: WayToDoor::Here(door), endpoint, region };
+    let mut options = Options::new(directory, blobs, owner_uid);
+    options.workloads = Some(WorkloadOptions::new(Arc::new(near)));
+    let agent = open(&options)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_THREADS_MAX).build()?;
     let outcome = runtime.block_on(async {
@@ -65,7 +72,7 @@ fn open(options: &Options) -> Result<Agent> {
     loop {
         match Agent::open(options.clone()) {
             Err(images::Error::InUse) if Instant::now() < deadline => std::thread::sleep(PREDECESSOR_PAUSE),
-            opened => return opened.context("cannot open the images"),
+            opened => return opened.context("cannot open the node's directory"),
         }
     }
 }
