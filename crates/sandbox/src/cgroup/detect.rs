@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::error::Error;
 use super::hierarchy::{Controller, Directory, Hierarchy, Version};
 use super::mounted::{Mounted, mounted};
+use super::reserved::Reserved;
 use super::{Inner, Missing, bpf, devices};
 
 /// What something in a group other than the node's can be called; where processes go that stand in version 2's way.
@@ -17,7 +18,8 @@ pub(super) fn open(name: &str) -> Result<Inner, Error> {
         std::fs::read_to_string(path).map_err(|source| Error::Io { doing: "reading", path: path.to_owned(), source })
     };
     let found = mounted(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
-    let Inner { hierarchies, mut missing, own } = open_found(&found, name)?;
+    let mut inner = open_found(&found, name)?;
+    let Inner { hierarchies, missing, .. } = &mut inner;
     let has_program = hierarchies.iter().any(|hierarchy| hierarchy.version == Version::Two);
     if !hierarchies.iter().any(|hierarchy| hierarchy.controllers.contains(&Controller::Devices)) {
         let probe = if has_program { probe_programs() } else { Err("no version 2 is mounted".to_owned()) };
@@ -25,7 +27,7 @@ pub(super) fn open(name: &str) -> Result<Inner, Error> {
             missing.push(Missing { what: "devices", reason });
         }
     }
-    Ok(Inner { hierarchies, missing, own })
+    Ok(inner)
 }
 
 /// The node's own directories in hierarchies that were found. Apart from [`open`] so that it works on any tree.
@@ -59,7 +61,8 @@ pub(super) fn open_found(found: &[Mounted], name: &str) -> Result<Inner, Error> 
         return Err(Error::NoHierarchy { reason });
     }
     name_what_nobody_controls(&hierarchies, &mut missing);
-    Ok(Inner { hierarchies, missing, own: found.first().map(|one| one.own.clone()) })
+    let reserved = Reserved::of(&hierarchies)?;
+    Ok(Inner { hierarchies, missing, own: found.first().map(|one| one.own.clone()), reserved })
 }
 
 /// A hierarchy of version 1 costs a directory for each group and time for each process. What version 2 does is left to it.
@@ -128,11 +131,6 @@ fn enable_all(at: &Path, top: &Directory, missing: &mut Vec<Missing>) -> Result<
                 reason: format!("it could not be enabled in {}: {errno}", base.path().display()),
             }),
         }
-    }
-    if enabled.contains(&Controller::Memory) {
-        // What is left to a workload is left to it out of what is left to those above: here all that it asks for. Where the
-        // kernel does not take it, workloads are protected from each other, not from the host.
-        let _ = top.try_write("memory.low", "max");
     }
     Ok(enabled)
 }

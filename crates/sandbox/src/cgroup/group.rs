@@ -229,6 +229,9 @@ impl Group {
                 })?;
             }
         }
+        if wanted.memory_bytes_reserved.is_some() {
+            self.inner.reserved.pass_up(&self.inner.hierarchies, &self.path)?;
+        }
         Ok(())
     }
 

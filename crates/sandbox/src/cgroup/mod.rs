@@ -27,6 +27,7 @@ mod group;
 mod hierarchy;
 mod limits;
 mod mounted;
+mod reserved;
 mod stats;
 mod stop;
 mod within;
@@ -40,6 +41,7 @@ pub use self::group::Group;
 pub use self::hierarchy::Version;
 use self::hierarchy::{Controller, Directory, Hierarchy};
 pub use self::limits::{Disk, Limits};
+use self::reserved::Reserved;
 pub use self::stats::Stats;
 pub use self::within::{kill, oom_kills};
 #[cfg(doc)]
@@ -69,6 +71,7 @@ struct Inner {
     missing: Vec<Missing>,
     /// The group that this process was in when it looked, in some hierarchy.
     own: Option<PathBuf>,
+    reserved: Reserved,
 }
 
 /// Something that this host cannot limit or count. Limits that need it are refused.

@@ -118,7 +118,7 @@ impl Group {
                 return Err(self.busy("are there", REMOVE_WAIT_MS));
             }
         }
-        Ok(())
+        self.inner.reserved.take_back(&self.inner.hierarchies, &self.path)
     }
 
     fn busy(&self, still: &'static str, waited_ms: u64) -> Error {

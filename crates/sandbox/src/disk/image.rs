@@ -24,16 +24,24 @@ const INODE_BYTES: u64 = 256;
 const BLOCK_BYTES: u64 = 4_096;
 /// What a block group describes: as many blocks as a block has bits.
 const GROUP_BYTES: u64 = BLOCK_BYTES * BLOCK_BYTES * 8;
-/// Where programs of the system's are; nobody's PATH is asked.
+/// Where programs of the system's are. Root's PATH is asked after them.
 const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// How much of what a program says of its failure is kept, in bytes.
 const MESSAGE_BYTES_MAX: usize = 512;
 
 /// The program that makes file systems; why it cannot be used, for a person.
 pub(super) fn formatter() -> Result<PathBuf, String> {
-    let found =
-        PROGRAM_DIRECTORIES.iter().map(|directory| Path::new(directory).join("mke2fs")).find(|path| path.is_file());
+    let in_path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = PROGRAM_DIRECTORIES.iter().map(PathBuf::from).chain(std::env::split_paths(&in_path));
+    let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|one| one.join("mke2fs"));
+    let found = candidates.find(|path| path.is_file() && makes_ext4(path));
     found.ok_or_else(|| "mke2fs is not installed (Debian's package is e2fsprogs)".to_owned())
+}
+
+/// Whether it is e2fsprogs' own. Busybox has one of the same name that knows little.
+fn makes_ext4(program: &Path) -> bool {
+    let output = Command::new(program).arg("-V").env_clear().stdin(Stdio::null()).output();
+    output.is_ok_and(|output| output.status.success() && output.stderr.starts_with(b"mke2fs 1."))
 }
 
 /// How many files and directories go with so many bytes.

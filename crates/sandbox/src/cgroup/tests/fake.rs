@@ -74,7 +74,8 @@ fn version_2_limits_a_container_and_controls_what_is_in_a_workload() {
     // The kernel adds what is written; plain files keep the last.
     assert_eq!(read(&top.join("w"), "cgroup.subtree_control"), "+pids");
     assert_eq!(read(&top.join("w/c"), "cgroup.subtree_control"), "", "a container's processes are in it itself");
-    assert_eq!(read(&top, "memory.low"), "max");
+    assert_eq!(read(&top.join("w"), "memory.low"), "33554432", "what a container reserves, its workload does");
+    assert_eq!(read(&top, "memory.low"), "33554432", "and the node, and nothing else");
     let c = top.join("w/c");
     let written = [
         ("cpu.weight", "20"),

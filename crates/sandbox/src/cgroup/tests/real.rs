@@ -52,6 +52,11 @@ impl Drop for Node {
     }
 }
 
+/// A directory that is on a disk, where a host has one.
+fn on_disk() -> tempfile::TempDir {
+    tempfile::tempdir_in("/var/tmp").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// Aloud: what the harness captures of a test that passes, nobody sees.
 fn skip(test: &str, why: &str) {
     use std::io::Write;
@@ -192,6 +197,28 @@ fn memory_limits_are_raised_and_lowered() {
 }
 
 #[test]
+fn what_containers_reserve_is_passed_up_and_taken_back() {
+    let Some(node) = Node::open("reserved") else { return };
+    let memory = node.0.inner.holder(Controller::Memory).filter(|one| one.version == Version::Two);
+    let Some(memory) = memory else { return skip("reserved", "version 2 does not hold memory") };
+    let limits = |mib: u64| Limits { memory_bytes_reserved: Some(mib << 20), ..Limits::default() };
+    let first = node.0.workload("w", &Limits::default()).unwrap();
+    first.child("a", &limits(8)).unwrap();
+    first.child("b", &limits(16)).unwrap();
+    let second = node.0.workload("v", &limits(32)).unwrap();
+    assert_eq!(memory.top.number("memory.low"), Some(56 << 20));
+    first.remove().unwrap();
+    assert_eq!(memory.top.number("memory.low"), Some(32 << 20));
+    let name = memory.top.path().file_name().unwrap().to_str().unwrap();
+    let again = Cgroups::open(name).unwrap();
+    again.open_workload("v").unwrap().update(&limits(64)).unwrap();
+    assert_eq!(memory.top.number("memory.low"), Some(64 << 20));
+    again.open_workload("v").unwrap().remove().unwrap();
+    assert_eq!(memory.top.number("memory.low"), Some(0));
+    second.remove().unwrap();
+}
+
+#[test]
 fn processor_time_beyond_the_quota_is_held_up() {
     let Some(node) = Node::open("quota") else { return };
     if !node.has(Controller::Cpu) {
@@ -329,7 +356,7 @@ fn a_group_that_cannot_be_limited_leaves_nothing() {
 #[test]
 fn a_disk_is_throttled() {
     let Some(node) = Node::open("throttle") else { return };
-    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let directory = on_disk();
     let disk = Disk::that_holds(std::fs::File::open(directory.path()).unwrap()).unwrap();
     let (Some(disk), true) = (disk, node.has(Controller::Io)) else {
         return skip("throttle", "no disk of its own, or no io controller");
@@ -343,6 +370,21 @@ fn a_disk_is_throttled() {
     // 8 MiB at 4 MiB a second; the kernel lets the first slice of time through.
     assert!(before.elapsed() > Duration::from_secs(1));
     assert!(container.stats().unwrap().written_bytes >= 8 << 20);
+}
+
+#[test]
+fn a_weight_is_kept_where_the_disks_scheduler_knows_weights_and_refused_elsewhere() {
+    let Some(node) = Node::open("weight") else { return };
+    let directory = on_disk();
+    let disk = Disk::that_holds(std::fs::File::open(directory.path()).unwrap()).unwrap();
+    let Some(disk) = disk else { return skip("weight", "no disk of its own") };
+    let has_weights = disk.has_weights;
+    let limits = Limits { blkio_weight: Some(500), disk: Some(disk), ..Limits::default() };
+    match node.0.workload("w", &limits) {
+        Ok(_) => assert!(has_weights),
+        Err(Error::Unsupported { .. }) => assert!(!has_weights || !node.has(Controller::Io)),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]
