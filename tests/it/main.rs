@@ -6,6 +6,7 @@ mod accounts;
 mod backup;
 mod boto3;
 mod cloudwatch_flow;
+mod containers;
 mod durability;
 mod ecs_flow;
 mod first_minutes;

@@ -15,6 +15,7 @@
 mod accounts;
 mod api;
 mod aws;
+pub mod containers;
 pub mod engine;
 mod folder;
 mod followed;

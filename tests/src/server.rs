@@ -174,7 +174,13 @@ impl Server {
     /// Ends it by `pilvi down`.
     #[track_caller]
     pub fn down(&mut self) {
-        self.command(&["down"]).success();
+        self.down_with(&[]);
+    }
+
+    /// Ends it by `pilvi down` with these arguments.
+    #[track_caller]
+    pub fn down_with(&mut self, arguments: &[&str]) {
+        self.command(&[&["down"], arguments].concat()).success();
         let mut up = self.up.take().expect("it runs");
         let ended = program::wait(&mut up, STOP_LIMIT).expect("`pilvi down` waits for the end");
         assert!(ended.success(), "{ended}:\n{}", self.log());

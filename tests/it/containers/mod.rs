@@ -1,0 +1,119 @@
+//! Containers for real: run by the command line, on the node that comes with `pilvi up`.
+//!
+//! That needs root: without it each of these tests only sees that this is said.
+
+mod files;
+mod leaves_nothing;
+mod lifecycle;
+mod limits;
+mod network;
+mod output;
+mod running;
+mod survives;
+mod terminal;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tests::program::Answer;
+use tests::{Options, Server};
+
+/// A server with a node, and the name of an image on it; one for all tests that need no other.
+struct Stage {
+    server: Server,
+    image: String,
+}
+
+impl Stage {
+    /// The stage that tests which run at the same time have together; none without root.
+    #[track_caller]
+    fn shared() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<Stage>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stage) = shared.upgrade() {
+            return Some(stage);
+        }
+        let stage = Arc::new(Self::new()?);
+        *shared = Arc::downgrade(&stage);
+        Some(stage)
+    }
+
+    /// A stage of one's own; none without root.
+    #[track_caller]
+    fn new() -> Option<Self> {
+        let server = Server::start(Options { keeps_address: true, ..Options::default() });
+        if !tests::is_root() {
+            let said = server.do_pilvi(&["run", "busybox"]);
+            assert_eq!(said.status.code(), Some(125), "{said:?}");
+            assert!(said.stderr.contains("sudo pilvi up"), "it is said what to do: {}", said.stderr);
+            return None;
+        }
+        assert!(server.has_node());
+        let image = server.busybox();
+        Some(Self { server, image })
+    }
+
+    /// `pilvi run --rm FLAGS IMAGE COMMAND`.
+    #[track_caller]
+    fn run(&self, flags: &[&str], command: &[&str]) -> Answer {
+        self.server.do_pilvi(&self.arguments(flags, command))
+    }
+
+    /// The arguments of such a command.
+    fn arguments<'a>(&'a self, flags: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
+        [&["run", "--rm"], flags, &[&self.image], command].concat()
+    }
+
+    /// What a shell in a container says to a script; it must end with 0.
+    #[track_caller]
+    fn sh(&self, flags: &[&str], script: &str) -> String {
+        self.run(flags, &["sh", "-c", script]).success()
+    }
+
+    /// Runs a container in the background; it is removed when the guard is dropped.
+    #[track_caller]
+    fn start<'a>(&'a self, name: &'a str, flags: &[&str], command: &[&str]) -> Started<'a> {
+        let arguments = [&["run", "-d", "--name", name], flags, &[&self.image], command].concat();
+        let id = self.server.do_pilvi(&arguments).success().trim().to_owned();
+        assert_eq!(id.len(), 32, "{id}");
+        Started { stage: self, name, id }
+    }
+
+    /// A command about containers.
+    #[track_caller]
+    fn pilvi(&self, arguments: &[&str]) -> Answer {
+        self.server.do_pilvi(arguments)
+    }
+}
+
+/// A container in the background.
+struct Started<'a> {
+    stage: &'a Stage,
+    name: &'a str,
+    id: String,
+}
+
+impl Started<'_> {
+    /// What a program in it says; it must end with 0.
+    #[track_caller]
+    fn exec(&self, command: &[&str]) -> String {
+        self.stage.pilvi(&[&["exec", self.name], command].concat()).success()
+    }
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        // One that is gone already is as it should be.
+        let mut rm = self.stage.server.pilvi(&["rm", "-f", self.name]);
+        let _ = rm.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
+    }
+}
+
+/// What is told of a container: whether it runs.
+fn is_running(told: &serde_json::Value) -> bool {
+    !told["observed"]["containers"][0]["state"]["running"].is_null()
+}
+
+/// What is told of a container: whether everything of it is gone.
+fn has_stopped(told: &serde_json::Value) -> bool {
+    told["observed"]["phase"] == "stopped"
+}
