@@ -36,6 +36,7 @@ pub(crate) struct ConfigFile {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) node_dir: Option<PathBuf>,
     pub(crate) listen: Option<Listen>,
+    pub(crate) node_listen: Option<Listen>,
     pub(crate) region: Option<Region>,
     pub(crate) account: Option<AccountId>,
     pub(crate) public_url: Option<PublicUrl>,

@@ -26,9 +26,10 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 pub(crate) use client::{Conversation, Ended, Session};
-pub(crate) use protocol::{Answer, Credentials, ImageRequest, Pull, Request};
+pub(crate) use protocol::{Answer, Credentials, ImageRequest, NodeRequest, Pull, Request};
 
 use crate::data_dir::DataDir;
+use crate::node_gate::NodeCommands;
 use crate::stop::Stop;
 use protocol::{ANSWER_BYTES_MAX, Envelope, REQUEST_BYTES_MAX, VERSION};
 use workloads::{SAY_BYTES_MAX, Say, WorkloadAnswer, WorkloadCommands};
@@ -58,6 +59,8 @@ pub(crate) struct Answerers {
     pub(crate) images: Arc<dyn Commands>,
     /// About what runs.
     pub(crate) workloads: Arc<WorkloadCommands>,
+    /// About machines that join.
+    pub(crate) nodes: NodeCommands,
 }
 
 /// Tells a command how it goes on.
@@ -153,7 +156,7 @@ impl ControlSocket {
 }
 
 /// Addresses of sockets are short, and paths may be long: the directory is named by a descriptor.
-fn at_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn at_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -184,6 +187,10 @@ async fn converse(stream: UnixStream, answerers: &Answerers) -> io::Result<()> {
         }
         // Somebody who looks at output may stop reading for as long as he likes: it waits in the node, not here.
         Request::Workload(request) => (answerers.workloads.answer(*request, teller, Heard(hears)), None),
+        Request::Node(request) => {
+            drop(hears);
+            (answerers.nodes.answer(request), Some(PATIENCE))
+        }
     };
     let mut gone = std::pin::pin!(listen(from, heard));
     loop {

@@ -9,6 +9,7 @@
 //!   lock               held by the supervisor
 //!   keys/root.json     the root key, 0600
 //!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
+//!   run/door.sock      where the node hands over workloads' connections to the API, 0600
 //!   run/control.sock   where commands ask the server for what no AWS operation does, 0600
 //!   run/up.json        the running supervisor
 //!   run/server.json    the running server: endpoint, region, account
@@ -111,6 +112,16 @@ impl DataDir {
     /// Where commands ask the server for what no AWS operation does.
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.run().join("control.sock")
+    }
+
+    /// Where the node hands over workloads' connections to the API.
+    pub(crate) fn door_socket(&self) -> PathBuf {
+        self.run().join("door.sock")
+    }
+
+    /// The authority that joined nodes are known by.
+    pub(crate) fn node_authority(&self) -> PathBuf {
+        self.tls().join("nodes.json")
     }
 
     /// Parts of blobs that are pulled from elsewhere.

@@ -55,6 +55,11 @@ pub(crate) struct Flags {
     /// Port 0 picks a free one. An address that other machines reach needs TLS, or --allow-plain-http.
     #[arg(long, value_name = "ADDRESS:PORT", env = "PILVI_LISTEN")]
     pub(crate) listen: Option<Listen>,
+    /// Address and port where machines join as nodes [default: none]
+    ///
+    /// They speak TLS of their own there, whatever protects the AWS API.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "PILVI_NODE_LISTEN")]
+    pub(crate) node_listen: Option<Listen>,
     /// Where the root-owned state is kept: unpacked images
     ///
     /// By default a directory below /var/lib/pilvi-node, another one for each data directory. Only root has one: without root
@@ -86,6 +91,9 @@ pub(crate) struct Flags {
 pub(crate) struct Settings {
     /// The address that was asked for; the port may be 0.
     pub(crate) listen: SocketAddr,
+    /// Where machines join as nodes, if they may; the port may be 0.
+    #[serde(default)]
+    pub(crate) node_listen: Option<SocketAddr>,
     /// Where the node's own state is kept; `None` for the default place.
     pub(crate) node_dir: Option<PathBuf>,
     /// The region that clients are given.
@@ -166,6 +174,7 @@ impl Settings {
         }
         Ok(Self {
             listen,
+            node_listen: flags.node_listen.or(file.and_then(|f| f.node_listen)).map(|listen| listen.0),
             node_dir: absolute(flags.node_dir.or_else(|| config.and_then(Config::node_dir)))?,
             account,
             region: flags.region.or_else(|| file.and_then(|f| f.region.clone())).unwrap_or_default(),

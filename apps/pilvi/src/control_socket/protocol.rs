@@ -5,6 +5,7 @@
 use images::{Platform, Reference};
 use node::supply::{Listed, NodeState, Progress, Pruned, Pulled};
 use serde::{Deserialize, Serialize};
+use workload::NodeId;
 
 use super::workloads::{WorkloadAnswer, WorkloadRequest};
 use crate::config::Secret;
@@ -31,6 +32,24 @@ pub(crate) enum Request {
     Image(Box<ImageRequest>),
     /// Something about what runs, and where.
     Workload(Box<WorkloadRequest>),
+    /// Something about machines that join.
+    Node(NodeRequest),
+}
+
+/// What a command asks about machines that join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum NodeRequest {
+    /// A token by which one may. Answered by [`Answer::NodeToken`].
+    CreateToken {
+        /// For how long, in seconds.
+        ttl_s: u64,
+    },
+    /// That one be let go. Answered by [`Answer::Removed`].
+    Remove {
+        /// Its name.
+        name: NodeId,
+    },
 }
 
 /// What a command asks of images.
@@ -105,6 +124,13 @@ pub(crate) enum Answer {
     Pruned(Pruned),
     /// About what runs.
     Workload(Box<WorkloadAnswer>),
+    /// A token by which a machine may join.
+    NodeToken {
+        /// The token.
+        token: Secret,
+        /// Where to.
+        endpoint: String,
+    },
     /// It goes on: there is nothing else to tell at the moment.
     Working,
     /// It did not work.
@@ -117,6 +143,12 @@ pub(crate) enum Answer {
 impl From<ImageRequest> for Request {
     fn from(request: ImageRequest) -> Self {
         Self::Image(Box::new(request))
+    }
+}
+
+impl From<NodeRequest> for Request {
+    fn from(request: NodeRequest) -> Self {
+        Self::Node(request)
     }
 }
 

@@ -5,6 +5,7 @@ use node::supply::{NodeState, Progress};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::node_gate::NodeCommands;
 use crate::stop::{Stopper, stop};
 
 /// Answers images at once, a prune never, and notes when the latter is given up.
@@ -68,7 +69,7 @@ fn bed() -> Bed {
     let fake = Arc::new(Fake::default());
     let socket = ControlSocket::open(&dir).unwrap();
     let workloads = Arc::new(WorkloadCommands::new(Arc::new(workloads::NoNode)));
-    let serving = tokio::spawn(socket.serve(Answerers { images: fake.clone(), workloads }, stop));
+    let serving = tokio::spawn(socket.serve(Answerers { images: fake.clone(), workloads, nodes: NodeCommands::default() }, stop));
     Bed { _temp: temp, dir, fake, stopper, serving }
 }
 

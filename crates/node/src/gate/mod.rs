@@ -84,6 +84,8 @@ pub struct Parts {
     pub authority: Authority,
     /// Names that no host may have.
     pub reserved: Vec<NodeId>,
+    /// What hosts are told about the server. It means nothing here.
+    pub facts: BTreeMap<String, String>,
     /// Where workloads' connections go.
     pub door: Arc<dyn Door>,
     /// Tells the time of certificates and tokens.
@@ -110,6 +112,7 @@ struct Inner {
     authority: Authority,
     tls: Arc<ServerConfig>,
     reserved: Vec<NodeId>,
+    facts: BTreeMap<String, String>,
     door: Arc<dyn Door>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -133,7 +136,7 @@ impl Gate {
     /// # Errors
     /// [`GateError::Store`] if it cannot be read who has joined, [`GateError::Authority`] if the authority cannot sign.
     pub async fn open(parts: Parts) -> Result<Self, GateError> {
-        let Parts { store, blobs, authority, reserved, door, clock, rng, uptime } = parts;
+        let Parts { store, blobs, authority, reserved, facts, door, clock, rng, uptime } = parts;
         let roster = Roster { store };
         let tls = connections::tls(&authority, authority.gate_identity(clock.now())?)?;
         let names: Vec<_> = roster.all().await?.into_iter().map(|(name, _)| name).collect();
@@ -145,6 +148,7 @@ impl Gate {
             authority,
             tls: Arc::new(tls),
             reserved,
+            facts,
             door,
             clock,
             rng,

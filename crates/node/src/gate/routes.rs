@@ -141,13 +141,14 @@ async fn join(gate: &Gate, asked: JoinRequest) -> Result<Answer, Refused> {
     };
     let made = gate.join(&applicant).await?;
     tracing::info!(name = asked.name.as_str(), "a node has joined");
-    Ok(certified(made))
+    Ok(certified(gate, made))
 }
 
 async fn renew(gate: &Gate, host: &Host, certificate: Fingerprint, asked: RenewRequest) -> Result<Answer, Refused> {
     let key = public_key(&asked.public_key)?;
     let now = gate.0.clock.now();
-    Ok(certified(gate.0.roster.renew(&host.name, certificate, &key, &gate.0.authority, now).await?))
+    let made = gate.0.roster.renew(&host.name, certificate, &key, &gate.0.authority, now).await?;
+    Ok(certified(gate, made))
 }
 
 fn lease(gate: &Gate, host: &Host) -> Result<Answer, Refused> {
@@ -235,8 +236,9 @@ fn public_key(text: &str) -> Result<Vec<u8>, Refused> {
     decoded.ok_or_else(|| GateError::Authority(super::AuthorityError::Key).into())
 }
 
-fn certified(made: HostCertificate) -> Answer {
-    json(StatusCode::OK, &Certified { certificate: made.certificate, valid_s: HOST_VALID.as_secs() })
+fn certified(gate: &Gate, made: HostCertificate) -> Answer {
+    let (certificate, facts) = (made.certificate, gate.0.facts.clone());
+    json(StatusCode::OK, &Certified { certificate, valid_s: HOST_VALID.as_secs(), facts })
 }
 
 /// Reads a request's body.

@@ -9,6 +9,8 @@
 //! GET  /door    Upgrade: pilvi-door               → bytes from a workload to the server's API
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use workload::NodeId;
 
@@ -67,6 +69,9 @@ pub(crate) struct Certified {
     pub(crate) certificate: String,
     /// For how long it is good, in seconds.
     pub(crate) valid_s: u64,
+    /// What the server tells its hosts about itself.
+    #[serde(default)]
+    pub(crate) facts: BTreeMap<String, String>,
 }
 
 /// From [`LEASE`].

@@ -1,5 +1,6 @@
 //! What a host keeps of its membership: one file, `join.json` in the node's directory.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -40,6 +41,9 @@ pub struct Identity {
     pub(super) key: Zeroizing<String>,
     /// None until the server has answered.
     pub(super) certificate: Option<Certificate>,
+    /// What the server tells its hosts about itself. It means nothing here.
+    #[serde(default)]
+    pub(super) facts: BTreeMap<String, String>,
 }
 
 /// What the server made of the key.
@@ -62,7 +66,7 @@ impl std::fmt::Debug for Identity {
 impl Identity {
     /// Somebody with a new key.
     pub(super) fn new(server: Address, name: NodeId, authority: Fingerprint) -> Result<Self, JoinError> {
-        Ok(Self { server, name, authority, key: new_key()?.0, certificate: None })
+        Ok(Self { server, name, authority, key: new_key()?.0, certificate: None, facts: BTreeMap::new() })
     }
 
     /// What is kept in a node's directory, if anything is.
@@ -110,6 +114,7 @@ impl Identity {
     /// Takes what the server made of the key.
     pub(super) fn certify(&mut self, certified: Certified, now: Timestamp) {
         let valid = Duration::from_secs(certified.valid_s).max(VALID_MIN);
+        self.facts = certified.facts;
         self.certificate = Some(Certificate { pem: certified.certificate, renew_at: now.plus(valid / 2) });
     }
 
@@ -143,7 +148,10 @@ mod tests {
         let mut identity = identity();
         let key = identity.public_key().unwrap();
         identity.save(directory.path()).unwrap();
-        identity.certify(Certified { certificate: "pem".to_owned(), valid_s: 1000 }, Timestamp::default());
+        identity.certify(
+            Certified { certificate: "pem".to_owned(), valid_s: 1000, facts: BTreeMap::new() },
+            Timestamp::default(),
+        );
         identity.save(directory.path()).unwrap();
         let read = Identity::load(directory.path()).unwrap().unwrap();
         assert!(read.has_joined() && read.public_key().unwrap() == key);

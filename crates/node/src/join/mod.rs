@@ -14,12 +14,14 @@ mod identity;
 mod tls;
 mod way;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::base::Clock;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use workload::NodeId;
@@ -40,6 +42,8 @@ use way::{Sender, Way};
 
 /// How long a renewal of the lease may take before another one is tried on a new connection.
 const LEASE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to tell all workloads when they end. Those that were not told end earlier.
+pub const FENCE_PATIENCE: Duration = Duration::from_secs(2);
 /// The pause after a renewal that failed.
 const LEASE_PAUSE: Duration = Duration::from_millis(250);
 /// A lease is not asked for more often than this, whatever the server says.
@@ -50,6 +54,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Connections over which the server asks at one time; it needs one.
 const LINKS_MAX: usize = 16;
+/// How often it is looked whether the lease has run out.
+const LAPSE_CHECK: Duration = Duration::from_millis(500);
 /// How often it is looked whether the certificate is to be renewed.
 const RENEWAL_CHECK: Duration = Duration::from_secs(600);
 
@@ -59,8 +65,8 @@ pub trait Resident: Send + Sync + 'static {
     fn serve(&self, stream: Box<dyn Stream>) -> BoxFuture<'static, ()>;
 
     /// From now on all workloads, those to come included, are to be killed when the machine has been up for so long
-    /// (`CLOCK_BOOTTIME`), unless this is called again before.
-    fn fence(&self, at: Duration);
+    /// (`CLOCK_BOOTTIME`), unless this is called again before. What takes longer than [`FENCE_PATIENCE`] is not waited for.
+    fn fence(&self, at: Duration) -> BoxFuture<'_, ()>;
 }
 
 /// Joins a server, or goes on with a membership that the directory keeps. A host that does not hear the answer may ask again with
@@ -151,14 +157,17 @@ impl Joined {
     /// Stays: renews lease and certificate, and has the server's questions answered. Returns only when the server knows this
     /// host no more, or cannot be what it was.
     pub async fn stay(&self, resident: Arc<dyn Resident>) -> JoinError {
+        // Until when the lease lasts.
+        let (renewed, lease) = watch::channel(Duration::ZERO);
         tokio::select! {
-            ended = self.keep_lease(&*resident) => ended,
-            ended = self.keep_links(&resident) => ended,
+            ended = self.keep_lease(renewed) => ended,
+            ended = self.keep_links(&resident, lease.clone()) => ended,
             ended = self.keep_certificate() => ended,
+            () = fence(&*resident, lease) => JoinError::Key,
         }
     }
 
-    async fn keep_lease(&self, resident: &dyn Resident) -> JoinError {
+    async fn keep_lease(&self, renewed: watch::Sender<Duration>) -> JoinError {
         let mut sender = None;
         let mut is_away = false;
         loop {
@@ -171,7 +180,7 @@ impl Joined {
                         tracing::info!("the server is there again");
                     }
                     is_away = false;
-                    resident.fence(sent + Duration::from_millis(leased.fence_after_ms).min(FENCE_AFTER));
+                    renewed.send_replace(sent + Duration::from_millis(leased.fence_after_ms).min(FENCE_AFTER));
                     let pause = Duration::from_millis(leased.renew_every_ms).clamp(LEASE_PAUSE_MIN, RENEW_EVERY);
                     sleep_until(began + pause).await;
                     continue;
@@ -201,8 +210,21 @@ impl Joined {
         way.post(sender, LEASE, &serde_json::Map::new()).await
     }
 
-    /// Offers the server one connection to ask over, and the next when it asks there.
-    async fn keep_links(&self, resident: &Arc<dyn Resident>) -> JoinError {
+    /// Offers the server one connection to ask over, and the next when it asks there; none while there is no lease, when nothing
+    /// that it asks for may begin.
+    async fn keep_links(&self, resident: &Arc<dyn Resident>, mut lease: watch::Receiver<Duration>) -> JoinError {
+        loop {
+            if lease.wait_for(|until| *until > uptime()).await.is_err() {
+                return JoinError::Key;
+            }
+            tokio::select! {
+                ended = self.offer_links(resident) => return ended,
+                () = lapse(lease.clone()) => tracing::warn!("there is no lease any more: the server is not answered"),
+            }
+        }
+    }
+
+    async fn offer_links(&self, resident: &Arc<dyn Resident>) -> JoinError {
         let mut served = JoinSet::new();
         let mut pause = PAUSE_FIRST;
         loop {
@@ -262,8 +284,35 @@ impl Joined {
         Ok(())
     }
 
+    /// What the server tells its hosts about itself, as it did when the certificate was made.
+    pub fn facts(&self) -> BTreeMap<String, String> {
+        self.identity().facts
+    }
+
     /// Who this host is.
     pub fn identity(&self) -> Identity {
         self.0.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Tells the resident of each renewal; of several the latest.
+async fn fence(resident: &dyn Resident, mut lease: watch::Receiver<Duration>) {
+    while lease.changed().await.is_ok() {
+        let until = *lease.borrow_and_update();
+        if timeout(FENCE_PATIENCE, resident.fence(until)).await.is_err() {
+            tracing::warn!("some workloads did not hear that the lease goes on, and end before it does");
+        }
+    }
+}
+
+/// Waits until a lease has run out.
+async fn lapse(lease: watch::Receiver<Duration>) {
+    loop {
+        let left = lease.borrow().saturating_sub(uptime());
+        if left.is_zero() {
+            return;
+        }
+        // A machine that was asleep does not tell: it is looked often.
+        sleep(left.min(LAPSE_CHECK)).await;
     }
 }

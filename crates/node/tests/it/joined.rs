@@ -66,6 +66,7 @@ impl Server {
             blobs: bed.blobs.clone(),
             authority: authority.clone(),
             reserved: vec![host("local")],
+            facts: BTreeMap::from([("where".to_owned(), "here".to_owned())]),
             door: Arc::new(Echo),
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
@@ -132,8 +133,9 @@ impl Resident for House {
         Box::pin(async move { agent.serve_on(stream).await })
     }
 
-    fn fence(&self, at: Duration) {
+    fn fence(&self, at: Duration) -> BoxFuture<'_, ()> {
         self.fenced.send_replace(at);
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -176,6 +178,7 @@ fn message(error: &JoinError) -> String {
 async fn a_host_that_joined_is_asked_like_a_node_on_this_machine() {
     let server = Server::start().await;
     let host = server.host("worker-1").await;
+    assert_eq!(host.joined.facts()["where"], "here");
     let status = server.node("worker-1").status().await.unwrap();
     assert_eq!((status.pid, status.usage.layers), (std::process::id(), 0));
     // From any number of tasks, over one connection.

@@ -1,0 +1,136 @@
+use base::Timestamp;
+use tokio::io::DuplexStream;
+use wire::error::Error;
+use wire::model::ServiceModel;
+use wire::reply::Reply;
+use wire::serve::{Call, CredentialError, FoundCredential, ServeLimits};
+
+use super::*;
+use crate::stop::{Stopper, stop};
+
+/// No service: every request is answered by an error of the API's, but for the server's own pages.
+struct Nothing;
+
+impl Backend for Nothing {
+    type Caller = ();
+
+    fn services(&self) -> &[&'static ServiceModel] {
+        &[]
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::default()
+    }
+
+    fn request_id(&self) -> String {
+        "0123".to_owned()
+    }
+
+    fn credential<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a str>,
+    ) -> wire::serve::BoxFuture<'a, Result<FoundCredential<()>, CredentialError>> {
+        Box::pin(async { Err(CredentialError::Unknown) })
+    }
+
+    fn call(&self, _: Call<()>) -> wire::serve::BoxFuture<'_, Result<Reply, Error>> {
+        Box::pin(async { Err(Error::internal()) })
+    }
+}
+
+struct Bed {
+    door: Door<Nothing>,
+    _stopper: Stopper,
+}
+
+fn bed() -> Bed {
+    let (stopper, stop) = stop();
+    let door = Door::new(stop);
+    let limits = ServeLimits { drain_timeout: Duration::from_millis(100), ..ServeLimits::default() };
+    door.open(Server::new(Arc::new(Nothing), limits, no_own_pages(), Arc::new(|_| {})));
+    Bed { door, _stopper: stopper }
+}
+
+const WORKLOAD: &str = "0123456789abcdef0123456789abcdef";
+
+impl Bed {
+    /// A connection that is handed over; what it says first is the caller's.
+    fn knock(&self) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let door = self.door.clone();
+        tokio::spawn(async move { door.let_in(None, Box::new(far)).await });
+        near
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let mut stream = self.knock();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(format!("{{\"workload\":\"{WORKLOAD}\"}}\n{request}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+#[tokio::test]
+async fn a_workload_reaches_the_api_and_not_the_servers_own_pages() {
+    let bed = bed();
+    let answer = bed.get("/").await;
+    assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("0123"), "{answer}");
+    for path in ["/_pilvi/metrics", "/_pilvi/health", "/_pilvi/", "/_pilvi"] {
+        let answer = bed.get(path).await;
+        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.ends_with("nothing is here\n"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_say_which_workload_it_is_is_not_let_in() {
+    let bed = bed();
+    let long = format!("{{\"workload\":\"{WORKLOAD}\",\"more\":\"{}\"}}\n", "x".repeat(1000));
+    for first in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "{}\n", "{\"workload\":\"../../etc\"}\n", &long, ""] {
+        let mut stream = bed.knock();
+        stream.write_all(first.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{first}");
+    }
+}
+
+#[test]
+fn a_workload_leaves_room_for_others() {
+    let guests = Arc::new(Guests::default());
+    let workload = |number: u32| WorkloadId::try_from(format!("{number:032x}")).unwrap();
+    let many: Vec<_> = (0..WORKLOAD_CONNECTIONS_MAX).map(|_| guests.enter(&workload(1)).unwrap()).collect();
+    assert!(guests.enter(&workload(1)).is_none());
+    assert!(guests.enter(&workload(2)).is_some());
+    drop(many);
+    assert!(guests.enter(&workload(1)).is_some());
+    assert!(guests.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_node_hands_over_at_the_socket_is_served() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = DataDir::at(temp.path());
+    std::fs::create_dir(dir.run()).unwrap();
+    let (stopper, stop) = stop();
+    let door = Door::new(stop);
+    door.open(Server::new(Arc::new(Nothing), ServeLimits::default(), no_own_pages(), Arc::new(|_| {})));
+    let socket = DoorSocket::make(&dir).unwrap();
+    let mode = std::fs::metadata(dir.door_socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let serving = tokio::spawn(socket.serve(door));
+    let (mut near, far) = tokio::io::duplex(64 * 1024);
+    let way = WayToDoor::Here(dir.door_socket());
+    let handing = tokio::spawn(async move { way.hand_over(WORKLOAD.to_owned().try_into().unwrap(), far).await });
+    near.write_all(b"GET /_pilvi/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    near.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    drop(near);
+    handing.await.unwrap().unwrap();
+    stopper.stop();
+    serving.await.unwrap();
+    assert!(!dir.door_socket().exists());
+}
