@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 
 use workload::{PortBinding, WorkloadId};
 
+use crate::Error;
+
 /// What a workload is given.
 #[derive(Debug)]
 pub struct Attached {
@@ -48,6 +50,9 @@ pub struct Living {
     /// Its namespace; none where it is the host's.
     pub namespace: Option<OwnedFd>,
 }
+
+/// What came of a workload that outlived the node's process: what it has, or why it has nothing any more.
+pub type Adopted = (WorkloadId, Result<Attached, Error>);
 
 /// How much went through a workload's link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

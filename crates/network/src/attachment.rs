@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::task::AbortHandle;
 use workload::{NetworkMode, PortBinding, WorkloadId};
 
 use crate::host::Host;
@@ -13,8 +12,8 @@ use crate::pool::Ready;
 use crate::port::{self, Hold};
 use crate::proxy::{self, Target};
 use crate::record::Record;
-use crate::resolver::Served;
 use crate::sockets::{self, Sockets};
+use crate::tasks::Tasks;
 use crate::wire::{self, Quarters};
 use crate::{Attached, Error, LinkLocal, Living, limits, namespace, place};
 
@@ -31,23 +30,13 @@ pub(crate) struct Attachment {
 #[derive(Debug, Default)]
 struct Work {
     _holds: Vec<Hold>,
-    _served: Option<Served>,
-    _proxies: Proxies,
-}
-
-#[derive(Debug, Default)]
-struct Proxies(Vec<AbortHandle>);
-
-impl Drop for Proxies {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
-    }
+    tasks: Tasks,
 }
 
 impl Attachment {
-    /// Nothing is done for it any more.
-    pub(crate) fn silence(&self) {
-        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Work::default();
+    /// Nothing is done for it any more, once the tasks that are given back have ended.
+    pub(crate) fn silence(&self) -> Tasks {
+        std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner)).tasks
     }
 }
 
@@ -58,7 +47,11 @@ pub(crate) fn address_of(record: &Record, host: &Host) -> Option<Ipv4Addr> {
 
 impl Inner {
     /// Makes a workload's network.
-    pub(crate) fn make(&self, id: &WorkloadId, wanted: &workload::Network) -> Result<(Attachment, Attached), Error> {
+    pub(crate) fn make(
+        self: &Arc<Self>,
+        id: &WorkloadId,
+        wanted: &workload::Network,
+    ) -> Result<(Attachment, Attached), Error> {
         match wanted.mode {
             NetworkMode::Host => self.make_of_host(id, wanted),
             NetworkMode::None => self.make_unwired(id, wanted, None),
@@ -122,7 +115,11 @@ impl Inner {
         })
     }
 
-    fn make_wired(&self, id: &WorkloadId, wanted: &workload::Network) -> Result<(Attachment, Attached), Error> {
+    fn make_wired(
+        self: &Arc<Self>,
+        id: &WorkloadId,
+        wanted: &workload::Network,
+    ) -> Result<(Attachment, Attached), Error> {
         let taken = if wanted.mode == NetworkMode::Bridge { self.ports.take(&wanted.ports)? } else { Vec::new() };
         let (ports, holds): (_, Vec<Hold>) = taken.into_iter().unzip();
         let Ready { place, quarters } = self.wired()?;
@@ -158,15 +155,11 @@ impl Inner {
         let given = namespace.try_clone().map_err(Error::io("hold a namespace"))?;
         let namespace = Arc::new(namespace);
         // Without a link there is nobody to ask and nobody of the group to reach.
-        let served = record
-            .linked
-            .then(|| self.resolver.serve(record.group.clone(), questions, question_streams))
-            .transpose()?;
         let work = if record.linked {
-            Work { _holds: holds, _served: served, _proxies: Proxies::default() }
+            let tasks = self.resolver.serve(record.group.clone(), questions, question_streams)?;
+            Work { _holds: holds, tasks }
         } else {
-            let proxies = self.proxies(&record, address, &namespace, holds)?;
-            Work { _holds: Vec::new(), _served: served, _proxies: proxies }
+            Work { _holds: Vec::new(), tasks: self.proxies(&record, address, &namespace, holds)? }
         };
         if let (true, Some(group), Some(address)) = (record.linked, &record.group, address) {
             self.resolver.names().add(group, &record.aliases, address);
@@ -189,21 +182,25 @@ impl Inner {
         address: Option<Ipv4Addr>,
         namespace: &Arc<OwnedFd>,
         holds: Vec<Hold>,
-    ) -> Result<Proxies, Error> {
-        let mut proxies = Proxies::default();
+    ) -> Result<Tasks, Error> {
+        let mut proxies = Tasks::default();
         for (port, hold) in record.ports.iter().zip(holds) {
             let target = Target {
                 namespace: Some(Arc::clone(namespace)),
                 addresses: address.into_iter().collect(),
                 port: port.container_port,
             };
-            proxies.0.push(proxy::serve(&self.runtime, hold, target)?);
+            proxies.push(proxy::serve(&self.runtime, hold, target)?);
         }
         Ok(proxies)
     }
 
     /// Takes over what a record tells of, if that is what there is.
-    pub(crate) fn take_over(&self, record: &Record, living: Living) -> Result<(Attachment, Attached), Error> {
+    pub(crate) fn take_over(
+        self: &Arc<Self>,
+        record: &Record,
+        living: Living,
+    ) -> Result<(Attachment, Attached), Error> {
         let lost = |problem: &str| Error::Lost { id: record.id.clone(), problem: problem.to_owned() };
         if record.mode != living.wanted.mode {
             return Err(lost("its network is of another kind than it should be"));

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use workload::WorkloadId;
 
 use crate::attachment::{Attachment, address_of};
+use crate::doomed::Doomed;
 use crate::firewall::{Firewall, Member};
 use crate::host::{self, Host};
 use crate::netlink::Socket;
@@ -17,8 +18,9 @@ use crate::port::Finder;
 use crate::proxy::Target;
 use crate::record::{Record, Records};
 use crate::resolver::{self, Resolver};
+use crate::tasks::Tasks;
 use crate::wire::{self, Wiring};
-use crate::{Attached, Error, Living, Settings, Traffic, link, wish};
+use crate::{Adopted, Attached, Error, Living, Settings, Traffic, link, wish};
 
 /// How often another place is tried where a link of an ended workload has not quite gone yet.
 const PLACE_TRIES: usize = 16;
@@ -35,6 +37,8 @@ pub(crate) struct Inner {
     pub(crate) ports: Finder,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) runtime: Handle,
+    pub(crate) doomed: Doomed,
+    pub(crate) watching: Mutex<Tasks>,
     pool: Pool,
     state: Mutex<State>,
     settled: Condvar,
@@ -91,6 +95,8 @@ impl Inner {
             pool: Pool::new(if firewall.is_some() { settings.pool } else { 0 }),
             state: Mutex::new(State { places, inherited, attached: BTreeMap::new(), closed: false }),
             settled: Condvar::new(),
+            doomed: Doomed::default(),
+            watching: Mutex::default(),
             runtime: runtime.clone(),
             settings,
             host,
@@ -101,7 +107,7 @@ impl Inner {
         })
     }
 
-    pub(crate) fn attach(&self, id: &WorkloadId, wanted: &workload::Network) -> Result<Attached, Error> {
+    pub(crate) fn attach(self: &Arc<Self>, id: &WorkloadId, wanted: &workload::Network) -> Result<Attached, Error> {
         wish::validate(wanted)?;
         {
             let mut state = self.lock();
@@ -117,36 +123,32 @@ impl Inner {
         self.settle(id, made)
     }
 
-    pub(crate) fn detach(&self, id: &WorkloadId) -> Result<(), Error> {
-        let attachment = {
+    /// Takes a workload's network away. What is still served for it ends with the tasks that are given back.
+    pub(crate) fn detach(self: &Arc<Self>, id: &WorkloadId) -> Result<Tasks, Error> {
+        let (attachment, inherited) = {
             let mut state = self.lock();
             while matches!(state.attached.get(id), Some(Entry::Busy)) {
                 state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             match state.attached.insert(id.clone(), Entry::Busy) {
-                Some(Entry::Attached(attachment)) => Some(attachment),
-                _ => None,
+                Some(Entry::Attached(attachment)) => (Some(attachment), None),
+                _ => (None, state.inherited.remove(id)),
             }
         };
-        let inherited = self.lock().inherited.remove(id);
-        let record = attachment.as_ref().map(|attachment| attachment.record.clone()).or(inherited);
-        let outcome = record.as_ref().map_or(Ok(()), |record| {
-            self.tear_down(record)?;
-            attachment.as_ref().inspect(|attachment| attachment.silence());
-            Ok(())
-        });
+        let record = attachment.as_ref().map(|attachment| &attachment.record).or(inherited.as_ref());
+        let outcome = record.map_or(Ok(()), |record| self.tear_down(record));
         let mut state = self.lock();
-        match (outcome.is_err(), attachment) {
+        match (&outcome, &attachment) {
             // It can be tried again.
-            (true, Some(attachment)) => state.attached.insert(id.clone(), Entry::Attached(attachment)),
+            (Err(_), Some(attachment)) => state.attached.insert(id.clone(), Entry::Attached(Arc::clone(attachment))),
             _ => state.attached.remove(id),
         };
         drop(state);
         self.settled.notify_all();
-        outcome
+        outcome.map(|()| attachment.map(|attachment| attachment.silence()).unwrap_or_default())
     }
 
-    pub(crate) fn adopt(&self, living: Vec<Living>) -> Result<Vec<(WorkloadId, Result<Attached, Error>)>, Error> {
+    pub(crate) fn adopt(self: &Arc<Self>, living: Vec<Living>) -> Result<Vec<Adopted>, Error> {
         let adopted = living
             .into_iter()
             .map(|living| {
@@ -162,7 +164,7 @@ impl Inner {
         Ok(adopted)
     }
 
-    fn adopt_one(&self, living: Living) -> Result<Attached, Error> {
+    fn adopt_one(self: &Arc<Self>, living: Living) -> Result<Attached, Error> {
         let id = living.id.clone();
         let record = {
             let mut state = self.lock();
@@ -198,7 +200,7 @@ impl Inner {
     }
 
     /// Removes what a record tells of, whatever of it is there. Everything is tried, whatever fails.
-    pub(crate) fn tear_down(&self, record: &Record) -> Result<(), Error> {
+    pub(crate) fn tear_down(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let mut outcome = Ok(());
         if let Some(member) = member_of(record, &self.host) {
             if let Some(group) = &record.group {
@@ -208,24 +210,15 @@ impl Inner {
                 outcome = firewall.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
             }
         }
-        let mut unlinked = Ok(());
-        if let (true, Some(place)) = (record.linked, record.place) {
-            unlinked = self.unlink(place);
-        }
-        if unlinked.is_ok()
-            && let Some(place) = record.place
-        {
-            self.lock().places.give_back(place);
-        }
-        outcome.and(unlinked).and_then(|()| self.records.forget(&record.id))
-    }
-
-    /// Removes the link of a place: nothing comes through it any more, and nothing reaches it.
-    pub(crate) fn unlink(&self, place: u32) -> Result<(), Error> {
-        let name = place::link_name(&self.settings.tag, place);
-        Socket::route()
-            .and_then(|mut socket| link::remove(&mut socket, &name))
-            .map_err(Error::io(format!("remove the link {name}")))
+        let freed = match record.place {
+            Some(place) if record.linked => self.cut_off(place),
+            Some(place) => {
+                self.give_back_place(place);
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        outcome.and(freed).and_then(|()| self.records.forget(&record.id))
     }
 
     /// Removes the links that no workload has.
@@ -299,7 +292,7 @@ impl Inner {
         }
     }
 
-    fn put_one_into_pool(&self) -> bool {
+    fn put_one_into_pool(self: &Arc<Self>) -> bool {
         match self.wire().map(|ready| self.pool.put(ready)) {
             Ok(Ok(further)) => further,
             Ok(Err(refused)) => {
@@ -315,10 +308,9 @@ impl Inner {
     }
 
     /// Removes a wired namespace that nobody had.
-    pub(crate) fn discard(&self, ready: &Ready) {
-        match self.unlink(ready.place) {
-            Ok(()) => self.lock().places.give_back(ready.place),
-            Err(error) => tracing::warn!(%error, "the link of a namespace that nobody had is left"),
+    fn discard(self: &Arc<Self>, ready: &Ready) {
+        if let Err(error) = self.cut_off(ready.place) {
+            tracing::warn!(%error, "the link of a namespace that nobody had is left");
         }
     }
 
@@ -348,7 +340,7 @@ impl Inner {
         }
     }
 
-    pub(crate) fn purge(&self) -> Result<(), Error> {
+    pub(crate) fn purge(self: &Arc<Self>) -> Result<(), Error> {
         let ids: Vec<WorkloadId> = {
             let mut state = self.lock();
             state.closed = true;
@@ -360,6 +352,7 @@ impl Inner {
         for id in &ids {
             self.detach(id)?;
         }
+        self.remove_doomed();
         self.remove_strange_links()?;
         let mut firewall =
             self.firewall.as_ref().map(|firewall| firewall.lock().unwrap_or_else(PoisonError::into_inner));

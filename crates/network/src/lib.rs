@@ -33,6 +33,7 @@
 
 mod attached;
 mod attachment;
+mod doomed;
 mod error;
 mod firewall;
 mod host;
@@ -52,10 +53,11 @@ mod record;
 mod resolver;
 mod settings;
 mod sockets;
+mod tasks;
 mod wire;
 mod wish;
 
-pub use attached::{Attached, LinkLocal, Living, Traffic};
+pub use attached::{Adopted, Attached, LinkLocal, Living, Traffic};
 pub use error::Error;
 pub use network::Network;
 pub use settings::{Settings, Subnet};

@@ -138,6 +138,41 @@ pub(crate) fn remove(socket: &mut Socket, name: &str) -> io::Result<()> {
     absent_is_fine(socket.change(RouteNetlinkMessage::DelLink(named(name)), 0))
 }
 
+/// Removes devices, all at once: they are put into a group of their own, which is removed. Those that are not there are none.
+pub(crate) fn remove_all(socket: &mut Socket, names: &[String]) -> io::Result<()> {
+    let group = unused_group(socket)?;
+    let mut grouped = Vec::new();
+    for name in names {
+        let mut message = named(name);
+        message.attributes.push(LinkAttribute::Group(group));
+        if absent_is_none(socket.change(RouteNetlinkMessage::SetLink(message), 0))?.is_some() {
+            grouped.push(name);
+        }
+    }
+    if grouped.is_empty() {
+        return Ok(());
+    }
+    let mut all = LinkMessage::default();
+    all.attributes.push(LinkAttribute::Group(group));
+    absent_is_fine(socket.change(RouteNetlinkMessage::DelLink(all), 0))
+}
+
+/// A group in which no device is. It is drawn, so that nobody else takes the same one meanwhile.
+fn unused_group(socket: &mut Socket) -> io::Result<u32> {
+    let all = socket.list(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
+    loop {
+        let drawn = getrandom::u32().map_err(io::Error::other)?;
+        let is_used = all.iter().any(|message| match message {
+            RouteNetlinkMessage::NewLink(message) => message.attributes.contains(&LinkAttribute::Group(drawn)),
+            _ => false,
+        });
+        // 0 is every device's group at first.
+        if drawn != 0 && !is_used {
+            return Ok(drawn);
+        }
+    }
+}
+
 /// Gives a device an address that nobody else on its wire has.
 pub(crate) fn add_address(socket: &mut Socket, index: u32, address: Ipv4Addr) -> io::Result<()> {
     let mut message = AddressMessage::default();
@@ -226,6 +261,14 @@ pub(crate) fn route_through(
     message.attributes.push(RouteAttribute::Oif(index));
     message.attributes.extend(source.map(|source| RouteAttribute::PrefSource(RouteAddress::Inet(source))));
     socket.change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
+}
+
+/// Takes [`route_through`] back.
+pub(crate) fn unroute(socket: &mut Socket, address: Ipv4Addr) -> io::Result<()> {
+    let mut message = route_to(Subnet::containing(address, 32));
+    message.header.scope = RouteScope::NoWhere;
+    message.header.protocol = RouteProtocol::Unspec;
+    absent_is_fine(socket.change(RouteNetlinkMessage::DelRoute(message), 0))
 }
 
 /// Routes everything else to a gateway.

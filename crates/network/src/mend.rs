@@ -27,7 +27,8 @@ impl Inner {
         let _entered = inner.runtime.enter();
         match changes().and_then(|socket| UnixDatagram::from_std(socket.into())) {
             Ok(socket) => {
-                inner.runtime.spawn(watch(socket, Arc::downgrade(inner)));
+                let task = inner.runtime.spawn(watch(socket, Arc::downgrade(inner)));
+                inner.watching.lock().unwrap_or_else(PoisonError::into_inner).push(task);
             }
             Err(error) => tracing::warn!(%error, "nobody notices if the nft table is removed"),
         }

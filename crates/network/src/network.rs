@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use workload::WorkloadId;
 
 use crate::inner::Inner;
-use crate::{Attached, Error, Living, Settings, Subnet, Traffic, host};
+use crate::{Adopted, Attached, Error, Living, Settings, Subnet, Traffic, host};
 
 /// A node's network. Clones are the same one; when the last is dropped, what the kernel does goes on, what this process does ends.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Network {
     ///
     /// # Errors
     /// A system that refuses.
-    pub async fn adopt(&self, living: Vec<Living>) -> Result<Vec<(WorkloadId, Result<Attached, Error>)>, Error> {
+    pub async fn adopt(&self, living: Vec<Living>) -> Result<Vec<Adopted>, Error> {
         let inner = Arc::clone(&self.0);
         let adopted = blocking(move || inner.adopt(living)).await?;
         Inner::fill_pool(&self.0);
@@ -71,7 +71,8 @@ impl Network {
     /// A system that refuses.
     pub async fn detach(&self, id: &WorkloadId) -> Result<(), Error> {
         let (inner, id) = (Arc::clone(&self.0), id.clone());
-        blocking(move || inner.detach(&id)).await
+        blocking(move || inner.detach(&id)).await?.end().await;
+        Ok(())
     }
 
     /// How much went through a workload's link; nothing, where it has none.

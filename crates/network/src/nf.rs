@@ -86,7 +86,7 @@ impl Rule {
     }
 
     /// Goes on only if so many bytes of a header are an element of a set.
-    pub(crate) fn is_in(self, header: Header, offset: u32, length: u32, set: &str) -> Self {
+    pub(crate) fn within(self, header: Header, offset: u32, length: u32, set: &str) -> Self {
         self.load(header, offset, length).step("lookup", Attributes::default().text(1, set).number(2, REGISTER))
     }
 

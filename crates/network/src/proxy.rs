@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::port::Hold;
 use crate::{Error, limits, namespace};
@@ -57,16 +57,15 @@ impl Target {
     }
 }
 
-/// Passes on what comes to a port until the handle is aborted.
-pub(crate) fn serve(runtime: &Handle, hold: Hold, target: Target) -> Result<AbortHandle, Error> {
+/// Passes on what comes to a port, until the task ends.
+pub(crate) fn serve(runtime: &Handle, hold: Hold, target: Target) -> Result<JoinHandle<()>, Error> {
     let _entered = runtime.enter();
     let failed = || Error::io("serve a published port");
     let target = Arc::new(target);
     Ok(match hold {
         Hold::Tcp(listener) => runtime.spawn(streams(TcpListener::from_std(listener).map_err(failed())?, target)),
         Hold::Udp(socket) => runtime.spawn(datagrams(Arc::new(UdpSocket::from_std(socket).map_err(failed())?), target)),
-    }
-    .abort_handle())
+    })
 }
 
 async fn streams(listener: TcpListener, target: Arc<Target>) {

@@ -67,7 +67,7 @@ impl Model {
             let (chain, set) = (table::chain_of(number), table::set_of(number));
             let members = self.members.entry(number).or_default();
             if members.is_empty() {
-                let from_member = Rule::default().is_in(Header::Network, 12, 4, &set).accept();
+                let from_member = Rule::default().within(Header::Network, 12, 4, &set).accept();
                 batch = batch.set_of_addresses(&set).chain(&chain).rule(&chain, from_member);
             }
             members.insert(member.address);

@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 
+use crate::tasks::Tasks;
 use crate::{Error, limits};
 
 mod message;
@@ -75,16 +75,6 @@ pub(crate) struct Resolver {
     runtime: Handle,
 }
 
-/// Answers a workload's questions until dropped.
-#[derive(Debug)]
-pub(crate) struct Served(Vec<AbortHandle>);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
-    }
-}
-
 /// Who asks.
 #[derive(Debug)]
 struct Asker {
@@ -106,13 +96,13 @@ impl Resolver {
         &self.names
     }
 
-    /// Answers what comes to a workload's sockets.
+    /// Answers what comes to a workload's sockets, until the tasks end.
     pub(crate) fn serve(
         self: &Arc<Self>,
         group: Option<String>,
         questions: std::net::UdpSocket,
         streams: std::net::TcpListener,
-    ) -> Result<Served, Error> {
+    ) -> Result<Tasks, Error> {
         let _entered = self.runtime.enter();
         let failed = || Error::io("serve a workload's resolver");
         let questions = UdpSocket::from_std(questions).map_err(failed())?;
@@ -123,9 +113,10 @@ impl Resolver {
             questions: Semaphore::new(limits::QUESTIONS_MAX),
             connections: Semaphore::new(limits::RESOLVER_CONNECTIONS_MAX),
         });
-        let datagrams = self.runtime.spawn(Arc::clone(&asker).serve_datagrams(Arc::new(questions)));
-        let streams = self.runtime.spawn(asker.serve_streams(streams));
-        Ok(Served(vec![datagrams.abort_handle(), streams.abort_handle()]))
+        let mut tasks = Tasks::default();
+        tasks.push(self.runtime.spawn(Arc::clone(&asker).serve_datagrams(Arc::new(questions))));
+        tasks.push(self.runtime.spawn(asker.serve_streams(streams)));
+        Ok(tasks)
     }
 }
 
