@@ -109,18 +109,19 @@ impl Node {
         }
     }
 
-    /// Why the node does not take a workload; nothing if it does. What will not change by itself is told first: a
-    /// workload that waits for memory will get it, one that waits for a permission will not.
+    /// Why the node does not take a workload; nothing if it does. Of one that is there, what will not change by itself is
+    /// told first: a workload that waits for memory will get it, one that waits for a permission will not.
     pub fn refusal(&self, demand: &Demand) -> Option<Refusal> {
+        // What it allows may be something else when it is back.
+        if self.availability != Availability::Ready {
+            return Some(Refusal::Unavailable(self.availability));
+        }
         let lacking = demand.attributes.iter().find(|(name, value)| match self.attributes.get(*name) {
             Some(has) => value.is_some() && has != *value,
             None => true,
         });
         if let Some((name, value)) = lacking {
             return Some(Refusal::Attribute { name: name.clone(), value: value.clone() });
-        }
-        if self.availability != Availability::Ready {
-            return Some(Refusal::Unavailable(self.availability));
         }
         if self.reserved.workloads >= WORKLOADS_A_NODE_MAX {
             return Some(Refusal::Workloads);

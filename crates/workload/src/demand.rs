@@ -39,9 +39,10 @@ impl Demand {
     /// What a specification asks for. What needs the node's permission ([`Spec::permissions`]) is an attribute of that name.
     pub fn of(spec: &Spec) -> Self {
         let resources = &spec.resources;
-        let fixed = spec.network.ports.iter().filter(|port| {
-            port.host_port != 0 && matches!(spec.network.mode, NetworkMode::Bridge | NetworkMode::Host)
-        });
+        let fixed =
+            spec.network.ports.iter().filter(|port| {
+                port.host_port != 0 && matches!(spec.network.mode, NetworkMode::Bridge | NetworkMode::Host)
+            });
         Self {
             cpu_millis: resources.cpu_millis_reserved,
             memory_bytes: resources.memory_bytes_reserved,

@@ -16,8 +16,8 @@ mod spec;
 mod validate;
 
 pub use container::{
-    Capabilities, Condition, Container, Dependency, Device, EnvVar, HealthCheck, HealthProbe, MemoryLimits, MountedVolume,
-    OutputPolicy, Restart, RestartWhen, Seccomp, TmpfsMount, Ulimit,
+    Capabilities, Condition, Container, Dependency, Device, EnvVar, HealthCheck, HealthProbe, MemoryLimits,
+    MountedVolume, OutputPolicy, Restart, RestartWhen, Seccomp, TmpfsMount, Ulimit,
 };
 pub use demand::{Demand, PortDemand};
 pub use error::InvalidSpec;
@@ -27,4 +27,7 @@ pub use observed::{
     StepOutcome,
 };
 pub use phase::{Event, IllegalTransition, Phase};
-pub use spec::{Desired, HostEntry, Isolation, Network, NetworkMode, PortProtocol, PublishedPort, Resources, Spec, Volume, VolumeSource};
+pub use spec::{
+    Desired, HostEntry, Isolation, Network, NetworkMode, PortProtocol, PublishedPort, Resources, Spec, Volume,
+    VolumeSource,
+};

@@ -22,3 +22,15 @@ pub const OUTPUT_BYTES_RANGE: [u64; 2] = [64 * 1024, 4 * 1024 * 1024 * 1024];
 pub const STOP_TIMEOUT_S_DEFAULT: u32 = 10;
 /// The size of `/dev/shm` unless told otherwise, in bytes; Docker's.
 pub const SHM_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// The least memory that a container can be limited to, in bytes; ECS's.
+pub const MEMORY_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// Devices of a container.
+pub const DEVICES_MAX: usize = 64;
+/// Files that are given with a volume.
+pub const FILES_MAX: usize = 512;
+/// Further lines of `/etc/hosts`.
+pub const HOSTS_MAX: usize = 256;
+/// Names of a workload within its group, and of a line of `/etc/hosts`.
+pub const ALIASES_MAX: usize = 32;
+/// Labels of a workload.
+pub const LABELS_MAX: usize = 256;

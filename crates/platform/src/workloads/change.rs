@@ -168,7 +168,7 @@ impl Workloads {
     }
 
     /// The placements of workloads on a node, and the workloads; without those that have none there.
-    async fn placed<'a>(
+    pub(super) async fn placed<'a>(
         &self,
         node: &NodeId,
         ids: impl Iterator<Item = &'a WorkloadId>,

@@ -1,13 +1,18 @@
 //! Nodes: what they have, and whether they are there.
 
-use scheduler::{Availability, Capacity};
+use std::collections::BTreeMap;
+
+use scheduler::{Availability, Capacity, Reserved};
 use store::{ListOptions, Op, Scope, StoreError, Tx, Versioned};
 use workload::{NodeId, Reason, ReasonCode, WorkloadId};
 
-use super::change::{Update, reserved_for};
+use super::change::{UPDATES_A_COMMIT, Update, reserved_for};
 use super::record::workload_of;
 use super::{Description, Node, Placement, Specification, WorkloadError, Workloads};
 use crate::contention::Attempts;
+
+/// As many digits of an id tell one workload from another to a person; Docker's.
+const SHORT_ID: usize = 12;
 
 impl Workloads {
     /// All nodes, in the order of their names.
@@ -36,6 +41,26 @@ impl Workloads {
         found.ok_or_else(|| WorkloadError::NoSuchNode { given: id.to_string() })
     }
 
+    /// Whose the workloads on a node are, and what they are called: by their names, or by the beginnings of their ids.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn owners_on(&self, id: &NodeId) -> Result<BTreeMap<WorkloadId, (Scope, String)>, WorkloadError> {
+        let placements = self.placements(id).await?;
+        let ids: Vec<WorkloadId> =
+            placements.iter().filter(|one| !one.is_stopped).filter_map(workload_of).collect();
+        let mut owners = BTreeMap::new();
+        for part in ids.chunks(UPDATES_A_COMMIT) {
+            let placed = self.placed(id, part.iter()).await?;
+            owners.extend(placed.into_iter().map(|(id, (_, workload))| {
+                let begin = &id.as_str()[..SHORT_ID];
+                let name = workload.value.name.unwrap_or_else(|| begin.to_owned());
+                (id, (workload.scope, name))
+            }));
+        }
+        Ok(owners)
+    }
+
     /// Takes a node for lost, with all that it ran: each of its workloads has stopped when this returns, and what was set
     /// aside for them is free. Should the node come back, it has them killed.
     ///
@@ -62,6 +87,31 @@ impl Workloads {
         tx.remove(&node);
         self.store().commit(tx).await?;
         Ok(())
+    }
+
+    /// Notes that there is a node, before it has said what it has: what is wanted waits for it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn expect_node(&self, id: &NodeId) -> Result<(), WorkloadError> {
+        let now = self.now();
+        let node = Node {
+            availability: Availability::Away,
+            since: now,
+            capacity: Capacity::default(),
+            reserved: Reserved::default(),
+            attributes: BTreeMap::new(),
+            boot_id: String::new(),
+            registered_at: now,
+            problem: Some("it has not said yet what it has".to_owned()),
+        };
+        let mut tx = Tx::new();
+        tx.insert(&Scope::system(), &[id.as_str()], &node);
+        match self.store().commit(tx).await {
+            // It is known already.
+            Err(error) if error.is_conflict() => Ok(()),
+            noted => Ok(noted.map(drop)?),
+        }
     }
 
     /// Writes down what a node has, and that it is there. One whose machine was started anew has lost what it ran.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Scope, StoreError, Versioned};
-use workload::{Desired, Reason, ReasonCode, Spec, WorkloadId};
+use workload::{Container, Desired, Reason, ReasonCode, Spec, WorkloadId};
 
 use super::super::change::Update;
 use super::super::end::stop_reason;
@@ -171,11 +171,11 @@ impl Shared {
     async fn kill(&self, id: &WorkloadId, known: Option<Known>) -> Then {
         let generation = known.map_or(1, |known| known.generation.saturating_add(1));
         tracing::warn!(node = %self.node, workload = %id, "the node has a workload that nobody here wanted; it is killed");
-        // What it is never changes, so the node does not need to hear it again.
+        // What it is never changes, so the node looks at the rest alone.
         let assignment = Assignment {
             id: id.clone(),
             generation,
-            spec: Spec::default(),
+            spec: anything(),
             desired: Desired::Stopped { timeout_s: Some(0), reason: "nobody wants it".to_owned() },
             images: BTreeMap::new(),
         };
@@ -198,6 +198,12 @@ impl Shared {
         tracing::info!(node = %self.node, workload = %id, %error, "a workload could not be brought further yet");
         Then::Enough
     }
+}
+
+/// A specification that is one.
+fn anything() -> Spec {
+    let (name, image) = ("unknown".to_owned(), "unknown".to_owned());
+    Spec { containers: vec![Container { name, image, essential: true, ..Container::default() }], ..Spec::default() }
 }
 
 fn removed() -> Desired {

@@ -103,8 +103,7 @@ async fn whoever_waits_for_a_workload_hears_when_it_is_as_wanted() {
     let (workloads, scope) = (bed.workloads.clone(), bed.scope.clone());
     let waited = id.clone();
     let waiting = tokio::spawn(async move {
-        let is_running = |one: &platform::workloads::Workload| one.phase() >= Phase::Running;
-        workloads.wait(&scope, &waited, is_running).await.unwrap().unwrap().phase()
+        workloads.wait(&scope, &waited, |one| one.phase() >= Phase::Running).await.unwrap().unwrap().phase()
     });
     bed.settle().await;
     assert_eq!(waiting.await.unwrap(), Phase::Running);
