@@ -168,6 +168,22 @@ fn swap_is_switched_off_by_the_count_of_both_in_version_1() {
 }
 
 #[test]
+fn where_the_top_is_not_ours_groups_are_made_within_the_nodes_own() {
+    let host = tempfile::tempdir().unwrap();
+    let own = host.path().join("service");
+    group(&own, &["cgroup.procs"]);
+    let found = [Mounted {
+        version: Version::One,
+        controllers: vec![Controller::Pids],
+        // The kernel lets nobody make a directory there.
+        at: Path::new("/sys").to_path_buf(),
+        own: own.clone(),
+    }];
+    open_found(&found, "pilvi-t").unwrap();
+    assert!(own.join("pilvi-t").is_dir());
+}
+
+#[test]
 fn where_nothing_is_mounted_it_is_said() {
     assert!(matches!(open_found(&[], "pilvi-t"), Err(Error::NoHierarchy { .. })));
 }

@@ -373,6 +373,32 @@ fn a_disk_is_throttled() {
 }
 
 #[test]
+fn what_is_written_to_a_directory_of_limited_size_is_throttled_too() {
+    let Some(node) = Node::open("through") else { return };
+    let directory = on_disk();
+    let disk = Disk::that_holds(std::fs::File::open(directory.path()).unwrap()).unwrap();
+    let (Some(disk), true) = (disk, node.has(Controller::Io)) else {
+        return skip("through", "no disk of its own, or no io controller");
+    };
+    let disks = crate::disk::Disks::open(&directory.path().join("disks")).unwrap();
+    if let crate::disk::Kind::Nothing { reason } = disks.kind() {
+        return skip("through", reason);
+    }
+    let limited = disks.limited("one", 64 << 20).unwrap();
+    let limits = Limits { write_bytes_per_s_max: Some(4 << 20), disk: Some(disk), ..Limits::default() };
+    let container = node.0.workload("w", &Limits::default()).unwrap().child("c", &limits).unwrap();
+    let upper = std::os::fd::AsRawFd::as_raw_fd(&limited.upper());
+    let file = format!("/proc/{}/fd/{upper}/file", std::process::id());
+    let before = Instant::now();
+    let script = format!("dd if=/dev/zero of={file} bs=1M count=8 oflag=direct");
+    assert!(sh(&container.plan().unwrap(), &script).wait().unwrap().success());
+    assert!(before.elapsed() > Duration::from_secs(1));
+    let written = container.stats().unwrap().written_bytes;
+    // Counted once, as what the disk was asked for, and not again as what the image was.
+    assert!((8 << 20..12 << 20).contains(&written), "{written}");
+}
+
+#[test]
 fn a_weight_is_kept_where_the_disks_scheduler_knows_weights_and_refused_elsewhere() {
     let Some(node) = Node::open("weight") else { return };
     let directory = on_disk();
