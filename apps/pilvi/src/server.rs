@@ -18,16 +18,20 @@ use platform::{Keyring, Platform};
 use prometheus_client::registry::Registry;
 use rustix::process::{Resource, getrlimit};
 use segments::Segments;
-use store::{Store, StoreOptions};
+use store::{Scope, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
-use wire::serve::{ServeLimits, Server};
+use wire::serve::{Outcome, ServeLimits, Server};
 use wire::sigv4::SecretAccessKey;
 
 use crate::config::{CloudWatchLogs, ConfiguredPrincipal, Limits, PublicUrl, reachable_locally};
+use crate::control_socket::workloads;
 use crate::data_dir::{DataDir, make_private_dir};
+use crate::door::{self, Door, DoorSocket};
+use crate::fleet::{self, Fleet};
 use crate::local_registry::{EcrImages, OwnNames};
 use crate::log_metrics::LogMetrics;
+use crate::node_gate::{self, NodeGate};
 use crate::own_routes::OwnRoutes;
 use crate::records::{self, ServerRecord};
 use crate::request_metrics::{DenialMetrics, RequestMetrics};
@@ -98,14 +102,38 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     registry.register_collector(Box::new(DenialMetrics(denials)));
     registry.register_collector(Box::new(LogMetrics(segments.clone())));
     let node = node.map(Node::at);
-    let materials = Materials {
+    let door = Door::new(stop.clone());
+    let behind = node_gate::Foundation { store: store.clone(), blobs: blobs.clone(), door: Arc::new(door.clone()) };
+    let gate = NodeGate::open(&settings, &dir, behind).await?;
+    let own_names = Arc::new(own_names(&settings, local, background.ecr()));
+    let materials = Materials { store: store.clone(), blobs, own: own_names.clone(), node: node.clone() };
+    let images_supply = supply::build(materials, &settings, &dir)?;
+    let (workloads, logs, sink) = (background.workloads(), background.log_sink(), background.metric_sink());
+    let reconcilers = background.start(node.clone().map(|node| supply::preparer(node, stop.clone())));
+    let fleet = Fleet::new(fleet::Parts {
+        workloads: workloads.clone(),
         store: store.clone(),
-        blobs,
-        own: own_names(&settings, local, background.ecr()),
-        node: node.clone(),
+        supply: images_supply.clone(),
+        registry: own_names,
+        logs,
+        metrics: sink,
+        reconcilers: reconcilers.clone(),
+        stop: stop.clone(),
+    });
+    if let Some(node) = node {
+        fleet.join(&fleet::local(), node).await.context("the node cannot be written down")?;
+    }
+    if let Some(gate) = &gate {
+        tokio::spawn(fleet.clone().take_in(gate.gate().clone(), stop.clone()));
+    }
+    let runtime = workloads::Fleet {
+        workloads,
+        scope: Scope::new(settings.account, settings.region.clone()),
+        nodes: Arc::new(fleet),
+        supply: images_supply.clone(),
     };
-    let supply = supply::start(materials, &settings, &dir, stop.clone())?;
-    let reconcilers = background.start(node.map(|node| supply::preparer(node, stop.clone())));
+    let node_commands = gate.as_ref().map(NodeGate::commands).unwrap_or_default();
+    let supply = supply::start(images_supply, Arc::new(runtime), node_commands, &dir, stop.clone())?;
     reconcilers.start(supply.reconciler);
     let own = Arc::new(OwnRoutes::new(clock.now(), registry, reconcilers.clone()));
     let record = record(&settings, local, tls.as_deref(), clock.now().iso8601());
@@ -117,14 +145,20 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
             records::write(&dir.server_record(), &renewed)
         }));
     }
+    let (gateway, observer) = (Arc::new(gateway), Arc::new(move |outcome: &Outcome| metrics.observe(outcome)));
+    let for_workloads =
+        Server::new(gateway.clone(), door_limits(&settings.limits), door::no_own_pages(), observer.clone());
+    door.open(for_workloads.with_routes(images.clone()));
+    let doors = tokio::spawn(DoorSocket::make(&dir)?.serve(door));
+    let gate = gate.map(|gate| tokio::spawn(gate.serve(stop.clone())));
     let server = Server::new(
-        Arc::new(gateway),
+        gateway,
         limits(&settings.limits),
         Arc::new({
             let own = own.clone();
             move |parts| own.answer(&parts.method, parts.uri.path())
         }),
-        Arc::new(move |outcome| metrics.observe(outcome)),
+        observer,
     )
     .with_routes(images);
     let uses = tokio::spawn(keep_uses(platform, stop.clone()));
@@ -143,6 +177,10 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         failure = store.failure() => return Err(failure).context("the state can no longer be written"),
     }
     supply.commands.await.context("the control socket broke off")?;
+    doors.await.context("the door of workloads broke off")?;
+    if let Some(gate) = gate {
+        gate.await.context("the nodes' port broke off")?;
+    }
     uses.await.context("the watch over access keys broke off")?;
     store.close().await.context("cannot close the state")?;
     reconcilers.ended().await;
@@ -219,6 +257,13 @@ fn limits(configured: &Limits) -> ServeLimits {
         drain_timeout: DRAIN,
         ..ServeLimits::default()
     }
+}
+
+/// The same for what comes through the workloads' door, which has its own room in memory: a part of what others have.
+fn door_limits(configured: &Limits) -> ServeLimits {
+    let all = limits(configured);
+    let part = |bytes: usize| bytes / 4;
+    ServeLimits { bodies_bytes_max: part(all.bodies_bytes_max), answers_bytes_max: part(all.answers_bytes_max), ..all }
 }
 
 /// Every key that is not in the store.

@@ -12,7 +12,8 @@ use logs::Logs;
 use platform::denials::Denials;
 use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
-use platform::ports::{ImagePreparer, RoleDirectory};
+use platform::ports::{ImagePreparer, LogSink, MetricSink, RoleDirectory};
+use platform::workloads::Workloads;
 use platform::{Admission, Gateway, Platform, Reconcilers, Service};
 use segments::Segments;
 use sts::Sts;
@@ -66,7 +67,7 @@ pub(crate) fn build(foundation: Foundation) -> Built {
     Built {
         registry: Arc::new(Registry::new(ecr.clone(), admission.clone())),
         gateway: Gateway::new(platform.clone(), admission, services),
-        background: Background { platform, cloudwatch, ecr, logs },
+        background: Background { workloads: Workloads::new(&platform), platform, cloudwatch, ecr, logs },
     }
 }
 
@@ -76,9 +77,25 @@ pub(crate) struct Background {
     cloudwatch: Arc<CloudWatch>,
     ecr: Ecr,
     logs: Arc<Logs>,
+    workloads: Workloads,
 }
 
 impl Background {
+    /// What is wanted to run, and what came of it.
+    pub(crate) fn workloads(&self) -> Workloads {
+        self.workloads.clone()
+    }
+
+    /// Where the output of what runs goes.
+    pub(crate) fn log_sink(&self) -> Arc<dyn LogSink> {
+        self.logs.clone()
+    }
+
+    /// Where it is written down what that uses.
+    pub(crate) fn metric_sink(&self) -> Arc<dyn MetricSink> {
+        self.cloudwatch.clone()
+    }
+
     /// The registry's service, whose images others pull.
     pub(crate) fn ecr(&self) -> &Ecr {
         &self.ecr

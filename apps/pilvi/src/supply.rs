@@ -22,10 +22,11 @@ use tokio::time::timeout;
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use crate::control_socket::workloads::{NoNode, WorkloadCommands};
+use crate::control_socket::workloads::{Runtime, WorkloadCommands};
 use crate::control_socket::{Answer, Answerers, Commands, ControlSocket, Credentials, ImageRequest, Pull, Teller};
 use crate::data_dir::DataDir;
 use crate::local_registry::OwnNames;
+use crate::node_gate::NodeCommands;
 use crate::settings::Settings;
 use crate::stop::Stop;
 
@@ -42,7 +43,7 @@ const LEFT_OUT_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Materials {
     pub(crate) store: Store,
     pub(crate) blobs: Blobs,
-    pub(crate) own: OwnNames,
+    pub(crate) own: Arc<OwnNames>,
     /// Who unpacks; nobody where `pilvi up` is not root.
     pub(crate) node: Option<Node>,
 }
@@ -55,19 +56,26 @@ pub(crate) struct Started {
     pub(crate) reconciler: Arc<dyn Reconciler>,
 }
 
-/// Makes the supply of images, and answers what the command line asks of it until told to stop.
+/// Keeps the supply of images in order, and answers what the command line asks of it and of what `runtime` runs, until told
+/// to stop.
 ///
 /// # Errors
-/// When downloads cannot be kept, `[registries]` cannot be used, or the control socket cannot be made.
-pub(crate) fn start(materials: Materials, settings: &Settings, dir: &DataDir, stop: Stop) -> Result<Started> {
+/// When the control socket cannot be made.
+pub(crate) fn start(
+    supply: Supply,
+    runtime: Arc<dyn Runtime>,
+    nodes: NodeCommands,
+    dir: &DataDir,
+    stop: Stop,
+) -> Result<Started> {
     let clock = Arc::new(SystemClock);
-    let supply = build(materials, settings, dir, clock.clone())?;
     let socket = ControlSocket::open(dir)?;
     tokio::spawn(sweep(supply.clone(), stop.clone()));
     let reconciler = Arc::new(PulledImages { supply: supply.clone(), clock, stop: stop.clone() });
     let answerers = Answerers {
         images: Arc::new(ImageCommands(supply)),
-        workloads: Arc::new(WorkloadCommands::new(Arc::new(NoNode))),
+        workloads: Arc::new(WorkloadCommands::new(runtime)),
+        nodes,
     };
     Ok(Started { commands: tokio::spawn(socket.serve(answerers, stop)), reconciler })
 }
@@ -77,13 +85,18 @@ pub(crate) fn preparer(node: Node, stop: Stop) -> Arc<dyn ImagePreparer> {
     Arc::new(NodePreparer { node, stop })
 }
 
-fn build(materials: Materials, settings: &Settings, dir: &DataDir, clock: Arc<dyn Clock>) -> Result<Supply> {
+/// Makes the supply of images.
+///
+/// # Errors
+/// When downloads cannot be kept, or `[registries]` cannot be used.
+pub(crate) fn build(materials: Materials, settings: &Settings, dir: &DataDir) -> Result<Supply> {
     let Materials { store, blobs, own, node } = materials;
+    let clock = Arc::new(SystemClock);
     let upstream = Registries::new(settings.registries.remote()?).context("[registries] cannot be used")?;
     let parts = Parts {
         store,
         blobs,
-        local: Arc::new(own),
+        local: own,
         upstream: Arc::new(upstream),
         node: node.map(|node| Arc::new(node) as Arc<dyn Unpacker>),
         clock,
