@@ -10,7 +10,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Config};
 use crate::settings::Settings;
 use crate::terminal::{printable, say};
-use crate::{backup, doctor, down, env, exec, images, logs, node_role, ps, pull, role, run, status, up, why_denied};
+use crate::{
+    backup, doctor, down, env, exec, images, logs, node_join, node_role, ps, pull, role, run, status, up, why_denied,
+};
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
 pub(crate) const SERVER_ROLE: &str = "server-role";
@@ -48,6 +50,7 @@ Run containers:
   stats        Print what containers use
   why          Tell why a container is as it is
   nodes        List the machines that run containers
+  node         Make this machine a node of a Pilvi elsewhere, and let others join
 
 Its images:
   pull         Bring an image here, ready to run
@@ -153,6 +156,15 @@ enum Command {
     Why(ps::WhyArgs),
     /// List the machines that run containers
     Nodes(ps::NodesArgs),
+    /// Make this machine a node of a Pilvi elsewhere, and let others join
+    ///
+    /// With --join, as root: containers that are wanted there run here, until Ctrl-C or SIGTERM. A node that was killed is
+    /// started again with the same arguments; what runs goes on if that takes no longer than some seconds.
+    ///
+    ///     pilvi node token create --file t        where the server runs
+    ///     pilvi node --join https://HOST:4567 --token-file t
+    #[command(verbatim_doc_comment)]
+    Node(Box<node_join::NodeArgs>),
     /// Bring an image here, ready to run
     ///
     /// What is in the registry of this Pilvi moves no byte; everything else is downloaded from the registry that the name
@@ -260,6 +272,7 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Stats(args) => ps::stats(args),
         Command::Why(args) => ps::why(args),
         Command::Nodes(args) => ps::nodes(args),
+        Command::Node(args) => node_join::run(args),
         Command::WhyDenied(args) => why_denied::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Images(args) => images::run(args),

@@ -25,6 +25,7 @@ mod log_metrics;
 mod logging;
 mod logs;
 mod node_gate;
+mod node_join;
 mod node_role;
 mod node_token;
 mod own_routes;

@@ -1,7 +1,7 @@
 //! The node role's process. It runs as root, without those of root's rights that neither images nor containers need.
 
 pub(crate) mod near;
-mod rights;
+pub(crate) mod rights;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ fn run_until_stopped(listener: UnixListener, channel: &UnixStream, assignment: N
 }
 
 /// Opens the node's directory, as soon as a node before has let go of it.
-fn open(options: &Options) -> Result<Agent> {
+pub(crate) fn open(options: &Options) -> Result<Agent> {
     let deadline = Instant::now() + PREDECESSOR_PATIENCE;
     loop {
         match Agent::open(options.clone()) {

@@ -94,7 +94,7 @@ fn follow(supervisor: u32) -> Result<()> {
 }
 
 /// Gives up what it never needs.
-fn confine(executes: Executes) -> Result<()> {
+pub(crate) fn confine(executes: Executes) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     if executes == Executes::Nothing {
         rustix::thread::set_no_new_privs(true).context("cannot give up new privileges")?;

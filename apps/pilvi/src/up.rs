@@ -9,8 +9,8 @@ mod announce;
 mod backoff;
 mod child;
 mod keep;
-mod node_place;
-mod signals;
+pub(crate) mod node_place;
+pub(crate) mod signals;
 
 use std::cell::RefCell;
 use std::io;

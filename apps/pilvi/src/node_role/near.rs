@@ -20,7 +20,7 @@ const REGION: &str = "AWS_REGION";
 pub(crate) struct NearWorkloads {
     /// How the server's API is reached from the node.
     pub(crate) way: WayToDoor,
-    /// The API's own address, for workloads in the host's network, where no address is theirs alone.
+    /// The API's own address, for workloads in the host's network, where no address is theirs alone; empty if it is not known.
     pub(crate) endpoint: String,
     /// The region that the server is in.
     pub(crate) region: String,
@@ -32,7 +32,13 @@ impl LocalEndpoint for NearWorkloads {
             true => format!("http://{}", at.endpoint),
             false => self.endpoint.clone(),
         };
-        [(ENDPOINT, endpoint), (REGION, self.region.clone())].map(|(name, value)| (name.to_owned(), value)).into()
+        let variables = [(ENDPOINT, endpoint), (REGION, self.region.clone())];
+        // What is not known is not set: an empty address would be taken for one.
+        variables
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn serve(&self, call: LocalCall) -> Pin<Box<dyn Future<Output = ()> + Send>> {

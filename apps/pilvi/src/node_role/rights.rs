@@ -21,7 +21,7 @@ const GIVEN_UP: [CapabilitySet; 8] = [
 ];
 
 /// Gives them up, of this thread and of those that it starts, and of every program that they execute.
-pub(super) fn reduce() -> Result<()> {
+pub(crate) fn reduce() -> Result<()> {
     for capability in GIVEN_UP {
         if capability_is_in_bounding_set(capability).unwrap_or(false) {
             remove_capability_from_bounding_set(capability).context("cannot give up capabilities")?;

@@ -37,7 +37,7 @@ const DIRECTORY_MODE: u32 = 0o711;
 
 /// A directory that is ready for a node, and locked.
 #[derive(Debug)]
-pub(super) struct NodePlace {
+pub(crate) struct NodePlace {
     directory: PathBuf,
     listener: UnixListener,
     _lock: Lock,
@@ -57,6 +57,18 @@ impl NodePlace {
         let prepared = Self::at(&path, owner).with_context(remedy)?;
         prepared.belongs_to(dir.path()).with_context(remedy)?;
         Ok(Some(prepared))
+    }
+
+    /// Prepares the directory of a node that is no server's on this machine.
+    ///
+    /// # Errors
+    /// As [`NodePlace::prepare`].
+    pub(crate) fn joined(path: &Path) -> Result<Self> {
+        let root = Owner { uid: 0, gid: 0, name: "root".to_owned() };
+        let prepared = Self::at(path, &root);
+        prepared
+            .and_then(|place| place.belongs_to(&place.directory).map(|()| place).map_err(anyhow::Error::from))
+            .with_context(|| format!("the node cannot use {} (another one: --node-dir)", path.display()))
     }
 
     fn at(path: &Path, owner: &Owner) -> Result<Self> {
@@ -79,7 +91,7 @@ impl NodePlace {
     }
 
     /// The directory.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
@@ -89,7 +101,7 @@ impl NodePlace {
     }
 
     /// The listening socket. It stays open while nodes come and go: whoever connects meanwhile waits.
-    pub(super) fn listener(&self) -> Result<OwnedFd> {
+    pub(crate) fn listener(&self) -> Result<OwnedFd> {
         Ok(OwnedFd::from(self.listener.try_clone()?))
     }
 }

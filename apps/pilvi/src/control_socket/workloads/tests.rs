@@ -59,7 +59,7 @@ fn bed(has_image: bool, has_node: bool) -> Bed {
     let sessions = Mutex::default();
     let fake = Arc::new(Fake { now: watch::channel(None).0, sessions, opened, done, has_image, has_node });
     let workloads = Arc::new(WorkloadCommands::new(fake.clone()));
-    let answerers = Answerers { images: Arc::new(Nobody), workloads };
+    let answerers = Answerers { images: Arc::new(Nobody), workloads, nodes: crate::node_gate::NodeCommands::default() };
     tokio::spawn(ControlSocket::open(&dir).unwrap().serve(answerers, stop));
     Bed { _temp: temp, dir, fake, opened: opened_hears, done: done_hears, _stopper: stopper }
 }
