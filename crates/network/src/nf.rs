@@ -152,12 +152,18 @@ impl Batch {
         batch
     }
 
-    /// Makes the table new and empty, whether it was there or not.
-    pub(crate) fn fresh_table(mut self) -> Self {
+    /// Makes the table.
+    pub(crate) fn table(mut self) -> Self {
+        let name = Attributes::default().text(1, &self.table);
+        self.message(NEW_TABLE, CREATE, &name);
+        self
+    }
+
+    /// Without the table, whether it was there or not. The kernel takes its time over what is removed, and the next one waits for it.
+    pub(crate) fn without_table(mut self) -> Self {
         let name = Attributes::default().text(1, &self.table);
         self.message(NEW_TABLE, CREATE, &name);
         self.message(DEL_TABLE, 0, &name);
-        self.message(NEW_TABLE, CREATE, &name);
         self
     }
 

@@ -27,6 +27,13 @@ const CHAIN: &str = "services";
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
+/// Whether a namespace had such sockets before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    New,
+    Old,
+}
+
 /// The link-local sockets of a namespace.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -53,12 +60,12 @@ pub(crate) fn set_up_loopback(socket: &mut Socket) -> Result<(), Error> {
 /// A socket that listens at an address's port keeps everybody from listening at that port of every address, which is what most servers
 /// do. So the sockets listen elsewhere, and packets to and from the well-known ports are rewritten. Where the kernel cannot, they listen
 /// at the well-known ports.
-pub(crate) fn open() -> Result<Sockets, Error> {
+pub(crate) fn open(age: Age) -> Result<Sockets, Error> {
     let mut taken = None;
     for base in HIDDEN_PORTS {
         match open_at([base, base + 1, base + 2]) {
             Ok(sockets) => {
-                return match rewrite([base, base + 1, base + 2]) {
+                return match rewrite([base, base + 1, base + 2], age) {
                     Ok(()) => Ok(sockets),
                     Err(_) => {
                         drop(sockets);
@@ -92,14 +99,16 @@ fn open_at([services, endpoint, resolver]: [u16; 3]) -> Result<Sockets, Error> {
 }
 
 /// Rewrites the ports of packets to and from the sockets. It needs no connection tracking: each packet tells all.
-fn rewrite([services, endpoint, resolver]: [u16; 3]) -> std::io::Result<()> {
+fn rewrite([services, endpoint, resolver]: [u16; 3], age: Age) -> std::io::Result<()> {
     let pairs = [
         (SERVICES, TCP, SERVICES_PORT, services),
         (SERVICES, TCP, ENDPOINT_PORT, endpoint),
         (RESOLVER, TCP, RESOLVER_PORT, resolver),
         (RESOLVER, UDP, RESOLVER_PORT, resolver),
     ];
-    let mut batch = Batch::new(Family::Ip, TABLE).fresh_table().output_chain(CHAIN, PRIORITY);
+    let batch = Batch::new(Family::Ip, TABLE);
+    let batch = if age == Age::Old { batch.without_table() } else { batch };
+    let mut batch = batch.table().output_chain(CHAIN, PRIORITY);
     for (address, protocol, known, hidden) in pairs {
         let checksum = if protocol == TCP { 16 } else { 6 };
         let [source, destination] = [(12, 0, hidden, known), (16, 2, known, hidden)].map(|(at, port_at, from, to)| {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::netlink::Socket;
-use crate::sockets::{self, Sockets};
+use crate::sockets::{self, Age, Sockets};
 use crate::{Error, link, namespace};
 
 /// What the link is called inside.
@@ -37,7 +37,7 @@ pub(crate) fn unwired(address: Option<Ipv4Addr>) -> Result<Quarters, Error> {
             link::add_address(&mut socket, link::LOOPBACK, address)
                 .map_err(Error::io("give a workload its address"))?;
         }
-        Ok(Quarters { namespace, sockets: sockets::open()? })
+        Ok(Quarters { namespace, sockets: sockets::open(Age::New)? })
     })
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn wired(wiring: &Wiring) -> Result<Quarters, Error> {
         let mut in_here = settle()?;
         link::make_pair(&mut on_host, &wiring.name, INSIDE, namespace.as_fd(), wiring.mtu)
             .map_err(Error::io(format!("make the link {}", wiring.name)))?;
-        let made = connect(wiring, &mut in_here).and_then(|()| sockets::open()).and_then(|sockets| {
+        let made = connect(wiring, &mut in_here).and_then(|()| sockets::open(Age::New)).and_then(|sockets| {
             namespace::enter(host.as_fd())?;
             set_up_host_end(wiring, &mut on_host)?;
             Ok(sockets)
@@ -72,7 +72,7 @@ pub(crate) fn wired(wiring: &Wiring) -> Result<Quarters, Error> {
 
 /// Opens the sockets of a namespace whose earlier ones ended with their process.
 pub(crate) fn reopen(namespace: OwnedFd) -> Result<Quarters, Error> {
-    let sockets = namespace::inside(namespace.as_fd(), sockets::open)?;
+    let sockets = namespace::inside(namespace.as_fd(), || sockets::open(Age::Old))?;
     Ok(Quarters { namespace, sockets })
 }
 

@@ -144,6 +144,8 @@ pub(crate) struct Firewall {
     frame: Frame,
     nft: Nft,
     model: Model,
+    /// Kept, because the kernel lets nobody close one before it is done with everything that was removed.
+    socket: Socket,
 }
 
 impl Firewall {
@@ -154,7 +156,8 @@ impl Firewall {
             model.add(member, Batch::new(Family::Inet, ""));
         }
         nft.run(&table::render(&frame, &model))?;
-        Ok(Self { frame, nft, model })
+        let socket = Socket::netfilter().map_err(Error::io("open netlink"))?;
+        Ok(Self { frame, nft, model, socket })
     }
 
     /// A workload more.
@@ -174,8 +177,7 @@ impl Firewall {
     /// Makes the changes, or writes everything anew where they do not fit what is there: somebody may have flushed the table.
     fn apply(&mut self, model: Model, batch: Batch) -> Result<(), Error> {
         if !batch.is_empty() {
-            let outcome = Socket::netfilter().and_then(|mut socket| socket.batch(&batch.finish()));
-            if let Err(error) = outcome {
+            if let Err(error) = self.socket.batch(&batch.finish()) {
                 tracing::warn!(%error, table = self.frame.table(), "a change of the nft table failed; it is written anew");
                 self.nft.run(&table::render(&self.frame, &model))?;
             }

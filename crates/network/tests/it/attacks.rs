@@ -118,22 +118,37 @@ fn nobody_speaks_in_anothers_name() {
         let victim = network.attach(&id(1), &in_group("a", &[])).await.unwrap();
         let friend = network.attach(&id(2), &in_group("a", &[])).await.unwrap();
         let attacker = network.attach(&id(3), &in_group("b", &[])).await.unwrap();
-        let ((address, victims), (friends_address, friends), (_, inside)) =
+        let ((address, victims), (friends_address, friends), (own, inside)) =
             (place(&victim), place(&friend), place(&attacker));
         let socket = receiver(&friends, (Ipv4Addr::UNSPECIFIED, 0));
         let to = SocketAddrV4::new(friends_address, socket.local_addr().unwrap().port());
         let beyond = receiver(&machine.beyond, (BEYOND, 0));
         let beyonds = SocketAddrV4::new(BEYOND, beyond.local_addr().unwrap().port());
-        for from in [address, friends_address, friend.gateway.unwrap(), HOST, BEYOND, Ipv4Addr::LOCALHOST, CLOUD] {
-            for to in [to, beyonds] {
-                forge(&inside, from, to, "forged");
+        let attack = || {
+            for from in [address, friends_address, friend.gateway.unwrap(), HOST, BEYOND, Ipv4Addr::LOCALHOST, CLOUD] {
+                for to in [to, beyonds] {
+                    forge(&inside, from, to, "forged");
+                }
             }
-        }
-        send(&victims, to, "honest");
-        let (said, from) = received(&socket);
-        assert_eq!((said.as_str(), from.ip()), ("honest", address.into()));
-        send(&victims, beyonds, "honest");
-        assert_eq!(received(&beyond).0, "honest");
+            forge(&victims, address, to, "honest");
+            forge(&victims, address, beyonds, "honest");
+            (received(&socket), received(&beyond))
+        };
+        let honest = |((text, from), (text_beyond, from_beyond)): ((String, SocketAddr), (String, SocketAddr))| {
+            (text.as_str(), text_beyond.as_str()) == ("honest", "honest")
+                && from.ip() == address
+                && from_beyond.ip() == HOST
+        };
+        assert!(honest(attack()));
+        // The table and the kernel's own check each hold alone.
+        let check = format!("/proc/sys/net/ipv4/conf/pv{}{}/rp_filter", machine.tag(), u32::from(own) & 0xfff);
+        std::fs::write(&check, "0").unwrap();
+        assert!(honest(attack()), "without the kernel's check");
+        std::fs::write(&check, "1").unwrap();
+        run("nft", &format!("flush chain inet pilvi_{} from_link", machine.tag()));
+        assert!(honest(attack()), "without the table's");
+        std::fs::write(&check, "0").unwrap();
+        assert!(!honest(attack()), "the attack is none");
     });
 }
 
@@ -237,9 +252,17 @@ fn the_newer_protocol_is_no_way_around() {
         // Even where both ends have it.
         std::fs::write(format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), "0").unwrap();
         ip(&format!("-6 addr add fd00::1/64 dev {link} nodad"));
+        // They need not find each other first: that takes multicast, which is not let through.
+        let ethernet = |device: &str| {
+            let shown = ip(&format!("-o link show dev {device}"));
+            shown.split_whitespace().skip_while(|word| *word != "link/ether").nth(1).unwrap().to_owned()
+        };
+        let (hosts, own) = (ethernet(&link), within(&inside, || ethernet("eth0")));
+        ip(&format!("-6 neigh add fd00::2 lladdr {own} dev {link}"));
         within(&inside, || {
             std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "0").unwrap();
             ip("-6 addr add fd00::2/64 dev eth0 nodad");
+            ip(&format!("-6 neigh add fd00::1 lladdr {hosts} dev eth0"));
         });
         let server = listen(&machine.host, "[::]:0".parse::<SocketAddr>().unwrap());
         assert!(cannot_reach(&inside, SocketAddr::new("fd00::1".parse().unwrap(), server.port())));
