@@ -68,6 +68,9 @@ pub(crate) fn child(
     work: impl FnOnce(&channel::Inner) -> Result<Infallible, ShimFailure>,
 ) -> Result<OwnedFd, ShimFailure> {
     let (ours, theirs) = channel::pair()?;
+    // A process that ignores its children's ends, as one that it was forked from may have had it, would never hear of them.
+    // SAFETY: SIG_DFL is no pointer that anybody calls; the default is to do nothing.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     match fork_among(among).doing("forking")? {
         Side::Parent(_) => Ok(ours),
         Side::Child => {
