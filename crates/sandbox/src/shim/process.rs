@@ -45,10 +45,6 @@ impl Process {
         // It can only have ended already.
         let _ = self.signal(libc::SIGKILL);
     }
-
-    pub(super) fn into_handle(self) -> OwnedFd {
-        self.handle
-    }
 }
 
 pub(super) fn failed(message: impl Into<String>) -> ShimFailure {

@@ -43,6 +43,9 @@ pub(crate) fn ignore(signals: &[i32]) {
 
 /// Blocks `SIGCHLD` and makes a descriptor that can be read when it comes.
 pub(crate) fn signal_socket() -> io::Result<OwnedFd> {
+    // Children of a process that ignores it, as the launcher does, are never told of.
+    // SAFETY: no handler of ours is replaced, and the default has no code that could run.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     // SAFETY: the set is initialised by sigemptyset before it is changed and read.
     let descriptor = unsafe {
         let mut children = std::mem::zeroed();
