@@ -8,7 +8,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::events::{Event, Events, Listeners};
+use super::events::{Entrance, Event, Events, Listeners};
 use super::failure::ShimError;
 use crate::protocol::{Answer, Exit, FromShim, Request, ShimFailure, Target, ToShim};
 use crate::sys::{Frame, FrameRead, Incoming, Outgoing};
@@ -22,7 +22,7 @@ const EXECS_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Connection {
     calls: mpsc::Sender<Call>,
-    listeners: Listeners,
+    entrance: Entrance,
 }
 
 /// An answer and what came with it.
@@ -45,13 +45,13 @@ impl Connection {
     pub(super) fn start(stream: UnixStream) -> Self {
         let (calls, waiting) = mpsc::channel(CALLS_WAITING_MAX);
         let listeners = Listeners::none();
-        let talk = Talk { stream, waiting, listeners: listeners.clone(), asked: Asked::default() };
-        tokio::spawn(talk.run());
-        Self { calls, listeners }
+        let entrance = listeners.entrance();
+        tokio::spawn(Talk { stream, waiting, listeners, asked: Asked::default() }.run());
+        Self { calls, entrance }
     }
 
     pub(super) fn events(&self) -> Events {
-        self.listeners.events()
+        self.entrance.events()
     }
 
     pub(super) async fn call(&self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Reply, ShimError> {

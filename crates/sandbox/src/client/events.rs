@@ -57,7 +57,20 @@ impl Listeners {
         let _ = self.0.send(event);
     }
 
+    /// A way to listen that does not keep the listening going once there is nobody who tells.
+    pub(super) fn entrance(&self) -> Entrance {
+        Entrance(self.0.downgrade())
+    }
+}
+
+/// Where to begin to listen.
+#[derive(Debug)]
+pub(super) struct Entrance(broadcast::WeakSender<Event>);
+
+impl Entrance {
     pub(super) fn events(&self) -> Events {
-        Events(self.0.subscribe())
+        // Without a sender the receiver is at its end.
+        let sender = self.0.upgrade().unwrap_or_else(|| broadcast::Sender::new(1));
+        Events(sender.subscribe())
     }
 }

@@ -43,6 +43,8 @@ pub(crate) const SOCKET_FILE: &str = "shim.sock";
 pub(crate) const LAST_WORDS_FILE: &str = "shim.last";
 /// The longest that it can be, in bytes.
 pub(crate) const LAST_WORDS_BYTES_MAX: u64 = 1024 * 1024;
+/// What a shim holds a lock of for as long as it is there.
+const LOCK_FILE: &str = "shim.lock";
 /// What a shim says to nobody: that it panicked, and where.
 const LOG_FILE: &str = "shim.log";
 
@@ -79,6 +81,8 @@ struct Shim {
     directory: OwnedFd,
     poll: Poll,
     listener: OwnedFd,
+    /// Keeps other shims out of the directory.
+    _lock: OwnedFd,
     children: OwnedFd,
     fence: OwnedFd,
     peer: Option<Peer>,
@@ -100,7 +104,7 @@ impl Shim {
         let poll = Poll::new()?;
         let children = sys::signal_socket()?;
         let fence = end::timer()?;
-        let listener = peer::listen(directory.as_fd())?;
+        let (listener, lock) = peer::listen(directory.as_fd())?;
         poll.add(&children, Source::Children)?;
         poll.add(&fence, Source::Fence)?;
         poll.add(&listener, Source::Listener)?;
@@ -108,6 +112,7 @@ impl Shim {
             directory,
             poll,
             listener,
+            _lock: lock,
             children,
             fence,
             peer: None,

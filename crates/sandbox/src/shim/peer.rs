@@ -2,16 +2,17 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, fcntl_lock, openat, unlinkat};
 use rustix::net::sockopt::socket_peercred;
 use serde::Deserialize;
 
 use super::poll::Source;
 use super::process::refused;
-use super::{SOCKET_FILE, Shim, socket_path};
+use super::{LOCK_FILE, SOCKET_FILE, Shim, socket_path};
 use crate::protocol::{Answer, FromShim, ShimFailure, ToShim};
 use crate::sys::{Frame, FrameRead, Incoming, Outgoing};
 
@@ -46,16 +47,17 @@ struct Unknown {
     id: u64,
 }
 
-/// Listens in a workload's directory. Whatever shim was there before has ended, or this one is not wanted.
-pub(super) fn listen(directory: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let path = socket_path(directory);
-    if UnixStream::connect(&path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    let _ = rustix::fs::unlinkat(directory, SOCKET_FILE, rustix::fs::AtFlags::empty());
-    let listener = UnixListener::bind(&path)?;
+/// Listens in a workload's directory, which is locked as long as the other descriptor is open. Whatever shim was there before
+/// has ended, or this one is not wanted.
+pub(super) fn listen(directory: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let lock = openat(directory, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR)?;
+    // This kind of lock is the process's alone: none of its children keeps it.
+    fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    let _ = unlinkat(directory, SOCKET_FILE, AtFlags::empty());
+    let listener = UnixListener::bind(socket_path(directory))?;
     listener.set_nonblocking(true)?;
-    Ok(listener.into())
+    Ok((listener.into(), lock))
 }
 
 impl Shim {

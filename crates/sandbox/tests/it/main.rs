@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use support::Test;
 
 /// Whoever waits longer for anything waits for ever.
-const TEST_TIMEOUT: Duration = Duration::from_secs(120);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn all() -> Vec<Test> {
     [shim_life::TESTS, shim_output::TESTS, shim_survival::TESTS, shim_figures::TESTS].concat()

@@ -104,7 +104,7 @@ async fn a_terminal_echoes_is_resized_and_is_read_to_its_end() {
     let mut plan = container_plan("app");
     plan.tty = Some(SIZE);
     let script = "tty; stty size; trap 'stty size' WINCH; echo ready; \
-                  while read line; do echo got $line; [ $line = end ] && exit 0; done; echo interrupted; read line; echo $line";
+                  while :; do read line && echo got $line; [ x$line = xend ] && exit 0; done";
     workload.run(&shim, plan, &["sh", "-c", script]).await;
     workload.wait_for(&shim, "app", "ready").await;
     shim.resize("app", TerminalSize { columns: 101, rows: 33 }).await.unwrap();

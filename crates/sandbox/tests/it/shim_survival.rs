@@ -103,7 +103,7 @@ async fn a_node_that_is_killed_takes_nothing_with_it_and_ends_meanwhile_are_told
     let workload = Workload::new();
     let go = workload.root_path().join("tmp/go");
     mknodat(CWD, &go, FileType::Fifo, Mode::RWXU, 0).unwrap();
-    let mut node = Command::new(std::env::current_exe().unwrap())
+    let mut node = Command::new("/proc/self/exe")
         .arg(CLIENT)
         .arg(workload.root_path().parent().unwrap())
         .stdout(Stdio::piped())
@@ -181,12 +181,9 @@ async fn nothing_of_many_killed_shims_is_left() {
 async fn wait_for_no_process_in(root: &Path) {
     let inode = rustix::fs::stat(root).unwrap().st_ino;
     let there = || {
-        let processes =
-            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let numbers = processes.filter_map(|name| name.parse::<u32>().ok());
-        numbers
-            .filter(|pid| rustix::fs::stat(format!("/proc/{pid}/root")).is_ok_and(|stat| stat.st_ino == inode))
-            .next()
+        let names = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut numbers = names.filter_map(|name| name.parse::<u32>().ok());
+        numbers.find(|pid| rustix::fs::stat(format!("/proc/{pid}/root")).is_ok_and(|stat| stat.st_ino == inode))
     };
     while let Some(pid) = there() {
         if let Some(handle) = Pid::from_raw(pid.cast_signed())
