@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::inner::Inner;
 use crate::netlink::Socket;
-use crate::{Error, link, place};
+use crate::{Error, flows, link, place};
 
 /// Links at once. The kernel holds its lock for so many.
 const AT_ONCE: usize = 64;
@@ -33,7 +33,8 @@ impl Doomed {
 
 impl Inner {
     /// Cuts a place off: nothing reaches it, and what comes from it comes by a way that does not lead to it, which the table and the
-    /// kernel drop. Its link is removed later, and then the place is free again.
+    /// kernel drop. Its link is removed later, what is remembered of its
+    /// connections, too, and then the place is free again.
     pub(crate) fn cut_off(self: &Arc<Self>, place: u32) -> Result<(), Error> {
         let address = self.address_at(place);
         Socket::route()
@@ -63,11 +64,16 @@ impl Inner {
             if places.is_empty() {
                 return;
             }
-            match self.remove_links(&places) {
-                Ok(()) => places.iter().for_each(|place| self.give_back_place(*place)),
+            if let Err(error) = self.remove_links(&places) {
                 // Their places stay taken, and the next process of the node removes them.
-                Err(error) => tracing::warn!(%error, links = places.len(), "links of workloads that ended are left"),
+                tracing::warn!(%error, links = places.len(), "links of workloads that ended are left");
+                continue;
             }
+            if let Err(error) = self.forget_flows(&places) {
+                // Places are taken again in the order in which they were given back, so most of it is over by then.
+                tracing::warn!(%error, "connections of workloads that ended are remembered until they are over");
+            }
+            places.iter().for_each(|place| self.give_back_place(*place));
         }
     }
 
@@ -75,5 +81,12 @@ impl Inner {
         let names: Vec<String> = places.iter().map(|place| place::link_name(&self.settings.tag, *place)).collect();
         let mut socket = Socket::route().map_err(Error::io("open netlink"))?;
         link::remove_all(&mut socket, &names).map_err(Error::io("remove the links of workloads that ended"))
+    }
+
+    fn forget_flows(&self, places: &[u32]) -> Result<(), Error> {
+        let addresses = places.iter().map(|place| self.address_at(*place)).collect();
+        Socket::netfilter()
+            .and_then(|mut socket| flows::forget(&mut socket, &addresses))
+            .map_err(Error::io("forget the connections of workloads that ended"))
     }
 }

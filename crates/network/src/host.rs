@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::firewall::{Firewall, Frame, Member, Nft};
+use crate::firewall::{self, Firewall, Frame, Member, Nft};
 use crate::link::Route;
 use crate::netlink::Socket;
 use crate::record::Records;
@@ -50,6 +50,18 @@ pub(crate) fn open_firewall(settings: &Settings, host: &Host, members: &[Member]
     Firewall::write(frame, nft, members).map_err(|error| format!("nftables does not work ({error}), {WITHOUT}"))
 }
 
+/// What others' tables keep workloads from, which nothing in the node's own can change.
+pub(crate) fn obstacles() -> Result<Vec<String>, Error> {
+    let tables = Nft::find().map_or(Ok(Vec::new()), |nft| nft.tables_that_drop())?;
+    let say = |table: &String| {
+        format!(
+            "the nft table `{table}` drops what the host forwards unless its own rules let it pass: workloads reach nothing beyond the \
+             host or each other, and published ports are not reached from elsewhere, until it lets links pass that begin with pv"
+        )
+    };
+    Ok(tables.iter().map(say).collect())
+}
+
 /// Sets up the device that holds the gateway's address, and forwarding. What was changed for everybody on the host.
 pub(crate) fn open_gateway(settings: &Settings, host: &Host) -> Result<Option<String>, Error> {
     let name = place::gateway_name(&settings.tag);
@@ -80,7 +92,12 @@ pub(crate) fn close(settings: &Settings, firewall: Option<&mut Firewall>) -> Res
     for route in own_claims(&mut socket, metric)? {
         link::unclaim(&mut socket, route.to, metric).map_err(Error::io(format!("give {} back", route.to)))?;
     }
-    firewall.map_or(Ok(()), Firewall::delete)
+    match (firewall, Nft::find()) {
+        (Some(firewall), _) => firewall.delete(),
+        // An earlier process may have used it.
+        (None, Some(nft)) => nft.run(&firewall::removal(&settings.tag)),
+        (None, None) => Ok(()),
+    }
 }
 
 /// What there is of a node, a line each.
@@ -92,7 +109,7 @@ pub(crate) fn leftovers(tag: &str) -> Result<Vec<String>, Error> {
         links.iter().filter(|link| own(&link.name)).map(|link| format!("link {}", link.name)).collect();
     let claims = own_claims(&mut socket, metric_of(tag))?;
     found.extend(claims.iter().map(|route| format!("route unreachable {}", route.to)));
-    let table = format!("pilvi_{tag}");
+    let table = firewall::table_name(tag);
     if let Some(nft) = Nft::find()
         && nft.has_table(&table)?
     {

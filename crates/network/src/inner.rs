@@ -86,6 +86,7 @@ impl Inner {
         };
         if firewall.is_some() {
             changed.extend(host::open_gateway(&settings, &host)?);
+            missing.extend(host::obstacles()?);
         }
         let _entered = runtime.enter();
         let upstreams = settings.upstreams.clone().unwrap_or_else(resolver::of_host);

@@ -36,6 +36,7 @@ mod attachment;
 mod doomed;
 mod error;
 mod firewall;
+mod flows;
 mod host;
 mod inner;
 pub mod limits;

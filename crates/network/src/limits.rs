@@ -11,8 +11,8 @@ pub const ALIASES_MAX: usize = 32;
 /// Connections and datagram flows that a workload may have beyond its namespace at once. They are entries of the host's connection
 /// tracking table, which all share.
 pub const FLOWS_MAX: u32 = 8192;
-/// The ports of the host that workloads without a wish are given, unless the settings say otherwise: what ECS gives where the
-/// kernel's own range ends below it.
+/// The ports of the host that workloads without a wish are given, unless the settings say otherwise: ECS's own (PortMapping,
+/// hostPort: 49153 to 65535).
 pub const PORT_RANGE_DEFAULT: [u16; 2] = [49153, 65535];
 /// How long `nft` may take, in seconds.
 pub const NFT_TIMEOUT_S: u64 = 20;

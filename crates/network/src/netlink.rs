@@ -12,6 +12,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Type of a message that says how a request went.
 const NLMSG_ERROR: u16 = 2;
+/// Type of a message that ends a list.
+const NLMSG_DONE: u16 = 3;
 /// Bytes of a message's header.
 const HEADER_BYTES: usize = 16;
 
@@ -105,6 +107,49 @@ impl Socket {
         }
     }
 
+    /// Asks for everything of a kind, message by message, without their headers.
+    pub(crate) fn list_raw(&mut self, kind: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.send_raw(kind, NLM_F_REQUEST | NLM_F_DUMP, body)?;
+        loop {
+            let received = self.receive()?;
+            for (kind, body) in raw_messages(&self.answer[..received]) {
+                match kind {
+                    NLMSG_ERROR => return error_of(body).map_or(Ok(()), Err),
+                    NLMSG_DONE => return Ok(()),
+                    _ => each(body),
+                }
+            }
+        }
+    }
+
+    /// Has something changed.
+    pub(crate) fn change_raw(&mut self, kind: u16, body: &[u8]) -> io::Result<()> {
+        self.send_raw(kind, NLM_F_REQUEST | NLM_F_ACK, body)?;
+        loop {
+            let received = self.receive()?;
+            for (kind, body) in raw_messages(&self.answer[..received]) {
+                if kind == NLMSG_ERROR {
+                    return error_of(body).map_or(Ok(()), Err);
+                }
+            }
+        }
+    }
+
+    fn send_raw(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = u32::try_from(HEADER_BYTES + body.len()).map_err(io::Error::other)?;
+        let packet = [
+            &length.to_ne_bytes()[..],
+            &kind.to_ne_bytes(),
+            &flags.to_ne_bytes(),
+            &self.sequence.to_ne_bytes(),
+            &[0; 4],
+            body,
+        ];
+        rustix::net::send(&self.descriptor, &packet.concat(), SendFlags::empty())?;
+        Ok(())
+    }
+
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
@@ -137,18 +182,37 @@ fn messages(mut answer: &[u8]) -> io::Result<Vec<NetlinkMessage<RouteNetlinkMess
 }
 
 /// The first error that an answer of nf_tables tells of.
-fn first_error(mut answer: &[u8]) -> Option<io::Error> {
-    while let Some(length) = length_of_first(answer) {
-        let is_error = u16::from_ne_bytes([answer[4], answer[5]]) == NLMSG_ERROR;
-        if let Some(code) = answer[..length].get(HEADER_BYTES..HEADER_BYTES + 4).filter(|_| is_error) {
-            let code = i32::from_ne_bytes([code[0], code[1], code[2], code[3]]);
-            if code != 0 {
-                return Some(io::Error::from_raw_os_error(code.saturating_neg()));
-            }
-        }
-        answer = answer.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    None
+fn first_error(answer: &[u8]) -> Option<io::Error> {
+    raw_messages(answer).filter(|(kind, _)| *kind == NLMSG_ERROR).find_map(|(_, body)| error_of(body))
+}
+
+/// What a message of type [`NLMSG_ERROR`] says; nothing, if all went well.
+fn error_of(body: &[u8]) -> Option<io::Error> {
+    let code = body.get(..4).map_or(i32::MIN, |code| i32::from_ne_bytes([code[0], code[1], code[2], code[3]]));
+    (code != 0).then(|| io::Error::from_raw_os_error(code.saturating_neg()))
+}
+
+/// Types and bodies of an answer's messages.
+fn raw_messages(mut answer: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = length_of_first(answer)?;
+        let (message, rest) = (&answer[..length], answer.get(length.next_multiple_of(4)..).unwrap_or_default());
+        answer = rest;
+        Some((u16::from_ne_bytes([message[4], message[5]]), &message[HEADER_BYTES..]))
+    })
+}
+
+/// Kinds, values and whole bytes of attributes, padding included, up to the first that is none.
+pub(crate) fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8], &[u8])> {
+    const KIND: u16 = 0x3fff;
+    std::iter::from_fn(move || {
+        let head = bytes.get(..4)?;
+        let length = usize::from(u16::from_ne_bytes([head[0], head[1]]));
+        let value = bytes.get(4..length)?;
+        let whole = &bytes[..length.next_multiple_of(4).min(bytes.len())];
+        bytes = &bytes[whole.len()..];
+        Some((u16::from_ne_bytes([head[2], head[3]]) & KIND, value, whole))
+    })
 }
 
 fn length_of_first(answer: &[u8]) -> Option<usize> {

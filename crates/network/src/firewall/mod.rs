@@ -17,6 +17,7 @@ mod table;
 mod tests;
 
 pub(crate) use nft::Nft;
+pub(crate) use table::{removal, table_name};
 
 /// What holds for every workload of a node.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// The table's name.
     pub(crate) fn table(&self) -> String {
-        format!("pilvi_{}", self.tag)
+        table_name(&self.tag)
     }
 }
 
@@ -197,6 +198,6 @@ impl Firewall {
 
     /// Without the table.
     pub(crate) fn delete(&mut self) -> Result<(), Error> {
-        self.nft.run(&table::removal(&self.frame))
+        self.nft.run(&removal(&self.frame.tag))
     }
 }

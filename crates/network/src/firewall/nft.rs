@@ -22,39 +22,79 @@ impl Nft {
 
     /// Runs a script, all of it or nothing. Blocks.
     pub(crate) fn run(&self, script: &str) -> Result<(), Error> {
-        self.call(&["-f", "-"], script).and_then(|(worked, said)| if worked { Ok(()) } else { Err(refused(&said)) })
+        let Said { worked, errors, .. } = self.call(&["-f", "-"], script)?;
+        if worked { Ok(()) } else { Err(refused(&errors)) }
     }
 
     /// Whether a table is there. Blocks.
     pub(crate) fn has_table(&self, table: &str) -> Result<bool, Error> {
-        self.call(&["-t", "list", "table", "inet", table], "").map(|(worked, _)| worked)
+        self.call(&["-t", "list", "table", "inet", table], "").map(|said| said.worked)
     }
 
-    fn call(&self, arguments: &[&str], input: &str) -> Result<(bool, String), Error> {
+    /// The tables of others that drop every packet on its way through the host which their rules do not let pass. Blocks.
+    pub(crate) fn tables_that_drop(&self) -> Result<Vec<String>, Error> {
+        self.call(&["list", "chains"], "").map(|said| tables_that_drop(&said.output))
+    }
+
+    fn call(&self, arguments: &[&str], input: &str) -> Result<Said, Error> {
         let failed = |what: &str| Error::io(format!("{what} {}", self.0.display()));
         let mut child = Command::new(&self.0)
             .args(arguments)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(failed("execute"))?;
+        let watch = Watch::over(&child)?;
         // It reads its script to the end before it says anything, so writing cannot wait for reading. A broken pipe is told by
         // what it says itself.
         if let Some(mut stdin) = child.stdin.take() {
             let _ = stdin.write_all(input.as_bytes());
         }
-        let watch = Watch::over(&child)?;
-        let mut said = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            stderr.take(limits::NFT_OUTPUT_BYTES_MAX).read_to_end(&mut said).map_err(failed("read the output of"))?;
-        }
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (output, errors) = std::thread::scope(|scope| {
+            let output = scope.spawn(|| read(stdout));
+            let errors = read(stderr);
+            (output.join().unwrap_or_default(), errors)
+        });
         let status = child.wait().map_err(failed("wait for"))?;
         drop(watch);
-        Ok((status.success(), String::from_utf8_lossy(&said).into_owned()))
+        Ok(Said { worked: status.success(), output, errors })
     }
+}
+
+/// What the program said.
+struct Said {
+    worked: bool,
+    output: String,
+    errors: String,
+}
+
+/// As much as is kept of what a program says. What it says beyond that finds nobody, which ends it.
+fn read(from: Option<impl Read>) -> String {
+    let mut said = Vec::new();
+    if let Some(from) = from {
+        // What was read before an error is what there is.
+        let _ = from.take(limits::NFT_OUTPUT_BYTES_MAX).read_to_end(&mut said);
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// Reads what `nft list chains` says.
+fn tables_that_drop(chains: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut table = "";
+    for line in chains.lines() {
+        if let Some(name) = line.strip_prefix("table ") {
+            table = name.trim_end_matches([' ', '{']);
+        }
+        if line.contains("hook forward") && line.contains("policy drop") {
+            found.push(table.to_owned());
+        }
+    }
+    found
 }
 
 fn refused(said: &str) -> Error {
@@ -96,5 +136,25 @@ impl Drop for Watch {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_whose_policy_is_to_drop_are_found() {
+        let chains = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n\
+                      table inet other {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n\
+                      \tchain i {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n}\n";
+        assert_eq!(tables_that_drop(chains), ["ip filter"]);
+    }
+
+    #[test]
+    fn what_nft_says_first_is_told() {
+        let said = "/dev/stdin:81:24-38: Error: invalid priority\n\t\ttype nat\n";
+        assert_eq!(refused(said).to_string(), "nft: /dev/stdin:81:24-38: Error: invalid priority");
+        assert_eq!(refused("").to_string(), "nft: it ended without a word");
     }
 }

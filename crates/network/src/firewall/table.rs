@@ -13,6 +13,11 @@ pub(super) const PUBLISHED: &str = "published";
 /// What is published at every address of the host.
 pub(super) const PUBLISHED_EVERYWHERE: &str = "published_everywhere";
 
+/// The name of a node's table.
+pub(crate) fn table_name(tag: &str) -> String {
+    format!("pilvi_{tag}")
+}
+
 /// The chain that says who reaches a group's members.
 pub(super) fn chain_of(group: u32) -> String {
     format!("group_{group}")
@@ -24,14 +29,14 @@ pub(super) fn set_of(group: u32) -> String {
 }
 
 /// Without the table, whether it is there or not.
-pub(super) fn removal(frame: &Frame) -> String {
-    let table = frame.table();
+pub(crate) fn removal(tag: &str) -> String {
+    let table = table_name(tag);
     format!("table inet {table} {{}}\ndelete table inet {table}\n")
 }
 
 /// The table in place of what is there, in one transaction.
 pub(super) fn render(frame: &Frame, model: &Model) -> String {
-    let mut text = removal(frame);
+    let mut text = removal(&frame.tag);
     let _ = writeln!(text, "table inet {} {{", frame.table());
     text.push_str(&maps(frame, model));
     text.push_str(&groups(model));

@@ -4,7 +4,8 @@ use network::{Error, Network};
 use workload::NetworkMode;
 
 use crate::support::{
-    BEYOND, HOST, accepting, bridge, cannot_reach, hear, id, in_group, ip, listen, on_machine, place, reach, within,
+    BEYOND, HOST, accepting, bridge, cannot_reach, hear, id, in_group, ip, listen, on_machine, place, reach, run,
+    within,
 };
 
 #[test]
@@ -211,5 +212,54 @@ fn addresses_that_the_host_has_a_route_to_are_left_alone() {
     on_machine(|machine| async move {
         ip(&format!("route add 10.88.0.0/18 via {BEYOND}"));
         assert_eq!(machine.network().await.subnet().to_string(), "10.88.64.0/20");
+    });
+}
+
+#[test]
+fn a_table_of_somebody_elses_that_drops_everything_is_told_of() {
+    on_machine(|machine| async move {
+        run("nft", "add table ip filter");
+        run("nft", "add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }");
+        let network = Network::open(machine.settings()).await.unwrap();
+        assert!(network.what_is_missing()[0].contains("`ip filter`"), "{:?}", network.what_is_missing());
+    });
+}
+
+#[test]
+fn many_come_and_go_at_once_and_nothing_is_left() {
+    on_machine(|machine| async move {
+        let mut settings = machine.settings();
+        settings.pool = 4;
+        let network = crate::support::open(settings).await;
+        let mut coming = tokio::task::JoinSet::new();
+        for number in 0..50 {
+            let network = network.clone();
+            coming.spawn(async move {
+                let group = format!("group {}", number % 7);
+                let wanted = crate::support::publishing(80, None, workload::PortProtocol::Tcp);
+                let wanted = workload::Network { group: Some(group), aliases: vec!["web".to_owned()], ..wanted };
+                for _ in 0..4 {
+                    let attached = network.attach(&id(number), &wanted).await.unwrap();
+                    assert_eq!(attached.ports.len(), 1);
+                    network.detach(&id(number)).await.unwrap();
+                }
+                network.attach(&id(number), &wanted).await.unwrap().address.unwrap()
+            });
+        }
+        let mut addresses: Vec<Ipv4Addr> = coming.join_all().await;
+        addresses.sort();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 50);
+        let table = run("nft", &format!("list table inet pilvi_{}", machine.tag()));
+        assert_eq!(table.matches(" : jump group_").count(), 50, "{table}");
+        assert_eq!(table.matches("chain group_").count(), 7, "{table}");
+        assert_eq!(table.matches("127.0.0.1 . tcp . ").count(), 50, "{table}");
+        for number in 0..50 {
+            network.detach(&id(number)).await.unwrap();
+        }
+        let table = run("nft", &format!("list table inet pilvi_{}", machine.tag()));
+        assert!(!table.contains("group_") && !table.contains("elements = { 1"), "{table}");
+        network.purge().await.unwrap();
+        assert_eq!(Network::leftovers(machine.tag()).await.unwrap(), [""; 0]);
     });
 }

@@ -8,8 +8,8 @@ use network::Network;
 use workload::PortProtocol;
 
 use crate::support::{
-    BEYOND, HOST, accepting, bridge, cannot_reach, hear, id, in_group, ip, listen, on_machine, open, place, publishing,
-    reach, received, receiver, within,
+    BEYOND, HOST, accepting, bridge, cannot_reach, eventually, hear, id, in_group, ip, listen, on_machine, open, place,
+    publishing, reach, received, receiver, within,
 };
 
 /// Reaches a port that this test's own process serves, so without blocking it.
@@ -34,7 +34,7 @@ fn a_published_port_is_reached_through_the_proxy() {
             assert_eq!(reached(from, (to, port)).await.unwrap(), address, "the proxy connects from inside");
         }
         network.detach(&id(1)).await.unwrap();
-        assert!(cannot_reach(&machine.host, (Ipv4Addr::LOCALHOST, port)));
+        eventually(|| cannot_reach(&machine.host, (Ipv4Addr::LOCALHOST, port)));
     });
 }
 
@@ -101,6 +101,8 @@ fn a_port_in_use_is_refused_by_the_proxy_too() {
         wanted.ports[0].host_port = attached.ports[0].host_port;
         assert!(network.attach(&id(2), &wanted).await.is_err());
         network.detach(&id(1)).await.unwrap();
-        assert!(network.attach(&id(2), &wanted).await.is_ok());
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, wanted.ports[0].host_port));
+        eventually(|| within(&machine.host, || std::net::TcpListener::bind(free)).is_ok());
+        network.attach(&id(2), &wanted).await.unwrap();
     });
 }

@@ -4,7 +4,8 @@ use network::Error;
 use workload::{NetworkMode, PortProtocol, PublishedPort};
 
 use crate::support::{
-    BEYOND, HOST, bridge, cannot_reach, id, listen, on_machine, place, publishing, reach, received, receiver, within,
+    BEYOND, HOST, bridge, cannot_reach, eventually, id, listen, on_machine, place, publishing, reach, received,
+    receiver, within,
 };
 
 #[test]
@@ -80,9 +81,10 @@ fn a_port_that_somebody_has_is_refused_and_nothing_is_left_of_the_attempt() {
         let wanted = workload::Network { ports: vec![port.clone()], ..bridge() };
         assert!(matches!(network.attach(&id(1), &wanted).await, Err(Error::PortTaken { .. })));
         drop(holder);
+        let taken = SocketAddr::from((Ipv4Addr::LOCALHOST, host_port));
+        eventually(|| within(&machine.host, || TcpListener::bind(taken)).is_ok());
         network.attach(&id(1), &wanted).await.unwrap();
         assert!(matches!(network.attach(&id(2), &wanted).await, Err(Error::PortTaken { .. })));
-        let taken = std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, host_port));
         assert!(within(&machine.host, || TcpListener::bind(taken)).is_err(), "a published port is nobody else's");
     });
 }
@@ -115,5 +117,26 @@ fn free_ports_are_found_for_many_at_once() {
         let (_, inside) = place(&attached);
         listen(&inside, (Ipv4Addr::UNSPECIFIED, 80));
         assert!(found.iter().all(|port| reach(&machine.host, (Ipv4Addr::LOCALHOST, *port)).is_ok()));
+    });
+}
+
+#[test]
+fn nothing_is_remembered_of_an_address_when_it_is_free_again() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let wanted = publishing(53, Some(HOST), PortProtocol::Udp);
+        let attached = network.attach(&id(1), &wanted).await.unwrap();
+        let (address, inside) = place(&attached);
+        let server = receiver(&inside, (Ipv4Addr::UNSPECIFIED, 53));
+        let client = receiver(&machine.beyond, (Ipv4Addr::UNSPECIFIED, 0));
+        client.send_to(b"ping", (HOST, attached.ports[0].host_port)).unwrap();
+        let (_, peer) = received(&server);
+        server.send_to(b"pong", peer).unwrap();
+        received(&client);
+        let remembered =
+            || std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap().contains(&format!("={address} "));
+        assert!(remembered());
+        network.detach(&id(1)).await.unwrap();
+        eventually(|| !remembered());
     });
 }

@@ -210,6 +210,15 @@ pub(crate) fn cannot_reach(namespace: &OwnedFd, to: impl Into<SocketAddr>) -> bo
     within(namespace, || TcpStream::connect_timeout(&to, GLANCE).is_err())
 }
 
+/// Waits until something is so. A socket that was closed may live on for a moment in a program that another test starts right then.
+pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
+    let until = std::time::Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < until, "it never is");
+        std::thread::yield_now();
+    }
+}
+
 /// A socket that receives datagrams in a namespace.
 pub(crate) fn receiver(namespace: &OwnedFd, at: impl Into<SocketAddr>) -> UdpSocket {
     let at = at.into();
