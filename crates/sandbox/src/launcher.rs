@@ -31,6 +31,7 @@ pub fn main() -> ! {
     // SAFETY: this is the first that the process does: what is open beyond the three standard descriptors was left open
     // by whoever executed it, and nothing in here owns it.
     unsafe { sys::close_from(3) };
+    sys::keep_no_memory();
     // Shims that end are not waited for, and neither is what they leave behind when they are killed.
     sys::ignore(&[libc::SIGCHLD, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE]);
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));

@@ -45,6 +45,8 @@ pub(crate) const LAST_WORDS_FILE: &str = "shim.last";
 pub(crate) const LAST_WORDS_BYTES_MAX: u64 = 1024 * 1024;
 /// What a shim holds a lock of for as long as it is there.
 const LOCK_FILE: &str = "shim.lock";
+/// What a shim ends with that could not be one.
+const EXIT_FAILED: i32 = 1;
 /// What a shim says to nobody: that it panicked, and where.
 const LOG_FILE: &str = "shim.log";
 
@@ -59,9 +61,15 @@ pub(crate) fn run(directory: OwnedFd, connection: OwnedFd) -> ! {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     sys::ignore(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGPIPE]);
     log_to(directory.as_fd());
-    let code = match Shim::start(directory, connection) {
-        Ok(mut shim) => shim.serve(),
-        Err(_) => 1,
+    let code = match Shim::start(directory) {
+        Ok(mut shim) => match shim.welcome(connection) {
+            Ok(()) => shim.serve(),
+            Err(_) => EXIT_FAILED,
+        },
+        Err(error) => {
+            peer::refuse(connection, &error);
+            EXIT_FAILED
+        }
     };
     std::process::exit(code)
 }
@@ -98,7 +106,7 @@ struct Shim {
 }
 
 impl Shim {
-    fn start(directory: OwnedFd, connection: OwnedFd) -> io::Result<Self> {
+    fn start(directory: OwnedFd) -> io::Result<Self> {
         // What children leave behind is the shim's to reap.
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         let poll = Poll::new()?;
@@ -108,7 +116,7 @@ impl Shim {
         poll.add(&children, Source::Children)?;
         poll.add(&fence, Source::Fence)?;
         poll.add(&listener, Source::Listener)?;
-        let mut shim = Self {
+        Ok(Self {
             directory,
             poll,
             listener,
@@ -124,9 +132,7 @@ impl Shim {
             fenced: false,
             last_key: 0,
             buffer: Vec::new(),
-        };
-        shim.welcome(connection)?;
-        Ok(shim)
+        })
     }
 
     /// Serves until everything has ended. Answers what the process ends with.
@@ -134,7 +140,7 @@ impl Shim {
         loop {
             let Ok(ready) = self.poll.wait() else {
                 // Nothing can be waited for any more; what the sandbox holds ends with this process.
-                return 1;
+                return EXIT_FAILED;
             };
             for source in ready {
                 self.handle(source);

@@ -11,7 +11,7 @@ use rustix::net::sockopt::socket_peercred;
 use serde::Deserialize;
 
 use super::poll::Source;
-use super::process::refused;
+use super::process::{failed, refused};
 use super::{LOCK_FILE, SOCKET_FILE, Shim, socket_path};
 use crate::protocol::{Answer, FromShim, ShimFailure, ToShim};
 use crate::sys::{Frame, FrameRead, Incoming, Outgoing};
@@ -41,7 +41,7 @@ pub(super) struct Asker {
     id: u64,
 }
 
-/// What is left of a request that this program does not know.
+/// What is to be known of any request.
 #[derive(Deserialize)]
 struct Unknown {
     id: u64,
@@ -58,6 +58,26 @@ pub(super) fn listen(directory: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)
     let listener = UnixListener::bind(socket_path(directory))?;
     listener.set_nonblocking(true)?;
     Ok((listener.into(), lock))
+}
+
+/// Answers the first request with why there is no shim.
+pub(super) fn refuse(socket: OwnedFd, error: &io::Error) {
+    let failure = match rustix::io::Errno::from_io_error(error) {
+        Some(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
+            refused("there is a shim for that directory already")
+        }
+        _ => failed(format!("the shim cannot use the workload's directory: {error}")),
+    };
+    let Ok(timeout) = Timespec::try_from(LAST_WORDS_TIMEOUT) else { return };
+    let mut ready = [PollFd::new(&socket, PollFlags::IN)];
+    let _ = rustix::event::poll(&mut ready, Some(&timeout));
+    if let Ok(FrameRead::Frame(frame)) = Incoming::default().read(socket.as_fd())
+        && let Ok(Unknown { id }) = serde_json::from_slice(&frame.body)
+    {
+        let mut outgoing = Outgoing::default();
+        let _ = outgoing.push(&FromShim::Answer { id, answer: Err(failure) }, Vec::new());
+        let _ = outgoing.write(socket.as_fd());
+    }
 }
 
 impl Shim {

@@ -99,6 +99,20 @@ pub(crate) fn send_signal(process: BorrowedFd<'_>, signal: i32) -> io::Result<()
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// From so many bytes on an allocation is the kernel's, and goes back to it when it is freed.
+#[cfg(target_env = "gnu")]
+const ALLOCATION_BYTES_LARGE: i32 = 64 * 1024;
+
+/// Has memory that was needed for a while given back. Without this the allocator learns to keep it.
+pub(crate) fn keep_no_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: they take numbers, and there is one thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, ALLOCATION_BYTES_LARGE);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, ALLOCATION_BYTES_LARGE);
+    }
+}
+
 /// Forgets a child that has ended.
 pub(crate) fn reap(pid: i32) {
     // SAFETY: no status is asked for, so nothing is written.

@@ -6,9 +6,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod setup_confinement;
+mod setup_escape;
 mod shim_figures;
 mod shim_life;
 mod shim_output;
+mod shim_protocol;
 mod shim_survival;
 mod support;
 
@@ -21,7 +24,16 @@ use support::Test;
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 fn all() -> Vec<Test> {
-    [shim_life::TESTS, shim_output::TESTS, shim_survival::TESTS, shim_figures::TESTS].concat()
+    [
+        setup_confinement::TESTS,
+        setup_escape::TESTS,
+        shim_life::TESTS,
+        shim_output::TESTS,
+        shim_protocol::TESTS,
+        shim_survival::TESTS,
+        shim_figures::TESTS,
+    ]
+    .concat()
 }
 
 fn main() -> ExitCode {

@@ -222,8 +222,13 @@ async fn what_is_asked_for_at_the_wrong_time_is_refused() {
     assert_eq!(shim.remove("app").await.unwrap_err().kind(), Some(ShimFailureKind::NotThere));
     assert_eq!(shim.input("app").await.unwrap_err().kind(), Some(ShimFailureKind::NotThere));
     // A second shim for the same directory is not wanted.
-    assert!(launcher().shim(workload.open()).await.is_err());
+    let failure = launcher().shim(workload.open()).await.unwrap_err();
+    assert_eq!(failure.kind(), Some(ShimFailureKind::Refused), "{failure}");
     shim.state().await.unwrap();
+    // Nor is one for what is no directory.
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let failure = launcher().shim(file.into()).await.unwrap_err();
+    assert_eq!(failure.kind(), Some(ShimFailureKind::Failed), "{failure}");
 }
 
 async fn a_sandbox_is_destroyed_with_everything_in_it() {

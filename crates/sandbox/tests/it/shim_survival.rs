@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_new_connection_replaces_the_one_before),
     test!(what_is_kept_is_there_for_the_next_node),
     test!(nothing_of_many_killed_shims_is_left),
+    test!(whatever_is_killed_at_any_moment_nothing_is_left_and_every_end_is_told),
 ];
 
 async fn a_shim_that_is_killed_takes_everything_with_it_by_the_kernel_alone() {
@@ -174,6 +175,52 @@ async fn nothing_of_many_killed_shims_is_left() {
         let _ = (making.await.unwrap(), asking.await.unwrap());
         // Whatever still shows the root keeps it busy: all of it can be removed.
         wait_for_no_process_in(&workload.root_path()).await;
+    }
+}
+
+async fn whatever_is_killed_at_any_moment_nothing_is_left_and_every_end_is_told() {
+    const ROUNDS: u64 = 40;
+    // Not random: each round waits for another number of turns before it kills, and kills something else.
+    for round in 0..ROUNDS {
+        let (workload, shim) = Workload::with_sandbox().await;
+        let mut events = shim.events();
+        let app = shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
+        let sandbox = shim.state().await.unwrap().sandbox.unwrap();
+        let victim = pidfd([app, sandbox, shim.pid()][(round % 3) as usize]);
+        let starting = shim.clone();
+        let going = tokio::spawn(async move {
+            let started = starting.start("app", process(&["sleep", "1000"]), None, vec![]).await;
+            let null = || std::fs::File::open("/dev/null").unwrap().into();
+            let io = sandbox::client::ExecIo::Given { input: null(), output: null(), errors: null() };
+            let executing = starting.exec("app", process(&["sleep", "1000"]), io).await;
+            (started.is_ok(), executing)
+        });
+        for _ in 0..round * 20 {
+            tokio::task::yield_now().await;
+        }
+        pidfd_send_signal(&victim, Signal::KILL).unwrap();
+        let (was_started, executing) = going.await.unwrap();
+        if round % 3 == 0 {
+            // Either the start failed, or the end of what had been started is told.
+            let exit = if was_started { ended(&mut events, "app").await } else { exit_of(&shim, "app").await };
+            assert!(exit.code != 0, "{exit:?}");
+            if let Ok(executing) = executing {
+                assert_eq!(executing.ended().await.unwrap().signal, Some(9));
+            }
+            shim.destroy().await.unwrap();
+        }
+        shim.ended().await;
+        wait_for_no_process_in(&workload.root_path()).await;
+    }
+}
+
+/// How a container ended, which it may be about to.
+async fn exit_of(shim: &sandbox::client::Shim, container: &str) -> sandbox::protocol::Exit {
+    loop {
+        let state = shim.state().await.unwrap();
+        if let Some(exit) = state.containers.iter().find(|one| one.name == container).and_then(|one| one.exit) {
+            return exit;
+        }
     }
 }
 
