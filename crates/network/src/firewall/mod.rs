@@ -177,11 +177,11 @@ impl Firewall {
 
     /// Makes the changes, or writes everything anew where they do not fit what is there: somebody may have flushed the table.
     fn apply(&mut self, model: Model, batch: Batch) -> Result<(), Error> {
-        if !batch.is_empty() {
-            if let Err(error) = self.socket.batch(&batch.finish()) {
-                tracing::warn!(%error, table = self.frame.table(), "a change of the nft table failed; it is written anew");
-                self.nft.run(&table::render(&self.frame, &model))?;
-            }
+        if !batch.is_empty()
+            && let Err(error) = self.socket.batch(&batch.finish())
+        {
+            tracing::warn!(%error, table = self.frame.table(), "a change of the nft table failed; it is written anew");
+            self.nft.run(&table::render(&self.frame, &model))?;
         }
         self.model = model;
         Ok(())

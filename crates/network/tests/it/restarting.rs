@@ -9,7 +9,7 @@ use workload::{NetworkMode, PortProtocol};
 
 use crate::support::{
     BEYOND, accepting, bridge, cannot_reach, hear, id, in_group, ip, listen, on_machine, open, place, publishing,
-    reach, run,
+    reach, run, within,
 };
 
 fn living(number: u32, wanted: &workload::Network, namespace: Option<&Arc<OwnedFd>>) -> Living {
@@ -177,5 +177,24 @@ fn a_pool_that_nobody_took_from_ends_with_its_process() {
         }
         network.purge().await.unwrap();
         assert_eq!(Network::leftovers(machine.tag()).await.unwrap(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_workload_that_took_the_sockets_ports_while_nobody_ran_does_not_keep_the_services_away() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let attached = network.attach(&id(1), &in_group("a", &[])).await.unwrap();
+        let (_, inside) = place(&attached);
+        drop((network, attached));
+        let bind = |port: u16| within(&inside, || std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
+        let _impostors: Vec<_> = [80, 4566, 64_080, 64_181].map(bind).into();
+        let network = Network::open(machine.settings()).await.unwrap();
+        let mut adopted = network.adopt(vec![living(1, &in_group("a", &[]), Some(&inside))]).await.unwrap();
+        let adopted = adopted.pop().unwrap().1.unwrap();
+        accepting(adopted.listeners.services, "the services");
+        accepting(adopted.listeners.endpoint, "the endpoint");
+        assert_eq!(hear(&inside, adopted.listeners.services_at.into()).unwrap(), "the services");
+        assert_eq!(hear(&inside, adopted.listeners.endpoint_at.into()).unwrap(), "the endpoint");
     });
 }

@@ -49,3 +49,19 @@ fn attaching_and_detaching() {
         }
     });
 }
+
+#[test]
+fn one_after_the_other_for_a_while() {
+    on_machine(|machine| async move {
+        let mut settings = machine.settings();
+        settings.pool = network::limits::POOL_DEFAULT;
+        let network = open(settings).await;
+        let began = Instant::now();
+        for number in 0..ROUNDS * 3 {
+            network.attach(&id(number), &bridge()).await.unwrap();
+            network.detach(&id(number)).await.unwrap();
+        }
+        println!("attached and detached {:.0} times a second", f64::from(ROUNDS * 3) / began.elapsed().as_secs_f64());
+        network.purge().await.unwrap();
+    });
+}
