@@ -6,6 +6,7 @@
 
 mod attacks;
 mod connecting;
+mod killing;
 mod names;
 mod proxying;
 mod publishing;
