@@ -111,10 +111,6 @@ impl Home {
         directory(&self.path)
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-
     /// The directory of its shim.
     pub(super) fn shim(&self) -> io::Result<std::os::fd::OwnedFd> {
         let path = self.path.join("shim");

@@ -213,6 +213,7 @@ impl Worker {
     }
 
     async fn heard(&mut self, event: Option<Event>) {
+        tracing::debug!(workload = %self.id, ?event, "the shim told something");
         match event {
             Some(Event::Exited { what: Target::Container(name), exit }) => self.exited(&name, &exit),
             Some(Event::Exited { .. } | Event::Output { .. }) => {}

@@ -1,0 +1,99 @@
+//! What a workload may use.
+
+use workload::{ContainerState, MemoryLimits, MountedVolume, ReasonCode, TmpfsMount, Volume, VolumeSource};
+
+use crate::child::{Living, script};
+use crate::tests;
+
+tests![
+    what_uses_too_much_memory_is_killed_and_that_is_told,
+    what_is_written_has_its_limit,
+    volumes_are_mounted_as_they_are_said,
+    what_runs_is_counted_and_can_be_frozen,
+];
+
+async fn what_uses_too_much_memory_is_killed_and_that_is_told() {
+    let living = Living::new().await;
+    let mut spec = script(
+        "dd if=/dev/zero of=/dev/null bs=256M count=1; echo $?; exec dd if=/dev/zero of=/dev/null bs=256M count=1",
+    );
+    spec.containers[0].memory = MemoryLimits { bytes_max: Some(32 * 1024 * 1024), bytes_reserved: None };
+    let id = living.run(spec).await;
+    let observed = living.stopped(&id).await;
+    let ContainerState::Exited(exit) = &observed.containers[0].state else { panic!("{observed:#?}") };
+    assert!(exit.out_of_memory && exit.code == Some(137), "{observed:#?}");
+    assert_eq!(observed.reason.unwrap().code, ReasonCode::OutOfMemory);
+    living.end().await;
+}
+
+async fn what_is_written_has_its_limit() {
+    let living = Living::new().await;
+    let mut spec = script("dd if=/dev/zero of=/tmp/file bs=1M count=64 2>/dev/null || echo full; wc -c < /tmp/file");
+    spec.containers[0].disk_bytes_max = Some(16 * 1024 * 1024);
+    let id = living.run(spec).await;
+    let observed = living.stopped(&id).await;
+    if observed.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Refused) {
+        println!("skipped: {observed:?}");
+        return living.end().await;
+    }
+    let printed = living.printed(&id).await;
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("full"), "{printed} {observed:#?}");
+    assert!(lines.next().unwrap().trim().parse::<u64>().unwrap() <= 17 * 1024 * 1024, "{printed}");
+    living.end().await;
+}
+
+async fn volumes_are_mounted_as_they_are_said() {
+    let living = Living::with("allow = [\"pilvi.host-volumes\"]").await;
+    let host = living.bed.folder.path().join("of-the-host");
+    std::fs::create_dir(&host).unwrap();
+    std::fs::write(host.join("file"), "host\n").unwrap();
+    let files = [("a/b".to_owned(), "c2VjcmV0Cg==".to_owned())].into();
+    let sources = [
+        ("named", VolumeSource::Named { scope: "tenant".to_owned(), name: "data".to_owned() }),
+        ("host", VolumeSource::Host { path: host.display().to_string(), create: false }),
+        ("memory", VolumeSource::Memory { bytes_max: 1024 * 1024 }),
+        ("files", VolumeSource::Files { files }),
+    ];
+    let text = "cat /data/from-image /host/file /files/a/b; echo x > /host/new || echo read-only; \
+                echo m > /memory/file && cat /memory/file; echo t > /run/t && cat /run/t; echo kept >> /data/from-image";
+    let mut spec = script(text);
+    for (name, source) in sources {
+        let path = if name == "named" { "/data".to_owned() } else { format!("/{name}") };
+        let (volume, sub_path) = (name.to_owned(), None);
+        let (read_only, copy_image_content) = (name == "host", name == "named");
+        spec.containers[0].mounts.push(MountedVolume { volume, path, sub_path, read_only, copy_image_content });
+        spec.volumes.push(Volume { name: name.to_owned(), source });
+    }
+    spec.containers[0].tmpfs.push(TmpfsMount { path: "/run".to_owned(), bytes_max: 65536, options: Vec::new() });
+    let expected = "content\nhost\nsecret\nread-only\nm\nt\n";
+    for expected in [expected.to_owned(), expected.replace("content\n", "content\nkept\n")] {
+        let id = living.run(spec.clone()).await;
+        let observed = living.stopped(&id).await;
+        let printed: String = living
+            .printed(&id)
+            .await
+            .lines()
+            .filter(|line| !line.contains("can't"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(printed, expected, "{observed:#?}");
+    }
+    living.end().await;
+}
+
+async fn what_runs_is_counted_and_can_be_frozen() {
+    let living = Living::new().await;
+    let mut spec = script("echo ready; sleep 60");
+    spec.containers[0].stop_timeout_s = Some(0);
+    let id = living.run(spec).await;
+    living.until_printed(&id, "ready").await;
+    let stats = living.node.stats(&[]).await.unwrap();
+    assert!(stats[0].id == id && stats[0].containers["app"].pids >= 1, "{stats:?}");
+    living.node.freeze(&id, true).await.unwrap();
+    living.until(&id, |observed| matches!(observed.containers[0].state, ContainerState::Paused { .. })).await;
+    living.node.freeze(&id, false).await.unwrap();
+    living.until(&id, |observed| matches!(observed.containers[0].state, ContainerState::Running { .. })).await;
+    living.node.freeze(&id, true).await.unwrap();
+    living.end().await;
+}

@@ -1,0 +1,77 @@
+//! Workloads on a real node: a child of the test, which is killed and started again. The binary has its own `main`, because the
+//! node's shims are forked from it, too: it is executed again as their launcher, before there is any thread. It takes root, and is
+//! skipped aloud without.
+//!
+//! `cargo test -p node --test workloads -- PART_OF_A_NAME` runs some; `--list` names them.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+#[path = "../it/bed.rs"]
+#[allow(dead_code, reason = "images are made as in the other tests")]
+mod bed;
+mod child;
+mod life;
+mod limits;
+mod streams;
+mod survival;
+
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Whoever waits longer for anything waits for ever.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A test.
+#[derive(Clone, Copy)]
+pub(crate) struct Test {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn() -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// The tests of a file, from its asynchronous functions.
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const TESTS: &[crate::Test] =
+            &[$(crate::Test { name: concat!(module_path!(), "::", stringify!($name)), run: || Box::pin($name()) }),*];
+    };
+}
+pub(crate) use tests;
+
+fn main() -> ExitCode {
+    if sandbox::launcher::is_requested() {
+        sandbox::launcher::main()
+    }
+    if let Some(folder) = child::is_requested() {
+        return child::main(&folder);
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |test: &&Test| wanted.is_empty() || wanted.iter().any(|part| test.name.contains(part.as_str()));
+    let all = [life::TESTS, limits::TESTS, streams::TESTS, survival::TESTS].concat();
+    let tests: Vec<&Test> = all.iter().filter(is_wanted).collect();
+    if arguments.iter().any(|argument| argument == "--list") {
+        tests.iter().for_each(|test| println!("{}: test", test.name));
+        return ExitCode::SUCCESS;
+    }
+    if !bed::is_root() || child::busybox().is_none() {
+        println!("skipped: {} tests need root and a static busybox", tests.len());
+        return ExitCode::SUCCESS;
+    }
+    let failed: Vec<&str> = tests.iter().filter(|test| !passes(test)).map(|test| test.name).collect();
+    println!("\ntest result: {} passed; {} failed {}\n", tests.len() - failed.len(), failed.len(), failed.join(", "));
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn passes(test: &Test) -> bool {
+    let began = Instant::now();
+    let run = test.run;
+    let result = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { tokio::time::timeout(TEST_TIMEOUT, run()).await.expect("it ends in time") });
+    })
+    .join();
+    let word = if result.is_ok() { "ok" } else { "FAILED" };
+    println!("test {} ... {word} ({} ms)", test.name, began.elapsed().as_millis());
+    result.is_ok()
+}
