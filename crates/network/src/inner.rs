@@ -79,7 +79,6 @@ impl Inner {
         let firewall = match host::open_firewall(&settings, &host, &members) {
             Ok(firewall) => Some(Mutex::new(firewall)),
             Err(why) => {
-                tracing::warn!("{why}");
                 missing.push(why);
                 None
             }
@@ -88,6 +87,8 @@ impl Inner {
             changed.extend(host::open_gateway(&settings, &host)?);
             missing.extend(host::obstacles()?);
         }
+        missing.iter().for_each(|sentence| tracing::warn!("{sentence}"));
+        changed.iter().for_each(|sentence| tracing::info!("{sentence}"));
         let _entered = runtime.enter();
         let upstreams = settings.upstreams.clone().unwrap_or_else(resolver::of_host);
         Ok(Self {

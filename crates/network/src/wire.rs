@@ -106,6 +106,8 @@ fn set_up_host_end(wiring: &Wiring, socket: &mut Socket) -> Result<(), Error> {
     // What comes through it must come from the address that is routed through it. The nft table says so, too.
     namespace::set(&format!("ipv4/conf/{name}/rp_filter"), "1")?;
     namespace::set(&format!("ipv4/conf/{name}/forwarding"), "1")?;
+    // Nobody on the link has anything to say about ways, and nobody there needs to be told of shorter ones.
+    namespace::set(&format!("ipv4/conf/{name}/accept_redirects"), "0")?;
     namespace::set(&format!("ipv4/conf/{name}/send_redirects"), "0")?;
     let failed = |what: &'static str| Error::io(format!("{what} of {name}"));
     let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
