@@ -13,9 +13,6 @@ use crate::program::{self, Answer, until};
 use crate::server::without_settings;
 use crate::{Api, Followed, Registry, Server, place};
 
-/// The repository of the image that tests run.
-const REPOSITORY: &str = "busybox";
-
 impl Server {
     /// A command of `pilvi` about this server whose last arguments are somebody else's: what follows an image is a command.
     pub fn pilvi(&self, arguments: &[&str]) -> Command {
@@ -51,21 +48,13 @@ impl Server {
         Followed::start(self.pilvi(arguments).stdin(Stdio::null()))
     }
 
-    /// Pushes the image of a small shell to this server; the name by which it is run. Does nothing the second time.
+    /// Pushes the image of a recipe (`busybox`, `python`) to this server; the name by which it is run.
     #[track_caller]
-    pub fn busybox(&self) -> String {
-        let name = format!("{}/{REPOSITORY}:1", self.address());
-        let mut api = Api::new(self, &self.root());
-        let there = self.command(&["images", "--json"]).json();
-        let pushed = there["images"].as_array().is_some_and(|images| {
-            images.iter().any(|image| image["reference"].as_str().is_some_and(|name| name.contains("/busybox:1")))
-        });
-        if !pushed {
-            api.ecr("CreateRepository", &json!({ "repositoryName": REPOSITORY }));
-            let image = Layout::at(place::image("busybox")).read("latest");
-            Registry::of(self, &self.root()).push(REPOSITORY, "1", &image);
-        }
-        name
+    pub fn image(&self, recipe: &str) -> String {
+        let mut registry = Registry::of(self, &self.root());
+        Api::new(self, &self.root()).ecr("CreateRepository", &json!({ "repositoryName": recipe }));
+        registry.push(recipe, "1", &Layout::at(place::image(recipe)).read("latest"));
+        format!("{}/{recipe}:1", self.address())
     }
 
     /// Whether there is a node that runs containers; one comes by itself wherever root runs the tests.

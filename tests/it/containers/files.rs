@@ -30,16 +30,15 @@ fn a_directory_of_the_host_is_mounted_where_its_root_allows_it() {
     if !tests::is_root() {
         return;
     }
-    let folder = tests::Folder::new();
-    let data = folder.data_dir("data");
-    let node = folder.file("node");
-    std::fs::create_dir(&node).unwrap();
-    std::fs::write(node.join("node.toml"), "allow = [\"pilvi.host-volumes\"]\n").unwrap();
-    let shared = folder.file("shared");
-    std::fs::create_dir(&shared).unwrap();
-    let server = Server::start_in(folder, data, Options::default());
+    let mut server = Server::start(Options::default());
+    let configuration = server.node_dir().join("node.toml");
+    std::fs::write(configuration, "allow = [\"pilvi.host-volumes\"]\n").unwrap();
+    assert!(server.stop().success());
+    server.up();
     assert!(server.has_node());
-    let image = server.busybox();
+    let image = server.image("busybox");
+    let shared = server.folder().file("shared");
+    std::fs::create_dir(&shared).unwrap();
     let volume = format!("{}:/host", shared.display());
     let arguments = ["run", "--rm", "-v", &volume, &image, "sh", "-c", "echo from inside > /host/file"];
     server.do_pilvi(&arguments).success();

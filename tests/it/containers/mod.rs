@@ -12,7 +12,7 @@ mod running;
 mod survives;
 mod terminal;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tests::program::Answer;
 use tests::{Options, Server};
@@ -21,6 +21,7 @@ use tests::{Options, Server};
 struct Stage {
     server: Server,
     image: String,
+    python: OnceLock<String>,
 }
 
 impl Stage {
@@ -48,8 +49,20 @@ impl Stage {
             return None;
         }
         assert!(server.has_node());
-        let image = server.busybox();
-        Some(Self { server, image })
+        let image = server.image("busybox");
+        Some(Self { server, image, python: OnceLock::new() })
+    }
+
+    /// The name of an image in which there are Python and a whole C library, whose resolver asks as programs do.
+    #[track_caller]
+    fn python(&self) -> &str {
+        self.python.get_or_init(|| self.server.image("python"))
+    }
+
+    /// What a script in a container says; it must end with 0.
+    #[track_caller]
+    fn script(&self, flags: &[&str], script: &str) -> String {
+        self.server.do_pilvi(&[&["run", "--rm"], flags, &[self.python(), "python3", "-c", script]].concat()).success()
     }
 
     /// `pilvi run --rm FLAGS IMAGE COMMAND`.
@@ -72,7 +85,13 @@ impl Stage {
     /// Runs a container in the background; it is removed when the guard is dropped.
     #[track_caller]
     fn start<'a>(&'a self, name: &'a str, flags: &[&str], command: &[&str]) -> Started<'a> {
-        let arguments = [&["run", "-d", "--name", name], flags, &[&self.image], command].concat();
+        self.start_image(&self.image, name, flags, command)
+    }
+
+    /// The same of another image.
+    #[track_caller]
+    fn start_image<'a>(&'a self, image: &str, name: &'a str, flags: &[&str], command: &[&str]) -> Started<'a> {
+        let arguments = [&["run", "-d", "--name", name], flags, &[image], command].concat();
         let id = self.server.do_pilvi(&arguments).success().trim().to_owned();
         assert_eq!(id.len(), 32, "{id}");
         Started { stage: self, name, id }

@@ -10,6 +10,15 @@ use tests::program::{LIMIT, until};
 use super::Stage;
 
 const SERVE: &str = "mkdir -p /w && hostname > /w/index.html && exec httpd -f -p 80 -h /w";
+/// A program that answers each datagram by what is in it.
+const ECHO: &str = "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('0.0.0.0', 7000))
+while True:
+    data, peer = s.recvfrom(2048)
+    s.sendto(data, peer)
+";
 
 /// What a web server at an address says; nothing if nobody answers.
 fn get(address: SocketAddr) -> Option<String> {
@@ -28,6 +37,21 @@ fn published(stage: &Stage, name: &str) -> SocketAddr {
     let port = &told["observed"]["ports"][0];
     let address: Ipv4Addr = port["hostAddress"].as_str().unwrap().parse().unwrap();
     (address, u16::try_from(port["hostPort"].as_u64().unwrap()).unwrap()).into()
+}
+
+/// What a container hears from a web server: what it says, or why nobody does.
+#[track_caller]
+fn fetch(stage: &Stage, flags: &[&str], host: &str) -> String {
+    let script = format!(
+        "
+import urllib.request
+try:
+    print(urllib.request.urlopen('http://{host}/', timeout=3).read().decode().strip())
+except OSError as error:
+    print('no answer:', error)
+"
+    );
+    stage.script(flags, &script).trim().to_owned()
 }
 
 fn address(told: &Value) -> String {
@@ -56,7 +80,7 @@ fn a_published_port_answers_on_loopback_and_stops_with_its_container() {
 #[test]
 fn datagrams_are_published_too() {
     let Some(stage) = Stage::shared() else { return };
-    let _one = stage.start("echo", &["-p", "7000/udp"], &["sh", "-c", "while :; do nc -u -l -p 7000 -e cat; done"]);
+    let _one = stage.start_image(stage.python(), "echo", &["-p", "7000/udp"], &["python3", "-c", ECHO]);
     let at = published(&stage, "echo");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -72,20 +96,22 @@ fn datagrams_are_published_too() {
 #[test]
 fn containers_of_one_network_find_each_other_by_name_and_strangers_do_not_reach_them() {
     let Some(stage) = Stage::shared() else { return };
-    let served = stage.start("inner-web", &["--network", "team", "--network-alias", "www"], &["sh", "-c", SERVE]);
+    let served = stage.start(
+        "inner-web",
+        &["--network", "team", "--network-alias", "www", "--hostname", "served"],
+        &["sh", "-c", SERVE],
+    );
     let told = stage.server.until_container("inner-web", |told| !told["observed"]["address"].is_null());
     let address = address(&told);
-    let fetch = |flags: &[&str], host: &str| {
-        stage.run(flags, &["wget", "-q", "-T", "3", "-O", "-", &format!("http://{host}/")])
-    };
     for host in [address.as_str(), "inner-web", "www"] {
         let answer =
-            until(LIMIT, || Some(fetch(&["--network", "team"], host)).filter(|answer| answer.status.success()));
-        assert!(answer.is_some(), "{host}: {:?}", fetch(&["--network", "team"], host));
+            until(LIMIT, || Some(fetch(&stage, &["--network", "team"], host)).filter(|answer| answer == "served"));
+        assert!(answer.is_some(), "{host}: {}", fetch(&stage, &["--network", "team"], host));
     }
     for flags in [vec![], vec!["--network", "others"], vec!["--network", "none"]] {
         for host in [address.as_str(), "inner-web"] {
-            assert!(!fetch(&flags, host).status.success(), "{flags:?} reaches {host}");
+            let answer = fetch(&stage, &flags, host);
+            assert!(answer.starts_with("no answer"), "{flags:?} reaches {host}: {answer}");
         }
     }
     drop(served);
@@ -98,8 +124,9 @@ fn neither_the_host_nor_its_own_services_are_reached() {
     let gateway = stage.sh(&[], "ip route | grep ^default | cut -d' ' -f3").trim().to_owned();
     assert!(gateway.parse::<Ipv4Addr>().is_ok(), "{gateway}");
     for host in [gateway.as_str(), "127.0.0.1", "169.254.169.254"] {
-        let tried = stage.run(&[], &["nc", "-w", "2", host, &server.port().to_string(), "-e", "true"]);
-        assert!(!tried.status.success(), "{host}:{} is reached", server.port());
+        let at = format!("{host}:{}", server.port());
+        let answer = fetch(&stage, &[], &at);
+        assert!(answer.starts_with("no answer"), "{at} is reached: {answer}");
     }
     assert_eq!(stage.sh(&["--network", "none"], "ip -o -4 addr show up | grep -v ' lo ' | wc -l").trim(), "0");
     // IPv4 everywhere: nothing else has an address.

@@ -60,6 +60,8 @@ fn a_reader_that_goes_away_ends_the_command_and_not_the_container() {
     let mut run = run.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let told = head.stdin(run.stdout.take().unwrap()).output().unwrap();
     assert_eq!(told.stdout, b"y\ny\ny\n");
+    // It held the pipe, too.
+    drop(head);
     let ended = tests::program::wait(&mut run, LIMIT).unwrap();
     assert_eq!(ended.code(), Some(141), "as if SIGPIPE had ended it");
     assert!(stage.server.process_of("unread").is_some(), "it goes on");

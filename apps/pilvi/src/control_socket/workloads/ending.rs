@@ -4,12 +4,8 @@ use workload::{ContainerState, ExitStatus, Phase, Reason, ReasonCode};
 
 use super::protocol::{Exited, Told};
 
-/// It could not be run at all.
+/// It could not be run at all. That its program is missing, or cannot be executed, the node itself says as 127 and 126.
 const NOT_RUN: u8 = 125;
-/// Its program cannot be executed.
-const NOT_EXECUTABLE: u8 = 126;
-/// Its program is not there.
-const NOT_FOUND: u8 = 127;
 
 /// Whether its first container has been started, now or before.
 pub(super) fn has_begun(told: &Told) -> bool {
@@ -59,11 +55,7 @@ fn of_exit(exit: &ExitStatus, of_workload: Option<&Reason>) -> Exited {
         }
         None => {
             let reason = reason.or(of_workload);
-            let code = match reason {
-                Some(reason) if reason.code == ReasonCode::CannotStart => why_not_started(&reason.message),
-                _ => NOT_RUN,
-            };
-            Exited { code, reason: reason.map(|reason| reason.message.clone()) }
+            Exited { code: NOT_RUN, reason: reason.map(|reason| reason.message.clone()) }
         }
     }
 }
@@ -71,12 +63,6 @@ fn of_exit(exit: &ExitStatus, of_workload: Option<&Reason>) -> Exited {
 /// Whether it ended because what it stands on did.
 fn is_loss(reason: &Reason) -> bool {
     matches!(reason.code, ReasonCode::SandboxLost | ReasonCode::HostLost | ReasonCode::Fenced | ReasonCode::Internal)
-}
-
-/// A node that says no exit code says in words whether the program is missing.
-fn why_not_started(message: &str) -> u8 {
-    let is_missing = ["not found", "no such file", "not there"].iter().any(|words| message.contains(words));
-    if is_missing { NOT_FOUND } else { NOT_EXECUTABLE }
 }
 
 #[cfg(test)]
@@ -98,8 +84,8 @@ mod tests {
             (exit(Some(3), None), 3),
             (exit(Some(137), why(ReasonCode::Asked, "stopped")), 137),
             (exit(Some(-1), None), 255),
-            (exit(None, why(ReasonCode::CannotStart, "/nothing: not found")), 127),
-            (exit(None, why(ReasonCode::CannotStart, "/etc: permission denied")), 126),
+            (ExitStatus { started_at: None, ..exit(Some(127), why(ReasonCode::CannotStart, "no such program")) }, 127),
+            (exit(None, why(ReasonCode::CannotStart, "no such user")), 125),
             (exit(None, why(ReasonCode::CannotCreate, "no such device")), 125),
             (exit(None, None), 125),
         ] {

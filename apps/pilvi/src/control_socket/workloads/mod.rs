@@ -1,5 +1,6 @@
 //! Answers what a command asks about what runs: [`protocol`] says what that can be, [`runtime`] what it stands on.
 
+#[cfg(test)]
 mod absent;
 mod attached;
 mod ending;
@@ -14,6 +15,7 @@ use node::protocol::{OutputOf, Session};
 use node::supply::BoxFuture;
 use workload::{Phase, WorkloadId};
 
+#[cfg(test)]
 pub(crate) use absent::NoNode;
 pub(crate) use fleet::{Fleet, Nodes};
 pub(crate) use protocol::{

@@ -242,7 +242,7 @@ fn running() -> ContainerState {
 fn exited(code: Option<i32>) -> ContainerState {
     let started_at = code.map(|_| Timestamp::default());
     ContainerState::Exited(ExitStatus {
-        code,
+        code: code.or(Some(127)),
         signal: None,
         out_of_memory: false,
         reason: code.is_none().then(|| Reason::new(ReasonCode::CannotStart, "`x` is not found in the image")),
