@@ -11,6 +11,7 @@
 //!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
 //!   run/door.sock      where the node hands over workloads' connections to the API, 0600
 //!   run/control.sock   where commands ask the server for what no AWS operation does, 0600
+//!   run/node-port.json the port where nodes joined last
 //!   run/up.json        the running supervisor
 //!   run/server.json    the running server: endpoint, region, account
 //!   run/server.lock    held by the server
@@ -117,6 +118,11 @@ impl DataDir {
     /// Where the node hands over workloads' connections to the API.
     pub(crate) fn door_socket(&self) -> PathBuf {
         self.run().join("door.sock")
+    }
+
+    /// The port where nodes joined last.
+    pub(crate) fn node_port(&self) -> PathBuf {
+        self.run().join("node-port.json")
     }
 
     /// The authority that joined nodes are known by.

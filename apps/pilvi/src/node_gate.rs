@@ -61,8 +61,7 @@ impl NodeGate {
             uptime: Arc::new(uptime),
         };
         let gate = Gate::open(parts).await.context("nodes cannot be let in")?;
-        let listener = TcpListener::bind(listen).await;
-        let listener = listener.with_context(|| format!("cannot listen on {listen} for nodes (--node-listen)"))?;
+        let listener = bind(listen, dir).await?;
         let endpoint = endpoint(listener.local_addr()?, settings.public_url.as_ref());
         Ok(Some(Self { gate, listener, endpoint }))
     }
@@ -82,6 +81,21 @@ impl NodeGate {
         info!(endpoint = self.endpoint, "nodes may join");
         self.gate.serve(&self.listener, stop.requested()).await;
     }
+}
+
+/// Listens. Where any port will do, it is the one of the server before: nodes that joined know no other.
+async fn bind(listen: SocketAddr, dir: &DataDir) -> Result<TcpListener> {
+    let path = dir.node_port();
+    if listen.port() == 0
+        && let Some(before) = records::read::<u16>(&path)?
+        && let Ok(listener) = TcpListener::bind(SocketAddr::new(listen.ip(), before)).await
+    {
+        return Ok(listener);
+    }
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {listen} for nodes (--node-listen)"))?;
+    records::write(&path, &listener.local_addr()?.port())?;
+    Ok(listener)
 }
 
 /// The authority that is kept in the data directory, or a new one.
@@ -173,6 +187,21 @@ mod tests {
         let public = "https://pilvi.example.com:443".parse().unwrap();
         assert_eq!(endpoint(local, Some(&public)), "https://pilvi.example.com:4567");
         assert!(endpoint("0.0.0.0:4567".parse().unwrap(), None).ends_with(":4567"));
+    }
+
+    #[tokio::test]
+    async fn where_any_port_will_do_it_stays_the_same() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::at(temp.path());
+        make_private_dir(&dir.run()).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let first = bind(any, &dir).await.unwrap();
+        let address = first.local_addr().unwrap();
+        let second = bind(any, &dir).await.unwrap();
+        assert_ne!(second.local_addr().unwrap(), address, "while the port is taken it is another one");
+        let third = second.local_addr().unwrap();
+        drop((first, second));
+        assert_eq!(bind(any, &dir).await.unwrap().local_addr().unwrap(), third);
     }
 
     #[tokio::test]

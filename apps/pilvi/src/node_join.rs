@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use base::SystemClock;
 use clap::Args;
 use node::agent::{Agent, Elsewhere, Options, WorkloadOptions};
-use node::client::Stream;
+use node::client::{Node, Stream};
 use node::gate::{BoxFuture, Token};
 use node::join::{Address, Identity, JoinError, Joined, Resident, join};
 use tokio::net::UnixListener;
@@ -211,7 +211,12 @@ async fn stay(identity: Identity, place: &NodePlace, args: &JoinArgs, stop: impl
     let mut ended = None;
     let until = async {
         tokio::select! {
-            error = joined.stay(resident) => ended = Some(error),
+            error = joined.stay(resident) => {
+                if matches!(error, JoinError::Removed { .. }) {
+                    leave(place).await;
+                }
+                ended = Some(error);
+            }
             () = stop => {}
         }
     };
@@ -219,6 +224,17 @@ async fn stay(identity: Identity, place: &NodePlace, args: &JoinArgs, stop: impl
     match ended {
         None => Ok(()),
         Some(error) => Err(error).with_context(|| format!("this machine is no node of {server} any more")),
+    }
+}
+
+/// The server knows this machine no more: nothing of what it ran is left, and a new token may bring it back.
+async fn leave(place: &NodePlace) {
+    match Node::at(place.socket()).purge().await {
+        Ok(count) => info!(workloads = count, "this machine was removed: what ran here is gone"),
+        Err(error) => warn!(%error, "this machine was removed, and what ran here could not be cleared away"),
+    }
+    if let Err(error) = Identity::forget(place.directory()) {
+        warn!("{:#}", anyhow::Error::from(error));
     }
 }
 

@@ -96,7 +96,7 @@ impl NodePlace {
     }
 
     /// Where the node answers.
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         socket_in(&self.directory)
     }
 

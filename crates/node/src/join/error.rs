@@ -58,9 +58,7 @@ pub enum JoinError {
         message: String,
     },
     /// The server does not know this node any more. It has to join again, with a new token.
-    #[error(
-        "this node was removed, or its certificate has run out: it has to join again, with a new token ({message})"
-    )]
+    #[error("this node was removed: to join again it needs a new token ({message})")]
     Removed {
         /// What it says.
         message: String,

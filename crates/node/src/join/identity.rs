@@ -17,11 +17,13 @@ use workload::NodeId;
 use zeroize::Zeroizing;
 
 use super::{Address, JoinError};
-use crate::gate::Fingerprint;
 use crate::gate::words::Certified;
+use crate::gate::{Fingerprint, Token};
 
 /// The file.
 pub const FILE: &str = "join.json";
+/// The same of a host that has asked and not heard the answer.
+const ASKED_FILE: &str = "join-asked.json";
 /// A longer file is none of ours.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// A certificate is looked at as good for at least so long, whatever the server says.
@@ -37,6 +39,8 @@ pub struct Identity {
     pub name: NodeId,
     /// The authority that the server is known by.
     pub authority: Fingerprint,
+    /// The token that it joined with, by its name.
+    pub(super) token: String,
     /// PEM. Written down before it is used, so that whoever asks again asks with the same one.
     pub(super) key: Zeroizing<String>,
     /// None until the server has answered.
@@ -65,8 +69,9 @@ impl std::fmt::Debug for Identity {
 
 impl Identity {
     /// Somebody with a new key.
-    pub(super) fn new(server: Address, name: NodeId, authority: Fingerprint) -> Result<Self, JoinError> {
-        Ok(Self { server, name, authority, key: new_key()?.0, certificate: None, facts: BTreeMap::new() })
+    pub(super) fn new(server: Address, name: NodeId, token: &Token) -> Result<Self, JoinError> {
+        let (authority, token) = (token.authority, token.id.clone());
+        Ok(Self { server, name, authority, token, key: new_key()?.0, certificate: None, facts: BTreeMap::new() })
     }
 
     /// What is kept in a node's directory, if anything is.
@@ -74,7 +79,15 @@ impl Identity {
     /// # Errors
     /// [`JoinError::File`] if it cannot be read, [`JoinError::Damaged`] if it is something else.
     pub fn load(directory: &Path) -> Result<Option<Self>, JoinError> {
-        let path = directory.join(FILE);
+        Self::read(directory.join(FILE))
+    }
+
+    /// What was asked with, if no answer was heard.
+    pub(super) fn load_asked(directory: &Path) -> Result<Option<Self>, JoinError> {
+        Self::read(directory.join(ASKED_FILE))
+    }
+
+    fn read(path: PathBuf) -> Result<Option<Self>, JoinError> {
         let mut text = Zeroizing::new(Vec::new());
         let read = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(&path);
         match read.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)) {
@@ -88,7 +101,28 @@ impl Identity {
     /// Keeps it. Blocks until it is on the disk.
     pub(super) fn save(&self, directory: &Path) -> Result<(), JoinError> {
         let path = directory.join(FILE);
+        self.write(&path).map_err(|source| JoinError::File { path, source })?;
+        // One that stays is asked with by nobody: its token is used.
+        let _ = std::fs::remove_file(directory.join(ASKED_FILE));
+        Ok(())
+    }
+
+    /// Keeps what is about to be asked with, beside what is kept already.
+    pub(super) fn save_asked(&self, directory: &Path) -> Result<(), JoinError> {
+        let path = directory.join(ASKED_FILE);
         self.write(&path).map_err(|source| JoinError::File { path, source })
+    }
+
+    /// Forgets what a directory keeps: the server knows this host no more.
+    ///
+    /// # Errors
+    /// [`JoinError::File`]
+    pub fn forget(directory: &Path) -> Result<(), JoinError> {
+        let path = directory.join(FILE);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(JoinError::File { path, source }),
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
@@ -138,7 +172,8 @@ mod tests {
 
     fn identity() -> Identity {
         let name = NodeId::try_from("worker-1".to_owned()).unwrap();
-        Identity::new("https://127.0.0.1:1".parse().unwrap(), name, Fingerprint::of(b"authority")).unwrap()
+        let token = format!("pilvi-join.0123456789abcdef.{}.{}", "A".repeat(43), Fingerprint::of(b"authority"));
+        Identity::new("https://127.0.0.1:1".parse().unwrap(), name, &token.parse().unwrap()).unwrap()
     }
 
     #[test]
@@ -154,6 +189,9 @@ mod tests {
         );
         identity.save(directory.path()).unwrap();
         let read = Identity::load(directory.path()).unwrap().unwrap();
+        Identity::forget(directory.path()).unwrap();
+        assert!(Identity::load(directory.path()).unwrap().is_none());
+        identity.save(directory.path()).unwrap();
         assert!(read.has_joined() && read.public_key().unwrap() == key);
         assert_eq!(read.certificate.unwrap().renew_at, Timestamp::from_secs(500));
         let mode = std::fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();

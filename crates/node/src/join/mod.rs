@@ -69,11 +69,11 @@ pub trait Resident: Send + Sync + 'static {
     fn fence(&self, at: Duration) -> BoxFuture<'_, ()>;
 }
 
-/// Joins a server, or goes on with a membership that the directory keeps. A host that does not hear the answer may ask again with
-/// the same token, also after it was restarted.
+/// Joins a server, or goes on with a membership that the directory keeps, unless a new token is given. A host that does not hear
+/// the answer may ask again with the same token, also after it was restarted.
 ///
 /// # Errors
-/// [`JoinError`]; [`JoinError::Another`] if the directory is another host's, or another server's.
+/// [`JoinError`]; [`JoinError::Another`] if the directory is another host's.
 pub async fn join(
     directory: &Path,
     server: &Address,
@@ -81,21 +81,21 @@ pub async fn join(
     token: Option<&Token>,
     clock: &dyn Clock,
 ) -> Result<Identity, JoinError> {
-    let kept = Identity::load(directory)?;
     let another =
         |it: &Identity| JoinError::Another { name: it.name.as_str().to_owned(), server: it.server.to_string() };
-    if let Some(identity) = kept.as_ref().filter(|it| it.has_joined()) {
+    let kept = Identity::load(directory)?.filter(Identity::has_joined);
+    // Another token than it joined with is somebody's wish to join again.
+    if let Some(identity) = kept.filter(|it| token.is_none_or(|token| token.id == it.token)) {
         // Where the server is may change; which one it is does not.
-        let is_same = identity.name == *name && token.is_none_or(|token| token.authority == identity.authority);
-        return if is_same { moved(directory, identity, server) } else { Err(another(identity)) };
+        return if identity.name == *name { moved(directory, &identity, server) } else { Err(another(&identity)) };
     }
     let token = token.ok_or(crate::gate::InvalidToken)?;
-    let is_same = |it: &Identity| it.name == *name && it.server == *server && it.authority == token.authority;
-    let mut identity = match kept.filter(is_same) {
-        Some(identity) => identity,
-        None => Identity::new(server.clone(), name.clone(), token.authority)?,
+    let is_same = |it: &Identity| it.name == *name && it.token == token.id && it.authority == token.authority;
+    let mut identity = match Identity::load_asked(directory)?.filter(is_same) {
+        Some(identity) => Identity { server: server.clone(), ..identity },
+        None => Identity::new(server.clone(), name.clone(), token)?,
     };
-    identity.save(directory)?;
+    identity.save_asked(directory)?;
     let way = Way::new(&identity)?;
     let asked = JoinRequest {
         token: token.id.clone(),

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::{CertificateError, ClientConfig};
+use rustls::{AlertDescription, CertificateError, ClientConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
@@ -141,8 +141,8 @@ impl Way {
         let answer = timeout(ANSWER_PATIENCE, sending).await.map_err(|_| self.silent())?;
         answer.map_err(|error| match tls_error(&error) {
             // With TLS 1.3 a certificate is refused after the client's side of the handshake is done.
-            Some(rustls::Error::AlertReceived(alert)) => {
-                JoinError::Removed { message: format!("the certificate is refused: {alert:?}") }
+            Some(rustls::Error::AlertReceived(alert)) if is_about_certificates(*alert) => {
+                JoinError::Refused { message: format!("it does not take this node's certificate ({alert:?})") }
             }
             _ => self.confused(error),
         })
@@ -186,6 +186,22 @@ impl Way {
     fn server(&self) -> String {
         self.server.to_string()
     }
+}
+
+/// Whether an alert says that a certificate is not taken (RFC 8446, section 6.2).
+fn is_about_certificates(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+    )
 }
 
 /// What TLS says is wrong, if it is TLS that says so.

@@ -272,6 +272,13 @@ async fn a_token_is_good_once_and_a_name_is_one_hosts() {
     // The host itself goes on with what it has, without a token.
     let again = join(first.path(), &server.address, &host("worker-1"), None, &SystemClock).await.unwrap();
     assert!(again.has_joined());
+    let again = server.join(first.path(), "worker-1", &token).await.unwrap();
+    assert!(again.has_joined(), "nor with the one that it was made with");
+    // With another one it is somebody who joins; that the name is taken costs it nothing that it has.
+    let refused = server.join(first.path(), "worker-1", &server.token().await).await.unwrap_err();
+    assert!(message(&refused).contains("a node of this name already"), "{refused}");
+    let again = join(first.path(), &server.address, &host("worker-1"), None, &SystemClock).await.unwrap();
+    assert!(again.has_joined());
     let renamed = join(first.path(), &server.address, &host("worker-2"), None, &SystemClock).await;
     assert!(matches!(renamed, Err(JoinError::Another { .. })));
 }
@@ -311,7 +318,7 @@ async fn a_certificate_of_another_authority_is_worth_nothing() {
     let forged = Identity::load(directory.path()).unwrap().unwrap();
     let host = Host::start(forged, directory);
     let ended = host.staying.await.unwrap();
-    assert!(matches!(ended, JoinError::Removed { .. }), "{ended}");
+    assert!(matches!(ended, JoinError::Refused { .. }), "{ended}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,7 +330,9 @@ async fn without_a_certificate_nothing_is_answered_but_a_token() {
     let mut never = server.token().await;
     never.id = "0123456789abcdef".to_owned();
     server.join(directory.path(), "stranger", &never).await.unwrap_err();
-    let stranger = Identity::load(directory.path()).unwrap().unwrap();
+    assert!(Identity::load(directory.path()).unwrap().is_none());
+    let asked = std::fs::read(directory.path().join("join-asked.json")).unwrap();
+    let stranger: Identity = serde_json::from_slice(&asked).unwrap();
     assert!(!stranger.has_joined());
     let joined = Joined::new(stranger, directory.path(), Arc::new(SystemClock)).unwrap();
     let refused = joined.door().await.map(drop).unwrap_err();
