@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::record::{HEAD_BYTES, Head, Place, RECORD_BYTES_MAX, Walk};
@@ -149,19 +149,23 @@ impl Writer {
     /// What was printed by a container of the same name before. What its shim was about to write when it was killed is cut
     /// off, so that the last segment ends where the next begins.
     fn find_older(&mut self) -> io::Result<()> {
-        for start in segments(&self.directory)? {
-            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = File::from(openat(&self.directory, segment_name(start), flags, Mode::empty())?);
-            let end = end_of(&file, start)?;
-            if end.offset == 0 {
-                unlinkat(&self.directory, segment_name(start), AtFlags::empty())?;
-            } else {
-                ftruncate(&file, end.offset)?;
-                self.keep(Segment { start, bytes: end.offset });
-            }
-            // A removed segment still says how far the output had come.
-            self.position = end.position;
+        let mut starts = segments(&self.directory)?;
+        let Some(last) = starts.pop() else { return Ok(()) };
+        for start in starts {
+            // Another was begun after it: it has ended.
+            let bytes = statat(&self.directory, segment_name(start), AtFlags::SYMLINK_NOFOLLOW)?.st_size;
+            self.keep(Segment { start, bytes: u64::try_from(bytes).unwrap_or(0) });
         }
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(openat(&self.directory, segment_name(last), flags, Mode::empty())?);
+        let end = end_of(&file, last)?;
+        if end.offset == 0 {
+            unlinkat(&self.directory, segment_name(last), AtFlags::empty())?;
+        } else {
+            ftruncate(&file, end.offset)?;
+            self.keep(Segment { start: last, bytes: end.offset });
+        }
+        self.position = end.position;
         Ok(())
     }
 }

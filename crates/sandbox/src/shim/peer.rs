@@ -20,6 +20,8 @@ use crate::sys::{Frame, FrameRead, Incoming, Outgoing};
 const UNREAD_BYTES_FULL: usize = 1024 * 1024;
 /// From so many on the node is given up: it can connect again and ask for the state.
 const UNREAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How many requests are taken before anything else that is ready.
+const REQUESTS_AT_ONCE_MAX: usize = 32;
 /// How long a shim that ends waits for the node to read that.
 const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -32,6 +34,13 @@ pub(super) struct Peer {
     outgoing: Outgoing,
     /// Whether it is waited for to be readable, and to be writable.
     waits: (bool, bool),
+}
+
+impl Peer {
+    /// Whether it reads what it is told, so that it can ask for more.
+    fn is_listening(&self) -> bool {
+        self.outgoing.bytes() < UNREAD_BYTES_FULL
+    }
 }
 
 /// Who asked, and what for: a request of a connection that may be gone by the time of its answer.
@@ -111,9 +120,10 @@ impl Shim {
         self.forget_watches();
     }
 
-    /// Takes the requests that have come.
+    /// Takes requests that have come; if there are many, the rest when others have had their turn.
     pub(super) fn peer_ready(&mut self, key: u64) {
-        while let Some(peer) = self.peer.as_mut().filter(|peer| peer.key == key && peer.waits.0) {
+        for _ in 0..REQUESTS_AT_ONCE_MAX {
+            let Some(peer) = self.peer.as_mut().filter(|peer| peer.key == key && peer.is_listening()) else { return };
             match peer.incoming.read(peer.socket.as_fd()) {
                 Ok(FrameRead::Frame(frame)) => self.take(key, frame),
                 Ok(FrameRead::Blocked) => return,
@@ -167,7 +177,7 @@ impl Shim {
         if !peer.outgoing.is_empty() && peer.outgoing.write(peer.socket.as_fd()).is_err() {
             return self.drop_peer();
         }
-        let waits = (peer.outgoing.bytes() < UNREAD_BYTES_FULL, !peer.outgoing.is_empty());
+        let waits = (peer.is_listening(), !peer.outgoing.is_empty());
         if waits != peer.waits {
             peer.waits = waits;
             let changed = self.poll.change(&peer.socket, Source::Peer(peer.key), waits.0, waits.1);

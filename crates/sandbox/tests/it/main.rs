@@ -8,6 +8,7 @@
 
 mod setup_confinement;
 mod setup_escape;
+mod setup_mounts;
 mod shim_figures;
 mod shim_life;
 mod shim_output;
@@ -27,6 +28,7 @@ fn all() -> Vec<Test> {
     [
         setup_confinement::TESTS,
         setup_escape::TESTS,
+        setup_mounts::TESTS,
         shim_life::TESTS,
         shim_output::TESTS,
         shim_protocol::TESTS,
