@@ -6,6 +6,8 @@
 mod beneath;
 mod identity;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

@@ -7,6 +7,8 @@
 mod compat;
 mod profile;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 

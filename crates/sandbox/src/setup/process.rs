@@ -163,8 +163,9 @@ fn close_range(first: u32, last: u32, flags: libc::c_uint) -> io::Result<()> {
 }
 
 fn reset_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL is no pointer that anybody calls. Failing for KILL, STOP and libc's own is meant.
+    // Of the others, which nobody ignores, handlers go with execve(2).
+    for signal in 1..=libc::SIGSYS {
+        // SAFETY: SIG_DFL is no pointer that anybody calls. Failing for KILL and STOP is meant.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     // SAFETY: the set is initialised by sigemptyset before it is read; the old mask is not asked for.

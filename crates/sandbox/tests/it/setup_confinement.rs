@@ -43,7 +43,8 @@ async fn another_user_than_root_has_no_capability() {
     let (workload, shim) = Workload::with_sandbox().await;
     let mut events = shim.events();
     shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
-    let script = "id; pwd; echo $HOME; grep -E 'CapPrm|CapEff|Groups' /proc/self/status; echo again > /dev/stdout";
+    let script =
+        "exec 2>&1; id; pwd; echo $HOME; grep -E 'CapPrm|CapEff|Groups' /proc/self/status; echo again > /dev/stdout";
     let mut process = process(&["sh", "-c", script]);
     process.user = "user".to_owned();
     process.groups = vec![77];
@@ -66,7 +67,7 @@ async fn new_privileges_are_given_up_when_that_is_asked_for() {
 }
 
 async fn no_namespace_mount_or_trace_of_the_host_is_to_be_had() {
-    let script = "busybox unshare -m true; busybox unshare -U true; busybox unshare -n true; \
+    let script = "exec 2>&1; busybox unshare -m true; busybox unshare -U true; busybox unshare -n true; \
                   mount -t tmpfs none /tmp; mount -o remount,rw /proc/sys; umount /proc/kcore; \
                   busybox nsenter -t 1 -m true; busybox hostname other; busybox swapoff -a; busybox reboot -f; \
                   busybox mknod /tmp/mem c 1 1 && cat /tmp/mem; hostname; cat /proc/self/mountinfo";
@@ -92,7 +93,7 @@ async fn no_descriptor_is_inherited() {
 }
 
 async fn what_tells_of_the_host_is_covered() {
-    let script = "for f in kcore keys timer_list sched_debug interrupts; do [ ! -e /proc/$f ] || wc -c < /proc/$f; done; \
+    let script = "exec 2>&1; for f in kcore keys timer_list sched_debug interrupts; do [ ! -e /proc/$f ] || wc -c < /proc/$f; done; \
                   for d in /proc/acpi /proc/scsi /proc/asound /sys/firmware /sys/devices/virtual/powercap; do ls -A $d 2>/dev/null; done; \
                   touch /sys/firmware/x && echo written";
     let said = printed(script).await;
@@ -102,7 +103,7 @@ async fn what_tells_of_the_host_is_covered() {
 
 async fn what_changes_the_host_is_read_only() {
     let before = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
-    let script = "for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/irq/default_smp_affinity \
+    let script = "exec 2>&1; for f in /proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/irq/default_smp_affinity \
                   /sys/kernel/uevent_helper /sys/kernel/mm/ksm/run; do echo x > $f && echo WRITTEN $f; done; \
                   mkdir /sys/fs/cgroup/x && echo WRITTEN; chmod 777 /proc/sys/kernel/core_pattern && echo WRITTEN";
     let said = printed(script).await;
@@ -111,7 +112,7 @@ async fn what_changes_the_host_is_read_only() {
 }
 
 async fn devices_are_the_usual_ones() {
-    let script = "ls /dev | tr '\\n' ' '; echo; echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; \
+    let script = "exec 2>&1; ls /dev | tr '\\n' ' '; echo; echo x > /dev/null; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; \
                   stat -c %t:%T:%a /dev/full; df -k /dev/shm | tail -1; readlink /dev/ptmx; touch /dev/shm/x /dev/mqueue/q; ls -ld /dev/shm";
     let said = printed(&script.replace("df ", "busybox df ")).await;
     let first = "core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero";
@@ -167,7 +168,8 @@ async fn an_init_reaps_forwards_and_ends_as_its_program_does() {
     let mut plan = container_plan("app");
     plan.init = true;
     // The orphan ends after its parent; nobody but process 1 can reap it.
-    let script = "sh -c 'sleep 0.05 & exit 0'; sleep 0.2; grep -l '^State:.Z' /proc/[0-9]*/status; echo $$; exit 7";
+    let script =
+        "exec 2>&1; sh -c 'sleep 0.05 & exit 0'; sleep 0.2; grep -l '^State:.Z' /proc/[0-9]*/status; echo $$; exit 7";
     let (exit, said) = workload.run_to_end(&shim, plan.clone(), script).await;
     assert_eq!((exit.code, exit.signal), (7, None), "{said}");
     assert_eq!(said, "2\n");
@@ -185,7 +187,7 @@ async fn a_terminal_is_the_console_and_controls() {
     let (workload, shim) = Workload::with_sandbox().await;
     let mut plan = container_plan("app");
     plan.tty = Some(TerminalSize { columns: 91, rows: 33 });
-    let script = "tty; stty size; ls -l /proc/self/fd/0; echo to-console > /dev/console; echo to-tty > /dev/tty; stat -c %t:%T /dev/console";
+    let script = "exec 2>&1; tty; stty size; ls -l /proc/self/fd/0; echo to-console > /dev/console; echo to-tty > /dev/tty; stat -c %t:%T /dev/console";
     let (exit, said) = workload.run_to_end(&shim, plan, script).await;
     assert_eq!(exit.code, 0, "{said}");
     for part in ["/dev/pts/0", "33 91", "to-console", "to-tty", "88:0"] {
@@ -200,7 +202,7 @@ async fn users_of_the_sandboxs_own_are_nobody_on_the_host() {
     shared.users = Some(IdRange { first: 500_000, count: 65_536 });
     shared.share_ipc = true;
     shim.sandbox(shared, None).await.unwrap();
-    let script = "id -u; cat /proc/self/uid_map; head -c 2 /dev/zero | wc -c; touch /dev/shm/x && stat -c %u /dev/shm/x; \
+    let script = "exec 2>&1; id -u; cat /proc/self/uid_map; head -c 2 /dev/zero | wc -c; touch /dev/shm/x && stat -c %u /dev/shm/x; \
                   grep CapEff /proc/self/status; echo x > /proc/sys/kernel/core_pattern && echo WRITTEN; \
                   touch /root/x && echo WRITTEN; ls /sys/class/net; echo done; sleep 1000";
     let pid = shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
@@ -229,7 +231,7 @@ async fn a_container_sees_its_own_cgroup_alone() {
     shim.sandbox(sandbox_plan(), None).await.unwrap();
     let mut plan = container_plan("app");
     plan.cgroup.directories.clone_from(&groups.0);
-    let script = "cat /proc/self/cgroup; ls /sys/fs/cgroup/ /sys/fs/cgroup/pids /sys/fs/cgroup/memory; cat /sys/fs/cgroup/pids/cgroup.procs; \
+    let script = "exec 2>&1; cat /proc/self/cgroup; ls /sys/fs/cgroup/ /sys/fs/cgroup/pids /sys/fs/cgroup/memory; cat /sys/fs/cgroup/pids/cgroup.procs; \
                   mkdir /sys/fs/cgroup/memory/x && echo WRITTEN; echo 0 > /sys/fs/cgroup/memory/cgroup.procs && echo WRITTEN; \
                   find /sys/fs/cgroup -name release_agent | grep . && echo WRITTEN";
     let (_, said) = workload.run_to_end(&shim, plan, &script.replace("find ", "busybox find ")).await;
@@ -265,7 +267,7 @@ async fn a_privileged_container_has_everything() {
     plan.privileged = true;
     plan.capabilities = sandbox::capabilities::ALL;
     plan.seccomp = sandbox::plan::SeccompPlan::Unconfined;
-    let script = "mount -t tmpfs none /tmp && echo mounted; busybox unshare -m true && echo unshared; \
+    let script = "exec 2>&1; mount -t tmpfs none /tmp && echo mounted; busybox unshare -m true && echo unshared; \
                   busybox mknod /tmp/x c 1 3 && echo made; ls /dev/kmsg; grep Seccomp: /proc/self/status; [ -w /proc/sys/vm ] && echo w";
     let (_, said) = workload.run_to_end(&shim, plan, script).await;
     assert!(said.contains("mounted\nunshared\nmade\n") && said.contains("Seccomp:\t0"), "{said}");

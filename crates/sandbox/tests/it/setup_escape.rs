@@ -68,7 +68,7 @@ async fn devices_that_an_image_replaced_are_not_used() {
     }
     let mut plan = container_plan("app");
     plan.tty = Some(TerminalSize { columns: 80, rows: 24 });
-    let script = "stat -c %F /dev/null /dev/console; wc -c < /proc/keys; echo x > /proc/sys/kernel/core_pattern && echo WRITTEN; \
+    let script = "exec 2>&1; stat -c %F /dev/null /dev/console; wc -c < /proc/keys; echo x > /proc/sys/kernel/core_pattern && echo WRITTEN; \
                   echo y > /proc/sysrq-trigger && echo WRITTEN; grep -c core_pattern /proc/self/mountinfo";
     let (_, said) = workload.run_to_end(&shim, plan, script).await;
     let said = said.replace('\r', "");
@@ -194,7 +194,7 @@ async fn the_program_that_makes_containers_cannot_be_written_to() {
     let after = std::fs::metadata(std::env::current_exe().unwrap()).unwrap();
     assert_eq!((program.ino(), program.mtime(), program.len()), (after.ino(), after.mtime(), after.len()));
     workload.run(&shim, container_plan("watcher"), &["sleep", "1000"]).await;
-    let script = "for p in /proc/[0-9]*; do echo x >> $p/exe && echo WRITTEN $p; done 2>/dev/null; true";
+    let script = "exec 2>&1; for p in /proc/[0-9]*; do echo x >> $p/exe && echo WRITTEN $p; done 2>/dev/null; true";
     let said = run_exec(&shim, "watcher", process(&["sh", "-c", script])).await.unwrap();
     assert!(!said.contains("WRITTEN"), "{said}");
 }
@@ -212,7 +212,7 @@ async fn who_traces_processes_gains_nothing_from_the_sandboxs_own() {
     shim.start("tracer", process(&["sleep", "1000"]), None, vec![]).await.unwrap();
     // One that waits to be started still has the host's rights: it is not to be seen.
     shim.create(container_plan("prepared"), workload.root(), vec![]).await.unwrap();
-    let script = "cd /proc; ls -d [0-9]* | wc -l; ls -A /proc/1/root /proc/1/root/proc /proc/1/fd; grep -E 'CapEff|CapBnd|Seccomp:' /proc/1/status; \
+    let script = "exec 2>&1; cd /proc; ls -d [0-9]* | wc -l; ls -A /proc/1/root /proc/1/root/proc /proc/1/fd; grep -E 'CapEff|CapBnd|Seccomp:' /proc/1/status; \
                   touch /proc/1/root/x && echo WRITTEN; cat /proc/1/root/proc/1/status && echo WRITTEN";
     let said = run_exec(&shim, "tracer", process(&["sh", "-c", script])).await.unwrap();
     // The sandbox's own, the tracer, the shell, `ls` and `wc` at most.
