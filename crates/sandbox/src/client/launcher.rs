@@ -7,10 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::net::UnixStream;
 
 use super::failure::ShimError;
+use super::program::sealed_copy;
 use super::shim::Shim;
 use crate::launcher::{ARGUMENT, Ask};
 use crate::sys::Outgoing;
@@ -115,16 +115,4 @@ fn send(socket: &StdUnixStream, directory: &OwnedFd, connection: &OwnedFd) -> io
         }
     }
     Ok(())
-}
-
-/// This program in memory, never to be changed again.
-fn sealed_copy() -> io::Result<OwnedFd> {
-    let mut program = std::fs::File::open("/proc/self/exe")?;
-    let copy = memfd_create("pilvi", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::EXEC)
-        .or_else(|_| memfd_create("pilvi", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING))?;
-    let mut copy = std::fs::File::from(copy);
-    io::copy(&mut program, &mut copy)?;
-    fcntl_add_seals(&copy, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
-    // A descriptor that can only read, so that what is executed is not busy being written.
-    Ok(std::fs::File::open(format!("/proc/self/fd/{}", copy.as_raw_fd()))?.into())
 }

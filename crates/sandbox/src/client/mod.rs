@@ -17,6 +17,7 @@ mod connection;
 mod events;
 mod failure;
 mod launcher;
+mod program;
 mod shim;
 mod terminal;
 
