@@ -16,11 +16,14 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+/// A connection that is on its way.
+pub type Dialling<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + 'a>>;
+
 /// A way to a node. It is dialled when a connection is needed and there is none; the node's agent answers at its other end.
 pub trait Dial: fmt::Debug + Send + Sync + 'static {
     /// A new connection. Whoever waits for the node to call, instead of calling it, answers with what came last, or says that
     /// nothing did.
-    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + '_>>;
+    fn dial(&self) -> Dialling<'_>;
 
     /// What the node is called in errors.
     fn name(&self) -> String;
@@ -38,7 +41,7 @@ pub trait Dial: fmt::Debug + Send + Sync + 'static {
 pub(super) struct Socket(pub(super) PathBuf);
 
 impl Dial for Socket {
-    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send + '_>> {
+    fn dial(&self) -> Dialling<'_> {
         Box::pin(async { Ok(Box::new(UnixStream::connect(&self.0).await?) as Box<dyn Stream>) })
     }
 

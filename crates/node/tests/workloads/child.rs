@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use images::Digest;
 use node::agent::{Agent, NothingLocal, Options, WorkloadOptions};
-use node::client::{Following, Node, Talk};
+use node::client::{Following, Node, NodeError, Talk};
 use node::protocol::{Assignment, Event, Exec, Input, OutputOf, Session};
 use serde_json::json;
 use workload::{Container, Desired, Observed, Phase, Spec, WorkloadId};
@@ -124,9 +124,28 @@ impl Living {
 
     /// Waits until a workload is as is wanted, and answers how it is then.
     pub(crate) async fn until(&self, id: &WorkloadId, is: impl Fn(&Observed) -> bool) -> Observed {
-        let mut following: Following = self.node.follow().await.unwrap();
+        let mut following: Option<Following> = None;
         loop {
-            if let Event::Observed { id: other, observed, .. } = following.next().await.unwrap()
+            let event = match &mut following {
+                Some(following) => following.next().await,
+                None => match self.node.follow().await {
+                    Ok(new) => {
+                        following = Some(new);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            let event = match event {
+                Ok(event) => event,
+                // The node was killed, and everything is told anew.
+                Err(NodeError::Lost) => {
+                    following = None;
+                    continue;
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            if let Event::Observed { id: other, observed, .. } = event
                 && other == *id
             {
                 if std::env::var_os(LOG).is_some() {

@@ -10,6 +10,8 @@ tests![
     what_is_written_has_its_limit,
     volumes_are_mounted_as_they_are_said,
     what_runs_is_counted_and_can_be_frozen,
+    users_of_a_workloads_own_are_nobody_to_the_host,
+    kernel_settings_are_the_workloads_own,
 ];
 
 async fn what_uses_too_much_memory_is_killed_and_that_is_told() {
@@ -95,5 +97,46 @@ async fn what_runs_is_counted_and_can_be_frozen() {
     living.node.freeze(&id, false).await.unwrap();
     living.until(&id, |observed| matches!(observed.containers[0].state, ContainerState::Running { .. })).await;
     living.node.freeze(&id, true).await.unwrap();
+    living.end().await;
+}
+
+async fn users_of_a_workloads_own_are_nobody_to_the_host() {
+    let living = Living::new().await;
+    let text = "id -u; stat -c %u /bin/busybox /etc/hosts /data; touch /tmp/new /data/new && stat -c %u /tmp/new /data/new; \
+                echo ready; sleep 600";
+    let mut spec = script(text);
+    spec.containers[0].stop_timeout_s = Some(0);
+    spec.isolation.user_namespace = true;
+    let source = VolumeSource::Named { scope: "tenant".to_owned(), name: "data".to_owned() };
+    spec.volumes.push(Volume { name: "data".to_owned(), source });
+    spec.containers[0].mounts.push(MountedVolume {
+        volume: "data".to_owned(),
+        path: "/data".to_owned(),
+        sub_path: None,
+        read_only: false,
+        copy_image_content: true,
+    });
+    let id = living.run(spec.clone()).await;
+    living.until_printed(&id, "ready").await;
+    let observed = living.running(&id).await;
+    let ContainerState::Running { pid, .. } = observed.containers[0].state else { panic!("{observed:#?}") };
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
+    assert!(uid.split_whitespace().all(|uid| uid.parse::<u32>().unwrap() >= 0x4000_0000), "{uid}");
+    living.stop(&id, spec, None).await;
+    living.stopped(&id).await;
+    assert_eq!(living.printed(&id).await, "0\n0\n0\n0\n0\n0\nready\n");
+    living.end().await;
+}
+
+async fn kernel_settings_are_the_workloads_own() {
+    let living = Living::new().await;
+    let mut spec = script("cat /proc/sys/net/core/somaxconn /proc/sys/kernel/shmmni");
+    spec.containers[0].sysctls = [("net.core.somaxconn", "77"), ("kernel.shmmni", "99")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let id = living.run(spec).await;
+    let observed = living.stopped(&id).await;
+    assert_eq!(living.printed(&id).await, "77\n99\n", "{observed:#?}");
     living.end().await;
 }

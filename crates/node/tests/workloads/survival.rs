@@ -36,7 +36,7 @@ async fn a_node_that_is_killed_restarts_no_container() {
         assert_eq!(after.started_at, before.started_at);
         assert!(after.sequence > before.sequence);
         assert_eq!(living.exec(&id, &["echo", "hello"], b"").await, ("hello\n".to_owned(), 0));
-        assert!(living.node.stats(&[id.clone()]).await.unwrap()[0].containers["app"].pids >= 1);
+        assert!(living.node.stats(std::slice::from_ref(&id)).await.unwrap()[0].containers["app"].pids >= 1);
     }
     living.end().await;
 }

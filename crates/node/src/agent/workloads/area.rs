@@ -16,12 +16,16 @@ use rustix::fs::{Mode, OFlags};
 use sandbox::disk::{Disks, Limited};
 use workload::{Reason, ReasonCode, Spec, WorkloadId};
 
+use super::users::Users;
+
 /// Where what a workload's containers write is.
 #[derive(Debug)]
 pub(super) struct Area {
     disk: Limited,
     /// Whether the whole of it has a limit: then what is mounted from it may be written to by whoever likes.
     pub(super) is_limited: bool,
+    /// Whose what containers write is, if not the host's users'.
+    pub(super) users: Option<Users>,
 }
 
 /// The directories of an area, for as long as mounts can be made of them.
@@ -43,7 +47,7 @@ fn bytes_max(spec: &Spec) -> Option<u64> {
 
 impl Area {
     /// Makes it, or finds the one that is there.
-    pub(super) fn make(disks: &Disks, id: &WorkloadId, spec: &Spec) -> Result<Self, Reason> {
+    pub(super) fn make(disks: &Disks, id: &WorkloadId, spec: &Spec, users: Option<u32>) -> Result<Self, Reason> {
         let bytes_max = bytes_max(spec);
         let disk = match disks.find(id.as_str()) {
             Ok(Some(disk)) => Ok(disk),
@@ -59,7 +63,10 @@ impl Area {
             let code = if is_refused { ReasonCode::Refused } else { ReasonCode::Volume };
             Reason::new(code, error.to_string())
         })?;
-        Ok(Self { disk, is_limited: bytes_max.is_some() })
+        let users = users.map(Users::of).transpose().map_err(|error| {
+            Reason::new(ReasonCode::Refused, format!("the workload cannot have users of its own here: {error}"))
+        })?;
+        Ok(Self { disk, is_limited: bytes_max.is_some(), users })
     }
 
     /// Does something with its directories.

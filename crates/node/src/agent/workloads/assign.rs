@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use images::Digest;
 use tokio::sync::{mpsc, watch};
@@ -18,6 +19,9 @@ impl Shared {
     pub(super) async fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), Failure> {
         if let Some(handle) = self.handle(&assignment.id) {
             return self.change(&handle, assignment).await;
+        }
+        if self.is_purged.load(Ordering::Relaxed) {
+            return Err(Failure::new(FailureKind::Stopped, "everything of this node has been removed"));
         }
         let refused = |message: String| Failure::new(FailureKind::Refused, message);
         assignment.spec.validate().map_err(|error| refused(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! A container's plan: everything about it but what it executes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -10,7 +10,7 @@ use sandbox::plan::{
     CgroupPlan, ContainerPlan, DevicePlan, MountFlags, MountPlan, MountSource, SeccompPlan, TerminalSize,
 };
 use workload::limits::SHM_BYTES_DEFAULT;
-use workload::{Container, Device, Reason, ReasonCode, Resources, Seccomp, TmpfsMount};
+use workload::{Container, Device, Reason, ReasonCode, Resources, Seccomp, Spec, TmpfsMount};
 
 use super::area::Area;
 use super::process;
@@ -23,7 +23,12 @@ const TERMINAL: TerminalSize = TerminalSize { columns: 80, rows: 24 };
 pub(super) type Mounts = (Vec<MountPlan>, Vec<OwnedFd>);
 
 /// A container's plan.
-pub(super) fn plan(container: &Container, cgroup: CgroupPlan, mounts: Vec<MountPlan>) -> Result<ContainerPlan, Reason> {
+pub(super) fn plan(
+    spec: &Spec,
+    container: &Container,
+    cgroup: CgroupPlan,
+    mounts: Vec<MountPlan>,
+) -> Result<ContainerPlan, Reason> {
     Ok(ContainerPlan {
         name: container.name.clone(),
         read_only_root: container.read_only_root,
@@ -40,12 +45,28 @@ pub(super) fn plan(container: &Container, cgroup: CgroupPlan, mounts: Vec<MountP
         no_new_privileges: container.no_new_privileges,
         privileged: container.privileged,
         rlimits: process::rlimits(&container.ulimits)?,
-        sysctls: container.sysctls.clone(),
+        sysctls: sysctls(container, |name| !is_shared(spec, name)),
         init: container.init,
         tty: container.tty.then_some(TERMINAL),
         stdin: container.stdin,
         output_bytes_max: container.output.bytes_max,
     })
+}
+
+/// Kernel settings of what all containers share. Of several that a name is given the last counts.
+pub(super) fn sysctls_of_all(spec: &Spec) -> BTreeMap<String, String> {
+    let each = spec.containers.iter().map(|container| sysctls(container, |name| is_shared(spec, name)));
+    each.flatten().collect()
+}
+
+fn sysctls(container: &Container, is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    let wanted = container.sysctls.iter().filter(|(name, _)| is_wanted(name));
+    wanted.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Whether a setting is of a namespace that is not the container's own.
+fn is_shared(spec: &Spec, name: &str) -> bool {
+    name.starts_with("net.") || spec.isolation.share_ipc || spec.isolation.host_ipc
 }
 
 /// What a container's processes may use.
@@ -207,6 +228,19 @@ mod tests {
         let targets: Vec<_> = all.iter().map(|(plan, _)| plan.target.as_str()).collect();
         assert_eq!(targets, ["/a", "/a/b", "/a/b/c"]);
         assert!(tmpfs(&of("/a/../../b")).is_err() && tmpfs(&of("a")).is_err());
+    }
+
+    #[test]
+    fn a_kernel_setting_is_made_where_its_namespace_is() {
+        let names = ["net.core.somaxconn", "kernel.shmmax"];
+        let sysctls = names.map(|name| (name.to_owned(), "1".to_owned())).into();
+        let mut spec = Spec { containers: vec![Container { sysctls, ..Container::default() }], ..Spec::default() };
+        let of_all = |spec: &Spec| sysctls_of_all(spec).into_keys().collect::<Vec<_>>();
+        assert_eq!(of_all(&spec), ["net.core.somaxconn"]);
+        let own = plan(&spec, &spec.containers[0], CgroupPlan { directories: Vec::new() }, Vec::new()).unwrap();
+        assert_eq!(own.sysctls.into_keys().collect::<Vec<_>>(), ["kernel.shmmax"]);
+        spec.isolation.share_ipc = true;
+        assert_eq!(of_all(&spec).len(), 2);
     }
 
     #[test]

@@ -28,12 +28,14 @@ mod settings;
 mod state;
 mod stats;
 mod streams;
+mod users;
 mod volumes;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use images::Store;
@@ -94,6 +96,9 @@ pub(super) struct Shared {
     fence_at_ns: Mutex<Option<u64>>,
     /// The launcher's process, once it is where it is not ended with this one.
     launcher_moved: Mutex<Option<u32>>,
+    users_taken: Mutex<users::Taken>,
+    /// Everything has been removed, and nothing is to come.
+    is_purged: AtomicBool,
     /// There is something in the trash.
     untidy: Notify,
     /// What paths begin with that only a workload of the host's network knows.

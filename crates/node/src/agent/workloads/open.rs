@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ impl Shared {
             all: Mutex::new(BTreeMap::new()),
             fence_at_ns: Mutex::new(None),
             launcher_moved: Mutex::new(None),
+            users_taken: Mutex::default(),
+            is_purged: AtomicBool::new(false),
             untidy: Notify::new(),
             secret,
         });
@@ -121,6 +124,7 @@ impl Shared {
         let state = self.homes.of(&id).state().filter(|state| state.is_known(spec));
         let mut state = state.unwrap_or_else(|| State::new(spec, &self.boot_id, digest_of));
         state.skip(SEQUENCE_STEP);
+        state.users.iter().for_each(|slot| self.note_users(*slot));
         let is_other_boot = state.boot_id != self.boot_id;
         let is_stopped = state.phase.is_final();
         let (mut worker, parts) = self.worker(&id, &assigned, state);

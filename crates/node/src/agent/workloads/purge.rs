@@ -1,6 +1,7 @@
 //! Every trace of workloads is removed from the machine.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use workload::{Desired, Phase, WorkloadId};
 
@@ -13,6 +14,7 @@ impl Shared {
     /// Stops everything at once and removes what there is: volumes too, and what is the node's own on the machine. Answers how
     /// many workloads there were. Nothing can be assigned afterwards until the node is started again.
     pub(super) async fn purge(self: &Arc<Self>) -> Result<u64, Failure> {
+        self.is_purged.store(true, Ordering::Relaxed);
         let all: Vec<(WorkloadId, Arc<Handle>)> =
             self.all().iter().map(|(id, handle)| (id.clone(), Arc::clone(handle))).collect();
         for (_, handle) in &all {

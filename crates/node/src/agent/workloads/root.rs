@@ -18,10 +18,15 @@ use super::home::ImageUse;
 /// Makes a container's root, attached nowhere. What it wrote before it was started again is there.
 pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -> Result<OwnedFd, Reason> {
     let lower = store.hold(&image.layers).and_then(|held| held.lower());
-    let lower =
+    let mut lower =
         lower.map_err(|error| Reason::new(ReasonCode::CannotPull, format!("the image is not there: {error}")))?;
     let made = area.within(|places| {
         let upper = area::directory(places.upper, &[&format!("root-{index}")])?;
+        if let Some(users) = &area.users {
+            // The layers are seen as its users'; what it writes itself is theirs on disk, too.
+            lower.layers = lower.layers.iter().map(|layer| users.mapped(layer.as_fd())).collect::<io::Result<_>>()?;
+            users.give(upper.as_fd())?;
+        }
         // An overlay that waits for no disk is refused where one was before; what the kernel had there is nothing by now.
         let work = area::empty_directory(places.work, &[&index.to_string()])?;
         let upper = Upper { upper: upper.as_fd(), work: work.as_fd(), volatile: true };
@@ -66,6 +71,9 @@ impl EtcFiles {
                 let mode = Mode::from_raw_mode(0o644);
                 let mut file = File::from(rustix::fs::openat(&directory, name, flags, mode)?);
                 file.write_all(content.as_bytes())?;
+                if let Some(users) = &area.users {
+                    users.give(file.as_fd())?;
+                }
                 let flags = MountFlags { read_only: !area.is_limited, no_exec: true, no_suid: true, no_dev: true };
                 let mount = mounts::clone_of(file.as_fd(), Depth::Alone)?;
                 mounts::restrict(mount.as_fd(), flags, Depth::Alone)?;

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) kept: Vec<String>,
     pub(super) ending: Option<Ending>,
     pub(super) is_frozen: bool,
+    /// Which users of the host are its own, if it has its own.
+    pub(super) users: Option<u32>,
     /// Since when containers may start, or wait for each other.
     pub(super) waits_since_ms: u64,
     pub(super) containers: Vec<One>,
@@ -135,6 +137,7 @@ impl State {
             kept: Vec::new(),
             ending: None,
             is_frozen: false,
+            users: None,
             waits_since_ms: 0,
             containers: containers.collect(),
             address: None,

@@ -15,6 +15,7 @@ use sandbox::plan::MountFlags;
 use workload::{MountedVolume, Reason, ReasonCode, Volume as Wanted, VolumeSource};
 
 use super::area::{self, Area};
+use super::users::Users;
 use super::{copy, home};
 
 /// Where the volumes that outlive workloads are, in the node's directory.
@@ -41,18 +42,19 @@ pub(super) enum Volume {
 pub(super) fn make(
     wanted: &[Wanted],
     node: &Path,
+    area: &Area,
     mut kept: HashMap<String, OwnedFd>,
 ) -> Result<HashMap<String, Volume>, Reason> {
     let make = |volume: &Wanted| match kept.remove(&volume.name) {
         Some(place) => Ok((volume.name.clone(), Volume::Memory(place))),
-        None => make_one(volume, node).map(|made| (volume.name.clone(), made)).map_err(|error| {
+        None => make_one(volume, node, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
             Reason::new(ReasonCode::Volume, format!("the volume {} cannot be made: {error}", volume.name))
         }),
     };
     wanted.iter().map(make).collect()
 }
 
-fn make_one(wanted: &Wanted, node: &Path) -> io::Result<Volume> {
+fn make_one(wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
     Ok(match &wanted.source {
         VolumeSource::Scratch { .. } => Volume::Scratch(file_name(&wanted.name)?),
         VolumeSource::Named { scope, name } => {
@@ -77,7 +79,8 @@ fn make_one(wanted: &Wanted, node: &Path) -> io::Result<Volume> {
         }
         VolumeSource::Memory { bytes_max } => {
             let flags = MountFlags { no_suid: true, no_dev: true, ..MountFlags::default() };
-            Volume::Memory(mounts::tmpfs(*bytes_max, MEMORY_MODE, 0, 0, flags)?)
+            let root = area.users.as_ref().map_or(0, Users::root);
+            Volume::Memory(mounts::tmpfs(*bytes_max, MEMORY_MODE, root, root, flags)?)
         }
         VolumeSource::Files { files } => {
             let files = files.iter().map(|(path, content)| {
@@ -95,9 +98,9 @@ impl Volume {
         match self {
             Self::Scratch(name) => area.within(|places| {
                 let place = area::directory(places.upper, &["scratch", name])?;
-                mount(place.as_fd(), how, Depth::Alone, Some(root))
+                mount(place.as_fd(), how, Depth::Alone, Some((root, area)))
             }),
-            Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some(root)),
+            Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some((root, area))),
             Self::Host(place) => mount(place.as_fd(), how, Depth::Tree, None),
             Self::Memory(place) => mount(place.as_fd(), how, Depth::Alone, None),
         }
@@ -108,14 +111,18 @@ fn mount(
     place: BorrowedFd<'_>,
     how: &MountedVolume,
     depth: Depth,
-    content_of: Option<BorrowedFd<'_>>,
+    own: Option<(BorrowedFd<'_>, &Area)>,
 ) -> io::Result<OwnedFd> {
     let within = how.sub_path.as_deref().map(|path| sub_path(place, path)).transpose()?;
     let place = within.as_ref().map_or(place, OwnedFd::as_fd);
-    if let (true, Some(root)) = (how.copy_image_content, content_of) {
-        copy::if_empty(root, &how.path, place)?;
+    if let (true, Some((root, area))) = (how.copy_image_content, own) {
+        // On disk everything is as if the workload had the host's users.
+        copy::if_empty(root, &how.path, place, area.users.as_ref().map_or(0, Users::root))?;
     }
-    let mount = mounts::clone_of(place, depth)?;
+    let mount = match own.and_then(|(_, area)| area.users.as_ref()) {
+        Some(users) => users.mapped(place)?,
+        None => mounts::clone_of(place, depth)?,
+    };
     let flags = MountFlags { read_only: how.read_only, no_dev: true, ..MountFlags::default() };
     mounts::restrict(mount.as_fd(), flags, depth)?;
     Ok(mount)

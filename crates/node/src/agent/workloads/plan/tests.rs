@@ -48,8 +48,7 @@ fn what_a_workload_needs_is_made_in_order() {
     let spec = spec(vec![container("app")]);
     let mut state = State::new(&spec, "boot", |_| None);
     let mut done = Vec::new();
-    loop {
-        let Next::Do(action) = next(&spec, &Desired::Running, &state, 0) else { break };
+    while let Next::Do(action) = next(&spec, &Desired::Running, &state, 0) {
         match &action {
             Action::Begin => state.advance(workload::Event::Began),
             Action::Network => state.has.network = true,

@@ -18,7 +18,7 @@ impl Worker {
         let began = self.begin_step(StepName::CleanUp, None);
         self.has.probes.drain().for_each(|(_, probe)| probe.abort());
         let removed = self.remove().await;
-        self.end_step(began, removed.as_ref().map(|()| ()));
+        self.end_step(began, removed.as_ref().copied());
         match removed {
             Ok(()) => {
                 let reason = self.state.reason.clone();
@@ -26,6 +26,9 @@ impl Worker {
                 self.state.lost(&reason, now().at);
                 self.state.undo_steps();
                 (self.state.has, self.state.kept) = (Default::default(), Vec::new());
+                if let Some(slot) = self.state.users.take() {
+                    self.shared.give_users_back(slot);
+                }
                 self.state.is_frozen = false;
                 self.state.advance(Event::Removed);
                 self.state.stopped_at = Some(now().at);

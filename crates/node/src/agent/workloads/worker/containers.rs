@@ -59,7 +59,7 @@ impl Worker {
                 let etc = etc.mount(&assigned.assignment.spec, &area, index, &taken);
                 let etc = etc.map_err(|error| Reason::new(ReasonCode::CannotCreate, error.to_string()))?;
                 let (mounts, descriptors) = container::mounts(&wanted, &volumes, &area, root.as_fd(), etc)?;
-                Ok((container::plan(&wanted, cgroup, mounts)?, root, descriptors))
+                Ok((container::plan(&assigned.assignment.spec, &wanted, cgroup, mounts)?, root, descriptors))
             })();
             Ok((area, volumes, made))
         })

@@ -13,7 +13,7 @@ use crate::agent::workloads::area::Area;
 use crate::agent::workloads::container::limits_of_all;
 use crate::agent::workloads::local::{LocalAddresses, LocalListener};
 use crate::agent::workloads::root::EtcFiles;
-use crate::agent::workloads::{process, serve, volumes};
+use crate::agent::workloads::{container, process, serve, users, volumes};
 
 impl Worker {
     /// Makes something that all containers need. If it cannot be made, the workload ends.
@@ -24,7 +24,7 @@ impl Worker {
             StepName::Volumes => self.make_volumes().await,
             _ => self.make_sandbox().await,
         };
-        self.end_step(began, made.as_ref().map(|()| ()));
+        self.end_step(began, made.as_ref().copied());
         if let Err(mut reason) = made {
             if reason.code == ReasonCode::Unknown {
                 reason.code = code;
@@ -88,6 +88,9 @@ impl Worker {
     }
 
     async fn make_volumes(&mut self) -> Result<(), Reason> {
+        if self.spec().isolation.user_namespace && self.state.users.is_none() {
+            self.state.users = Some(self.shared.take_users()?);
+        }
         self.open_volumes(Vec::new()).await?;
         self.state.has.volumes = true;
         Ok(())
@@ -96,10 +99,11 @@ impl Worker {
     /// Makes its volumes, or finds those that are there.
     pub(super) async fn open_volumes(&mut self, kept: Vec<(String, OwnedFd)>) -> Result<(), Reason> {
         let (shared, assigned, id) = (Arc::clone(&self.shared), Arc::clone(&self.assigned), self.id.clone());
+        let slot = self.state.users;
         let (area, volumes) = aside(move || {
             let spec = &assigned.assignment.spec;
-            let area = Area::make(&shared.disks, &id, spec)?;
-            let volumes = volumes::make(&spec.volumes, &shared.directory, kept.into_iter().collect())?;
+            let area = Area::make(&shared.disks, &id, spec, slot)?;
+            let volumes = volumes::make(&spec.volumes, &shared.directory, &area, kept.into_iter().collect())?;
             Ok((area, volumes))
         })
         .await?;
@@ -130,12 +134,12 @@ impl Worker {
         let plan = SandboxPlan {
             hostname: process::hostname(&self.id, spec),
             network: if namespace.is_some() { NetworkNamespace::Given } else { NetworkNamespace::Host },
-            users: None,
+            users: self.state.users.map(users::range),
             share_processes: spec.isolation.share_processes,
             share_ipc: spec.isolation.share_ipc,
             host_processes: spec.isolation.host_processes,
             host_ipc: spec.isolation.host_ipc,
-            sysctls: Default::default(),
+            sysctls: container::sysctls_of_all(spec),
             cgroup: sandbox_plan,
         };
         shim.sandbox(plan, namespace).await.map_err(|error| failed("the sandbox cannot be made", &error))?;
