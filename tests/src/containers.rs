@@ -102,9 +102,15 @@ impl Server {
     }
 }
 
-/// What a node has on a machine beside its own process and its images. What is not there is not in it.
+/// What a node has on a machine beside its own process and its images, by kind. What is not there is not in it.
+///
+/// A node keeps some links and processes ready for what comes next, and makes them anew when it is started anew: of these the
+/// number counts, of all else the name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Leftovers(pub BTreeMap<&'static str, Vec<String>>);
+
+/// What a node keeps ready some of.
+const COUNTED: [&str; 2] = ["links", "processes"];
 
 impl Leftovers {
     /// What the node of a directory has: everything of it is named by its tag.
@@ -124,7 +130,8 @@ impl Leftovers {
         note("rules", rules(&tag));
         note("mounts", mounts(&directory));
         note("workloads", entries(&directory.join("workloads")));
-        note("disks", files_below(&directory.join("disks")));
+        // Templates of file systems are kept, as images are.
+        note("disks", files_below(&directory.join("disks/trees")));
         Self(found)
     }
 
@@ -134,6 +141,9 @@ impl Leftovers {
         let mut more = BTreeMap::new();
         for (what, names) in &self.0 {
             let known = before.0.get(what).map(Vec::as_slice).unwrap_or_default();
+            if COUNTED.contains(what) && names.len() <= known.len() {
+                continue;
+            }
             let new: Vec<String> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
             if !new.is_empty() {
                 more.insert(*what, new);

@@ -363,9 +363,14 @@ pub(crate) fn without_settings(program: &Path) -> Command {
 /// server is down would else be connected to itself at last, and keep the port.
 fn port_of_its_own() -> u16 {
     const PORTS: std::ops::Range<u16> = 20_000..32_000;
-    let first = PORTS.start + (std::process::id() % u32::from(PORTS.end - PORTS.start)) as u16;
-    let free =
-        (first..PORTS.end).chain(PORTS.start..first).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    // Two tests of one program must not find the same one free before either listens there.
+    static GIVEN: AtomicUsize = AtomicUsize::new(0);
+    let room = usize::from(PORTS.end - PORTS.start);
+    let first = usize::try_from(std::process::id()).unwrap_or_default();
+    let free = std::iter::repeat_with(|| first + GIVEN.fetch_add(1, Ordering::Relaxed))
+        .take(room)
+        .map(|number| PORTS.start + u16::try_from(number % room).expect("there are fewer ports"))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.expect("a port is free")
 }
 
