@@ -7,6 +7,7 @@ mod certificates;
 mod commands;
 mod harness;
 mod images;
+mod joined;
 mod lifecycle;
 mod log_backups;
 mod ownership;

@@ -44,7 +44,7 @@ use sandbox::cgroup::Cgroups;
 use sandbox::client::{Launcher, Shim, ShimError};
 use sandbox::disk::Disks;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use workload::{Demand, WorkloadId};
 
 use super::Agent;
@@ -227,12 +227,12 @@ impl Shared {
     pub(super) async fn set_fence(&self, at_ns: Option<u64>) {
         *self.fence_at_ns.lock().unwrap_or_else(PoisonError::into_inner) = at_ns;
         let handles: Vec<_> = self.all().values().cloned().collect();
-        for handle in handles {
-            if let Some(shim) = handle.live.now().shim {
-                // One that does not hear it keeps the time before, which comes sooner.
-                let _ = shim.fence(at_ns).await;
-            }
+        let mut telling = JoinSet::new();
+        for shim in handles.iter().filter_map(|handle| handle.live.now().shim) {
+            // One that does not hear it keeps the time before, which comes sooner; none waits for another.
+            telling.spawn(async move { drop(shim.fence(at_ns).await) });
         }
+        while telling.join_next().await.is_some() {}
     }
 
     /// What paths begin with that only this workload knows.
