@@ -230,34 +230,45 @@ async fn a_container_sees_its_own_cgroup_alone() {
     let shim = workload.shim().await;
     shim.sandbox(sandbox_plan(), None).await.unwrap();
     let mut plan = container_plan("app");
-    plan.cgroup.directories.clone_from(&groups.0);
-    let script = "exec 2>&1; cat /proc/self/cgroup; ls /sys/fs/cgroup/ /sys/fs/cgroup/pids /sys/fs/cgroup/memory; cat /sys/fs/cgroup/pids/cgroup.procs; \
-                  mkdir /sys/fs/cgroup/memory/x && echo WRITTEN; echo 0 > /sys/fs/cgroup/memory/cgroup.procs && echo WRITTEN; \
-                  find /sys/fs/cgroup -name release_agent | grep . && echo WRITTEN";
-    let (_, said) = workload.run_to_end(&shim, plan, &script.replace("find ", "busybox find ")).await;
-    assert!(said.contains(":memory:/\n") && said.contains(":pids:/\n"), "{said}");
-    assert!(
-        said.contains("memory.usage_in_bytes") && said.contains("pids.current") && said.contains("\n1\n"),
-        "{said}"
-    );
+    plan.cgroup.directories.clone_from(&groups.directories);
+    let script = "exec 2>&1; cat /proc/self/cgroup; for d in DIRECTORIES; do ls $d; cat $d/cgroup.procs; mkdir $d/x && echo WRITTEN; \
+                  echo 0 > $d/cgroup.procs && echo WRITTEN; done; busybox find /sys/fs/cgroup -name release_agent | grep . && echo WRITTEN";
+    let (_, said) = workload.run_to_end(&shim, plan, &script.replace("DIRECTORIES", groups.seen)).await;
+    assert!(groups.says.iter().all(|part| said.contains(part)) && said.contains("\n1\n"), "{said}");
     assert!(!said.contains("WRITTEN"), "{said}");
 }
 
-/// Cgroups of two hierarchies of version 1, if there are such.
-struct Groups(Vec<String>);
+/// Cgroups of two hierarchies of version 1, or one of version 2.
+struct Groups {
+    directories: Vec<String>,
+    /// Where a container sees them, and what is there.
+    seen: &'static str,
+    says: &'static [&'static str],
+}
 
 impl Groups {
     fn new() -> Self {
         let name = format!("sandbox-test-{}", std::process::id());
-        let all = ["memory", "pids"].map(|hierarchy| format!("/sys/fs/cgroup/{hierarchy}/{name}"));
-        all.iter().for_each(|path| std::fs::create_dir(path).unwrap());
-        Self(all.to_vec())
+        let version_1 = Self {
+            directories: ["memory", "pids"].map(|hierarchy| format!("/sys/fs/cgroup/{hierarchy}/{name}")).to_vec(),
+            seen: "/sys/fs/cgroup/memory /sys/fs/cgroup/pids",
+            says: &[":memory:/\n", ":pids:/\n", "memory.usage_in_bytes", "pids.current"],
+        };
+        let version_2 = Self {
+            directories: vec![format!("/sys/fs/cgroup/{name}")],
+            seen: "/sys/fs/cgroup",
+            says: &["0::/\n", "cgroup.events"],
+        };
+        let is_version_2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let groups = if is_version_2 { version_2 } else { version_1 };
+        groups.directories.iter().for_each(|path| std::fs::create_dir(path).unwrap());
+        groups
     }
 }
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        self.0.iter().for_each(|path| drop(std::fs::remove_dir(path)));
+        self.directories.iter().for_each(|path| drop(std::fs::remove_dir(path)));
     }
 }
 

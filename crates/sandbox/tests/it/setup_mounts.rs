@@ -84,8 +84,7 @@ async fn files_in_memory_are_read_only() {
     plan.mounts = vec![given("/secrets", MountFlags { read_only: true, ..MountFlags::default() })];
     shim.create(plan, workload.root(), vec![memory]).await.unwrap();
     let mut events = shim.events();
-    let script =
-        "cat /secrets/token /secrets/deep/er/key; stat -c %a /secrets/token; (echo x > /secrets/token) 2>/dev/null || echo refused";
+    let script = "cat /secrets/token /secrets/deep/er/key; stat -c %a /secrets/token; (echo x > /secrets/token) 2>/dev/null || echo refused";
     shim.start("app", process(&["sh", "-c", script]), None, vec![]).await.unwrap();
     ended(&mut events, "app").await;
     let said = workload.printed("app");
@@ -137,7 +136,12 @@ async fn files_belong_to_users_of_a_namespace() {
     let range = IdRange { first: 700_000, count: 65_536 };
     let users = mounts::user_namespace(range).unwrap();
     let mount = detached(volume.path());
-    mounts::idmapped(mount.as_fd(), users.as_fd(), Depth::Alone).unwrap();
+    match mounts::idmapped(mount.as_fd(), users.as_fd(), Depth::Alone) {
+        Err(rustix::io::Errno::INVAL) => {
+            return println!("skipped: the file system of temporary files maps no users here");
+        }
+        other => other.unwrap(),
+    }
     let file = mounts::open_beneath(mount.as_fd(), "file", rustix::fs::OFlags::PATH).unwrap();
     assert_eq!(rustix::fs::fstat(&file).unwrap().st_uid, 700_000);
     assert_eq!(std::fs::metadata(volume.path().join("file")).unwrap().uid(), 0);
