@@ -226,3 +226,6 @@ fn lasting(workload: &Workload) -> Reason {
 pub(super) fn reconciler(workloads: &Workloads) -> Arc<dyn Reconciler> {
     Arc::new(Place(workloads.clone()))
 }
+
+#[cfg(test)]
+mod tests;
