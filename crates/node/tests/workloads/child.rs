@@ -1,30 +1,35 @@
 //! A node that can be killed, and what is wanted of it.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use images::Digest;
-use node::agent::{Agent, NothingLocal, Options, WorkloadOptions};
+use node::agent::{Agent, LocalAddresses, LocalCall, LocalEndpoint, Options, WorkloadOptions};
 use node::client::{Following, Node, NodeError, Talk};
 use node::protocol::{Assignment, Event, Exec, Input, OutputOf, Session};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use workload::{Container, Desired, Observed, Phase, Spec, WorkloadId};
 
 use crate::bed::{Bed, wanted};
 
 /// Tells the child what it is: the folder with the node's directory and the blobs.
 const CHILD: &str = "PILVI_NODE_WORKLOADS_CHILD";
+/// After how many milliseconds the node's shims end everything.
+const FENCE: &str = "PILVI_NODE_WORKLOADS_FENCE";
 /// Whether what the node logs, and what it tells of workloads, is printed.
 const LOG: &str = "PILVI_TEST_NODE_LOG";
 /// Where a static busybox may be.
 const BUSYBOX: [&str; 3] = ["/usr/bin/busybox", "/bin/busybox", "/usr/local/bin/busybox"];
 /// What busybox is called by in the image.
-const APPLETS: [&str; 22] = [
-    "sh", "echo", "cat", "sleep", "true", "false", "id", "ls", "stat", "dd", "head", "wc", "kill", "mount", "hostname",
-    "stty", "test", "yes", "nc", "env", "seq", "touch",
+const APPLETS: [&str; 23] = [
+    "wget", "sh", "echo", "cat", "sleep", "true", "false", "id", "ls", "stat", "dd", "head", "wc", "kill", "mount",
+    "hostname", "stty", "test", "yes", "nc", "env", "seq", "touch",
 ];
 
 pub(crate) fn busybox() -> Option<&'static str> {
@@ -44,13 +49,36 @@ pub(crate) fn main(folder: &Path) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let me = rustix::process::geteuid().as_raw();
     let mut options = Options { spare_bytes: 0, ..Options::new(folder.join("node"), folder.join("blobs"), me) };
-    options.workloads = Some(WorkloadOptions::new(Arc::new(NothingLocal)));
+    options.workloads = Some(WorkloadOptions::new(Arc::new(WhoAsks)));
+    let fence = std::env::var(FENCE).ok().and_then(|ms| ms.parse::<u64>().ok());
     runtime.block_on(async {
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::UnixListener::from_std(listener).unwrap();
-        Agent::open(options).unwrap().serve(&listener, std::future::pending()).await;
+        let agent = Agent::open(options).unwrap();
+        if let Some(ms) = fence {
+            agent.fence(Some(sandbox::client::boot_time_ns() + ms * 1_000_000)).await;
+        }
+        agent.serve(&listener, std::future::pending()).await;
     });
     ExitCode::SUCCESS
+}
+
+/// Answers at the link-local addresses who asked what.
+#[derive(Debug)]
+struct WhoAsks;
+
+impl LocalEndpoint for WhoAsks {
+    fn env(&self, _: &WorkloadId, _: &Spec, at: &LocalAddresses) -> BTreeMap<String, String> {
+        [("ENDPOINT".to_owned(), format!("http://{}{}", at.endpoint, at.path_prefix))].into()
+    }
+
+    fn serve(&self, mut call: LocalCall) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let _ = call.stream.read(&mut [0; 4096]).await;
+            let text = format!("HTTP/1.0 200 OK\r\n\r\n{} {:?}", call.workload, call.listener);
+            let _ = call.stream.write_all(text.as_bytes()).await;
+        })
+    }
 }
 
 /// A node with an image, and the means to kill it.
@@ -60,6 +88,7 @@ pub(crate) struct Living {
     pub(crate) image: Digest,
     listener: UnixListener,
     process: Option<Child>,
+    fence_ms: Option<u64>,
 }
 
 impl Living {
@@ -78,7 +107,7 @@ impl Living {
         let node = Node::at(&socket);
         let run = json!({ "Env": ["PATH=/bin", "FROM=image"], "Cmd": ["/bin/sh", "-c", "echo from the image"] });
         let root = bed.image_of(&[root()], &run);
-        let mut living = Self { bed, node, image: root.digest, listener, process: None };
+        let mut living = Self { bed, node, image: root.digest, listener, process: None, fence_ms: None };
         living.start();
         living.node.prepare(&wanted(&root, "busybox:1"), |_| {}).await.unwrap();
         living
@@ -87,11 +116,17 @@ impl Living {
     pub(crate) fn start(&mut self) {
         let log = std::env::var_os(LOG).map_or_else(Stdio::null, |_| Stdio::inherit());
         let child = Command::new(std::env::current_exe().unwrap())
+            .envs(self.fence_ms.map(|ms| (FENCE, ms.to_string())))
             .env(CHILD, self.bed.folder.path())
             .stdin(Stdio::from(OwnedFd::from(self.listener.try_clone().unwrap())))
             .stderr(log)
             .spawn();
         self.process = Some(child.unwrap());
+    }
+
+    /// The next start's node has its shims end everything so much later.
+    pub(crate) fn fence_in_ms(&mut self, ms: Option<u64>) {
+        self.fence_ms = ms;
     }
 
     /// kill -9 of the node's process alone.

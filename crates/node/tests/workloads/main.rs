@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "images are made as in the other tests")]
 mod bed;
 mod child;
+mod connected;
 mod life;
 mod limits;
 mod streams;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Whoever waits longer for anything waits for ever.
-const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A test.
 #[derive(Clone, Copy)]
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |test: &&Test| wanted.is_empty() || wanted.iter().any(|part| test.name.contains(part.as_str()));
-    let all = [life::TESTS, limits::TESTS, streams::TESTS, survival::TESTS].concat();
+    let all = [life::TESTS, limits::TESTS, streams::TESTS, connected::TESTS, survival::TESTS].concat();
     let tests: Vec<&Test> = all.iter().filter(is_wanted).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         tests.iter().for_each(|test| println!("{}: test", test.name));

@@ -114,9 +114,9 @@ impl Worker {
         self.heard_last_words();
         (self.has.shim, self.has.events) = (None, None);
         self.live.change(|live| live.shim = None);
-        let (code, message) = match self.shared.fence() {
-            Some(at_ns) if client::boot_time_ns() >= at_ns => (ReasonCode::Fenced, "the node had no lease any more"),
-            _ => (ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it"),
+        let (code, message) = match self.shared.is_fenced() {
+            true => (ReasonCode::Fenced, super::FENCED),
+            false => (ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it"),
         };
         self.lose(code, message);
         self.note();
@@ -177,7 +177,7 @@ impl Worker {
             }
             if let Some(exit) = &container.exit {
                 let spec = &self.assigned.assignment.spec;
-                self.state.exited(spec, index, super::exit_status(exit), now());
+                self.state.exited(spec, index, self.shared.exit_status(exit), now());
             }
         }
         // What was made and is not there any more is made again.

@@ -232,7 +232,7 @@ impl Worker {
         }
         let before = self.state.clone();
         let spec = &self.assigned.assignment.spec;
-        self.state.exited(spec, index, exit_status(exit), now());
+        self.state.exited(spec, index, self.shared.exit_status(exit), now());
         if self.state != before {
             self.note();
         }
@@ -319,7 +319,22 @@ async fn sleep(pause: Option<Duration>) {
     }
 }
 
-/// How a container ended.
+impl Shared {
+    /// Whether shims end everything by now.
+    fn is_fenced(&self) -> bool {
+        self.fence().is_some_and(|at_ns| sandbox::client::boot_time_ns() >= at_ns)
+    }
+
+    /// How a container ended.
+    fn exit_status(&self, exit: &Exit) -> ExitStatus {
+        let reason = self.is_fenced().then(|| Reason::new(ReasonCode::Fenced, FENCED));
+        ExitStatus { reason, ..exit_status(exit) }
+    }
+}
+
+/// Why shims end everything.
+const FENCED: &str = "the node had no lease any more";
+
 fn exit_status(exit: &Exit) -> ExitStatus {
     let at = base::Timestamp::from_millis(i64::try_from(exit.at_ns / 1_000_000).unwrap_or(i64::MAX));
     let &Exit { code, signal, out_of_memory, .. } = exit;
