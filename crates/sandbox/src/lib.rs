@@ -1,7 +1,7 @@
 //! Containers: real processes in namespaces, cgroups and a root of their own, confined by capabilities and system call
 //! filters. The only crate of ours with unsafe code.
 //!
-//! - A *shim* ([`shim`]) is a single-threaded process for each workload. It holds the sandbox's namespaces by a child (whose death,
+//! - A *shim* (`shim`) is a single-threaded process for each workload. It holds the sandbox's namespaces by a child (whose death,
 //!   like its own, ends everything in it by the kernel alone), makes containers, keeps their output and how they ended. It
 //!   outlives the node, which finds it again.
 //! - The *launcher* ([`client::Launcher`]) is what shims are forked from, re-executed from a sealed copy of the program.
@@ -12,17 +12,17 @@
 //!
 //! What is not here: images, networks, volumes, restarts, and any word of AWS or Kubernetes.
 
-pub mod output;
-pub mod cgroup;
-pub mod disk;
 pub mod capabilities;
+pub mod cgroup;
+pub mod client;
+pub mod disk;
+pub mod launcher;
 pub mod mounts;
+pub mod output;
 pub mod plan;
 pub mod protocol;
 mod seccomp;
 pub mod setup;
-mod users;
-pub mod client;
-pub mod launcher;
 mod shim;
 mod sys;
+mod users;

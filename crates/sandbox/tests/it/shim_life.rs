@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(containers_that_share_processes_leave_none_behind),
     test!(what_is_asked_for_at_the_wrong_time_is_refused),
     test!(a_sandbox_is_destroyed_with_everything_in_it),
+    test!(containers_among_the_hosts_processes_are_destroyed_with_their_sandbox),
     test!(a_sandbox_whose_process_is_killed_ends_and_says_so),
     test!(a_fence_that_is_not_renewed_kills_everything),
     test!(a_fence_that_is_moved_or_taken_away_does_nothing),
@@ -254,6 +255,26 @@ async fn a_sandbox_is_destroyed_with_everything_in_it() {
     let words = last_words(std::os::fd::AsFd::as_fd(&workload.open())).unwrap();
     assert_eq!(words.containers[0].exit.unwrap().signal, Some(9));
     assert!(!words.fenced);
+}
+
+async fn containers_among_the_hosts_processes_are_destroyed_with_their_sandbox() {
+    let group = Counted::new();
+    let workload = Workload::new();
+    let shim = workload.shim().await;
+    let mut plan = sandbox_plan();
+    plan.host_processes = true;
+    shim.sandbox(plan, None).await.unwrap();
+    let mut plan = container_plan("app");
+    plan.cgroup = group.plan(&Limits::default());
+    workload.run(&shim, plan, &["sh", "-c", "sleep 1000 & echo $!; wait"]).await;
+    let other = workload.wait_for(&shim, "app", "\n").await.trim().parse().unwrap();
+    let state = shim.state().await.unwrap();
+    let pids = [state.containers[0].pid.unwrap(), state.sandbox.unwrap(), other];
+    let processes = pids.map(pidfd);
+    shim.destroy().await.unwrap();
+    for process in processes {
+        process_ended(process).await;
+    }
 }
 
 async fn a_sandbox_whose_process_is_killed_ends_and_says_so() {
