@@ -131,7 +131,11 @@ impl Leftovers {
         note("mounts", mounts(&directory));
         note("workloads", entries(&directory.join("workloads")));
         // Templates of file systems are kept, as images are.
-        note("disks", files_below(&directory.join("disks/trees")));
+        let disks = ["devices", "images", "mounts", "trash", "trees"];
+        let disk = |kind: &str| {
+            entries(&directory.join("disks").join(kind)).into_iter().map(move |name| format!("{kind}/{name}")).collect()
+        };
+        note("disks", disks.map(|kind| -> Vec<String> { disk(kind) }).concat());
         Self(found)
     }
 
@@ -230,16 +234,6 @@ fn mounts(node_dir: &Path) -> Vec<String> {
 fn entries(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-}
-
-fn files_below(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    below(directory, &mut |path| {
-        if !path.is_dir() {
-            found.push(path.display().to_string());
-        }
-    });
-    found
 }
 
 fn below(directory: &Path, look: &mut dyn FnMut(PathBuf)) {

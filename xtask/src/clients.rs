@@ -202,7 +202,7 @@ fn usable_python() -> Option<PathBuf> {
     })
 }
 
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     Ok(process::capture(Command::new("id").arg("-u"), QUESTION_LIMIT)?.success()?.trim() == "0")
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     test::build_release(workspace)?;
     let clients = clients::prepare(workspace)?;
     clients::engines::prepare_skopeo()?;
+    clients::engines::prepare_nodes()?;
     let images = clients::images::prepare(workspace)?;
     let mut stage = Stage::set(&workspace.root, &workspace.pilvi()?, &clients.aws())?;
     let result = tour(&mut stage, &images);
@@ -59,26 +60,29 @@ fn tour(stage: &mut Stage, images: &Path) -> Result<()> {
     heading("4. An image: pushed, listed, pulled, ready to run");
     image(stage, images)?;
 
-    heading("5. IAM and STS: a role, and a call in its name");
+    heading("5. Containers: run, served, looked into, killed; no Docker anywhere");
+    containers(stage)?;
+
+    heading("6. IAM and STS: a role, and a call in its name");
     assume(stage)?;
 
-    heading("6. Logs: put, searched, asked");
+    heading("7. Logs: put, searched, asked");
     logs(stage)?;
 
-    heading("7. A metric, and an alarm that it sets off");
+    heading("8. A metric, and an alarm that it sets off");
     alarm(stage)?;
 
-    heading("8. A wrong secret key is refused, and should be");
+    heading("9. A wrong secret key is refused, and should be");
     stage.aws_refused(
         &[("AWS_SECRET_ACCESS_KEY", "wrong/on/purpose")],
         &["sts", "get-caller-identity"],
         "SignatureDoesNotMatch",
     )?;
 
-    heading("9. kill -9 loses nothing");
+    heading("10. kill -9 loses nothing");
     survive(stage)?;
 
-    heading("10. Status, and a clean stop");
+    heading("11. Status, and a clean stop");
     stage.pilvi(&["status"])?;
     stage.stop()
 }
@@ -123,6 +127,45 @@ fn image(stage: &Stage, images: &Path) -> Result<()> {
     say("It is in the registry on this machine, so a pull moves no byte; the node has begun to unpack it meanwhile.");
     stage.pilvi(&["pull", &format!("{registry}/{NAME}:1")])?;
     stage.pilvi(&["images"])
+}
+
+/// Runs what was pushed. Without root there is no node to run it, and that is what is shown.
+fn containers(stage: &Stage) -> Result<()> {
+    let image = format!("{}/shop/python:1", stage.registry());
+    if !clients::is_root()? {
+        say("Pilvi was not started by root, so there is no node that could run containers.");
+        return Ok(());
+    }
+    stage.export_data_dir();
+    let said = stage.container(&["run", "--rm", &image, "python3", "-c", "print(6 * 7)"])?;
+    ensure!(said.trim() == "42", "the container did not say 42");
+    let flags = ["run", "-d", "--name", "web", "--memory", "128m", "--cpus", "0.5", "-p", "8000"];
+    let serve = ["python3", "-m", "http.server", "8000", "--directory", "/etc"];
+    stage.container(&[&flags, [image.as_str()].as_slice(), &serve].concat())?;
+    stage.container(&["ps"])?;
+    let port = of_web(stage, "/observed/ports/0/hostPort")?;
+    let look = format!("import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/debian_version').status)");
+    let look = format!("python -c \"{look}\"");
+    until(|| Ok(std::net::TcpStream::connect(("127.0.0.1", u16::try_from(port)?)).ok().map(|_| Value::Null)))?;
+    stage.shell(&look)?;
+    stage.container(&["exec", "web", "grep", "-E", "Cap(Eff|Amb)|Seccomp:", "/proc/self/status"])?;
+    stage.container(&["stats", "--no-stream", "web"])?;
+    say("The node is killed. What it runs does not notice, and the next one finds it:");
+    const PROCESS: &str = "/observed/containers/0/state/running/pid";
+    let before = of_web(stage, PROCESS)?;
+    stage.kill_node()?;
+    until(|| Ok(stage.silent(&["exec", "web", "true"]).ok().map(Value::from)))?;
+    ensure!(of_web(stage, PROCESS)? == before, "the container was restarted");
+    stage.shell(&look)?;
+    stage.container(&["why", "web"])?;
+    stage.container(&["rm", "-f", "web"]).map(drop)
+}
+
+/// A number that is told of the container.
+fn of_web(stage: &Stage, pointer: &str) -> Result<u64> {
+    let told: Value = serde_json::from_str(&stage.silent(&["ps", "--json"])?)?;
+    let number = told.pointer(&format!("/workloads/0{pointer}")).and_then(Value::as_u64);
+    number.with_context(|| format!("nothing is told at {pointer}: {told}"))
 }
 
 fn assume(stage: &Stage) -> Result<()> {

@@ -35,6 +35,7 @@ fn take(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>) -
     })?;
     let clients = steps.take("real clients", || clients::prepare(workspace))?;
     let engines = steps.take("skopeo, podman, docker", || clients::engines::prepare(workspace))?;
+    steps.take("what nodes use", clients::engines::prepare_nodes)?;
     let images = steps.take("images", || clients::images::prepare(workspace))?;
     steps.take("tests", || {
         let counts = Arc::clone(counts);

@@ -15,6 +15,11 @@ use crate::{process, screen};
 
 /// The programs that must be there, each in Debian's package of its name.
 const INSTALLED: [&str; 2] = ["skopeo", "podman"];
+/// What a node asks for on its machine: the program, Debian's package of it, and how it tells its version.
+const OF_NODES: [(&str, &str, &str); 3] =
+    [("nft", "nftables", "--version"), ("ip", "iproute2", "-V"), ("mke2fs", "e2fsprogs", "-V")];
+/// Where such programs are, beside what the caller's shell knows.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
 /// What podman runs as another program, and Debian only recommends beside it: the container runtime.
 const WITH_THEM: [&str; 1] = ["crun"];
 /// The packages that docker's daemon is made of.
@@ -65,6 +70,27 @@ fn apt(arguments: &[&str]) -> Result<()> {
 /// Skopeo, which the demo uses, and nothing more.
 pub(crate) fn prepare_skopeo() -> Result<()> {
     ensure_installed(&INSTALLED[..1])
+}
+
+/// What a node uses to connect containers and to limit their disks, installed where it is missing. Without root there is no
+/// node, and nothing is needed.
+pub(crate) fn prepare_nodes() -> Result<()> {
+    if !is_root()? {
+        return Ok(());
+    }
+    let is_missing = |(program, _, flag): &(&str, &str, &str)| {
+        let mut asked = Command::new(program);
+        asked.arg(flag).env("PATH", SYSTEM_PATH);
+        !process::capture(&mut asked, QUESTION_LIMIT).is_ok_and(|said| said.status.success())
+    };
+    let missing: Vec<&str> = OF_NODES.iter().filter(|one| is_missing(one)).map(|(_, package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" and ");
+    ensure!(can_install()?, "{list} are missing, which containers need: install them");
+    screen::say(&format!("installing {list} by apt"));
+    install(&missing)
 }
 
 /// The engines, installed and unpacked where they are missing.

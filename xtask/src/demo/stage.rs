@@ -144,6 +144,34 @@ impl Stage {
         Ok(())
     }
 
+    /// Tells commands of Pilvi's own, from here on, which server they are about: what follows an image is another's command.
+    pub(super) fn export_data_dir(&self) {
+        show_command(&format!("export PILVI_DATA_DIR={}", self.server.data_dir()));
+    }
+
+    /// A command about containers; what it printed.
+    pub(super) fn container(&self, arguments: &[&str]) -> Result<String> {
+        show_command(&screen::typed("pilvi", arguments));
+        let answer = self.silent(arguments)?;
+        show_output(&answer);
+        Ok(answer)
+    }
+
+    /// The same, without showing it.
+    pub(super) fn silent(&self, arguments: &[&str]) -> Result<String> {
+        let mut pilvi = Command::new(&self.pilvi);
+        pilvi.args(arguments).env("PILVI_DATA_DIR", self.server.data_dir());
+        process::capture(&mut pilvi, CALL_LIMIT)?.success()
+    }
+
+    /// Kills the node, which `pilvi up` starts anew.
+    pub(super) fn kill_node(&self) -> Result<()> {
+        let status: Value = serde_json::from_str(&self.silent(&["status", "--format", "json"])?)?;
+        let pid = status.pointer("/node/pid").and_then(Value::as_u64).context("there is no node")?;
+        show_command(&format!("kill -9 {pid}"));
+        process::signal(u32::try_from(pid)?, "KILL")
+    }
+
     /// Kills the process that answers requests, and waits until requests are answered again.
     pub(super) fn kill_server(&mut self) -> Result<()> {
         let pid = self.server.answering_process()?;

@@ -19,10 +19,14 @@ use workload::{Phase, WorkloadId};
 pub(crate) use absent::NoNode;
 pub(crate) use fleet::{Fleet, Nodes};
 pub(crate) use protocol::{
-    Attach, ContainerTold, Execute, Exited, INPUT_BYTES_MAX, NodeTold, Pulls, Refusal, Resources, Run, SAY_BYTES_MAX,
-    Say, Told, Why, WorkloadAnswer, WorkloadRequest,
+    Attach, Execute, Exited, INPUT_BYTES_MAX, NodeTold, Pulls, Run, SAY_BYTES_MAX, Say, Told, Why, WorkloadAnswer,
+    WorkloadRequest,
 };
-pub(crate) use runtime::{Broken, Creation, Heard as NodeSaid, Hears, Runtime, Says, Talking, Watching};
+#[cfg(test)]
+pub(crate) use protocol::{ContainerTold, Refusal, Resources};
+pub(crate) use runtime::Runtime;
+
+use runtime::{Broken, Creation};
 
 use super::{Answer, Heard, Teller};
 use attached::Attached;

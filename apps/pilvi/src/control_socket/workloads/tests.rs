@@ -8,6 +8,7 @@ use node::protocol::{Answer as NodeAnswer, Event, Input, Output, WorkloadStats};
 use tokio::sync::{mpsc, watch};
 use workload::{ContainerObserved, ContainerState, ExitStatus, Health, Observed, Reason, ReasonCode, Spec};
 
+use super::runtime::{Heard as NodeSaid, Hears, Says, Talking, Watching};
 use super::*;
 use crate::control_socket::{Answerers, Commands, ControlSocket, Ended, ImageRequest, Session as Asked};
 use crate::data_dir::DataDir;
