@@ -91,7 +91,11 @@ impl<B: Backend> Door<B> {
     async fn let_in(&self, host: Option<NodeId>, stream: Box<dyn Stream>) {
         let Some(api) = self.api.get() else { return };
         let mut stream = BufReader::new(stream);
-        let workload = match timeout(LINE_PATIENCE, read_preface(&mut stream)).await {
+        let first = tokio::select! {
+            first = timeout(LINE_PATIENCE, read_preface(&mut stream)) => first,
+            () = self.stop.requested() => return,
+        };
+        let workload = match first {
             Ok(Ok(workload)) => workload,
             Ok(Err(error)) => return warn!(?host, %error, "a node hands over what is no workload's connection"),
             Err(_) => return debug!(?host, "a node hands over a connection and says nothing"),

@@ -39,7 +39,7 @@ use crate::root_key::RootKey;
 use crate::sealing_key;
 use crate::services::{self, Built, Foundation};
 use crate::settings::{Settings, Tls};
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::supply::{self, Materials};
 use crate::tls::ServerTls;
 
@@ -120,6 +120,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         reconcilers: reconcilers.clone(),
         stop: stop.clone(),
     });
+    fleet.muster().await.context("nodes cannot be read")?;
     if let Some(node) = node {
         fleet.join(&fleet::local(), node).await.context("the node cannot be written down")?;
     }
@@ -150,7 +151,9 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         Server::new(gateway.clone(), door_limits(&settings.limits), door::no_own_pages(), observer.clone());
     door.open(for_workloads.with_routes(images.clone()));
     let doors = tokio::spawn(DoorSocket::make(&dir)?.serve(door));
-    let gate = gate.map(|gate| tokio::spawn(gate.serve(stop.clone())));
+    // Joined nodes keep their leases while requests under way finish: an upgrade is shorter than a lease.
+    let (drained, gate_stop) = stop::stop();
+    let gate = gate.map(|gate| tokio::spawn(gate.serve(gate_stop)));
     let server = Server::new(
         gateway,
         limits(&settings.limits),
@@ -176,6 +179,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         // What an uncertain store holds is known once it has been opened again: the supervisor starts a new server.
         failure = store.failure() => return Err(failure).context("the state can no longer be written"),
     }
+    drained.stop();
     supply.commands.await.context("the control socket broke off")?;
     doors.await.context("the door of workloads broke off")?;
     if let Some(gate) = gate {

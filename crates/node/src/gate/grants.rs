@@ -87,13 +87,13 @@ fn walk(from: &Descriptor, levels: u32, blobs: &Blobs, reach: &mut BTreeSet<Dige
     if reach.len() >= BLOBS_MAX {
         return Err(io::Error::other("it leads to too many blobs"));
     }
-    reach.insert(from.digest.clone());
+    reach.insert(from.digest);
     let is_document = from.size <= DOCUMENT_BYTES_MAX && !is_layer(&from.media_type);
     let Some(document) = is_document.then(|| read(from, blobs)).transpose()?.flatten() else { return Ok(()) };
     match document {
         Document::Image(manifest) => {
             let parts = std::iter::once(&manifest.config).chain(&manifest.layers);
-            reach.extend(parts.map(|part| part.digest.clone()));
+            reach.extend(parts.map(|part| part.digest));
             Ok(())
         }
         Document::Index(index) if levels > 0 => {
