@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -58,6 +58,12 @@ pub(crate) fn pair() -> Result<(OwnedFd, OwnedFd), ShimFailure> {
 /// The process's end.
 #[derive(Debug)]
 pub(crate) struct Inner(OwnedFd);
+
+impl AsRawFd for Inner {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
 
 impl Inner {
     pub(crate) fn new(socket: OwnedFd) -> Self {

@@ -1,7 +1,7 @@
 //! Containers: made completely, then waiting for what they execute.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -76,6 +76,7 @@ pub(crate) fn make(channel: &Inner, order: &Order<'_>) -> Result<Infallible, Shi
         root::Parts { plan, shared: order.shared, root: order.root, mounts: order.mounts, sys, proc, views, devices };
     let own_ipc = if order.shared.share_ipc || order.shared.host_ipc { 0 } else { libc::CLONE_NEWIPC };
     if order.shares_processes() {
+        drop(cgroup);
         process::unshare(libc::CLONE_NEWNS | own_ipc).doing("making namespaces")?;
         return be(channel, order, parts, stdio);
     }
@@ -83,7 +84,10 @@ pub(crate) fn make(channel: &Inner, order: &Order<'_>) -> Result<Infallible, Shi
     let birthplace = cgroup.birthplace().filter(|_| is_born_there).map(AsFd::as_fd);
     match process::clone_sibling(flags, birthplace).doing("making namespaces")? {
         Side::Parent(_) => process::leave(0),
-        Side::Child => process::run(channel, || be(channel, order, parts, stdio)),
+        Side::Child => process::run(channel, || {
+            drop(cgroup);
+            be(channel, order, parts, stdio)
+        }),
     }
 }
 
@@ -127,7 +131,13 @@ fn be(
     process::hide();
     process::unshare(libc::CLONE_NEWCGROUP).doing("making a cgroup namespace")?;
     let terminal = root::build(parts)?;
-    let confinement = Confinement::of(plan, order.shared.host_processes)?;
+    // By a descriptor that is left open here, a program that is named as one of `/proc/self/fd` would be looked for outside
+    // (CVE-2024-21626). Nothing that owns one is alive but these.
+    let mut keep = vec![channel.as_raw_fd()];
+    keep.extend(terminal.iter().flat_map(|terminal| [terminal.master.as_raw_fd(), terminal.slave.as_raw_fd()]));
+    keep.extend(stdio.iter().flatten().map(AsRawFd::as_raw_fd));
+    process::close_all_but(&keep).doing("closing descriptors")?;
+    let confinement = Confinement::of(plan)?;
     channel.tell_created(terminal.as_ref().map(|terminal| terminal.master.as_fd()))?;
     let stdio = match (terminal, stdio) {
         // The shim has the other side; here it would keep the terminal alive.
@@ -145,6 +155,13 @@ fn be(
     drop(mounts);
     let ready = execute::prepare(&process, &confinement, stdio)?;
     let go = || {
+        // Where there is no process namespace that ends with the shim the process itself has to.
+        if order.shared.host_processes {
+            process::die_with_parent().doing("binding to the shim")?;
+            if channel.is_abandoned() {
+                process::leave(process::EXIT_FAILED);
+            }
+        }
         if plan.init { init::supervise(ready, channel) } else { execute::replace(ready, channel, None) }
     };
     if order.shares_processes() { execute::send_ahead(channel, go) } else { go() }

@@ -20,12 +20,10 @@ pub(crate) struct Confinement {
     filter: Option<Program>,
     no_new_privileges: bool,
     limits: Vec<RlimitPlan>,
-    /// Whether the process ends with the shim. Where it has a process namespace it ends with that.
-    dies_with_parent: bool,
 }
 
 impl Confinement {
-    pub(crate) fn of(plan: &ContainerPlan, dies_with_parent: bool) -> Result<Self, ShimFailure> {
+    pub(crate) fn of(plan: &ContainerPlan) -> Result<Self, ShimFailure> {
         if let Some(odd) = plan.rlimits.iter().find(|limit| limit.resource >= RESOURCES) {
             return Err(refused(format!("there is no resource {}", odd.resource)));
         }
@@ -38,7 +36,6 @@ impl Confinement {
             filter,
             no_new_privileges: plan.no_new_privileges,
             limits: plan.rlimits.clone(),
-            dies_with_parent,
         })
     }
 
@@ -64,9 +61,9 @@ impl Confinement {
                 seccomp::install(filter).doing("installing the filter of system calls")?;
             }
         }
-        // Changing users made the process visible and forgot its parent's death.
+        // Changing users made the process visible.
         process::hide();
-        if self.dies_with_parent { process::die_with_parent().doing("binding to the shim") } else { Ok(()) }
+        Ok(())
     }
 }
 

@@ -33,7 +33,7 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
 /// The helper: enters the container but for its processes, gives up every right that the container has not, and clones what
 /// executes the program.
 pub(crate) fn make(channel: &Inner, order: Order<'_>) -> Result<Infallible, ShimFailure> {
-    let confinement = Confinement::of(order.plan, false)?;
+    let confinement = Confinement::of(order.plan)?;
     host::be_killed_first().doing("setting the out-of-memory score")?;
     Cgroup::open(&order.plan.cgroup)?.enter()?;
     let streams = order.streams.map(|streams| container::own_streams(&streams)).transpose()?;

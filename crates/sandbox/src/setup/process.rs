@@ -134,7 +134,9 @@ pub(crate) fn hide() {
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
 }
 
-fn close_all_but(keep: &[RawFd]) -> io::Result<()> {
+/// Closes every descriptor but these and those of input and output. No value that owns another one may be used, or dropped,
+/// afterwards.
+pub(crate) fn close_all_but(keep: &[RawFd]) -> io::Result<()> {
     let mut keep: Vec<u32> = keep.iter().filter_map(|fd| u32::try_from(*fd).ok()).filter(|fd| *fd > 2).collect();
     keep.sort_unstable();
     keep.dedup();
@@ -194,7 +196,8 @@ pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Has the kernel kill this process when its parent ends. To be called after the last change of users.
+/// Has the kernel kill this process when its parent ends. To be called after the last change of users, and by each process for
+/// itself: a child does not inherit it.
 pub(crate) fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
 }

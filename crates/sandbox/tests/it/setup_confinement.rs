@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(users_of_the_sandboxs_own_are_nobody_on_the_host),
     test!(a_container_sees_its_own_cgroup_alone),
     test!(a_privileged_container_has_everything),
+    test!(a_container_among_the_hosts_processes_ends_with_the_shim),
 ];
 
 async fn printed(script: &str) -> String {
@@ -239,15 +240,15 @@ async fn a_container_sees_its_own_cgroup_alone() {
 }
 
 /// Cgroups of two hierarchies of version 1, or one of version 2.
-struct Groups {
-    directories: Vec<String>,
+pub(crate) struct Groups {
+    pub(crate) directories: Vec<String>,
     /// Where a container sees them, and what is there.
     seen: &'static str,
     says: &'static [&'static str],
 }
 
 impl Groups {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = format!("sandbox-test-{}", std::process::id());
         let version_1 = Self {
             directories: ["memory", "pids"].map(|hierarchy| format!("/sys/fs/cgroup/{hierarchy}/{name}")).to_vec(),
@@ -282,6 +283,26 @@ async fn a_privileged_container_has_everything() {
                   busybox mknod /tmp/x c 1 3 && echo made; ls /dev/kmsg; grep Seccomp: /proc/self/status; [ -w /proc/sys/vm ] && echo w";
     let (_, said) = workload.run_to_end(&shim, plan, script).await;
     assert!(said.contains("mounted\nunshared\nmade\n") && said.contains("Seccomp:\t0"), "{said}");
+}
+
+async fn a_container_among_the_hosts_processes_ends_with_the_shim() {
+    let workload = Workload::new();
+    let shim = workload.shim().await;
+    let mut shared = sandbox_plan();
+    (shared.host_processes, shared.host_ipc) = (true, true);
+    let holder = pidfd(shim.sandbox(shared, None).await.unwrap());
+    let script = "ls -d /proc/[0-9]* | wc -l; readlink /proc/1/exe; hostname";
+    let (_, said) = workload.run_to_end(&shim, container_plan("app"), script).await;
+    assert!(
+        said.split_whitespace().next().is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 4)),
+        "{said}"
+    );
+    shim.create(container_plan("other"), workload.root(), vec![]).await.unwrap();
+    shim.start("other", process(&["sleep", "1000"]), None, vec![]).await.unwrap();
+    let container = pidfd(shim.state().await.unwrap().containers.iter().find_map(|one| one.pid).unwrap());
+    rustix::process::pidfd_send_signal(shim.process(), rustix::process::Signal::KILL).unwrap();
+    process_ended(holder).await;
+    process_ended(container).await;
 }
 
 /// A mount of a directory of the host's, attached nowhere.

@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_link_that_is_swapped_while_it_is_mounted_at_leads_nowhere_else),
     test!(nothing_is_mounted_over_files_of_the_kernel),
     test!(no_working_directory_leads_out_by_a_descriptor),
+    test!(no_program_is_found_by_a_descriptor),
     test!(the_program_that_makes_containers_cannot_be_written_to),
     test!(who_traces_processes_gains_nothing_from_the_sandboxs_own),
     test!(users_are_read_from_files_alone_and_without_anybodys_library),
@@ -177,6 +178,37 @@ async fn no_working_directory_leads_out_by_a_descriptor() {
         let mut process = process(&["ls", "-a"]);
         process.working_dir.clone_from(directory);
         assert!(run_exec(&shim, "app", process).await.is_err(), "{directory}");
+    }
+}
+
+/// CVE-2024-21626 again: the program itself is looked for by a descriptor that was forgotten.
+async fn no_program_is_found_by_a_descriptor() {
+    let groups = crate::setup_confinement::Groups::new();
+    let up = "../".repeat(12);
+    let programs: Vec<String> = (3..40)
+        .flat_map(|fd| {
+            ["bin/busybox".to_owned(), format!("{up}bin/busybox")].map(|rest| format!("/proc/self/fd/{fd}/{rest}"))
+        })
+        .collect();
+    for share_processes in [false, true] {
+        let workload = Workload::new();
+        let shim = workload.shim().await;
+        let mut shared = sandbox_plan();
+        shared.share_processes = share_processes;
+        shim.sandbox(shared, None).await.unwrap();
+        let mut plan = container_plan("app");
+        plan.cgroup.directories.clone_from(&groups.directories);
+        for program in &programs {
+            shim.create(plan.clone(), workload.root(), vec![]).await.unwrap();
+            assert!(shim.start("app", process(&[program, "true"]), None, vec![]).await.is_err(), "{program}");
+            shim.remove("app").await.unwrap();
+        }
+        workload.run(&shim, plan, &["sleep", "1000"]).await;
+        for program in &programs {
+            assert!(run_exec(&shim, "app", process(&[program, "true"])).await.is_err(), "{program}");
+        }
+        shim.kill("app").await.unwrap();
+        shim.destroy().await.unwrap();
     }
 }
 
