@@ -14,6 +14,7 @@ use node::client::{Following, Node, NodeError, Talk};
 use node::protocol::{Assignment, Event, Exec, Input, OutputOf, Session};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
 use workload::{Container, Desired, Observed, Phase, Spec, WorkloadId};
 
 use crate::bed::{Bed, wanted};
@@ -58,7 +59,12 @@ pub(crate) fn main(folder: &Path) -> ExitCode {
         if let Some(ms) = fence {
             agent.fence(Some(sandbox::client::boot_time_ns() + ms * 1_000_000)).await;
         }
-        agent.serve(&listener, std::future::pending()).await;
+        let mut asked = signal(SignalKind::terminate()).unwrap();
+        agent
+            .serve(&listener, async {
+                let _ = asked.recv().await;
+            })
+            .await;
     });
     ExitCode::SUCCESS
 }
@@ -134,6 +140,15 @@ impl Living {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
+        }
+    }
+
+    /// Has the node's process end by itself.
+    pub(crate) fn end_politely(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let pid = rustix::process::Pid::from_child(&process);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+            assert!(process.wait().unwrap().success());
         }
     }
 

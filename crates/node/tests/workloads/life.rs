@@ -17,6 +17,7 @@ tests![
     the_end_of_what_is_essential_ends_the_others,
     health_is_found_out,
     an_assignment_that_cannot_be_is_refused,
+    many_run_at_once,
 ];
 
 fn code(observed: &Observed, index: usize) -> Option<i32> {
@@ -157,5 +158,20 @@ async fn an_assignment_that_cannot_be_is_refused() {
     unknown.images.clear();
     let missing = living.node.assign(&unknown).await.unwrap_err();
     assert_eq!(missing.kind(), Some(node::protocol::FailureKind::NotFound), "{missing}");
+    living.end().await;
+}
+
+async fn many_run_at_once() {
+    let living = Living::new().await;
+    let mut ids = Vec::new();
+    for number in 0..50 {
+        let mut spec = script(&format!("echo {number}; exec sleep 600"));
+        spec.containers[0].stop_timeout_s = Some(0);
+        ids.push(living.run(spec).await);
+    }
+    for (number, id) in ids.iter().enumerate() {
+        living.until_printed(id, &number.to_string()).await;
+    }
+    assert_eq!(living.node.stats(&[]).await.unwrap().len(), 50);
     living.end().await;
 }

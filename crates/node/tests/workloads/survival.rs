@@ -6,10 +6,11 @@ use crate::child::{Living, leftovers, script};
 use crate::tests;
 
 tests![
-    a_node_that_is_killed_restarts_no_container,
+    a_node_that_is_killed_or_ends_restarts_no_container,
     what_ended_while_there_was_no_node_is_told_with_its_code,
     a_shim_that_is_killed_takes_its_workload_along_and_nothing_stays,
     a_node_that_is_killed_at_any_moment_goes_on,
+    a_node_that_is_killed_while_it_stops_something_goes_on,
     what_ran_on_the_machine_before_it_was_started_anew_is_lost,
 ];
 
@@ -20,15 +21,19 @@ fn pid(observed: &Observed) -> u32 {
     }
 }
 
-async fn a_node_that_is_killed_restarts_no_container() {
+async fn a_node_that_is_killed_or_ends_restarts_no_container() {
     let mut living = Living::new().await;
     let mut spec = script("echo started; while true; do sleep 0.05; done");
     spec.containers[0].stop_timeout_s = Some(0);
     let id = living.run(spec).await;
     let before = living.running(&id).await;
     living.until_printed(&id, "started").await;
-    for _ in 0..3 {
-        living.kill();
+    for round in 0..4 {
+        if round % 2 == 0 {
+            living.kill()
+        } else {
+            living.end_politely()
+        }
         assert!(std::path::Path::new(&format!("/proc/{}", pid(&before))).exists());
         living.start();
         let after = living.running(&id).await;
@@ -102,6 +107,25 @@ async fn a_node_that_is_killed_at_any_moment_goes_on() {
         let ContainerState::Exited(exit) = &observed.containers[0].state else { panic!("{observed:#?}") };
         assert_eq!(exit.code, Some(3), "{observed:#?}");
         assert_eq!(living.printed(&id).await, "once\n", "it ran exactly once");
+        living.node.retire(&id).await.unwrap();
+    }
+    living.end().await;
+}
+
+async fn a_node_that_is_killed_while_it_stops_something_goes_on() {
+    use base::{Rng, SystemRng};
+    let mut living = Living::new().await;
+    for _ in 0..10 {
+        let spec = script("trap 'echo heard; exit 4' TERM; echo ready; while true; do sleep 0.01; done");
+        let id = living.run(spec.clone()).await;
+        living.until_printed(&id, "ready").await;
+        living.stop(&id, spec, Some(60)).await;
+        tokio::time::sleep(std::time::Duration::from_micros(SystemRng.next_u64() % 60_000)).await;
+        living.kill();
+        living.start();
+        let observed = living.stopped(&id).await;
+        let ContainerState::Exited(exit) = &observed.containers[0].state else { panic!("{observed:#?}") };
+        assert_eq!((exit.code, observed.reason.unwrap().code), (Some(4), ReasonCode::Asked));
         living.node.retire(&id).await.unwrap();
     }
     living.end().await;
