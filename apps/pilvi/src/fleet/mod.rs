@@ -64,6 +64,20 @@ impl Fleet {
         Self(Arc::new(Inner { workloads, images, logs, metrics, reconcilers, stop, nodes }))
     }
 
+    /// Notes that no node is known to be there, whatever was known when the last server ended: it may never come back, and
+    /// nothing is to be placed on it until it has.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn muster(&self) -> Result<(), WorkloadError> {
+        for node in self.0.workloads.nodes().await? {
+            if let Ok(id) = node.name().parse() {
+                self.0.workloads.away(&id, "it has not answered since the server was started").await?;
+            }
+        }
+        Ok(())
+    }
+
     /// A node is there, or will come: it is driven from now on, wherever it is in its life.
     ///
     /// # Errors
@@ -77,9 +91,7 @@ impl Fleet {
                 known.get().set_node(Some(node));
                 return Ok(());
             }
-            Entry::Vacant(place) => {
-                Arc::clone(place.insert(Arc::new(Driver::new(node, Arc::clone(&inner.images)))))
-            }
+            Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(Driver::new(node, Arc::clone(&inner.images))))),
         };
         inner.reconcilers.start(inner.workloads.drive(id.clone(), driver.clone()));
         inner.reconcilers.start(inner.workloads.ship(id.clone(), driver.clone(), Arc::clone(&inner.logs)));

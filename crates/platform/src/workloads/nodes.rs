@@ -47,8 +47,7 @@ impl Workloads {
     /// The store's.
     pub async fn owners_on(&self, id: &NodeId) -> Result<BTreeMap<WorkloadId, (Scope, String)>, WorkloadError> {
         let placements = self.placements(id).await?;
-        let ids: Vec<WorkloadId> =
-            placements.iter().filter(|one| !one.is_stopped).filter_map(workload_of).collect();
+        let ids: Vec<WorkloadId> = placements.iter().filter(|one| !one.is_stopped).filter_map(workload_of).collect();
         let mut owners = BTreeMap::new();
         for part in ids.chunks(UPDATES_A_COMMIT) {
             let placed = self.placed(id, part.iter()).await?;
@@ -159,8 +158,12 @@ impl Workloads {
         Ok(())
     }
 
-    /// Notes that a node does not answer. One that is lost stays so.
-    pub(super) async fn away(&self, id: &NodeId, why: &str) -> Result<(), WorkloadError> {
+    /// Notes that a node does not answer: nothing is placed there until it does. One that is lost stays so, and of one that is
+    /// not known nothing is noted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn away(&self, id: &NodeId, why: &str) -> Result<(), WorkloadError> {
         match self.node(id).await {
             Ok(node) if node.availability == Availability::Ready => {
                 self.set_availability(id, Availability::Away, Some(why)).await

@@ -153,3 +153,17 @@ async fn what_a_node_tells_is_made_to_fit() {
     let kept = bed.workload(&id).await.value.observed.unwrap();
     assert_eq!((kept.sequence, kept.containers.len(), kept.reason.unwrap().message.len()), (50, 1, 1024));
 }
+
+#[tokio::test]
+async fn a_node_that_has_not_answered_yet_is_waited_for_and_refuses_nothing_for_good() {
+    let mut bed = Bed::without_nodes();
+    bed.workloads.expect_node(&"a".parse().unwrap()).await.unwrap();
+    let mut privileged = small();
+    privileged.spec.containers[0].privileged = true;
+    let id = bed.run(privileged).await;
+    assert_eq!(bed.reason(&id).await.message, "no node takes it: 1 node out of service");
+    let node = bed.join("a", 4, 4096);
+    node.describe_as(|it| drop(it.attributes.insert("pilvi.privileged".to_owned(), None)));
+    bed.settle().await;
+    assert_eq!(bed.phase(&id).await, Phase::Running);
+}
