@@ -70,6 +70,7 @@ fn further_limits_are_the_kernels() {
         .run(&["--read-only", "--tmpfs", "/tmp:size=1m"], &["sh", "-c", "echo a > /tmp/a && cat /tmp/a; echo b > /b"]);
     assert_eq!(read_only.stdout, "a\n");
     assert!(read_only.stderr.contains("Read-only"), "{read_only:?}");
-    let reaped = stage.sh(&["--init"], "sh -c 'sleep 0.1 &' ; sleep 0.5; ps | grep -c '[s]leep 0.1' ; true");
+    let orphans = "sh -c 'sleep 0.1 &'; sleep 0.5; cat /proc/[0-9]*/stat | grep -c ') Z '; true";
+    let reaped = stage.sh(&["--init"], orphans);
     assert_eq!(reaped.trim(), "0");
 }
