@@ -19,6 +19,8 @@ use node::client::{Node, NodeError};
 use crate::bed::{Bed, archive, layer, names, noise, wanted};
 
 const KILLS: u32 = 50;
+/// How many times as many there are at most, until one came while something was in the staging directory.
+const PATIENCE: u32 = 10;
 const IMAGES: usize = 5;
 const FILES: usize = 60;
 /// Tells the child what it is: the folder with the node's directory and the blobs.
@@ -105,7 +107,10 @@ async fn no_kill_of_the_node_corrupts_or_leaks() {
         })
         .collect();
     let mut caught = 0;
-    for _ in 0..kills {
+    for round in 0..kills * PATIENCE {
+        if round >= kills && caught > 0 {
+            break;
+        }
         let before = answered.load(Ordering::Relaxed);
         let mut child = start(bed.folder.path(), &listener);
         if !SystemRng.next_u64().is_multiple_of(4) {
