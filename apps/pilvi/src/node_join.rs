@@ -159,6 +159,7 @@ fn join_and_stay(args: &JoinArgs) -> Result<ExitCode> {
     // Before there is a second thread: rights are each thread's own.
     confine(Executes::Containers)?;
     rights::reduce()?;
+    sandbox::mounts::leave_the_hosts().context("cannot have mounts of its own")?;
     rustls::crypto::ring::default_provider().install_default().ok().context("a TLS provider is installed already")?;
     let directory = args.node_dir.clone().unwrap_or_else(|| Path::new(SYSTEM_NODE_DIRS).join(DEFAULT_DIR));
     let place = NodePlace::joined(&std::path::absolute(directory)?)?;

@@ -32,6 +32,7 @@ pub(crate) fn run() -> ExitCode {
         let _ = rustix::thread::set_name(c"pilvi-node");
         // Before there is a second thread: rights are each thread's own.
         rights::reduce()?;
+        sandbox::mounts::leave_the_hosts().context("cannot have mounts of its own")?;
         let Inherited { listener, channel, assignment } = inherited;
         run_until_stopped(UnixListener::from(listener), &channel, assignment)
     })

@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 pub use beneath::{Kind, make_beneath, open_beneath};
@@ -24,6 +24,7 @@ pub(crate) use memory::write_all;
 pub use memory::{MemoryFile, memory_files, tmpfs};
 
 use crate::plan::MountFlags;
+use crate::setup::process;
 
 /// How much of a tree of mounts is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,16 @@ pub(crate) fn attribute_flags(flags: MountFlags) -> MountAttrFlags {
         (flags.no_dev, MountAttrFlags::MOUNT_ATTR_NODEV),
     ];
     each.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).collect()
+}
+
+/// Has this process see mounts of its own beside the host's: what it mounts is seen by nobody else and ends with it, what the host
+/// mounts or lets go of it still sees. To be called before there is a second thread, which would stay where it is.
+///
+/// # Errors
+/// What the kernel says.
+pub fn leave_the_hosts() -> Result<()> {
+    process::unshare(libc::CLONE_NEWNS).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
 }
 
 /// Attaches a mount at a directory or file.

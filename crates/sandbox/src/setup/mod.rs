@@ -41,7 +41,7 @@ mod init;
 mod kernel_files;
 mod kit;
 mod late;
-mod process;
+pub(crate) mod process;
 mod root;
 mod sandbox;
 mod terminal;

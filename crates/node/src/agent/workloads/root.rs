@@ -30,7 +30,11 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
         // An overlay that waits for no disk is refused where one was before; what the kernel had there is nothing by now.
         let work = area::empty_directory(places.work, &[&index.to_string()])?;
         let upper = Upper { upper: upper.as_fd(), work: work.as_fd(), volatile: true };
-        lower.mount(Some(upper)).map_err(|error| io::Error::other(error.to_string()))
+        // Older kernels mount it for a moment before it is attached nowhere.
+        let name = format!("moment-{index}");
+        area::directory(places.work, &[&name])?;
+        let mount = lower.mount_by_way_of(Some(upper), places.work, &name);
+        mount.map_err(|error| io::Error::other(error.to_string()))
     });
     made.map_err(|error| Reason::new(ReasonCode::CannotCreate, format!("the root cannot be made: {error}")))
 }
