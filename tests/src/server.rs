@@ -333,8 +333,27 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Removes what its node has beside its folder, which outlives the processes: a bridge, a table of rules, containers. One
+    /// whose `pilvi up` was killed and not started again leaves it.
+    fn purge(&mut self) {
+        let Some(up) = self.up.as_mut().filter(|_| crate::is_root()) else { return };
+        if !matches!(up.try_wait(), Ok(None)) {
+            return;
+        }
+        let mut down = without_settings(&place::pilvi());
+        down.args(["down", "--purge", "--data-dir"]).arg(&self.data).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Ok(mut down) = down.spawn()
+            && program::wait(&mut down, STOP_LIMIT).is_none()
+        {
+            kill(&mut down);
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        self.purge();
         self.show_log_of_a_failure();
         let Some(mut up) = self.up.take() else { return };
         let ended = kill_process(Pid::from_child(&up), Signal::TERM).is_ok();
