@@ -1,7 +1,7 @@
 //! `cargo xtask bench [name]`: performance promises, each measured beside a peer in the same run.
 //!
-//! One module a benchmark ([`api`], [`iam`], [`logs`], [`registry`], [`pull`]); a further one is a module, a line in [`Bench`]
-//! and a section of the README. What they share: [`peer`] and [`daemon`] (the servers under test), [`signed`] and [`client`]
+//! One module a benchmark ([`api`], [`iam`], [`logs`], [`registry`], [`pull`], [`containers`]); a further one is a module, a
+//! line in [`Bench`] and a section of the README. What they share: [`peer`] and [`daemon`] (the servers under test), [`signed`] and [`client`]
 //! (requests made ahead, and the load), [`oci`] (images, and registries), [`floor`] (what the machine itself allows),
 //! [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
 
@@ -11,6 +11,7 @@
 mod api;
 mod baseline;
 mod client;
+mod containers;
 mod daemon;
 mod floor;
 mod iam;
@@ -54,11 +55,17 @@ enum Bench {
     Registry(setting::Wishes),
     /// From a reference to a root file system, beside containerd, podman, and skopeo with umoci.
     Pull(pull::Arguments),
+    /// Containers: the runtime beside runc and crun, `pilvi run` beside docker's and podman's.
+    Containers(setting::Wishes),
     /// One call at Pilvi alone, to look with a profiler at where the time goes.
     Load(load::Arguments),
 }
 
 fn main() -> ExitCode {
+    // Shims are forked from this program, too, when it measures them: it does nothing else then.
+    if sandbox::launcher::is_requested() {
+        sandbox::launcher::main();
+    }
     match run(&Arguments::parse().bench) {
         Ok(Verdict::Holds) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::FAILURE,
@@ -76,6 +83,7 @@ fn run(bench: &Bench) -> Result<Verdict> {
         Bench::Logs(arguments) => logs::run(arguments),
         Bench::Registry(arguments) => registry::run(arguments),
         Bench::Pull(arguments) => pull::run(arguments),
+        Bench::Containers(arguments) => containers::run(arguments),
         Bench::Load(arguments) => load::run(arguments),
     }
 }

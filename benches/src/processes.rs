@@ -22,13 +22,18 @@ impl Memory {
     pub(crate) fn of_tree(pid: u32) -> Self {
         let tree = tree(pid);
         let status = |pid: &u32| field_kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:");
-        let rollup = |pid: &u32| field_kib(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?, "Pss:");
         Self {
             processes: tree.len(),
             rss_mib: tree.iter().filter_map(status).sum::<f64>() / 1024.0,
-            pss_mib: tree.iter().map(rollup).sum::<Option<f64>>().map(|kib| kib / 1024.0),
+            pss_mib: tree.iter().map(|pid| pss_mib(*pid)).sum(),
         }
     }
+}
+
+/// The proportional share of one process, in MiB. `None` where the kernel does not tell.
+pub(crate) fn pss_mib(pid: u32) -> Option<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    Some(field_kib(&rollup, "Pss:")? / 1024.0)
 }
 
 /// The most memory that each process of a tree ever held at once, in MiB, added up. They need not have had it at one time.

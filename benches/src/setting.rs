@@ -54,6 +54,17 @@ impl Setting {
         program("MOTO_SERVER")
     }
 
+    /// The folder of image layouts (`PILVI_IMAGES`), for the benchmarks that run one.
+    pub(crate) fn images() -> Result<PathBuf> {
+        let value = std::env::var_os("PILVI_IMAGES").context("PILVI_IMAGES is not set: `cargo xtask bench` sets it")?;
+        Ok(std::path::absolute(value)?)
+    }
+
+    /// The folder with docker's daemon and client (`PILVI_DOCKER`), where they run.
+    pub(crate) fn docker() -> Option<PathBuf> {
+        std::env::var_os("PILVI_DOCKER").map(PathBuf::from)
+    }
+
     /// Removes what the servers left.
     pub(crate) fn tidy(&self) -> Result<()> {
         fs::remove_dir_all(&self.scratch).with_context(|| format!("removing {}", self.scratch.display()))

@@ -18,6 +18,10 @@ const QUESTION_LIMIT: Duration = Duration::from_secs(60);
 const REGISTRY_PEERS: [&str; 1] = ["docker-registry"];
 /// The peers of `pull`.
 const PULL_PEERS: [&str; 5] = ["docker-registry", "skopeo", "umoci", "podman", "containerd"];
+/// The peers of `containers`; docker's daemon comes with the engines. Then what they make bridges and rules with.
+const CONTAINERS_PEERS: [&str; 5] = ["runc", "crun", "podman", "iptables", "nft"];
+/// Packages whose name is not their program's.
+const PACKAGES: [(&str, &str); 1] = [("nft", "nftables")];
 /// What podman wants to find, although it runs no container here, and Debian merely recommends beside it.
 const WITH_PODMAN: &str = "crun";
 
@@ -33,6 +37,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("registry") => install(&REGISTRY_PEERS)?,
         Some("pull") => install(&PULL_PEERS)?,
+        Some("containers") => {
+            install(&CONTAINERS_PEERS)?;
+            let engines = clients::engines::prepare(workspace)?;
+            bench.env("PILVI_IMAGES", clients::images::prepare(workspace)?);
+            match engines.docker() {
+                Some(docker) => bench.env("PILVI_DOCKER", docker),
+                None => bench.env_remove("PILVI_DOCKER"),
+            };
+        }
         _ => {
             bench.env("MOTO_SERVER", clients::prepare_moto(workspace)?);
             bench.env("PILVI_CLIENTS", clients::prepare(workspace)?.dir());
@@ -47,11 +60,18 @@ fn install(programs: &[&'static str]) -> Result<()> {
     let missing: Vec<&str> = programs.iter().copied().filter(|program| version(program).is_err()).collect();
     if !missing.is_empty() {
         let list = missing.join(", ");
-        let packages = missing.join(" ");
-        ensure!(engines::can_install()?, "{list}: missing; install them (Debian: `sudo apt-get install {packages}`)");
+        let package = |program: &&'static str| {
+            PACKAGES.iter().find(|(named, _)| named == program).map_or(*program, |(_, package)| *package)
+        };
+        let packages: Vec<&str> = missing.iter().map(package).collect();
+        ensure!(
+            engines::can_install()?,
+            "{list}: missing; install them (Debian: `sudo apt-get install {}`)",
+            packages.join(" ")
+        );
         screen::say(&format!("installing by apt: {list}; services that come with them are Debian's, and not used"));
         let more: &[&str] = if missing.contains(&"podman") { &[WITH_PODMAN] } else { &[] };
-        engines::install(&[&missing, more].concat())?;
+        engines::install(&[&packages, more].concat())?;
     }
     programs.iter().try_for_each(|program| {
         screen::say(&format!("{program}: {}", version(program)?));
