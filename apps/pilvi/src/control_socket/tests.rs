@@ -69,7 +69,8 @@ fn bed() -> Bed {
     let fake = Arc::new(Fake::default());
     let socket = ControlSocket::open(&dir).unwrap();
     let workloads = Arc::new(WorkloadCommands::new(Arc::new(workloads::NoNode)));
-    let serving = tokio::spawn(socket.serve(Answerers { images: fake.clone(), workloads, nodes: NodeCommands::default() }, stop));
+    let serving =
+        tokio::spawn(socket.serve(Answerers { images: fake.clone(), workloads, nodes: NodeCommands::default() }, stop));
     Bed { _temp: temp, dir, fake, stopper, serving }
 }
 

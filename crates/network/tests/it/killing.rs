@@ -14,7 +14,6 @@ const DIRECTORY: &str = "PILVI_TEST_NETWORK_DIRECTORY";
 
 /// What the process that is killed does: it comes and goes with workloads, and says so, until it is killed.
 #[test]
-#[ignore = "it is executed by the test beside it"]
 fn victim() {
     let (Ok(tag), Ok(directory)) = (std::env::var(TAG), std::env::var(DIRECTORY)) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -44,7 +43,7 @@ fn whenever_a_node_is_killed_the_next_one_finds_its_way_and_leaves_nothing() {
     on_machine(|machine| async move {
         for round in 0..ROUNDS {
             let mut victim = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "killing::victim", "--ignored", "--nocapture"])
+                .args(["--exact", "killing::victim", "--nocapture"])
                 .env(TAG, machine.tag())
                 .env(DIRECTORY, machine.settings().directory)
                 .stdout(Stdio::piped())

@@ -205,7 +205,7 @@ async fn users_of_the_sandboxs_own_are_nobody_on_the_host() {
     shim.sandbox(shared, None).await.unwrap();
     let script = "exec 2>&1; id -u; cat /proc/self/uid_map; head -c 2 /dev/zero | wc -c; touch /dev/shm/x && stat -c %u /dev/shm/x; \
                   grep CapEff /proc/self/status; echo x > /proc/sys/kernel/core_pattern && echo WRITTEN; \
-                  touch /root/x && echo WRITTEN; ls /sys/class/net; echo done; sleep 1000";
+                  touch /x && echo WRITTEN; ls /sys/class/net; echo done; sleep 1000";
     let pid = shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
     shim.start("app", process(&["sh", "-c", script]), None, vec![]).await.unwrap();
     let said = workload.wait_for(&shim, "app", "done\n").await;

@@ -22,8 +22,6 @@ use super::users::Users;
 #[derive(Debug)]
 pub(super) struct Area {
     disk: Limited,
-    /// Whether the whole of it has a limit: then what is mounted from it may be written to by whoever likes.
-    pub(super) is_limited: bool,
     /// Whose what containers write is, if not the host's users'.
     pub(super) users: Option<Users>,
 }
@@ -66,7 +64,7 @@ impl Area {
         let users = users.map(Users::of).transpose().map_err(|error| {
             Reason::new(ReasonCode::Refused, format!("the workload cannot have users of its own here: {error}"))
         })?;
-        Ok(Self { disk, is_limited: bytes_max.is_some(), users })
+        Ok(Self { disk, users })
     }
 
     /// Does something with its directories.
@@ -76,16 +74,20 @@ impl Area {
     }
 }
 
-/// A directory in another, which is made if it is not there.
+/// A directory in another, which is made if it is not there. Containers of any user look into it, whatever the node's umask.
 pub(super) fn directory(at: BorrowedFd<'_>, names: &[&str]) -> io::Result<OwnedFd> {
     let mut at = at.try_clone_to_owned()?;
     for name in names {
-        match rustix::fs::mkdirat(&at, *name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        let is_new = match rustix::fs::mkdirat(&at, *name, Mode::RWXU) {
+            Ok(()) => true,
+            Err(rustix::io::Errno::EXIST) => false,
             Err(error) => return Err(error.into()),
-        }
+        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         at = rustix::fs::openat(&at, *name, flags, Mode::empty())?;
+        if is_new {
+            rustix::fs::fchmod(&at, Mode::from_raw_mode(0o755))?;
+        }
     }
     Ok(at)
 }

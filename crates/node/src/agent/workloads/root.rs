@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use images::Store;
 use images::overlay::Upper;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use sandbox::mounts::{self, Depth};
 use sandbox::plan::{MountFlags, MountPlan, MountSource};
 use workload::{Reason, ReasonCode, Spec};
@@ -21,7 +21,15 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
     let mut lower =
         lower.map_err(|error| Reason::new(ReasonCode::CannotPull, format!("the image is not there: {error}")))?;
     let made = area.within(|places| {
-        let upper = area::directory(places.upper, &[&format!("root-{index}")])?;
+        let name = format!("root-{index}");
+        let is_new = rustix::fs::statat(places.upper, &name, AtFlags::SYMLINK_NOFOLLOW).is_err();
+        let upper = area::directory(places.upper, &[&name])?;
+        if let (true, Some(top)) = (is_new, lower.layers.first()) {
+            // The root itself is whose the image says, and as open.
+            let about = rustix::fs::fstat(top)?;
+            rustix::fs::fchown(&upper, Some(Uid::from_raw(about.st_uid)), Some(Gid::from_raw(about.st_gid)))?;
+            rustix::fs::fchmod(&upper, Mode::from_raw_mode(about.st_mode))?;
+        }
         if let Some(users) = &area.users {
             // The layers are seen as its users'; what it writes itself is theirs on disk, too.
             lower.layers = lower.layers.iter().map(|layer| users.mapped(layer.as_fd())).collect::<io::Result<_>>()?;
@@ -50,7 +58,7 @@ pub(super) struct EtcFiles {
 
 impl EtcFiles {
     /// Writes them for one container and mounts each, but for those that it mounts something else in place of. They can be
-    /// written to where what is written is limited.
+    /// written to where its root can.
     pub(super) fn mount(
         &self,
         spec: &Spec,
@@ -63,6 +71,7 @@ impl EtcFiles {
             ("resolv.conf", self.resolv_conf.clone()),
             ("hostname", format!("{}\n", self.hostname)),
         ];
+        let read_only = spec.containers.get(index).is_some_and(|container| container.read_only_root);
         let (mut plans, mut mounted) = (Vec::new(), Vec::new());
         area.within(|places| {
             let directory = area::directory(places.upper, &[&format!("etc-{index}")])?;
@@ -72,13 +81,14 @@ impl EtcFiles {
                     continue;
                 }
                 let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let mode = Mode::from_raw_mode(0o644);
-                let mut file = File::from(rustix::fs::openat(&directory, name, flags, mode)?);
+                let mut file = File::from(rustix::fs::openat(&directory, name, flags, Mode::RWXU)?);
                 file.write_all(content.as_bytes())?;
+                // Every user reads it, whatever the node's umask.
+                rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644))?;
                 if let Some(users) = &area.users {
                     users.give(file.as_fd())?;
                 }
-                let flags = MountFlags { read_only: !area.is_limited, no_exec: true, no_suid: true, no_dev: true };
+                let flags = MountFlags { read_only, no_exec: true, no_suid: true, no_dev: true };
                 let mount = mounts::clone_of(file.as_fd(), Depth::Alone)?;
                 mounts::restrict(mount.as_fd(), flags, Depth::Alone)?;
                 plans.push(MountPlan { source: MountSource::Given, target, flags });
@@ -91,7 +101,7 @@ impl EtcFiles {
 
     fn hosts_file(&self, spec: &Spec) -> String {
         let mut text = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-        for (address, name) in &self.hosts {
+        for (address, name) in self.hosts.iter().filter(|(address, _)| !address.is_loopback()) {
             text.push_str(&format!("{address}\t{name}\n"));
         }
         if let Some(address) = self.address {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use sandbox::mounts::{self, Depth, Kind, MemoryFile};
 use sandbox::plan::MountFlags;
 use workload::{MountedVolume, Reason, ReasonCode, Volume as Wanted, VolumeSource};
@@ -62,8 +62,10 @@ fn make_one(wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
             home::directory(&path)?;
             let path = path.join(file_name(name)?);
             // Containers of any user look into it.
-            match rustix::fs::mkdir(&path, rustix::fs::Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            match rustix::fs::mkdir(&path, Mode::RWXU) {
+                // Whatever the node's umask.
+                Ok(()) => rustix::fs::chmod(&path, Mode::from_raw_mode(0o755))?,
+                Err(rustix::io::Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
             Volume::Named(open_path(&path, OFlags::NOFOLLOW)?)
