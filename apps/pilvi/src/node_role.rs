@@ -21,10 +21,10 @@ use near::NearWorkloads;
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
 const PREDECESSOR_PAUSE: Duration = Duration::from_millis(20);
-/// Threads for calls that wait for the disk, beside those that unpack.
-const DISK_THREADS_MAX: usize = 4;
-/// How long threads that still unpack at the end are waited for: a kill harms nothing that has its name.
-const RUNTIME_PATIENCE: Duration = Duration::from_millis(200);
+/// Threads for calls that wait for the disk or the kernel, beside those that unpack.
+const DISK_THREADS_MAX: usize = 16;
+/// How long everything may take that a node does at its end, which the supervisor waits for.
+const ENDING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The hidden subcommand.
 pub(crate) fn run() -> ExitCode {
@@ -58,7 +58,7 @@ fn run_until_stopped(listener: UnixListener, channel: &UnixStream, assignment: N
             () = &mut serving => {}
             () = async {
                 stop.requested().await;
-                tokio::time::sleep(RUNTIME_PATIENCE).await;
+                tokio::time::sleep(ENDING_PATIENCE).await;
             } => {}
         }
         Ok(())

@@ -242,7 +242,7 @@ impl Agent {
             tidying.abort();
         }
         if let Some(workloads) = workloads {
-            workloads.close();
+            workloads.close().await;
         }
     }
 

@@ -30,6 +30,8 @@ const DISKS: &str = "disks";
 const NETWORK: &str = "network";
 /// How much later the reports of a node are counted that comes after another: what that one said last is not known.
 const SEQUENCE_STEP: u64 = 1 << 20;
+/// How long a node that ends may take to leave the machine as it was.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
 /// The pause after something could not be removed.
 const TIDY_PAUSE: Duration = Duration::from_secs(30);
 
@@ -216,9 +218,26 @@ impl Shared {
         }
     }
 
-    /// Ends the workers. What they made goes on.
-    pub(in crate::agent) fn close(&self) {
-        std::mem::take(&mut *self.all());
+    /// Ends the workers. What they made goes on; where there is nothing that could, nothing of this node's stays on the machine but
+    /// its directory: the next one makes anew what it needs.
+    pub(in crate::agent) async fn close(self: &Arc<Self>) {
+        let all = std::mem::take(&mut *self.all());
+        let goes_on = |id| self.board.get(id).is_none_or(|told| !told.observed.phase.is_final());
+        if all.keys().any(goes_on) {
+            return;
+        }
+        drop(all);
+        let shared = Arc::clone(self);
+        let leave = async {
+            let network = self.network.purge().await.map_err(|error| error.to_string());
+            let cgroups = tokio::task::spawn_blocking(move || shared.cgroups.remove_all()).await;
+            network.and(cgroups.map_err(|error| error.to_string())?.map_err(|error| error.to_string()))
+        };
+        match tokio::time::timeout(LEAVING_PATIENCE, leave).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error, "what is the node's own on this machine could not be removed"),
+            Err(_) => tracing::warn!("what is the node's own on this machine takes too long to remove"),
+        }
     }
 }
 
