@@ -167,7 +167,7 @@ fn be(
     if order.shares_processes() { execute::send_ahead(channel, go) } else { go() }
 }
 
-/// Copies of the streams' descriptors; input is the host's `/dev/null` if there is none.
+/// Copies of the streams' descriptors; input is the host's `/dev/null` if there is none, until the container's own is at hand.
 pub(crate) fn own_streams(streams: &Streams<'_>) -> Result<[OwnedFd; 3], ShimFailure> {
     let own = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, 3).doing("copying input and output");
     let input = match streams.input {

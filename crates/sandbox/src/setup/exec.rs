@@ -1,7 +1,7 @@
 //! A further program in a container that runs. The container's files are its own by now: nothing of them is trusted.
 
 use std::convert::Infallible;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use super::channel::Inner;
 use super::credentials::Confinement;
@@ -51,5 +51,8 @@ pub(crate) fn make(channel: &Inner, order: Order<'_>) -> Result<Infallible, Shim
         (None, None) => return Err(refused("an exec without a terminal has input and output")),
     };
     let ready = execute::prepare(order.process, &confinement, stdio)?;
+    // Who may trace processes sees the next one's descriptors. Nothing that owns another one is used from here on.
+    let keep: Vec<RawFd> = std::iter::once(channel.as_raw_fd()).chain(master.iter().map(AsRawFd::as_raw_fd)).collect();
+    process::close_all_but(&keep).doing("closing descriptors")?;
     execute::send_ahead(channel, || execute::replace(ready, channel, master.as_ref().map(AsFd::as_fd)))
 }

@@ -1,4 +1,7 @@
 //! From a process in a container's namespaces to the program in its place.
+//!
+//! Input and outputs are put in place before anybody of the container can see the process: until then the shim's own are there,
+//! which are files of the host.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -21,6 +24,8 @@ use crate::users::{self, Identity};
 const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The mode of files that a program makes, if it says nothing.
 const UMASK: u32 = 0o022;
+/// The numbers of the device `null`.
+const NULL: (u32, u32) = (1, 3);
 
 /// Input and output of a process.
 pub(crate) enum Stdio {
@@ -32,21 +37,24 @@ pub(crate) enum Stdio {
 
 /// A process that is all that it will be but for its session, its input and output, and the program.
 pub(crate) struct Ready {
-    stdio: Stdio,
+    has_terminal: bool,
     candidates: Vec<CString>,
     arguments: Vec<CString>,
     environment: Vec<CString>,
     program: String,
 }
 
-/// Makes this process who it is to be. Afterwards it has no right that the container has not.
+/// Makes this process who it is to be. Afterwards it has no right that the container has not, and its input and outputs are what
+/// the program's will be.
 pub(crate) fn prepare(process: &ProcessPlan, confinement: &Confinement, stdio: Stdio) -> Result<Ready, ShimFailure> {
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .doing("opening the container's root")?;
     let identity = identify(root.as_fd(), process)?;
     enter_directory(root.as_fd(), &process.working_dir)?;
+    let stdio = stdio.without_the_hosts_null(root.as_fd())?;
     give(&stdio, &identity)?;
-    let ready = Ready::new(process, &identity, stdio)?;
+    stdio.put_in_place()?;
+    let ready = Ready::new(process, &identity, matches!(stdio, Stdio::Terminal(_)))?;
     rustix::process::umask(Mode::from_raw_mode(UMASK));
     confinement.assume(&identity)?;
     Ok(ready)
@@ -121,8 +129,50 @@ fn give(stdio: &Stdio, identity: &Identity) -> Result<(), ShimFailure> {
     Ok(())
 }
 
+impl Stdio {
+    /// The same, but with the container's own device `null` in place of the host's, whose mode and owner a container's root could
+    /// change for everybody.
+    fn without_the_hosts_null(self, root: BorrowedFd<'_>) -> Result<Self, ShimFailure> {
+        let Self::Streams([input, output, errors]) = self else { return Ok(self) };
+        let own = |stream: OwnedFd, flags| if is_null(&stream)? { own_null(root, flags) } else { Ok(stream) };
+        let (read, write) = (OFlags::RDONLY, OFlags::WRONLY);
+        Ok(Self::Streams([own(input, read)?, own(output, write)?, own(errors, write)?]))
+    }
+
+    /// Makes them this process's descriptors 0 to 2.
+    fn put_in_place(&self) -> Result<(), ShimFailure> {
+        let streams = match self {
+            Self::Terminal(slave) => [slave, slave, slave],
+            Self::Streams([input, output, errors]) => [input, output, errors],
+        };
+        for (number, stream) in (0..).zip(streams) {
+            // SAFETY: both are open descriptors or numbers of ones; what 0 to 2 were belongs to no Rust value that is used.
+            if unsafe { libc::dup2(stream.as_raw_fd(), number) } == -1 {
+                return Err(std::io::Error::last_os_error()).doing("setting input and output");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_null(file: &OwnedFd) -> Result<bool, ShimFailure> {
+    let stat = rustix::fs::fstat(file).doing("looking at input and output")?;
+    let numbers = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && numbers == NULL)
+}
+
+/// The container's device `null`. What its processes have put in its place is opened by nobody: a device may do anything when it is.
+fn own_null(root: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd, ShimFailure> {
+    let open = |flags| mounts::open_plain(root, "dev/null", flags | OFlags::NOFOLLOW, Mode::empty());
+    let opened = open(OFlags::PATH).ok().filter(|found| is_null(found).unwrap_or(false)).and_then(|_| {
+        // It may have become something else meanwhile: a pipe is not waited for, and no terminal is taken.
+        open(flags | OFlags::NONBLOCK | OFlags::NOCTTY).ok().filter(|opened| is_null(opened).unwrap_or(false))
+    });
+    opened.ok_or_else(|| refused("/dev/null of the container is not what it should be"))
+}
+
 impl Ready {
-    fn new(process: &ProcessPlan, identity: &Identity, stdio: Stdio) -> Result<Self, ShimFailure> {
+    fn new(process: &ProcessPlan, identity: &Identity, has_terminal: bool) -> Result<Self, ShimFailure> {
         let program = process.args.first().filter(|program| !program.is_empty());
         let program = program.ok_or_else(|| refused("there is nothing to execute"))?.clone();
         let mut environment = process.env.iter().map(|variable| text(variable)).collect::<Result<Vec<_>, _>>()?;
@@ -132,24 +182,14 @@ impl Ready {
         let path = process.env.iter().rev().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or(PATH_DEFAULT);
         let candidates = candidates(&program, path).iter().map(|path| text(path)).collect::<Result<_, _>>()?;
         let arguments = process.args.iter().map(|argument| text(argument)).collect::<Result<_, _>>()?;
-        Ok(Self { stdio, candidates, arguments, environment, program })
+        Ok(Self { has_terminal, candidates, arguments, environment, program })
     }
 
     /// Executes the program.
     pub(crate) fn execute(self) -> Result<Infallible, ShimFailure> {
         rustix::process::setsid().doing("beginning a session")?;
-        let streams = match &self.stdio {
-            Stdio::Terminal(slave) => {
-                rustix::process::ioctl_tiocsctty(slave).doing("taking the terminal")?;
-                [slave, slave, slave]
-            }
-            Stdio::Streams([input, output, errors]) => [input, output, errors],
-        };
-        for (number, stream) in (0..).zip(streams) {
-            // SAFETY: both are open descriptors or numbers of ones; what 0 to 2 were belongs to no Rust value that is used.
-            if unsafe { libc::dup2(stream.as_raw_fd(), number) } == -1 {
-                return Err(std::io::Error::last_os_error()).doing("setting input and output");
-            }
+        if self.has_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).doing("taking the terminal")?;
         }
         process::close_on_exec().doing("closing descriptors")?;
         Err(self.execve())

@@ -23,6 +23,8 @@ pub(crate) const TESTS: &[Test] = &[
     test!(no_program_is_found_by_a_descriptor),
     test!(the_program_that_makes_containers_cannot_be_written_to),
     test!(who_traces_processes_gains_nothing_from_the_sandboxs_own),
+    test!(the_hosts_null_device_is_in_no_container),
+    test!(no_descriptor_of_the_hosts_is_seen_while_a_container_is_entered),
     test!(users_are_read_from_files_alone_and_without_anybodys_library),
     test!(late_files_are_written_to_files_alone),
     test!(keys_of_others_are_not_seen),
@@ -253,6 +255,43 @@ async fn who_traces_processes_gains_nothing_from_the_sandboxs_own() {
     assert!(!said.contains("WRITTEN") && said.contains("CapEff:\t0000000000000000"), "{said}");
     assert!(said.contains("CapBnd:\t0000000000000000") && said.contains("Seccomp:\t2"), "{said}");
     assert!(!said.contains("etc") && !said.contains("work"), "{said}");
+}
+
+/// A container's root may change mode and owner of whatever file it has a descriptor of.
+async fn the_hosts_null_device_is_in_no_container() {
+    let (workload, shim) = Workload::with_sandbox().await;
+    let is_own = "for fd in 0 1 2; do [ /proc/self/fd/$fd -ef /dev/null ] && echo $fd; done";
+    let (_, said) = workload.run_to_end(&shim, container_plan("app"), is_own).await;
+    assert_eq!(said, "0\n");
+    workload.run(&shim, container_plan("watcher"), &["sleep", "1000"]).await;
+    let null = || OwnedFd::from(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap());
+    let exec = async |script: &str| {
+        let io = ExecIo::Given { input: null(), output: null(), errors: null() };
+        shim.exec("watcher", process(&["sh", "-c", script]), io).await?.ended().await
+    };
+    exec("for fd in 0 1 2; do [ /proc/self/fd/$fd -ef /dev/null ] && echo $fd >> /tmp/said; done").await.unwrap();
+    assert_eq!(std::fs::read_to_string(workload.root_path().join("tmp/said")).unwrap(), "0\n1\n2\n");
+    // What a container has in its place is not opened.
+    exec("rm /dev/null; mkfifo /dev/null").await.unwrap();
+    assert_eq!(exec("true").await.unwrap_err().kind(), Some(ShimFailureKind::Refused));
+}
+
+/// What is executed in a container is seen by those in it before it is executed. One that may trace processes (Fargate allows it) may open
+/// again what such a process has open.
+async fn no_descriptor_of_the_hosts_is_seen_while_a_container_is_entered() {
+    const EXECS: usize = 40;
+    let (workload, shim) = Workload::with_sandbox().await;
+    let mut plan = container_plan("tracer");
+    plan.capabilities |= sandbox::capabilities::bit("SYS_PTRACE").unwrap();
+    let script = "while :; do ls -l /proc/[0-9]*/fd; done 2>/dev/null | grep shim > /tmp/seen & \
+                  while :; do sleep 1; done";
+    workload.run(&shim, plan, &["sh", "-c", script]).await;
+    for _ in 0..EXECS {
+        run_exec(&shim, "tracer", process(&["true"])).await.unwrap();
+    }
+    shim.kill("tracer").await.unwrap();
+    let seen = std::fs::read_to_string(workload.root_path().join("tmp/seen")).unwrap();
+    assert!(!seen.contains("shim.log"), "{seen}");
 }
 
 /// `getpwnam` and the like load what `nsswitch.conf` names. Neither a pipe nor a link of `/proc` is waited for or read.
