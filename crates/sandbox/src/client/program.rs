@@ -17,7 +17,10 @@ pub(super) fn sealed_copy() -> io::Result<OwnedFd> {
     let copy = memfd_create("pilvi", flags | MemfdFlags::EXEC).or_else(|_| memfd_create("pilvi", flags))?;
     let mut copy = File::from(copy);
     io::copy(&mut program.take(length), &mut copy)?;
-    fcntl_add_seals(&copy, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    let content = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    // Its mode, too: what nobody may execute makes no launcher. Kernels before 6.3 do not know that seal.
+    fcntl_add_seals(&copy, SealFlags::SEAL | content | SealFlags::EXEC)
+        .or_else(|_| fcntl_add_seals(&copy, SealFlags::SEAL | content))?;
     // A descriptor that can only read, so that what is executed is not busy being written.
     Ok(File::open(format!("/proc/self/fd/{}", copy.as_raw_fd()))?.into())
 }
@@ -80,6 +83,20 @@ mod tests {
             assert!(again.write_all_at(b"x", 0).is_err());
             assert!(again.set_len(0).is_err());
         }
+    }
+
+    #[test]
+    fn the_copy_cannot_be_made_what_nobody_executes() {
+        use std::os::unix::fs::PermissionsExt;
+        let copy = sealed_copy().unwrap();
+        let knows = rustix::fs::fcntl_get_seals(&copy).unwrap().contains(SealFlags::EXEC);
+        let none = std::fs::Permissions::from_mode(0);
+        let changed = std::fs::set_permissions(format!("/proc/self/fd/{}", copy.as_raw_fd()), none);
+        assert!(changed.is_err() || !knows);
+        assert!(
+            knows || memfd_create("none", MemfdFlags::EXEC).is_err(),
+            "a kernel that knows the flag knows the seal"
+        );
     }
 
     #[test]
