@@ -192,9 +192,13 @@ pub(super) fn capabilities(changes: &Capabilities, privileged: bool) -> Result<u
     };
     let usual = USUAL.iter().fold(0, |bits, number| bits | 1 << number);
     let (added, dropped) = (bits(&changes.add)?, bits(&changes.drop)?);
-    let kept = if privileged { all } else { usual & !dropped };
-    // What is added by its name is there, also where all others are dropped.
-    Ok(if dropped == all { added } else { (kept | added) & !dropped | added })
+    Ok(if privileged || added == all {
+        // Of every one those go that are dropped by their names.
+        if dropped == all { added } else { all & !dropped }
+    } else {
+        // What is added by its name is there, also where all others are dropped.
+        usual & !dropped | added
+    })
 }
 
 /// The limits of a container's processes.
@@ -322,6 +326,8 @@ mod tests {
         assert_eq!(bits(&["NET_BIND_SERVICE"], &["ALL"]).unwrap(), 1 << 10);
         assert_eq!(bits(&["CAP_SYS_PTRACE"], &["MKNOD"]).unwrap(), 0xa804_25fb & !(1 << 27) | 1 << 19);
         assert_eq!(bits(&["ALL"], &[]).unwrap(), (1 << 41) - 1);
+        assert_eq!(bits(&["ALL"], &["SYS_ADMIN"]).unwrap(), ((1 << 41) - 1) & !(1 << 21));
+        assert_eq!(bits(&["SYS_ADMIN"], &["SYS_ADMIN"]).unwrap(), 0xa804_25fb | 1 << 21, "as Docker has it");
         assert_eq!(capabilities(&Capabilities::default(), true).unwrap(), (1 << 41) - 1);
         assert!(bits(&["FLY"], &[]).is_err());
     }
