@@ -32,7 +32,7 @@ fn kind(error: &Error) -> FailureKind {
 }
 
 /// An error with what led to it.
-fn told(error: &Error) -> String {
+pub(super) fn told(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

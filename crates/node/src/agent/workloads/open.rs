@@ -14,6 +14,7 @@ use sandbox::cgroup::Cgroups;
 use sandbox::client::{self, Launcher, Shim};
 use sandbox::disk::Disks;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use workload::WorkloadId;
 
 use super::assign::Parts;
@@ -101,13 +102,18 @@ impl Shared {
         for path in others {
             self.homes.trash(&path).map_err(|error| error.to_string())?;
         }
-        let mut found = Vec::new();
+        // All at one time: one whose shim is silent keeps no other one waiting.
+        let mut finding = JoinSet::new();
         for id in ids {
             match self.homes.of(&id).assigned() {
-                Some(assigned) => found.push(self.found(id, Arc::new(assigned)).await),
+                Some(assigned) => {
+                    let shared = Arc::clone(self);
+                    finding.spawn(async move { shared.found(id, Arc::new(assigned)).await });
+                }
                 None => self.discard(&id).await?,
             }
         }
+        let mut found = finding.join_all().await;
         self.remove_strangers(&found).await?;
         let mut attached = self.reattach(&mut found).await?;
         let mut all = BTreeMap::new();

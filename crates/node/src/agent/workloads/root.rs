@@ -12,6 +12,7 @@ use sandbox::mounts::{self, Depth};
 use sandbox::plan::{MountFlags, MountPlan, MountSource};
 use workload::{Reason, ReasonCode, Spec};
 
+use super::super::failure;
 use super::area::{self, Area};
 use super::home::ImageUse;
 
@@ -42,7 +43,7 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
         let name = format!("moment-{index}");
         area::directory(places.work, &[&name])?;
         let mount = lower.mount_by_way_of(Some(upper), places.work, &name);
-        mount.map_err(|error| io::Error::other(error.to_string()))
+        mount.map_err(|error| io::Error::other(failure::told(&error)))
     });
     made.map_err(|error| Reason::new(ReasonCode::CannotCreate, format!("the root cannot be made: {error}")))
 }
