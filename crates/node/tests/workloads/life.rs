@@ -16,6 +16,7 @@ tests![
     containers_wait_for_each_other,
     the_end_of_what_is_essential_ends_the_others,
     health_is_found_out,
+    who_stops_whatever_enters_a_container_is_not_well,
     an_assignment_that_cannot_be_is_refused,
     many_run_at_once,
 ];
@@ -141,6 +142,20 @@ async fn health_is_found_out() {
         retries: 1,
         start_period_s: 0,
     });
+    let id = living.run(spec).await;
+    living.until(&id, |observed| observed.containers[0].health == Health::Healthy).await;
+    assert_eq!(living.exec(&id, &["touch", "/tmp/ill"], b"").await, (String::new(), 0));
+    living.until(&id, |observed| observed.containers[0].health == Health::Unhealthy).await;
+    living.end().await;
+}
+
+/// What is executed in a container can be stopped by its processes before it has begun.
+async fn who_stops_whatever_enters_a_container_is_not_well() {
+    let living = Living::new().await;
+    let mut spec = script("until [ -e /tmp/ill ]; do sleep 0.1; done; while :; do kill -STOP -1; done");
+    spec.containers[0].stop_timeout_s = Some(0);
+    let probe = HealthProbe::Command(vec!["/bin/true".to_owned()]);
+    spec.containers[0].health = Some(HealthCheck { probe, interval_s: 1, timeout_s: 1, retries: 1, start_period_s: 0 });
     let id = living.run(spec).await;
     living.until(&id, |observed| observed.containers[0].health == Health::Healthy).await;
     assert_eq!(living.exec(&id, &["touch", "/tmp/ill"], b"").await, (String::new(), 0));

@@ -12,7 +12,7 @@ use sandbox::protocol::Target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use workload::{HealthCheck, HealthProbe, WorkloadId};
 
 use super::process;
@@ -82,14 +82,18 @@ impl Probe {
         status.and_then(|line| line[9..].parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Whether a command in the container ends with 0 in time. Else it is killed.
+    /// Whether a command in the container ends with 0 in time. Else it is killed. What is in the container may hold it up before it
+    /// begins, too: by the signals that stop a process.
     async fn execute(&self, args: &[String], patience: Duration) -> bool {
         let Some(of) = &self.process else { return false };
         let process = process::exec(of, args.to_vec(), &[], None, None, false);
         let Ok(null) = nothing() else { return false };
-        let Ok(executing) = self.shim.exec(&self.name, process, null).await else { return false };
+        let began = Instant::now();
+        let Ok(Ok(executing)) = timeout(patience, self.shim.exec(&self.name, process, null)).await else {
+            return false;
+        };
         let exec = executing.exec;
-        match timeout(patience, executing.ended()).await {
+        match timeout(patience.saturating_sub(began.elapsed()), executing.ended()).await {
             Ok(ended) => ended.is_ok_and(|exit| exit.code == 0),
             Err(_) => {
                 // If it has ended by now, there is nobody to kill.
