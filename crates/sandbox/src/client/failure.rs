@@ -13,6 +13,9 @@ pub enum ShimError {
     /// The connection to the shim has ended: the shim has, or another connection has replaced this one.
     #[error("the shim's connection has ended")]
     Disconnected,
+    /// It is there and says nothing.
+    #[error("the shim does not answer")]
+    Silent,
     /// There is no shim in that directory.
     #[error("no shim runs there")]
     NotRunning,

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, openat};
 use tokio::io::unix::AsyncFd;
@@ -15,6 +16,10 @@ use super::failure::ShimError;
 use crate::plan::{ContainerPlan, LateParts, ProcessPlan, SandboxPlan, TerminalSize};
 use crate::protocol::{Answer, Exit, Request, ShimState, Target, VERSION};
 use crate::shim::{LAST_WORDS_BYTES_MAX, LAST_WORDS_FILE, SOCKET_FILE};
+
+/// How long a shim may take to greet. It does nothing that takes long: one that is silent for so long is stopped, or waits for a disk
+/// that does not come back.
+const GREETING_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A shim, and through it the sandbox and the containers of one workload. Clones are handles on the same one. Dropping the
 /// last ends the connection and nothing else.
@@ -96,7 +101,8 @@ impl Shim {
     /// Greets a shim over a new connection.
     pub(super) async fn over(stream: UnixStream) -> Result<Self, ShimError> {
         let connection = Connection::start(stream);
-        let reply = connection.call(Request::Hello { version: VERSION }, Vec::new()).await?;
+        let greeting = connection.call(Request::Hello { version: VERSION }, Vec::new());
+        let reply = tokio::time::timeout(GREETING_PATIENCE, greeting).await.map_err(|_| ShimError::Silent)??;
         let Reply { answer: Answer::Shim { version, pid }, mut descriptors, .. } = reply else {
             return Err(ShimError::OutOfPlace { what: "a greeting" });
         };
@@ -260,5 +266,16 @@ impl Shim {
 
     async fn call(&self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Reply, ShimError> {
         self.inner.connection.call(request, descriptors).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shim_that_is_silent_is_not_waited_for_without_end() {
+        let (own, _silent) = UnixStream::pair().unwrap();
+        assert!(matches!(Shim::over(own).await, Err(ShimError::Silent)));
     }
 }
