@@ -86,7 +86,7 @@ enum Refusal {
 async fn begin(shared: &Shared, wanted: Exec) -> Result<(Executing, Streams), Refusal> {
     let failed = |kind, message: String| Refusal::Failed(Failure::new(kind, message));
     let target = Target::find(shared, &wanted.id, wanted.container.as_deref()).map_err(Refusal::Failed)?;
-    let shim = target.running(shared).map_err(Refusal::Failed)?;
+    let shim = target.shim(shared).map_err(Refusal::Failed)?;
     let bytes: usize = wanted.args.iter().map(String::len).sum();
     if wanted.args.is_empty() || bytes > PROCESS_BYTES_MAX {
         return Err(failed(

@@ -67,9 +67,17 @@ impl Target {
     pub(super) fn running(&self, shared: &Shared) -> Result<Shim, Failure> {
         let state = self.state(shared);
         let runs = matches!(state, Some(ContainerState::Running { .. } | ContainerState::Paused { .. }));
-        self.live().shim.filter(|_| runs).ok_or_else(|| {
-            Failure::new(FailureKind::NotFound, format!("the container {} does not run", self.container))
-        })
+        self.live().shim.filter(|_| runs).ok_or_else(|| self.not_running())
+    }
+
+    /// Its shim, unless the container is over: that it runs the shim knows a moment before others are told, who may have seen
+    /// what it printed.
+    pub(super) fn shim(&self, shared: &Shared) -> Result<Shim, Failure> {
+        self.live().shim.filter(|_| !self.is_over(shared)).ok_or_else(|| self.not_running())
+    }
+
+    fn not_running(&self) -> Failure {
+        Failure::new(FailureKind::NotFound, format!("the container {} does not run", self.container))
     }
 
     /// Whether it will never print anything more.
