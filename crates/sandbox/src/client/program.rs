@@ -90,7 +90,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let copy = sealed_copy().unwrap();
         let knows = rustix::fs::fcntl_get_seals(&copy).unwrap().contains(SealFlags::EXEC);
-        let none = std::fs::Permissions::from_mode(0);
+        let none = std::fs::Permissions::from_mode(0o000);
         let changed = std::fs::set_permissions(format!("/proc/self/fd/{}", copy.as_raw_fd()), none);
         assert!(changed.is_err() || !knows);
         assert!(
