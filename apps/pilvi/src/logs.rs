@@ -11,12 +11,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::client::{Api, JsonService};
-use crate::control_socket::workloads::WorkloadRequest;
+use crate::control_socket::workloads::{WorkloadAnswer, WorkloadRequest};
 use crate::locate::{Running, running};
 use crate::run::of_signal;
 use crate::settings::Place;
 use crate::terminal::{printable, say};
-use crate::workload_cli::{DetachKeys, Manner, Outcome, Tie, in_runtime, talk};
+use crate::workload_cli::{DetachKeys, Manner, Outcome, Tie, ask, in_runtime, talk};
 
 const LOGS: JsonService = JsonService { name: "logs", target: "Logs_20140328" };
 /// How often new events are asked for.
@@ -81,12 +81,17 @@ pub(crate) fn run(args: &LogsArgs) -> Result<ExitCode> {
 
 /// Prints what a container wrote; nothing if there is no such container.
 fn of_container(args: &LogsArgs, running: &Running) -> Result<Option<ExitCode>> {
-    let request = WorkloadRequest::Output {
+    let output = |tail_lines, follow| WorkloadRequest::Output {
         workload: args.group.clone(),
         container: args.container.clone(),
-        tail_lines: args.tail.and_then(|tail| tail.0),
-        follow: args.follow,
+        tail_lines,
+        follow,
     };
+    // Asked before signals are listened to, which cannot be undone: Ctrl-C is to end what follows a group.
+    if matches!(ask(&running.dir, output(Some(0), false)), Ok(WorkloadAnswer::NotThere)) {
+        return Ok(None);
+    }
+    let request = output(args.tail.and_then(|tail| tail.0), args.follow);
     let manner = Manner {
         dir: running.dir.clone(),
         tty: false,

@@ -433,14 +433,11 @@ async fn a_certificate_is_renewed_at_half_of_its_life_and_the_host_stays() {
     let (key, before) = (kept["key"].clone(), Mutex::new(identity));
     std::fs::write(&path, kept.to_string()).unwrap();
     let host_1 = Host::start(Identity::load(directory.path()).unwrap().unwrap(), directory);
-    let known = loop {
-        let (_, known) = server.gate.joined().await.unwrap().remove(0);
-        let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        if kept["key"] != key {
-            break known;
-        }
+    let kept = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).unwrap();
+    while kept()["key"] == key {
         tokio::task::yield_now().await;
-    };
+    }
+    let (_, known) = server.gate.joined().await.unwrap().remove(0);
     assert_eq!(known.certificates.len(), 2);
     drop(before);
     server.node("worker-1").status().await.unwrap();
