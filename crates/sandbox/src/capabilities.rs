@@ -74,8 +74,8 @@ pub fn bit(name: &str) -> Option<u64> {
     NAMES.iter().position(|known| *known == bare).map(|number| 1 << number)
 }
 
-/// What a container has that adds and drops these, `ALL` being every one: as Docker has it, what is added by name stays though all
-/// are dropped, and what is dropped by name goes though all are added.
+/// What a container has that adds and drops these, `ALL` being every one: as Docker has it, what is added by name stays though it
+/// or all are dropped, and what is dropped by name goes though all are added.
 ///
 /// # Errors
 /// The name that is none.
@@ -86,7 +86,7 @@ pub fn of<'a>(add: &'a [String], drop: &'a [String]) -> Result<u64, &'a str> {
     Ok(match (adds_all, drops_all) {
         (true, _) => ALL & !dropped,
         (false, true) => added,
-        (false, false) => (usual | added) & !dropped,
+        (false, false) => usual & !dropped | added,
     })
 }
 
@@ -140,6 +140,8 @@ mod tests {
         assert_eq!(added, (0xa804_25fb | 1 << 19) & !(1 << 13));
         assert_eq!(of(&named(&["SYS_PTRACE"]), &named(&["ALL"])), Ok(1 << 19));
         assert_eq!(of(&named(&["ALL"]), &named(&["SYS_ADMIN"])), Ok(ALL & !(1 << 21)));
+        let both = of(&named(&["SYS_ADMIN"]), &named(&["SYS_ADMIN"]));
+        assert_eq!(both, Ok(0xa804_25fb | 1 << 21), "as Docker has it");
         assert_eq!(of(&named(&["FLY"]), &[]), Err("FLY"));
     }
 

@@ -9,54 +9,6 @@ use workload::{Capabilities, Container, EnvVar, Reason, ReasonCode, Spec, Ulimit
 /// What programs are looked up in where an image does not say (Docker's).
 const PATH_DEFAULT: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The capabilities that a container has unless it says otherwise (Docker's), by their numbers (capabilities(7)).
-const USUAL: [u32; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
-
-/// The names of capabilities, each at its number.
-const CAPABILITIES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
-
 /// The names of limits of `setrlimit(2)`, each at its number (asm-generic/resource.h).
 const RLIMITS: [&str; 16] = [
     "cpu",
@@ -179,26 +131,12 @@ pub(super) fn signal(text: &str) -> Option<i32> {
     (REAL_TIME[0]..=REAL_TIME[1]).contains(&number).then_some(number)
 }
 
-/// The capabilities of a container, as bits.
+/// The capabilities of a container, as bits. To what is privileged all are added.
 pub(super) fn capabilities(changes: &Capabilities, privileged: bool) -> Result<u64, Reason> {
-    let all = (1_u64 << CAPABILITIES.len()) - 1;
-    let bits = |names: &[String]| -> Result<u64, Reason> {
-        names.iter().try_fold(0, |bits, name| {
-            let name = name.strip_prefix("CAP_").unwrap_or(name);
-            let known = CAPABILITIES.iter().position(|known| *known == name);
-            let unknown = || Reason::new(ReasonCode::Refused, format!("there is no capability {name}"));
-            if name == "ALL" { Ok(all) } else { Ok(bits | 1 << known.ok_or_else(unknown)?) }
-        })
-    };
-    let usual = USUAL.iter().fold(0, |bits, number| bits | 1 << number);
-    let (added, dropped) = (bits(&changes.add)?, bits(&changes.drop)?);
-    Ok(if privileged || added == all {
-        // Of every one those go that are dropped by their names.
-        if dropped == all { added } else { all & !dropped }
-    } else {
-        // What is added by its name is there, also where all others are dropped.
-        usual & !dropped | added
-    })
+    let all = ["ALL".to_owned()];
+    let added = if privileged { &all[..] } else { &changes.add };
+    sandbox::capabilities::of(added, &changes.drop)
+        .map_err(|name| Reason::new(ReasonCode::Refused, format!("there is no capability {name}")))
 }
 
 /// The limits of a container's processes.
