@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use workload::{
     Capabilities, Container, EnvVar, HealthCheck, HealthProbe, HostEntry, Isolation, MemoryLimits, MountedVolume,
-    Network, NetworkMode, Resources, Seccomp, Spec, Volume, VolumeSource,
+    Network, NetworkMode, OutputPolicy, Resources, Seccomp, Spec, Volume, VolumeSource,
 };
 
 use super::values::{self, MountSource};
@@ -19,6 +19,8 @@ const SCOPE: &str = "local";
 const TERM: &str = "xterm";
 /// The longest file of variables, in bytes.
 const ENV_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// How much of its output is kept for whoever stays with it, in bytes: a reader that falls behind by less misses nothing.
+const FOREGROUND_OUTPUT_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// What the flags ask for.
 ///
@@ -62,6 +64,7 @@ pub(super) fn spec(args: &RunArgs) -> Result<Spec> {
         restart: life.restart.clone().unwrap_or_default(),
         stop_timeout_s: life.stop_timeout,
         stop_signal: life.stop_signal.as_deref().map(stop_signal).transpose()?,
+        output: output(args),
         ..secured(rights)?
     };
     Ok(Spec {
@@ -230,6 +233,14 @@ fn health(life: &LifeArgs) -> Option<HealthCheck> {
         retries: life.health_retries,
         start_period_s: life.health_start_period,
     })
+}
+
+/// What is kept of its output: more, if somebody reads it as it comes.
+fn output(args: &RunArgs) -> OutputPolicy {
+    if args.detach {
+        return OutputPolicy::default();
+    }
+    OutputPolicy { bytes_max: FOREGROUND_OUTPUT_BYTES, ..OutputPolicy::default() }
 }
 
 fn stop_signal(text: &str) -> Result<String> {

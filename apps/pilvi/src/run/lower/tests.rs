@@ -115,3 +115,10 @@ fn of_a_variable_the_last_value_holds_and_a_name_alone_is_the_callers() {
     let error = env(&what, false, &own).unwrap_err().to_string();
     assert!(error.contains("line 1") && !error.contains("secret"), "{error}");
 }
+
+#[test]
+fn more_output_is_kept_for_whoever_stays_with_it() {
+    assert_eq!(container("busybox").output.bytes_max, 1 << 30);
+    assert_eq!(container("-d busybox").output.bytes_max, workload::limits::OUTPUT_BYTES_DEFAULT);
+    assert_eq!(lowered("busybox").unwrap().validate(), Ok(()));
+}
