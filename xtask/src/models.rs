@@ -35,6 +35,14 @@ pub struct ServedService {
     /// Operations whose requests may be longer than others', in bytes.
     #[serde(default)]
     pub body_bytes_max: BTreeMap<String, u64>,
+    /// Whether requests that nobody has signed come to its operations too.
+    #[serde(default)]
+    pub admits_anonymous: bool,
+    /// The namespace of its XML, where the model says none.
+    pub xml_namespace: Option<String>,
+    /// What the elements of outputs are called in restXml, where not as their shapes.
+    #[serde(default)]
+    pub elements: BTreeMap<String, String>,
     /// The operations that are served, sorted.
     pub operations: Vec<String>,
 }
@@ -90,7 +98,7 @@ fn condensed(model: &Value, botocore_version: &str) -> String {
 }
 
 fn without_prose(value: &Value) -> Value {
-    const PROSE: [&str; 9] = [
+    const PROSE: [&str; 12] = [
         "documentation",
         "documentationUrl",
         "deprecatedMessage",
@@ -100,6 +108,10 @@ fn without_prose(value: &Value) -> Value {
         "examples",
         "endpoint",
         "staticContextParams",
+        // What clients make of an endpoint.
+        "contextParam",
+        "endpointdiscovery",
+        "hostLabel",
     ];
     match value {
         Value::Object(object) => {

@@ -408,7 +408,9 @@ fn write_value<S: Serializer>(
             }
             map.end()
         }
-        Value::List(_) | Value::Map(_) => Err(S::Error::custom("the value has not the form of its shape")),
+        Value::List(_) | Value::Map(_) | Value::Content(_) => {
+            Err(S::Error::custom("the value has not the form of its shape"))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! knows a service, a policy or a record.
 
 pub mod cbor;
+pub mod content;
 pub mod error;
 pub mod eventstream;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub mod xml;
 #[cfg(test)]
 extern crate self as wire;
 
+pub use content::{Content, ContentError, ContentReader};
 pub use error::Error;
 pub use eventstream::EventStream;
 pub use reply::Reply;

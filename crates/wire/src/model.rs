@@ -13,6 +13,17 @@ pub enum Protocol {
     AwsQuery,
     /// CBOR bodies, service and operation in the path, `smithy-protocol: rpc-v2-cbor`.
     RpcV2Cbor,
+    /// Members bound to path, query, headers and body; bodies in XML.
+    RestXml,
+    /// Members bound to path, query, headers and body; bodies in JSON.
+    RestJson1,
+}
+
+impl Protocol {
+    /// Whether members are bound to path, query, headers and body.
+    pub fn is_rest(self) -> bool {
+        matches!(self, Self::RestXml | Self::RestJson1)
+    }
 }
 
 /// One service's model; the generated `MODEL` of its crate.
@@ -34,6 +45,8 @@ pub struct ServiceModel {
     pub validation_error: Option<&'static str>,
     /// Whether clients that once spoke awsQuery still look for its error codes: the trait `awsQueryCompatible`.
     pub is_query_compatible: bool,
+    /// Whether requests that nobody has signed come to its operations too, as anybody's.
+    pub admits_anonymous: bool,
     /// The protocols that clients may speak.
     pub protocols: &'static [Protocol],
     /// The shapes that served operations reach.
@@ -68,11 +81,36 @@ impl ServiceModel {
         self.operations[operation].events.map(|shape| self.schema.shape(shape))
     }
 
-    /// The element that wraps its output in awsQuery.
+    /// The request that asks for it, in the protocols that bind members to HTTP.
+    pub fn http(&self, operation: usize) -> Option<Http> {
+        let row = &self.operations[operation];
+        (row.uri != Text::NONE).then(|| Http {
+            method: self.schema.text(row.method),
+            uri: self.schema.text(row.uri),
+            needs: self.schema.text(row.needs),
+            status: row.status,
+        })
+    }
+
+    /// The element that wraps its output in awsQuery; in restXml the name of its output's element.
     pub fn result_wrapper(&self, operation: usize) -> Option<&'static str> {
         let wrapper = self.operations[operation].wrapper;
         (wrapper != Text::NONE).then(|| self.schema.text(wrapper))
     }
+}
+
+/// How an operation is asked for in HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http {
+    /// The method.
+    pub method: &'static str,
+    /// The path with `{Label}` and `{Greedy+}`, and what its query must hold: `/{Bucket}/{Key+}?uploads`.
+    pub uri: &'static str,
+    /// What its input cannot do without, apart from labels: `?uploadId x-amz-copy-source`, parameters with a question mark in
+    /// front and headers without, in alphabetical order.
+    pub needs: &'static str,
+    /// The status of its answer.
+    pub status: u16,
 }
 
 /// One row of [`ServiceModel::operations`].
@@ -89,6 +127,10 @@ pub struct Operation {
     output: Option<ShapeId>,
     events: Option<ShapeId>,
     wrapper: Text,
+    method: Text,
+    uri: Text,
+    needs: Text,
+    status: u16,
 }
 
 impl Operation {
@@ -103,6 +145,10 @@ impl Operation {
             output: None,
             events: None,
             wrapper: Text::NONE,
+            method: Text::NONE,
+            uri: Text::NONE,
+            needs: Text::NONE,
+            status: 200,
         }
     }
 
@@ -148,7 +194,21 @@ impl Operation {
         self
     }
 
-    /// The element that wraps its output in awsQuery.
+    /// How it is asked for, and what its input cannot do without: see [`Http`].
+    #[must_use]
+    pub const fn http(mut self, method: Text, uri: Text, needs: Text) -> Self {
+        (self.method, self.uri, self.needs) = (method, uri, needs);
+        self
+    }
+
+    /// The status of its answer.
+    #[must_use]
+    pub const fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The element that wraps its output in awsQuery, or the name of the element that it is in restXml.
     #[must_use]
     pub const fn wrapper(mut self, name: Text) -> Self {
         self.wrapper = name;

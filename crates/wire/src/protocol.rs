@@ -49,6 +49,7 @@ impl Protocol {
             Self::AwsQuery => query::Form::parse(body)
                 .and_then(|form| form.decode(shape))
                 .map_err(|error| Error::new("MalformedInput", 400, error.to_string()))?,
+            Self::RestXml | Self::RestJson1 => return Err(Error::internal()),
         };
         validate::validate(shape, &input).map_err(|problem| self.validation_error(model, problem))?;
         Ok(input)
@@ -59,6 +60,7 @@ impl Protocol {
         let shape = model.output(operation);
         let body = match (self, shape) {
             (Self::AwsQuery, _) => query_answer(model, operation, output, request_id),
+            (Self::RestXml | Self::RestJson1, _) => Vec::new(),
             (_, Some(shape)) => self.payload(shape, output),
             // A service whose operation answers nothing sends no body at all.
             (_, None) => Vec::new(),
@@ -91,7 +93,7 @@ impl Protocol {
         let kind = if is_exception { Kind::Exception(member.name()) } else { Kind::Event(member.name()) };
         let content_type = match self {
             Self::AwsJson10 | Self::AwsJson11 => "application/json",
-            Self::RpcV2Cbor | Self::AwsQuery => self.content_type(),
+            Self::RpcV2Cbor | Self::AwsQuery | Self::RestXml | Self::RestJson1 => self.content_type(),
         };
         Ok((message::encode(kind, content_type, &payload), is_exception))
     }
@@ -99,9 +101,11 @@ impl Protocol {
     /// Writes an error. `model` is the service's, where the request has found its service.
     pub fn encode_error(self, model: Option<&ServiceModel>, error: &Error, request_id: &str) -> Encoded {
         let body = match self {
-            Self::AwsJson10 | Self::AwsJson11 => json_error(error).to_string().into_bytes(),
+            Self::AwsJson10 | Self::AwsJson11 | Self::RestJson1 => json_error(error).to_string().into_bytes(),
             Self::RpcV2Cbor => cbor::encode_json(&json_error(error)),
-            Self::AwsQuery => query_error(model.and_then(|model| model.xml_namespace), error, request_id),
+            Self::AwsQuery | Self::RestXml => {
+                query_error(model.and_then(|model| model.xml_namespace), error, request_id)
+            }
         };
         let mut headers = self.headers();
         if self != Self::AwsQuery && model.is_some_and(|model| model.is_query_compatible) {
@@ -124,9 +128,9 @@ impl Protocol {
     /// A value by its shape, without whatever the protocol puts around it.
     fn payload(self, shape: ShapeRef, value: &Value) -> Vec<u8> {
         match self {
-            Self::AwsJson10 | Self::AwsJson11 => json::encode(shape, value),
+            Self::AwsJson10 | Self::AwsJson11 | Self::RestJson1 => json::encode(shape, value),
             Self::RpcV2Cbor => cbor::encode(shape, value),
-            Self::AwsQuery => {
+            Self::AwsQuery | Self::RestXml => {
                 let mut writer = xml::Writer::default();
                 writer.members(shape, value);
                 writer.finish().into_bytes()
@@ -141,6 +145,8 @@ impl Protocol {
             Self::AwsJson11 => "application/x-amz-json-1.1",
             Self::AwsQuery => "text/xml",
             Self::RpcV2Cbor => "application/cbor",
+            Self::RestXml => "application/xml",
+            Self::RestJson1 => "application/json",
         }
     }
 
@@ -148,7 +154,7 @@ impl Protocol {
     fn headers(self) -> Vec<(&'static str, Cow<'static, str>)> {
         match self {
             Self::RpcV2Cbor => vec![("smithy-protocol", "rpc-v2-cbor".into())],
-            Self::AwsJson10 | Self::AwsJson11 | Self::AwsQuery => Vec::new(),
+            Self::AwsJson10 | Self::AwsJson11 | Self::AwsQuery | Self::RestXml | Self::RestJson1 => Vec::new(),
         }
     }
 }

@@ -70,6 +70,25 @@ pub enum TimestampFormat {
     HttpDate,
 }
 
+/// Where in an HTTP request or answer a member stands, in the protocols that bind members to HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// In the body, beside the others that stand there.
+    Body,
+    /// It is the whole body.
+    Payload,
+    /// In the path.
+    Label,
+    /// In the query; a map is every parameter that no other member takes.
+    Query,
+    /// In a header.
+    Header,
+    /// In all headers whose names begin so: a map of what follows in their names.
+    Headers,
+    /// It is the status.
+    Status,
+}
+
 /// Yes-or-no traits of shapes and members.
 pub mod flag {
     /// The member must be there.
@@ -82,6 +101,10 @@ pub mod flag {
     pub const IDEMPOTENCY_TOKEN: u16 = 8;
     /// The structure is an error; in a stream of events it is the last.
     pub const EXCEPTION: u16 = 16;
+    /// The member is an attribute of its structure's element in XML.
+    pub const XML_ATTRIBUTE: u16 = 32;
+    /// The member's bytes come and go as a stream: they are a [`crate::Content`].
+    pub const STREAMING: u16 = 64;
 }
 
 /// One shape of the model.
@@ -143,12 +166,20 @@ pub struct Member {
     shape: ShapeId,
     flags: u16,
     timestamp_format: TimestampFormat,
+    location: Location,
 }
 
 impl Member {
     /// A member `name` of the shape numbered `shape`.
     pub const fn new(name: Text, shape: ShapeId) -> Self {
-        Self { name, wire_name: Text::NONE, shape, flags: 0, timestamp_format: TimestampFormat::Unset }
+        Self {
+            name,
+            wire_name: Text::NONE,
+            shape,
+            flags: 0,
+            timestamp_format: TimestampFormat::Unset,
+            location: Location::Body,
+        }
     }
 
     /// Its name on the wire.
@@ -169,6 +200,13 @@ impl Member {
     #[must_use]
     pub const fn timestamp(mut self, format: TimestampFormat) -> Self {
         self.timestamp_format = format;
+        self
+    }
+
+    /// Where it stands in HTTP.
+    #[must_use]
+    pub const fn at(mut self, location: Location) -> Self {
+        self.location = location;
         self
     }
 }
@@ -309,6 +347,11 @@ impl MemberRef {
     /// Whether `flag` is set on the member or on its shape.
     pub fn has(self, flag: u16) -> bool {
         self.row.flags & flag != 0 || self.shape().has(flag)
+    }
+
+    /// Where it stands in HTTP.
+    pub fn location(self) -> Location {
+        self.row.location
     }
 
     /// How its instant is written, `default` where the model leaves it to the protocol.

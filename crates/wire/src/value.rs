@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base::Timestamp;
 
+use crate::content::Content;
 use crate::schema::{Schema, ShapeId, ShapeRef};
 
 /// One value. A structure is a row of optional members in the order of its shape.
@@ -32,6 +33,8 @@ pub enum Value {
     Structure(Vec<Option<Value>>),
     /// Document.
     Document(serde_json::Value),
+    /// A Blob that streams.
+    Content(Content),
 }
 
 /// A value that has not the form of the type it is read into. Decoded requests cannot cause one (they have been
@@ -133,6 +136,7 @@ scalar!(String, String);
 scalar!(Vec<u8>, Blob);
 scalar!(Timestamp, Timestamp);
 scalar!(serde_json::Value, Document);
+scalar!(Content, Content);
 
 impl<T: Modeled> Shaped for Vec<T> {
     fn into_value(self) -> Value {

@@ -93,7 +93,7 @@ fn text_of(member: MemberRef, value: &Value) -> String {
             _ => inner.iso8601(),
         },
         Value::Document(inner) => inner.to_string(),
-        Value::List(_) | Value::Map(_) | Value::Structure(_) => String::new(),
+        Value::List(_) | Value::Map(_) | Value::Structure(_) | Value::Content(_) => String::new(),
     }
 }
 

@@ -589,6 +589,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     xml_namespace: Some("http://monitoring.amazonaws.com/doc/2010-08-01/"),
     validation_error: None,
     is_query_compatible: true,
+    admits_anonymous: false,
     protocols: &[Protocol::RpcV2Cbor, Protocol::AwsJson10, Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,

@@ -857,6 +857,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     xml_namespace: None,
     validation_error: Some("InvalidParameterException"),
     is_query_compatible: false,
+    admits_anonymous: false,
     protocols: &[Protocol::AwsJson11],
     schema: &SCHEMA,
     operations: &OPERATIONS,

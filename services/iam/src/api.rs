@@ -1251,6 +1251,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     xml_namespace: Some("https://iam.amazonaws.com/doc/2010-05-08/"),
     validation_error: None,
     is_query_compatible: false,
+    admits_anonymous: false,
     protocols: &[Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,

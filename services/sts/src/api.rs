@@ -142,6 +142,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
     validation_error: None,
     is_query_compatible: false,
+    admits_anonymous: false,
     protocols: &[Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,

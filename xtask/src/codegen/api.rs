@@ -25,8 +25,13 @@ pub fn render(model: &Model) -> Result<String> {
     } else {
         ""
     };
-    let table_uses =
-        if (tables.members.clone() + &tables.shapes).contains("TimestampFormat::") { ", TimestampFormat" } else { "" };
+    let rows = tables.members.clone() + &tables.shapes;
+    let table_uses: String = ["Location", "TimestampFormat"]
+        .into_iter()
+        .filter(|name| rows.contains(&format!("{name}::")))
+        .map(|name| format!(", {name}"))
+        .collect();
+    let admits = if model.admits_anonymous { "true" } else { "false" };
     Ok(format!(
         "//! {MARKER}\n\
          #![allow(clippy::all, unused_imports, dead_code, missing_docs, unreachable_pub)]\n\
@@ -43,7 +48,7 @@ pub fn render(model: &Model) -> Result<String> {
          pub static MODEL: ServiceModel = ServiceModel {{\n\
          name: {name:?}, title: {title:?}, api_version: {version:?}, signing_name: {signing_name:?},\n\
          target_prefix: {target}, xml_namespace: {namespace}, validation_error: {validation},\n\
-         is_query_compatible: {compatible}, protocols: &[{protocols}], schema: &SCHEMA, operations: &OPERATIONS }};\n\n\
+         is_query_compatible: {compatible}, admits_anonymous: {admits}, protocols: &[{protocols}], schema: &SCHEMA, operations: &OPERATIONS }};\n\n\
          {dispatch}\n\
          const fn t(at: u32, length: u32) -> Text {{ Text::new(at, length) }}\n{bounds}\n\
          #[rustfmt::skip]\nstatic OPERATIONS: [Operation; {count}] = [\n{operations}];\n\n\
@@ -54,7 +59,7 @@ pub fn render(model: &Model) -> Result<String> {
         title = metadata("serviceFullName"),
         version = metadata("apiVersion"),
         target = option(metadata("targetPrefix")),
-        namespace = option(metadata("xmlNamespace")),
+        namespace = option(&model.xml_namespace),
         validation = option(model.validation_error.as_deref().unwrap_or_default()),
         compatible = model.is_query_compatible(),
         protocols = protocols.join(", "),
@@ -101,7 +106,10 @@ fn fields(model: &Model, shape: &str) -> Result<String> {
     let mut out = String::new();
     for (member, reference) in model.members(shape) {
         let target = reference["shape"].as_str().unwrap_or_default();
-        let mut rust = rust_type(model, target)?;
+        let mut rust = match model.is_content(reference) {
+            true => "wire::Content".to_owned(),
+            false => rust_type(model, target)?,
+        };
         if model.kind(target) == "structure" && model.contains_itself(shape, target) {
             rust = format!("Box<{rust}>");
         }
@@ -175,7 +183,7 @@ fn errors(model: &Model) -> String {
         // awsQuery names an error by the code that the model gives; the other protocols by its shape.
         let code = if json || compatible { name } else { query_code };
         let status = match shape["error"]["httpStatusCode"].as_u64() {
-            Some(status) if !json => status,
+            Some(status) if !json || model.is_rest() => status,
             _ if fault => 500,
             _ => 400,
         };
@@ -197,6 +205,13 @@ fn operations(model: &Model, texts: &mut Texts) -> Result<String> {
     for (number, operation) in model.operations.iter().enumerate() {
         let name = texts.piece(&operation.name);
         write!(out, "/* {number} */ Operation::new({name})")?;
+        if let Some(http) = &operation.http {
+            let (method, uri, needs) = (texts.piece(&http.method), texts.piece(&http.uri), texts.piece(&http.needs));
+            write!(out, ".http({method}, {uri}, {needs})")?;
+            if http.status != 200 {
+                write!(out, ".status({})", http.status)?;
+            }
+        }
         if operation.served {
             write!(out, ".served()")?;
             if operation.unsigned {

@@ -19,6 +19,9 @@ pub struct Model {
     pub metadata: Value,
     /// What an error against the model's constraints is called, where not as the protocol says.
     pub validation_error: Option<String>,
+    pub admits_anonymous: bool,
+    /// The namespace of XML answers, empty where there is none.
+    pub xml_namespace: String,
     /// Every operation of the model, sorted by name.
     pub operations: Vec<Operation>,
     /// Every shape of the model.
@@ -39,7 +42,17 @@ pub struct Operation {
     /// The union of the events that follow the output.
     pub events: Option<String>,
     pub result_wrapper: Option<String>,
+    /// Where members are bound to HTTP.
+    pub http: Option<Http>,
     pub errors: Vec<String>,
+}
+
+/// How an operation is asked for: see `wire::model::Http`.
+pub struct Http {
+    pub method: String,
+    pub uri: String,
+    pub needs: String,
+    pub status: u64,
 }
 
 impl Model {
@@ -62,6 +75,11 @@ impl Model {
             let is_served = served.operations.contains(limited);
             ensure!(is_served, "models/operations.toml: {name} limits {limited}, which it does not serve");
         }
+        for named in served.elements.keys() {
+            ensure!(table.contains_key(named), "models/operations.toml: {name} has no operation {named}");
+        }
+        let metadata = document["metadata"].take();
+        let is_rest = is_rest(&metadata);
         let mut operations: Vec<_> = table
             .iter()
             .map(|(name, row)| Operation {
@@ -72,7 +90,11 @@ impl Model {
                 input: row["input"]["shape"].as_str().map(str::to_owned),
                 output: row["output"]["shape"].as_str().map(str::to_owned),
                 events: None,
-                result_wrapper: row["output"]["resultWrapper"].as_str().map(str::to_owned),
+                result_wrapper: match served.elements.get(name) {
+                    Some(element) => Some(element.clone()),
+                    None => row["output"]["resultWrapper"].as_str().map(str::to_owned),
+                },
+                http: is_rest.then(|| http(&shapes, row)),
                 errors: row["errors"]
                     .as_array()
                     .map(|errors| errors.iter().filter_map(|e| e["shape"].as_str()).map(str::to_owned).collect())
@@ -92,8 +114,13 @@ impl Model {
             name: name.to_owned(),
             rust_type: served.rust_type.clone(),
             in_preparation: served.in_preparation,
-            metadata: document["metadata"].take(),
+            xml_namespace: match &served.xml_namespace {
+                Some(namespace) => namespace.clone(),
+                None => metadata["xmlNamespace"].as_str().unwrap_or_default().to_owned(),
+            },
+            metadata,
             validation_error: served.validation_error.clone(),
+            admits_anonymous: served.admits_anonymous,
             operations,
             shapes,
             reached: reached.into_iter().collect(),
@@ -125,6 +152,18 @@ impl Model {
     /// Whether clients still look for the codes of awsQuery.
     pub fn is_query_compatible(&self) -> bool {
         self.metadata["awsQueryCompatible"].is_object()
+    }
+
+    /// Whether members are bound to HTTP.
+    pub fn is_rest(&self) -> bool {
+        is_rest(&self.metadata)
+    }
+
+    /// Whether a member is a body that streams.
+    pub fn is_content(&self, reference: &Value) -> bool {
+        let target = reference["shape"].as_str().unwrap_or_default();
+        let streams = reference["streaming"] == true || self.shape(target)["streaming"] == true;
+        streams && self.kind(target) == "blob"
     }
 
     /// The members of a structure in the order in which they are numbered.
@@ -163,10 +202,41 @@ impl Model {
                     ("json", _) => "AwsJson11",
                     ("query", _) => "AwsQuery",
                     ("smithy-rpc-v2-cbor", _) => "RpcV2Cbor",
+                    ("rest-xml", _) => "RestXml",
+                    ("rest-json", _) => "RestJson1",
                     (other, _) => bail!("{}: protocol {other} has no codec yet", self.name),
                 })
             })
             .collect()
+    }
+}
+
+fn is_rest(metadata: &Value) -> bool {
+    metadata["protocol"].as_str().is_some_and(|protocol| protocol.starts_with("rest-"))
+}
+
+fn http(shapes: &BTreeMap<String, Value>, row: &Value) -> Http {
+    let input = row["input"]["shape"].as_str().unwrap_or_default();
+    let mut needs: Vec<String> = members(shapes, input)
+        .filter(|(member, _)| {
+            let required = shapes[input]["required"].as_array();
+            required.is_some_and(|names| names.iter().any(|name| name == member.as_str()))
+        })
+        .filter_map(|(member, reference)| {
+            let wire_name = reference["locationName"].as_str().unwrap_or(member);
+            match reference["location"].as_str() {
+                Some("querystring") => Some(format!("?{wire_name}")),
+                Some("header") => Some(wire_name.to_ascii_lowercase()),
+                _ => None,
+            }
+        })
+        .collect();
+    needs.sort_unstable();
+    Http {
+        method: row["http"]["method"].as_str().unwrap_or_default().to_owned(),
+        uri: row["http"]["requestUri"].as_str().unwrap_or_default().to_owned(),
+        needs: needs.join(" "),
+        status: row["http"]["responseCode"].as_u64().unwrap_or(200),
     }
 }
 

@@ -75,7 +75,10 @@ pub fn tables(model: &Model, texts: &mut Texts) -> Result<Tables> {
                 let first = members;
                 for (member, reference) in model.members(name) {
                     let required = model.is_required(name, member);
-                    writeln!(tables.members, "{}", member_row(model, texts, member, reference, required)?)?;
+                    let payload = shape["payload"] == member.as_str();
+                    let location = location(reference, payload)?;
+                    let row = member_row(model, texts, member, reference, required)?;
+                    writeln!(tables.members, "{row}{location},")?;
                     members += 1;
                 }
                 rows(
@@ -85,13 +88,13 @@ pub fn tables(model: &Model, texts: &mut Texts) -> Result<Tables> {
                 )
             }
             "list" => {
-                writeln!(tables.members, "{}", member_row(model, texts, "member", &shape["member"], false)?)?;
+                writeln!(tables.members, "{}", member_row(model, texts, "member", &shape["member"], false)? + ",")?;
                 members += 1;
                 rows("List", members - 1, 1)
             }
             "map" => {
-                writeln!(tables.members, "{}", member_row(model, texts, "key", &shape["key"], false)?)?;
-                writeln!(tables.members, "{}", member_row(model, texts, "value", &shape["value"], false)?)?;
+                writeln!(tables.members, "{}", member_row(model, texts, "key", &shape["key"], false)? + ",")?;
+                writeln!(tables.members, "{}", member_row(model, texts, "value", &shape["value"], false)? + ",")?;
                 members += 2;
                 rows("Map", members - 2, 2)
             }
@@ -138,6 +141,8 @@ fn flags(row: &Value, required: bool) -> String {
         (row["sensitive"] == true, "flag::SENSITIVE"),
         (row["exception"] == true, "flag::EXCEPTION"),
         (row["idempotencyToken"] == true, "flag::IDEMPOTENCY_TOKEN"),
+        (row["xmlAttribute"] == true, "flag::XML_ATTRIBUTE"),
+        (row["streaming"] == true, "flag::STREAMING"),
     ]
     .into_iter()
     .filter_map(|(holds, flag)| holds.then_some(flag))
@@ -160,6 +165,19 @@ fn member_row(model: &Model, texts: &mut Texts, name: &str, reference: &Value, r
         Some("rfc822") => out += ".timestamp(TimestampFormat::HttpDate)",
         Some(other) => bail!("{}: member {name} has the unknown timestamp format {other}", model.name),
     }
-    out.push(',');
     Ok(out)
+}
+
+/// Where a member stands in HTTP.
+fn location(reference: &Value, is_payload: bool) -> Result<&'static str> {
+    Ok(match reference["location"].as_str() {
+        None if is_payload => ".at(Location::Payload)",
+        None => "",
+        Some("uri") => ".at(Location::Label)",
+        Some("querystring") => ".at(Location::Query)",
+        Some("header") => ".at(Location::Header)",
+        Some("headers") => ".at(Location::Headers)",
+        Some("statusCode") => ".at(Location::Status)",
+        Some(other) => bail!("a member stands at the unknown location {other}"),
+    })
 }

@@ -69,6 +69,8 @@ fn write(out: &mut Vec<u8>, shape: ShapeRef, value: &Value) {
             }
         }
         Value::Document(inner) => write_json(out, inner),
+        // No protocol in CBOR has a member that streams beside others.
+        Value::Content(_) => out.push(NULL),
     }
 }
 

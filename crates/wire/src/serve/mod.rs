@@ -13,6 +13,7 @@ mod answer;
 mod body;
 mod connection;
 mod file;
+pub(crate) mod incoming;
 mod inflate;
 mod link;
 mod log_text;

@@ -40,6 +40,7 @@ fn print(shape: ShapeRef, value: &Value, out: &mut String) {
         Value::Blob(inner) => drop(write!(out, "{} bytes", inner.len())),
         Value::Timestamp(inner) => drop(write!(out, "{inner}")),
         Value::Document(_) => out.push_str("a document"),
+        Value::Content(_) => out.push_str("a stream"),
         Value::List(items) => {
             let element = shape.members().next();
             join(out, ('[', ']'), items, |out, item| print_member(element, item, out));
