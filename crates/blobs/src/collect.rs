@@ -95,7 +95,7 @@ fn collect_in(
 }
 
 /// How long ago an instant was, by the clock that the file system stamps files with; nothing, if it is still to come.
-fn age(seconds: impl TryInto<u64>, nanoseconds: impl TryInto<u32>) -> Duration {
+pub(crate) fn age(seconds: impl TryInto<u64>, nanoseconds: impl TryInto<u32>) -> Duration {
     let since_epoch = Duration::new(seconds.try_into().unwrap_or_default(), nanoseconds.try_into().unwrap_or_default());
     SystemTime::now().duration_since(UNIX_EPOCH + since_epoch).unwrap_or_default()
 }

@@ -12,6 +12,8 @@
 //! - [`Blobs::collect`] removes what is neither referenced nor new; [`Blobs::hold`] keeps it from doing so, from other
 //!   processes too.
 //!
+//! Beside them [`files`]: content that has a random name, and one owner each.
+//!
 //! Calls block on the disk: from asynchronous code they belong on a blocking thread.
 //!
 //! On disk, `sha256/<2 digits>/<64 digits>` are blobs, `sha512/` other names that some of them have, `tmp/` what is being written, `lock` what holds collection off.
@@ -22,6 +24,7 @@ mod alias;
 mod collect;
 mod digest;
 mod error;
+pub mod files;
 mod place;
 mod read;
 mod reader;

@@ -164,7 +164,7 @@ pub(crate) fn subdirectory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd
 }
 
 /// Makes a directory and those above it, if need be, and makes their names durable.
-fn make_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     for made in missing.into_iter().filter(|made| !made.as_os_str().is_empty()) {

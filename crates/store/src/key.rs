@@ -46,6 +46,12 @@ impl Key {
         segments.into_iter().fold(self.clone(), |key, segment| key.child(segment.as_ref()))
     }
 
+    /// How a text is written that is split at `/` into segments, each of which is escaped. The order of such texts is
+    /// their own, byte by byte.
+    pub fn stored(text: &str) -> String {
+        text.replace('%', "%25")
+    }
+
     /// A key as it was stored, already escaped.
     pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.into())
@@ -166,6 +172,15 @@ mod tests {
                 && end.is_none_or(|end| other.as_str() < end.as_str())
                 && !other.is_root();
             prop_assert_eq!(prefix.is_above(&other), within);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn texts_that_are_split_at_the_separator_keep_their_order(a in "[a/%!0.\u{1}-]{0,6}", b in "[a/%!0.\u{1}-]{0,6}") {
+            let key = |text: &str| Key::new(["p"]).join(text.split('/'));
+            prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+            prop_assert_eq!(key(&a).to_string(), format!("p/{}", Key::stored(&a)));
         }
     }
 

@@ -38,7 +38,7 @@ pub use error::StoreError;
 pub use history::HistoryPolicy;
 pub use key::Key;
 pub use queue::{Message, QueueCount, QueueSignal, Receipt};
-pub use range::{Page, Range};
+pub use range::{Page, Range, first_beyond};
 pub use record::{
     Change, ListOptions, Listing, MigrationError, Record, RecordWatch, Scope, SecondaryKey, Tx, Versioned,
 };

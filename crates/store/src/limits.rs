@@ -1,7 +1,8 @@
-//! What is bounded, and by how much. The first three are etcd's, so that a state that fits here fits there.
+//! What is bounded, and by how much. The size of values and the operations of a transaction are etcd's, so that a state
+//! that fits here fits there.
 
-/// The longest key, in bytes.
-pub const KEY_BYTES_MAX: usize = 1024;
+/// The longest key, in bytes: S3's longest, of 1,024 bytes that are all escaped, with what stands before and after it.
+pub const KEY_BYTES_MAX: usize = 4096;
 /// The largest value or message body, in bytes. What is larger is a blob.
 pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// The most operations in either branch of a transaction, and the most guards (etcd's `--max-txn-ops`).

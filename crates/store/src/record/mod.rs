@@ -32,6 +32,14 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// how they become new ones.
     const VERSION: u32 = 1;
 
+    /// The key of the record with this id; below it lie those whose ids begin so.
+    fn key(scope: &Scope, id: &[&str]) -> Key
+    where
+        Self: Sized,
+    {
+        record_key::<Self>(scope, id)
+    }
+
     /// Brings a document of an older version to the present one. It is read so, and written so at its next change.
     ///
     /// # Errors

@@ -70,6 +70,14 @@ impl Store {
         Ok(Listing { items, more: next.is_some(), next, revision: page.revision })
     }
 
+    /// Lists the records of a kind in a range, in the order of the range: see [`Record::key`] for where they lie.
+    pub async fn list_range<R: Record>(&self, range: Range) -> Result<Listing<R>, StoreError> {
+        let page = self.range(range).await?;
+        let next = page.entries.last().filter(|_| page.more).map(|entry| entry.key.as_str().to_owned());
+        let items = page.entries.iter().map(decode).collect::<Result<_, _>>()?;
+        Ok(Listing { items, more: next.is_some(), next, revision: page.revision })
+    }
+
     /// Lists the records of a kind in all scopes, in the order of their keys. Scopes are read one after the other; what
     /// changes meanwhile is told by a watch after [`Listing::revision`].
     pub async fn list_everywhere<R: Record>(

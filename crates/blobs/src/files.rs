@@ -1,0 +1,271 @@
+//! Files with names of their own: content that changes hands often and is not worth a digest, such as S3's objects.
+//!
+//! - [`Files::writer`] takes a stream, [`FileWriter::finish`] gives it a random name. When that returns the file is on disk,
+//!   whole and under its name; before, nobody can see it, and a crash leaves nothing.
+//! - [`Files::duplicate`] gives the bytes of a file a second name, without copying them where the file system can.
+//! - [`Files::remove`] takes names away, unless somebody has pinned the first one: see [`Files::pin`].
+//! - [`Files::older`] lists what a sweep may look at: files that nobody has recorded are orphans of a crash.
+//!
+//! Each name has one owner, who keeps it in a record and removes it when it is of no more use. On disk a file is at
+//! `<2 digits>/<30 digits>`; `tmp/` is used where the file system knows no files without a name.
+
+mod id;
+mod write;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base::Rng;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::BlobError;
+use crate::collect::age;
+use crate::root::{make_directory, names_in, open_beneath, subdirectory};
+
+pub use id::{FileId, InvalidFileId};
+pub use write::FileWriter;
+
+/// How many bytes of the disk are left to the state, or …
+const ROOM_BYTES: u64 = 64 * 1024 * 1024;
+/// … this part of a disk of which that would be more.
+const ROOM_PART: u64 = 16;
+/// How often a name is made up before the names are taken to be exhausted, which they cannot be.
+const NAME_ATTEMPTS_MAX: u32 = 8;
+
+/// Files in a directory; a handle that is cheap to clone. See the [module's page](self).
+#[derive(Debug, Clone)]
+pub struct Files(Arc<Root>);
+
+#[derive(Debug)]
+struct Root {
+    root: OwnedFd,
+    rng: Arc<dyn Rng>,
+    /// Which of the 256 directories are known to have durable names.
+    durable: [AtomicBool; 256],
+    pins: Mutex<HashMap<FileId, u32>>,
+    next_temporary: AtomicU64,
+    /// Whether the file system has files without a name.
+    has_nameless: AtomicBool,
+}
+
+/// A file that is open for reading.
+#[derive(Debug)]
+pub struct OpenFile {
+    /// The file.
+    pub file: File,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+/// While it exists the file is not removed, nor are those that would go with it.
+#[derive(Debug)]
+pub struct Pin {
+    files: Files,
+    id: FileId,
+}
+
+/// What became of names that were to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// They are gone.
+    Done,
+    /// Somebody reads: nothing was removed, try later.
+    Pinned,
+}
+
+impl Files {
+    /// Opens the directory, which is made if it is not there. One process has it open: what lies in `tmp/` is a crash's.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`] if it can be neither made nor opened.
+    pub fn open_root(path: &Path, rng: Arc<dyn Rng>) -> Result<Self, BlobError> {
+        let doing = "opening the directory of files";
+        make_directory(path).map_err(BlobError::io(doing))?;
+        let root: OwnedFd = File::open(path).map_err(BlobError::io(doing))?.into();
+        let temporary = subdirectory(root.as_fd(), TEMPORARY)?;
+        for name in names_in(temporary.as_fd())? {
+            rustix::fs::unlinkat(&temporary, &name, AtFlags::empty()).map_err(BlobError::os(doing))?;
+        }
+        rustix::fs::fsync(&root).map_err(BlobError::os(doing))?;
+        Ok(Self(Arc::new(Root {
+            root,
+            rng,
+            durable: std::array::from_fn(|_| AtomicBool::new(false)),
+            pins: Mutex::default(),
+            next_temporary: AtomicU64::new(0),
+            has_nameless: AtomicBool::new(true),
+        })))
+    }
+
+    /// Whether so many bytes more leave room on the disk for the state, which lies on the same one.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let Ok(stat) = rustix::fs::fstatvfs(&self.0.root) else { return true };
+        let in_bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize.max(1));
+        let (free, total) = (in_bytes(stat.f_bavail), in_bytes(stat.f_blocks));
+        total == 0 || bytes.saturating_add(ROOM_BYTES.min(total / ROOM_PART)) <= free
+    }
+
+    /// Opens a file; none if it is not there.
+    pub fn open(&self, id: &FileId) -> Result<Option<OpenFile>, BlobError> {
+        let file = match open_beneath(self.root(), &id.path(), OFlags::RDONLY, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(BlobError::os("opening a file")(error)),
+        };
+        let stat = rustix::fs::fstat(&file).map_err(BlobError::os("opening a file"))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(BlobError::NoFile);
+        }
+        Ok(Some(OpenFile { file: file.into(), size: u64::try_from(stat.st_size).unwrap_or_default() }))
+    }
+
+    /// Keeps [`Files::remove`] from removing the file, and those named with it after it. A reader pins what it has found in
+    /// a record, opens it then, and reads the record again if it is not there.
+    pub fn pin(&self, id: &FileId) -> Pin {
+        *self.pins().entry(*id).or_default() += 1;
+        Pin { files: self.clone(), id: *id }
+    }
+
+    /// Gives the bytes of a file another name; none if the file is not there. When this returns the name is durable.
+    ///
+    /// # Errors
+    /// [`BlobError::Full`], where they had to be copied.
+    pub fn duplicate(&self, id: &FileId) -> Result<Option<FileId>, BlobError> {
+        let Some(opened) = self.open(id)? else { return Ok(None) };
+        match self.give_name(&opened.file) {
+            Ok(Some(name)) => return self.settle(&name).map(|()| Some(name)),
+            Ok(None) => {}
+            Err(error) => return Err(error),
+        }
+        let mut writer = self.writer(opened.size)?;
+        io::copy(&mut &opened.file, &mut writer).map_err(BlobError::io("copying a file"))?;
+        writer.finish().map(Some)
+    }
+
+    /// Removes files, unless the first one is pinned. What is gone already is no error. The names may come back after a
+    /// crash of the machine: their owner forgets them when this has returned, and a sweep finds them then.
+    pub fn remove(&self, ids: &[FileId]) -> Result<Removal, BlobError> {
+        let Some((first, others)) = ids.split_first() else { return Ok(Removal::Done) };
+        {
+            // Whoever pins it afterwards finds that it is gone.
+            let pins = self.pins();
+            if pins.contains_key(first) {
+                return Ok(Removal::Pinned);
+            }
+            self.unlink(first)?;
+        }
+        others.iter().try_for_each(|id| self.unlink(id))?;
+        Ok(Removal::Done)
+    }
+
+    /// The files of one of the 256 directories that got their name longer ago than `grace`.
+    pub fn older(&self, directory: u8, grace: Duration) -> Result<Vec<FileId>, BlobError> {
+        let doing = "listing files";
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let opened = match open_beneath(self.root(), &id::directory_name(directory), flags, Mode::empty()) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(error) => return Err(BlobError::os(doing)(error)),
+        };
+        let mut found = Vec::new();
+        for name in names_in(opened.as_fd())? {
+            let Some(id) = FileId::of_name(directory, &name) else { continue };
+            match rustix::fs::statat(&opened, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                // A new name changes this time of the file, and none other.
+                Ok(stat) if age(stat.st_ctime, stat.st_ctime_nsec) >= grace => found.push(id),
+                Ok(_) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(BlobError::os(doing)(error)),
+            }
+        }
+        Ok(found)
+    }
+
+    fn root(&self) -> BorrowedFd<'_> {
+        self.0.root.as_fd()
+    }
+
+    fn pins(&self) -> MutexGuard<'_, HashMap<FileId, u32>> {
+        // Counting cannot be left half done by a panic.
+        self.0.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unlink(&self, id: &FileId) -> Result<(), BlobError> {
+        match rustix::fs::unlinkat(self.root(), id.path(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(BlobError::os("removing a file")(error)),
+        }
+    }
+
+    /// Gives an open file a new name, which is not durable yet; none if it can have none.
+    fn give_name(&self, file: &File) -> Result<Option<FileId>, BlobError> {
+        let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+        self.with_new_name(|id| match rustix::fs::linkat(CWD, &own, self.root(), id.path(), AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => Ok(Some(())),
+            Err(error) if cannot_link(error) => Ok(None),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Tries names until `give` finds one that is free.
+    fn with_new_name(&self, give: impl Fn(&FileId) -> Result<Option<()>, Errno>) -> Result<Option<FileId>, BlobError> {
+        let doing = "naming a file";
+        for _ in 0..NAME_ATTEMPTS_MAX {
+            let id = FileId::random(&*self.0.rng);
+            drop(subdirectory(self.root(), &id::directory_name(id.directory()))?);
+            match give(&id) {
+                Ok(given) => return Ok(given.map(|()| id)),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(BlobError::os(doing)(error)),
+            }
+        }
+        Err(BlobError::os(doing)(Errno::EXIST))
+    }
+
+    /// Makes the name of a file durable.
+    fn settle(&self, id: &FileId) -> Result<(), BlobError> {
+        let doing = "making the name of a file durable";
+        let name = id::directory_name(id.directory());
+        let directory = open_beneath(self.root(), &name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+            .map_err(BlobError::os(doing))?;
+        rustix::fs::fsync(&directory).map_err(BlobError::os(doing))?;
+        let durable = &self.0.durable[usize::from(id.directory())];
+        if !durable.load(Ordering::Acquire) {
+            rustix::fs::fsync(self.root()).map_err(BlobError::os(doing))?;
+            durable.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.files.pins();
+        if let Some(count) = pins.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// Where files are that are written under a name.
+const TEMPORARY: &str = "tmp";
+
+/// Whether an error says that a file can have no further name there. (`NOENT` is a machine without `/proc`, or a file that
+/// has lost its last name.)
+fn cannot_link(error: Errno) -> bool {
+    let refusals =
+        [Errno::XDEV, Errno::NOENT, Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::OPNOTSUPP, Errno::NOSYS];
+    refusals.contains(&error)
+}
+
+#[cfg(test)]
+mod tests;
