@@ -110,7 +110,8 @@ impl Ctx {
 
     fn denied(&self, message: String) -> wire::Error {
         let (code, status) = match self.protocol {
-            Protocol::AwsQuery => ("AccessDenied", 403),
+            Protocol::AwsQuery | Protocol::RestXml => ("AccessDenied", 403),
+            Protocol::RestJson1 => ("AccessDeniedException", 403),
             _ => ("AccessDeniedException", 400),
         };
         wire::Error::new(code, status, message).in_query("AccessDenied")

@@ -78,6 +78,8 @@ impl Backend for Gateway {
     fn call(&self, call: Call<Caller>) -> BoxFuture<'_, Result<Reply, wire::Error>> {
         Box::pin(async move {
             let model = self.models[call.service];
+            let (service, operation) = (call.service, call.operation);
+            let input = call.decode(model);
             let arrival = Arrival {
                 request_id: call.request_id,
                 region: call.region,
@@ -89,8 +91,7 @@ impl Backend for Gateway {
             };
             let ctx = self.admission.signed(call.caller, arrival).await.map_err(|error| store_error(&error))?;
             self.platform.keys.note_use(&ctx, model.signing_name);
-            let input = call.protocol.decode(model, call.operation, &call.body)?;
-            self.services[call.service].call(&ctx, call.operation, input).await
+            self.services[service].call(&ctx, operation, input?).await
         })
     }
 }

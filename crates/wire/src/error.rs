@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderMap, HeaderValue};
+
 use crate::model::{ErrorKind, MESSAGE, ServiceModel};
 
 /// Code, status and message of an error, before a protocol writes it.
@@ -11,7 +13,7 @@ pub struct Error {
     /// The code that clients switch on.
     pub code: Cow<'static, str>,
     /// What awsQuery calls it, where that differs.
-    pub query_code: Option<Cow<'static, str>>,
+    pub query_code: Option<&'static str>,
     /// The HTTP status.
     pub status: u16,
     /// What failed, and on what. AWS's own words where AWS has some.
@@ -20,6 +22,8 @@ pub struct Error {
     pub message_member: &'static str,
     /// Further members of the error's shape, by wire name.
     pub members: Vec<(&'static str, serde_json::Value)>,
+    /// Headers of its answer, in the protocols that bind members to HTTP.
+    pub headers: Option<Box<HeaderMap>>,
 }
 
 impl Error {
@@ -32,13 +36,14 @@ impl Error {
             message: message.into(),
             message_member: MESSAGE,
             members: Vec::new(),
+            headers: None,
         }
     }
 
     /// An error that the service's model has.
     pub fn of(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
-            query_code: kind.query_code.map(Cow::Borrowed),
+            query_code: kind.query_code,
             message_member: kind.message_member,
             ..Self::new(kind.code, kind.status, message)
         }
@@ -46,8 +51,8 @@ impl Error {
 
     /// What awsQuery calls it, where that differs.
     #[must_use]
-    pub fn in_query(mut self, code: impl Into<Cow<'static, str>>) -> Self {
-        self.query_code = Some(code.into());
+    pub fn in_query(mut self, code: &'static str) -> Self {
+        self.query_code = Some(code);
         self
     }
 
@@ -58,7 +63,7 @@ impl Error {
 
     /// Its code in awsQuery.
     pub fn code_in_query(&self) -> &str {
-        self.query_code.as_deref().unwrap_or(&self.code)
+        self.query_code.unwrap_or(&self.code)
     }
 
     /// Whom awsQuery blames.
@@ -70,6 +75,16 @@ impl Error {
     #[must_use]
     pub fn with(mut self, member: &'static str, value: impl Into<serde_json::Value>) -> Self {
         self.members.push((member, value.into()));
+        self
+    }
+
+    /// Adds a header to its answer, in the protocols that bind members to HTTP. The name is in small letters; a value that no
+    /// header can have is left out.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Ok(value) = HeaderValue::try_from(value.into()) {
+            self.headers.get_or_insert_default().insert(name, value);
+        }
         self
     }
 

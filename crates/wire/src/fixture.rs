@@ -4,12 +4,17 @@
 
 #![allow(missing_docs, unreachable_pub, dead_code, reason = "each test program uses a part of it")]
 
+#[path = "fixture_bound.rs"]
+pub mod bound;
+
 use std::collections::BTreeMap;
 
 use wire::model::{Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, ShapeId, ShapeRef, Text, TimestampFormat, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
+
+pub use bound::{REST_JSON, S3};
 
 pub const STRING: ShapeId = 0;
 pub const NAME: ShapeId = 1;

@@ -6,6 +6,7 @@
 //! knows a service, a policy or a record.
 
 pub mod cbor;
+pub mod chunked;
 pub mod content;
 pub mod error;
 pub mod eventstream;
@@ -16,6 +17,7 @@ pub mod model;
 pub mod protocol;
 pub mod query;
 pub mod reply;
+pub mod rest;
 pub mod schema;
 pub mod serve;
 pub mod sigv4;

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::content::Content;
 use crate::error::Error;
 use crate::eventstream::message::{self, Kind, PAYLOAD_BYTES_MAX};
 use crate::model::{Protocol, ServiceModel};
 use crate::schema::{MemberRef, ShapeRef, flag};
 use crate::value::Value;
-use crate::{cbor, json, query, validate, xml};
+use crate::{cbor, json, query, rest, validate, xml};
 
 /// The namespace of awsQuery errors that are not of any service.
 const FAULT_NAMESPACE: &str = "http://webservices.amazon.com/AWSFault/2005-15-09";
@@ -23,10 +24,12 @@ pub struct Encoded {
     pub status: u16,
     /// The `Content-Type`, where there is something that has one.
     pub content_type: Option<&'static str>,
-    /// Further headers.
-    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// Further headers, which may name another `Content-Type`.
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The body.
     pub body: Vec<u8>,
+    /// The body where it is one that streams.
+    pub content: Option<Content>,
 }
 
 impl Protocol {
@@ -49,6 +52,7 @@ impl Protocol {
             Self::AwsQuery => query::Form::parse(body)
                 .and_then(|form| form.decode(shape))
                 .map_err(|error| Error::new("MalformedInput", 400, error.to_string()))?,
+            // Requests of these protocols are read as a whole: [`crate::rest::decode`].
             Self::RestXml | Self::RestJson1 => return Err(Error::internal()),
         };
         validate::validate(shape, &input).map_err(|problem| self.validation_error(model, problem))?;
@@ -57,17 +61,19 @@ impl Protocol {
 
     /// Writes an operation's output.
     pub fn encode(self, model: &ServiceModel, operation: usize, output: &Value, request_id: &str) -> Encoded {
+        if self.is_rest() {
+            return rest::encode(self, model, operation, output);
+        }
         let shape = model.output(operation);
         let body = match (self, shape) {
             (Self::AwsQuery, _) => query_answer(model, operation, output, request_id),
-            (Self::RestXml | Self::RestJson1, _) => Vec::new(),
             (_, Some(shape)) => self.payload(shape, output),
             // A service whose operation answers nothing sends no body at all.
             (_, None) => Vec::new(),
         };
         // Nothing has no type in RPC v2; awsJson declares one all the same.
         let content_type = (self != Self::RpcV2Cbor || shape.is_some()).then(|| self.content_type());
-        Encoded { status: 200, content_type, headers: self.headers(), body }
+        Encoded { status: 200, content_type, headers: self.headers(), body, content: None }
     }
 
     /// The head of an answer whose events follow, and the message that brings what comes before them.
@@ -77,7 +83,8 @@ impl Protocol {
             None => Vec::new(),
         };
         let body = message::encode(Kind::Event(INITIAL_RESPONSE), self.content_type(), &payload);
-        Encoded { status: 200, content_type: Some(message::CONTENT_TYPE), headers: self.headers(), body }
+        let (content_type, headers) = (Some(message::CONTENT_TYPE), self.headers());
+        Encoded { status: 200, content_type, headers, body, content: None }
     }
 
     /// Writes an event: its message, and whether it is the last.
@@ -100,6 +107,9 @@ impl Protocol {
 
     /// Writes an error. `model` is the service's, where the request has found its service.
     pub fn encode_error(self, model: Option<&ServiceModel>, error: &Error, request_id: &str) -> Encoded {
+        if self.is_rest() {
+            return rest::fault(self, error, rest::Told { request_id, resource: "" });
+        }
         let body = match self {
             Self::AwsJson10 | Self::AwsJson11 | Self::RestJson1 => json_error(error).to_string().into_bytes(),
             Self::RpcV2Cbor => cbor::encode_json(&json_error(error)),
@@ -110,13 +120,13 @@ impl Protocol {
         let mut headers = self.headers();
         if self != Self::AwsQuery && model.is_some_and(|model| model.is_query_compatible) {
             let code = format!("{};{}", error.code_in_query(), error.fault());
-            headers.push(("x-amzn-query-error", code.into()));
+            headers.push(("x-amzn-query-error".into(), code.into()));
         }
-        Encoded { status: error.status, content_type: Some(self.content_type()), headers, body }
+        Encoded { status: error.status, content_type: Some(self.content_type()), headers, body, content: None }
     }
 
     /// An error against the model's constraints.
-    fn validation_error(self, model: &ServiceModel, problem: String) -> Error {
+    pub(crate) fn validation_error(self, model: &ServiceModel, problem: String) -> Error {
         match (model.validation_error, self) {
             (Some(code), _) => Error::new(code, 400, problem),
             (None, Self::AwsQuery) => Error::new(VALIDATION_IN_QUERY, 400, problem),
@@ -151,9 +161,9 @@ impl Protocol {
     }
 
     /// The headers that each of its answers has.
-    fn headers(self) -> Vec<(&'static str, Cow<'static, str>)> {
+    fn headers(self) -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
         match self {
-            Self::RpcV2Cbor => vec![("smithy-protocol", "rpc-v2-cbor".into())],
+            Self::RpcV2Cbor => vec![("smithy-protocol".into(), "rpc-v2-cbor".into())],
             Self::AwsJson10 | Self::AwsJson11 | Self::AwsQuery | Self::RestXml | Self::RestJson1 => Vec::new(),
         }
     }
@@ -172,7 +182,7 @@ fn query_answer(model: &ServiceModel, operation: usize, output: &Value, request_
     writer.finish().into_bytes()
 }
 
-fn json_error(error: &Error) -> serde_json::Value {
+pub(crate) fn json_error(error: &Error) -> serde_json::Value {
     let mut body = serde_json::Map::new();
     body.insert("__type".to_owned(), error.code.as_ref().into());
     if !error.message.is_empty() {

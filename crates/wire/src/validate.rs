@@ -35,6 +35,13 @@ pub fn validate(shape: ShapeRef, input: &Value) -> Result<(), String> {
     }
 }
 
+/// Whether a member's value keeps every constraint of the model.
+pub fn holds(member: MemberRef, value: &Value) -> bool {
+    let mut violations = Violations::default();
+    violations.value(member, value, &mut String::new());
+    violations.0.is_empty()
+}
+
 #[derive(Default)]
 struct Violations(Vec<String>);
 

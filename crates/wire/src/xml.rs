@@ -1,4 +1,7 @@
-//! XML answers by schema.
+//! XML by schema: answers written here, bodies read in [`decode`].
+
+mod decode;
+pub mod reader;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,8 +9,15 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::schema::{MemberRef, ShapeRef, TimestampFormat, flag};
+use crate::schema::{Kind, Location, MemberRef, ShapeRef, TimestampFormat, flag};
 use crate::value::Value;
+
+pub use decode::{DecodeError, decode, decode_structure};
+
+/// The namespace that the prefix `xsi` stands for, the one prefix that AWS's attributes have.
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// What an entry of a map is called that is not flattened.
+pub(crate) const ENTRY: &str = "entry";
 
 /// Writes elements into a text; closes what it opens.
 #[derive(Debug, Default)]
@@ -26,16 +36,43 @@ impl Writer {
         let _ = write!(self.out, "</{name}>");
     }
 
+    /// The element of a structure: its members, those that are attributes among its attributes.
+    pub fn structure(&mut self, name: &str, namespace: Option<&str>, shape: ShapeRef, value: &Value) {
+        let Value::Structure(fields) = value else { return };
+        let _ = write!(self.out, "<{name}");
+        if let Some(namespace) = namespace {
+            let _ = write!(self.out, " xmlns=\"{}\"", escaped(namespace));
+        }
+        for (member, field) in shape.members().zip(fields).filter(|(member, _)| member.has(flag::XML_ATTRIBUTE)) {
+            let Some(inner) = field else { continue };
+            if member.wire_name().starts_with("xsi:") {
+                let _ = write!(self.out, " xmlns:xsi=\"{XSI}\"");
+            }
+            let _ = write!(self.out, " {}=\"{}\"", member.wire_name(), escaped(&text_of(member, inner)));
+        }
+        self.out.push('>');
+        self.members(shape, value);
+        let _ = write!(self.out, "</{name}>");
+    }
+
     /// `<name>text</name>`, escaped.
     pub fn text(&mut self, name: &str, text: &str) {
         let _ = write!(self.out, "<{name}>{}</{name}>", escaped(text));
     }
 
-    /// The elements of a structure's members.
+    /// Text in the element that is being written, escaped.
+    pub fn characters(&mut self, text: &str) {
+        self.out.push_str(&escaped(text));
+    }
+
+    /// The elements of a structure's members, of those that stand in the body.
     pub fn members(&mut self, shape: ShapeRef, value: &Value) {
         let Value::Structure(fields) = value else { return };
         for (member, field) in shape.members().zip(fields) {
-            if let Some(inner) = field {
+            if let Some(inner) = field
+                && member.location() == Location::Body
+                && !member.has(flag::XML_ATTRIBUTE)
+            {
                 self.member(member.wire_name(), member, inner);
             }
         }
@@ -49,7 +86,7 @@ impl Writer {
     fn member(&mut self, name: &str, member: MemberRef, value: &Value) {
         let shape = member.shape();
         match value {
-            Value::Structure(_) => self.element(name, None, |w| w.members(shape, value)),
+            Value::Structure(_) => self.structure(name, None, shape, value),
             Value::List(items) => {
                 let element = shape.member(0);
                 if member.has(flag::FLATTENED) {
@@ -63,7 +100,7 @@ impl Writer {
             }
             Value::Map(entries) => {
                 let flattened = member.has(flag::FLATTENED);
-                let entry = if flattened { name } else { "entry" };
+                let entry = if flattened { name } else { ENTRY };
                 let write = |w: &mut Self| {
                     for (key, inner) in entries {
                         w.element(entry, None, |w| {
@@ -79,7 +116,16 @@ impl Writer {
     }
 }
 
-fn text_of(member: MemberRef, value: &Value) -> String {
+/// What the elements are called that belong to a member of a structure.
+fn element_name(member: MemberRef) -> &'static str {
+    let is_flattened_list = member.has(flag::FLATTENED) && member.shape().kind() == Kind::List;
+    match is_flattened_list.then(|| member.shape().member(0)) {
+        Some(element) if element.has_wire_name() => element.wire_name(),
+        _ => member.wire_name(),
+    }
+}
+
+pub(crate) fn text_of(member: MemberRef, value: &Value) -> String {
     match value {
         Value::Bool(inner) => inner.to_string(),
         Value::Integer(inner) => inner.to_string(),

@@ -91,7 +91,7 @@ pub struct ContentReader {
 }
 
 impl ContentReader {
-    pub(super) fn new(source: Option<Source>, length: Option<u64>) -> Self {
+    pub(crate) fn new(source: Option<Source>, length: Option<u64>) -> Self {
         Self { source, length, file: None, trailers: Trailers::new(), failed: None }
     }
 

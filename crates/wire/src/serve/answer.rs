@@ -15,9 +15,11 @@ use tokio::sync::mpsc;
 use super::activity::Open;
 use super::file::FilePieces;
 use super::link::Link;
+use super::outgoing::{Outgoing, Read};
 use super::room::Place;
 use super::stream;
 use super::streams::Stream;
+use crate::content::{Content, ContentReader, Source};
 
 /// How much is handed to the connection at once. On HTTP/2 a stream takes the next piece only when its client has made
 /// room for it and what it took before has gone, so of an answer that nobody reads little is out of sight.
@@ -40,6 +42,7 @@ enum More {
     Nothing,
     Messages(Messages),
     File(FilePieces),
+    Content(Outgoing),
 }
 
 /// Messages as they come.
@@ -66,7 +69,24 @@ impl AnswerBody {
 
     /// A part of a file.
     pub(super) fn file(file: File, range: Range<u64>, is_http_1: bool, link: Arc<Link>) -> Self {
-        Self::following(More::File(FilePieces::new(file, range, is_http_1, link)))
+        Self::following(More::File(FilePieces::new(Arc::new(file), range, is_http_1, link)))
+    }
+
+    /// A content.
+    pub(super) fn content(content: Content, is_http_1: bool, link: Arc<Link>) -> Self {
+        let length = content.length();
+        let outgoing = match content.take() {
+            None => return Self::new(Bytes::new(), Place::default()),
+            // Somebody else's memory, or as much as a record holds: nothing that waiting here makes more of.
+            Some(Source::Bytes(bytes)) => return Self::new(bytes, Place::default()),
+            Some(Source::Files(files)) => Outgoing::files(files, length, is_http_1, link),
+            Some(Source::Pieces(pieces)) => Outgoing::pieces(pieces, length, is_http_1, link),
+            Some(incoming @ Source::Incoming(_)) => {
+                let reader = Box::new(Read(ContentReader::new(Some(incoming), length)));
+                Outgoing::pieces(reader, length, is_http_1, link)
+            }
+        };
+        Self::following(More::Content(outgoing))
     }
 
     /// The same for a request of HTTP/2, whose place it keeps until all of it has been sent.
@@ -116,8 +136,13 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let piece = if let More::File(pieces) = &mut self.more {
-            match ready!(pieces.poll_next(context)) {
+        let streamed = match &mut self.more {
+            More::File(pieces) => Some(ready!(pieces.poll_next(context))),
+            More::Content(outgoing) => Some(ready!(outgoing.poll_next(context))),
+            More::Nothing | More::Messages(_) => None,
+        };
+        let piece = if let Some(streamed) = streamed {
+            match streamed {
                 Ok(Some(piece)) => piece,
                 Ok(None) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(Err(error))),
@@ -141,6 +166,7 @@ impl Body for AnswerBody {
             More::Nothing => self.rest.is_empty(),
             More::Messages(_) => false,
             More::File(pieces) => pieces.remaining() == 0,
+            More::Content(outgoing) => outgoing.is_ended(),
         }
     }
 
@@ -149,6 +175,7 @@ impl Body for AnswerBody {
             More::Nothing => SizeHint::with_exact(self.rest.len() as u64),
             More::Messages(_) => SizeHint::default(),
             More::File(pieces) => SizeHint::with_exact(pieces.remaining()),
+            More::Content(outgoing) => outgoing.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -18,6 +18,11 @@ use crate::error::Error;
 /// hold its place, and what it has sent, for as long as it likes.
 const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
 
+/// How much of a body that nobody has taken is read after the answer, so that the connection can carry the next request.
+const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+/// How long that may take.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
 const INCOMPLETE: &str = "You did not provide the number of bytes specified by the Content-Length HTTP header.";
 const TIMED_OUT: &str =
     "Your socket connection to the server was not read from or written to within the timeout period.";
@@ -79,9 +84,26 @@ pub(super) enum Untaken {
 }
 
 impl Rest {
-    /// What is left, told once.
-    pub(super) fn take(&self) -> Option<Untaken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Disposes of what nobody has taken; whether the connection can carry another request then. Told once. Streams of HTTP/2
+    /// are none the worse for it.
+    pub(super) fn leaves_connection(&self, is_http_1: bool, expects_continue: bool) -> bool {
+        let untaken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (mut body, is_begun) = match untaken {
+            None => return true,
+            Some(_) if !is_http_1 => return true,
+            Some(Untaken::Lost) => return false,
+            Some(Untaken::ToCome { body, is_begun }) => (body, is_begun),
+        };
+        // A client that waits to be told to go on sends nothing once it has an answer, or everything.
+        let may_come = is_begun || !expects_continue;
+        let is_short = body.size_hint().exact().is_some_and(|length| length <= DRAIN_BYTES_MAX);
+        if may_come && is_short {
+            tokio::spawn(tokio::time::timeout(
+                DRAIN_TIME_MAX,
+                async move { while let Some(Ok(_)) = body.frame().await {} },
+            ));
+        }
+        may_come && is_short
     }
 }
 

@@ -61,14 +61,14 @@ struct Fetching {
 
 impl FilePieces {
     /// The bytes of `range`, which end early with an error if the file does.
-    pub(super) fn new(file: File, range: Range<u64>, is_http_1: bool, link: Arc<Link>) -> Self {
+    pub(super) fn new(file: Arc<File>, range: Range<u64>, is_http_1: bool, link: Arc<Link>) -> Self {
         let is_long = range.end.saturating_sub(range.start) > READ_BYTES_MAX;
         let way = match link.windows() {
             Some(_) if is_http_1 && is_long => Way::Socket,
             _ if is_http_1 => Way::Read,
             _ => Way::ReadForStream,
         };
-        Self { file: Arc::new(file), rest: range, way, buffer: BytesMut::new(), fetching: None, link }
+        Self { file, rest: range, way, buffer: BytesMut::new(), fetching: None, link }
     }
 
     /// How much has not been handed out yet.
@@ -209,7 +209,7 @@ mod tests {
             (true, Link::default(), PIECE_BYTES_MAX),
             (false, Link::plain(), STREAM_PIECE_BYTES_MAX),
         ] {
-            let mut pieces = FilePieces::new(file(2_000_000), 1..1_999_999, is_http_1, Arc::new(link));
+            let mut pieces = FilePieces::new(Arc::new(file(2_000_000)), 1..1_999_999, is_http_1, Arc::new(link));
             let mut lengths = Vec::new();
             while let Some(piece) = std::future::poll_fn(|context| pieces.poll_next(context)).await.unwrap() {
                 lengths.push(piece.len());

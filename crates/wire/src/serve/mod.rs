@@ -5,6 +5,9 @@
 //! A body is not read before its sender is known to name a key, and where its hash is declared in the head, not before the
 //! signature is verified.
 //!
+//! What is signed for a service whose operations are bound to HTTP is routed by method, path and query instead, once its
+//! signature is verified, and a body that streams is handed to its operation unread: [`crate::rest`], [`crate::Content`].
+//!
 //! Beside the API there may be [`raw::Routes`], whose requests and answers stream: head → [`raw::Routes::takes`] →
 //! [`raw::Routes::answer`], which verifies for itself who asks.
 
@@ -18,6 +21,7 @@ mod inflate;
 mod link;
 mod log_text;
 mod opening;
+mod outgoing;
 pub mod raw;
 mod request;
 mod room;
@@ -43,7 +47,9 @@ use tokio::sync::watch;
 use crate::error::Error;
 use crate::model::{Protocol, ServiceModel};
 use crate::reply::Reply;
+use crate::rest;
 use crate::sigv4::{SecretAccessKey, SigningKeyCache};
+use crate::value::Value;
 
 pub use body::{BodyError, RequestBody};
 pub use connection::{Tls, serve, serve_stream};
@@ -75,6 +81,10 @@ pub trait Backend: Send + Sync + 'static {
         access_key_id: &'a str,
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Self::Caller>, CredentialError>>;
+    /// The names by which clients reach the server, without ports: a host below one of them may name a bucket.
+    fn public_hosts(&self) -> &[String] {
+        &[]
+    }
     /// Who asks for an operation that needs no signature, when there is none. Nobody: every request has to be signed.
     fn anonymous(&self) -> Option<Self::Caller> {
         None
@@ -132,8 +142,30 @@ pub struct Call<C> {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
-    /// The body; in awsQuery the form, query string included.
-    pub body: Bytes,
+    /// What is asked.
+    pub input: Input,
+}
+
+/// What a request asks of its operation, as it came in.
+#[derive(Debug)]
+pub enum Input {
+    /// A body that says all; in awsQuery the form, query string included.
+    Body(Bytes),
+    /// The whole request, in the protocols that bind members to HTTP.
+    Request(Box<rest::Request>),
+}
+
+impl<C> Call<C> {
+    /// Reads the operation's input and checks the model's constraints on it.
+    ///
+    /// # Errors
+    /// What the client is told.
+    pub fn decode(&self, model: &ServiceModel) -> Result<Value, Error> {
+        match &self.input {
+            Input::Body(body) => self.protocol.decode(model, self.operation, body),
+            Input::Request(request) => rest::decode(self.protocol, model, self.operation, request),
+        }
+    }
 }
 
 /// What became of a request; for logs and metrics.

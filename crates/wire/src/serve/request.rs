@@ -1,5 +1,7 @@
 //! One request, from its head to its answer.
 
+mod bound;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,13 +9,14 @@ use std::time::Instant;
 
 use base::{Region, Timestamp};
 use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Version};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
 use super::answer::AnswerBody;
-use super::body;
+use super::body::{self, Rest};
 use super::inflate::{GZIP, inflate};
 use super::link::Link;
 use super::log_text::LogText;
@@ -21,12 +24,13 @@ use super::room::Place;
 use super::route::{Dialect, Target, is_form};
 use super::stream::Pump;
 use super::streams::Stream;
-use super::{Backend, Call, CredentialError, FoundCredential, Outcome, Server};
+use super::{Backend, Call, CredentialError, FoundCredential, Input, Outcome, Server};
 use crate::error::Error;
 use crate::eventstream::Events;
 use crate::model::ServiceModel;
 use crate::protocol::Encoded;
 use crate::reply::Reply;
+use crate::rest;
 use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash};
 
 /// The largest body of a request that nobody has signed: a token of an identity provider (20,000 characters), a session
@@ -53,19 +57,31 @@ impl<B: Backend> Server<B> {
         }
         let has_body = !body.is_end_stream();
         let mut exchange = Exchange {
-            dialect: Dialect::of(&parts),
+            dialect: Dialect::of(&parts, self.backend.services()),
             request_id: self.backend.request_id(),
             now: self.backend.now(),
             source_ip,
             owner: None,
             target: None,
             is_body_read: false,
+            rest: None,
+            resource: parts.uri.path().to_owned(),
+            asked: Asked {
+                is_head: parts.method == Method::HEAD,
+                is_http_1: parts.version <= Version::HTTP_11,
+                expects_continue: parts.headers.contains_key(EXPECT),
+            },
             stream,
             parts,
         };
         let mut outcome = exchange.run(&self, body).await;
-        let is_http_1 = exchange.parts.version <= Version::HTTP_11;
-        link.set_unread(has_body && !exchange.is_body_read && is_http_1);
+        let asked = exchange.asked;
+        let is_bound = exchange.rest.is_some();
+        let leaves_connection = match exchange.rest.take() {
+            Some(rest) => rest.leaves_connection(asked.is_http_1, asked.expects_continue),
+            None => !has_body || exchange.is_body_read,
+        };
+        link.set_unread(!leaves_connection && asked.is_http_1);
         let mut encoded = exchange.encode(&outcome);
         let mut place = Place::default();
         if let Err(no_room) = self.answers.grow(&mut place, encoded.body.len()) {
@@ -73,19 +89,31 @@ impl<B: Backend> Server<B> {
             encoded = exchange.encode(&outcome);
         }
         exchange.report(&self, &outcome, encoded.status, started);
-        let is_given_up = is_http_1 && outcome.as_ref().is_err_and(|error| matches!(error.status, 408 | 413 | 503));
-        let content = std::mem::take(&mut encoded.body);
-        let body = match outcome {
-            Ok(Reply::Stream { events, .. }) => exchange.stream(&self, content, events, link),
-            Ok(Reply::Value(_)) | Err(_) => AnswerBody::new(content.into(), place),
+        let is_unusable = is_bound && !leaves_connection
+            || outcome.as_ref().is_err_and(|error| matches!(error.status, 408 | 413 | 503));
+        let bytes = std::mem::take(&mut encoded.body);
+        let body = match (outcome, encoded.content.take()) {
+            _ if asked.is_head => AnswerBody::new(Bytes::new(), Place::default()),
+            (Ok(Reply::Stream { events, .. }), _) => exchange.stream(&self, bytes, events, link),
+            (_, Some(content)) => AnswerBody::content(content, asked.is_http_1, link).on(exchange.stream.take()),
+            (Ok(Reply::Value(_)) | Err(_), None) => AnswerBody::new(bytes.into(), place),
         };
-        respond(&encoded, body, &exchange.request_id, is_given_up)
+        exchange.respond(&encoded, body, is_unusable && asked.is_http_1)
     }
+}
+
+/// What of a request's head bears on its answer.
+#[derive(Clone, Copy)]
+struct Asked {
+    is_head: bool,
+    is_http_1: bool,
+    expects_continue: bool,
 }
 
 /// What is known of a request so far.
 struct Exchange {
     parts: Parts,
+    asked: Asked,
     dialect: Dialect,
     request_id: String,
     now: Timestamp,
@@ -95,6 +123,10 @@ struct Exchange {
     target: Option<(&'static ServiceModel, Target)>,
     /// Whether the body has been read to its end and accepted.
     is_body_read: bool,
+    /// What is left of a body that an operation reads, or whoever has read it for the operation.
+    rest: Option<Rest>,
+    /// The path that is asked for, with its bucket.
+    resource: String,
     /// The place of a request of HTTP/2, which its handler keeps to its end.
     stream: Option<Stream>,
 }
@@ -108,13 +140,23 @@ struct Keyed<'a> {
 
 impl Exchange {
     async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
+        let bound = match self.dialect {
+            Dialect::Rest { service, .. } => Some(service),
+            _ => None,
+        };
         let signature = match sigv4::parse(&self.parts) {
             Ok(signature) => signature,
             Err(AuthError::MissingAuthenticationToken) if self.may_be_unsigned() => {
                 return self.run_unsigned(server, body).await;
             }
+            Err(AuthError::MissingAuthenticationToken) if bound.is_some() => {
+                return self.run_bound_unsigned(server, bound.unwrap_or_default(), body).await;
+            }
             Err(error) => return Err(self.refused(&error)),
         };
+        if let Some(service) = bound {
+            return self.run_bound(server, &signature, service, body).await;
+        }
         let services = server.backend.services();
         let scope = signature.scope();
         let service = self.dialect.service(services, &scope.service);
@@ -148,7 +190,7 @@ impl Exchange {
         if !model.operations[target.operation].is_served {
             return Err(Error::not_served(model, target.operation));
         }
-        self.dispatch(server, target, found.caller, region, (body, place)).await
+        self.dispatch(server, target, found.caller, region, (Input::Body(body), place)).await
     }
 
     /// Whether it has the form in which operations are asked for that need no signature.
@@ -178,7 +220,7 @@ impl Exchange {
         let target = { targets }.find(is_open).ok_or_else(|| missing(self))?;
         let model = services[target.service];
         (self.owner, self.target) = (Some(model), Some((model, target)));
-        self.dispatch(server, target, caller, Region::default(), (body, place)).await
+        self.dispatch(server, target, caller, Region::default(), (Input::Body(body), place)).await
     }
 
     /// Hands a request to its handler.
@@ -188,7 +230,7 @@ impl Exchange {
         target: Target,
         caller: B::Caller,
         region: Region,
-        (body, place): (Bytes, Place),
+        (input, place): (Input, Place),
     ) -> Result<Reply, Error> {
         let call = Call {
             service: target.service,
@@ -201,7 +243,7 @@ impl Exchange {
             host: sigv4::host(&self.parts).map_err(|error| self.refused(&error))?.unwrap_or_default().to_owned(),
             source_ip: self.source_ip,
             user_agent: self.header("user-agent").map(str::to_owned),
-            body,
+            input,
         };
         // In a task of its own: a client that goes away does not cut a handler off half-way, and a handler that panics
         // answers an error instead of breaking the connection.
@@ -291,7 +333,12 @@ impl Exchange {
 
     fn encode(&self, outcome: &Result<Reply, Error>) -> Encoded {
         let protocol = self.target.map_or(self.dialect.protocol(), |(_, target)| target.protocol);
-        let error = |error: &Error| protocol.encode_error(self.owner, error, &self.request_id);
+        let error = |error: &Error| match self.dialect {
+            Dialect::Rest { protocol, .. } => {
+                rest::fault(protocol, error, rest::Told { request_id: &self.request_id, resource: &self.resource })
+            }
+            _ => protocol.encode_error(self.owner, error, &self.request_id),
+        };
         match (outcome, self.target) {
             (Ok(Reply::Value(output)), Some((model, target))) => {
                 protocol.encode(model, target.operation, output, &self.request_id)
@@ -338,30 +385,40 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    fn respond(&self, encoded: &Encoded, body: AnswerBody, close: bool) -> http::Response<AnswerBody> {
+        let mut response = http::Response::new(body);
+        *response.status_mut() =
+            http::StatusCode::from_u16(encoded.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        if let Some(content_type) = encoded.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        for (name, value) in &encoded.headers {
+            let Ok(name) = name.parse::<HeaderName>() else { continue };
+            // How long a body is the body says; only where there is none to be is it told.
+            let is_told = name != CONTENT_LENGTH || self.asked.is_head;
+            let value = HeaderValue::from_bytes(value.as_bytes()).ok().filter(|_| is_told);
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+        let is_s3 = matches!(self.dialect, Dialect::Rest { is_s3: true, .. });
+        if let Ok(id) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(if is_s3 { "x-amz-request-id" } else { "x-amzn-requestid" }, id);
+        }
+        if is_s3 && let Ok(id) = HeaderValue::from_str(&rest::host_id(&self.request_id)) {
+            headers.insert("x-amz-id-2", id);
+        }
+        if close {
+            // The rest of a body that was given up is not read, so the connection cannot carry another request.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
 /// The bytes of a body that has all of them.
 fn whole(full: Full<Bytes>) -> Bytes {
     full.into_inner().unwrap_or_default()
-}
-
-fn respond(encoded: &Encoded, body: AnswerBody, request_id: &str, close: bool) -> http::Response<AnswerBody> {
-    let mut response = http::Response::new(body);
-    *response.status_mut() =
-        http::StatusCode::from_u16(encoded.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    if let Some(content_type) = encoded.content_type {
-        headers.insert("content-type", HeaderValue::from_static(content_type));
-    }
-    for (name, value) in &encoded.headers {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(*name, value);
-        }
-    }
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert("x-amzn-requestid", id);
-    }
-    if close {
-        // The rest of a body that was given up is not read, so the connection cannot carry another request.
-        headers.insert("connection", HeaderValue::from_static("close"));
-    }
-    response
 }

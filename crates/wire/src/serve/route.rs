@@ -1,9 +1,12 @@
 //! Which service, which operation, which protocol: told from the head and, in awsQuery, from the form.
 
+mod bound;
+
 use http::request::Parts;
 
 use crate::model::{Protocol, ServiceModel};
 use crate::query::{DecodeError, Form};
+use crate::rest;
 use crate::sigv4::ErrorFamily;
 
 /// The content type of forms.
@@ -38,6 +41,15 @@ pub enum Dialect {
     },
     /// The form's `Action` names the operation, the signature's scope the service.
     Form,
+    /// Method, path and query name the operation, the signature's scope the service.
+    Rest {
+        /// The service's number.
+        service: usize,
+        /// Its protocol.
+        protocol: Protocol,
+        /// Whether it is S3, whose errors are like nobody else's.
+        is_s3: bool,
+    },
 }
 
 /// Where a request goes.
@@ -77,11 +89,19 @@ pub enum NoTarget {
     Form(DecodeError),
     /// The form has no `Action`.
     Action,
+    /// No operation has this method and path.
+    Path(Protocol),
 }
 
 impl Dialect {
-    /// Reads the head. A body that is declared as one of awsJson is one even if no target says what it is for.
-    pub fn of(parts: &Parts) -> Self {
+    /// Reads the head. A body that is declared as one of awsJson is one even if no target says what it is for; but what is
+    /// signed for a service whose operations are bound to HTTP is that service's, whatever it holds.
+    pub fn of(parts: &Parts, services: &[&'static ServiceModel]) -> Self {
+        if let Some(service) = bound::service(parts, services) {
+            let model = services[service];
+            let protocol = model.protocols.iter().copied().find(|protocol| protocol.is_rest());
+            return Self::Rest { service, protocol: protocol.unwrap_or(Protocol::RestXml), is_s3: rest::is_s3(model) };
+        }
         let content_type = content_type(parts);
         if parts.headers.get("smithy-protocol").is_some_and(|protocol| protocol == CBOR_PROTOCOL) {
             return Self::of_path(parts.uri.path(), content_type.is_none_or(|essence| essence == CBOR_TYPE));
@@ -116,6 +136,7 @@ impl Dialect {
             Self::Target { protocol, .. } => protocol.unwrap_or(Protocol::AwsJson11),
             Self::Path { .. } => Protocol::RpcV2Cbor,
             Self::Form => Protocol::AwsQuery,
+            Self::Rest { protocol, .. } => *protocol,
         }
     }
 
@@ -124,6 +145,8 @@ impl Dialect {
         match self {
             Self::Target { .. } | Self::Path { .. } => ErrorFamily::Json,
             Self::Form => ErrorFamily::Query,
+            Self::Rest { is_s3: true, .. } => ErrorFamily::S3,
+            Self::Rest { .. } => ErrorFamily::RestJson,
         }
     }
 
@@ -131,6 +154,7 @@ impl Dialect {
     pub fn service(&self, services: &[&'static ServiceModel], scope_service: &str) -> Result<usize, NoTarget> {
         let of_scope = || services.iter().position(|model| model.signing_name == scope_service);
         match self {
+            Self::Rest { service, .. } => Ok(*service),
             Self::Form => of_scope().ok_or_else(|| NoTarget::Service { name: scope_service.to_owned() }),
             Self::Target { prefix, operation, .. } | Self::Path { service: prefix, operation, .. } => {
                 let known = |model: &&ServiceModel| model.target_prefix.is_some_and(|known| known == prefix);
@@ -152,7 +176,7 @@ impl Dialect {
     pub fn body_bytes_max(&self, model: &ServiceModel, bytes_max: usize) -> usize {
         let operation = match self {
             Self::Target { operation, .. } | Self::Path { operation, .. } => model.operation(operation),
-            Self::Form => None,
+            Self::Form | Self::Rest { .. } => None,
         };
         let of_operation = operation.and_then(|operation| model.operations[operation].body_bytes_max);
         of_operation.map_or(bytes_max, |of_operation| of_operation.max(bytes_max))
@@ -166,6 +190,8 @@ impl Dialect {
             Self::Path { is_cbor: false, .. } => return Err(NoTarget::ContentType),
             Self::Path { .. } => Protocol::RpcV2Cbor,
             Self::Form => Protocol::AwsQuery,
+            // Whose operation is found by its path: [`crate::rest::route`].
+            Self::Rest { protocol, .. } => return Err(NoTarget::Path(*protocol)),
         };
         if !model.protocols.contains(&protocol) {
             return Err(NoTarget::Protocol { name: model.name });
@@ -179,6 +205,7 @@ impl Dialect {
                 let action = form.get("Action").ok_or(NoTarget::Action)?.to_owned();
                 (action, form.get("Version").unwrap_or(NO_VERSION).to_owned())
             }
+            Self::Rest { protocol, .. } => return Err(NoTarget::Path(*protocol)),
         };
         match model.operation(&name) {
             Some(operation) if version == model.api_version => Ok(Target { service, operation, protocol }),
@@ -230,6 +257,10 @@ impl NoTarget {
                 "A request with X-Amz-Target needs the Content-Type application/x-amz-json-1.0 or -1.1.",
             ),
             Self::Form(error) => crate::Error::new("MalformedInput", 400, error.to_string()),
+            Self::Path(Protocol::RestXml) => {
+                crate::Error::new("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+            }
+            Self::Path(_) => crate::Error::new("UnknownOperationException", 404, ""),
             Self::Action => crate::Error::new("MissingAction", 400, "The request must contain the parameter Action."),
         }
     }

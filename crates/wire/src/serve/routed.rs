@@ -2,26 +2,21 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
-use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 
 use super::answer::AnswerBody;
-use super::body::{RequestBody, Untaken};
+use super::body::RequestBody;
 use super::link::Link;
 use super::raw::{RawBody, RawRequest, RawResponse, Routes};
 use super::room::Place;
 use super::streams::Stream;
 use super::{Backend, Outcome, Server};
 
-/// How much of a body that nobody has taken is read after the answer, so that the connection can carry the next request.
-const DRAIN_BYTES_MAX: u64 = 64 * 1024;
-/// How long that may take.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
 /// What of a request's head bears on its answer.
 struct Asked {
     is_head: bool,
@@ -62,7 +57,7 @@ impl<B: Backend> Server<B> {
         });
         let operation = answer.operation;
         let mut response = self.routed_response(answer, &asked, link.clone());
-        if rest.take().is_some_and(|untaken| !asked.keeps_connection(untaken)) && asked.is_http_1() {
+        if !rest.leaves_connection(asked.is_http_1(), asked.expects_continue) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             link.set_unread(true);
         }
@@ -113,22 +108,6 @@ impl<B: Backend> Server<B> {
 impl Asked {
     fn is_http_1(&self) -> bool {
         self.version <= Version::HTTP_11
-    }
-
-    /// Disposes of what nobody has taken of the request's body; whether its connection can carry another request then.
-    fn keeps_connection(&self, untaken: Untaken) -> bool {
-        let Untaken::ToCome { mut body, is_begun } = untaken else { return false };
-        // A client that waits to be told to go on sends nothing once it has an answer, or everything.
-        let may_come = is_begun || !self.expects_continue;
-        let is_short = body.size_hint().exact().is_some_and(|length| length <= DRAIN_BYTES_MAX);
-        let is_drained = self.is_http_1() && may_come && is_short;
-        if is_drained {
-            tokio::spawn(tokio::time::timeout(
-                DRAIN_TIME_MAX,
-                async move { while let Some(Ok(_)) = body.frame().await {} },
-            ));
-        }
-        is_drained
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 }
 
 /// A query's name or value as it was meant: `+` is a blank, `%XX` a byte, and a `%` that starts no such triple itself.
-pub(super) fn decode(text: &str) -> Cow<'_, [u8]> {
+pub(crate) fn decode(text: &str) -> Cow<'_, [u8]> {
     let bytes = text.as_bytes();
     if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Cow::Borrowed(bytes);

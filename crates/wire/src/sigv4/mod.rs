@@ -26,10 +26,14 @@
 //! Sources: IAM User Guide, "Create a signed AWS API request"; S3 API Reference, "Authenticating Requests (AWS Signature
 //! Version 4)"; AWS's public signing test suite.
 //!
-//! Not here: Signature Version 2 and 4A, which are refused by name, and the chain of chunk signatures inside
-//! `aws-chunked` bodies, for which [`BodyRule::Streaming`] only says which kind is coming.
+//! The chunks of an `aws-chunked` body are a chain of signatures that begins with the head's: [`ChunkChain`]; what they look
+//! like is in [`crate::chunked`].
+//!
+//! Not here: Signature Version 2 and 4A, which are refused by name.
 
 mod canonical;
+mod chunk;
+mod claim;
 mod encode;
 mod error;
 mod family;
@@ -43,6 +47,9 @@ mod sign;
 mod verify;
 
 pub use canonical::host;
+pub use chunk::ChunkChain;
+pub(crate) use claim::claimed_service;
+pub(crate) use encode::decode as decode_query_text;
 pub use error::{AuthError, ExpiresFault, Form, Parameter, ScopeFault};
 pub use family::ErrorFamily;
 pub use key::{SigningKey, SigningKeyCache};

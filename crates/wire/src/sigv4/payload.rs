@@ -82,6 +82,23 @@ impl BodyRule {
         }
     }
 
+    /// The rule of a request that nobody has signed: its body is as it says, but for signatures, which need a key.
+    ///
+    /// # Errors
+    /// [`AuthError::MalformedContentSha256`], [`AuthError::Repeated`], or [`AuthError::MissingAuthenticationToken`] for chunks
+    /// that are signed.
+    pub fn of_unsigned(parts: &Parts) -> Result<Self, AuthError> {
+        let Some(text) = parse::header_once(&parts.headers, X_AMZ_CONTENT_SHA256)? else {
+            return Ok(Self::UnsignedPayload);
+        };
+        match Self::declared(text, true).ok_or(AuthError::MalformedContentSha256)? {
+            Self::Streaming(StreamingKind::Signed | StreamingKind::SignedTrailer) => {
+                Err(AuthError::MissingAuthenticationToken)
+            }
+            rule => Ok(rule),
+        }
+    }
+
     /// The rule that a request declares, for the service that its scope names.
     pub(super) fn of_request(parts: &Parts, query: &Query<'_>, form: Form, s3: bool) -> Result<Self, AuthError> {
         let header = parse::header_once(&parts.headers, X_AMZ_CONTENT_SHA256)?;

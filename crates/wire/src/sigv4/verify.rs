@@ -13,7 +13,8 @@ use super::key::CacheKey;
 use super::payload::PayloadHash;
 use super::query::Query;
 use super::{
-    ParsedSignature, SecretAccessKey, SigningKey, SigningKeyCache, X_AMZ_CONTENT_SHA256, X_AMZ_SECURITY_TOKEN,
+    ChunkChain, ParsedSignature, SecretAccessKey, SigningKey, SigningKeyCache, X_AMZ_CONTENT_SHA256,
+    X_AMZ_SECURITY_TOKEN,
 };
 
 /// How far a client's clock may differ from the server's, and how old a signature in a header may be.
@@ -74,6 +75,13 @@ impl ParsedSignature {
         self.verify_under(&key, parts, body)?;
         keys.insert(id, key);
         Ok(())
+    }
+
+    /// The chain of signatures that the chunks of this request's body continue. To be asked for once the request is verified.
+    pub fn chunk_chain(&self, keys: &SigningKeyCache, secret: &SecretAccessKey) -> ChunkChain {
+        let known = keys.get(&CacheKey::new(&self.access_key_id, secret, &self.scope));
+        let key = known.unwrap_or_else(|| Arc::new(SigningKey::derive(secret, &self.scope)));
+        ChunkChain::new(key, &self.scope, self.signed_at, self.signature.clone())
     }
 
     /// The canonical request as this server reads it, for a person who looks for the difference. It holds every signed

@@ -69,6 +69,8 @@ fn text(member: MemberRef, value: &Value) -> String {
             _ => inner.iso8601(),
         },
         Value::Document(inner) => inner.to_string(),
-        Value::List(_) | Value::Map(_) | Value::Structure(_) | Value::Content(_) => unreachable!("written by its members"),
+        Value::List(_) | Value::Map(_) | Value::Structure(_) | Value::Content(_) => {
+            unreachable!("written by its members")
+        }
     }
 }

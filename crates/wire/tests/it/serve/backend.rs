@@ -67,7 +67,7 @@ impl Things {
 
     async fn handle(self: Arc<Self>, call: Call<String>) -> Result<Reply, Error> {
         let model = SERVICES[call.service];
-        let input = call.protocol.decode(model, call.operation, &call.body)?;
+        let input = call.decode(model)?;
         match model.operation_name(call.operation) {
             "Echo" => Ok(Reply::Value(input)),
             "Fails" => {
