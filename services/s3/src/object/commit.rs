@@ -1,0 +1,201 @@
+//! Writing and deleting, as transactions: the versions of the key, the files that nobody needs any more, the events.
+
+use base::{AccountId, Timestamp};
+use platform::Attempts;
+use store::{Tx, Versioned};
+
+use super::change::{Plan, Versions};
+use super::find::{self, Selected};
+use super::{Current, Object, Older, Order, Version, VersionId, What, current_id, older_id, refs};
+use crate::bucket::{Bucket, Versioning};
+use crate::condition::WriteCondition;
+use crate::event::{Cause, Change};
+use crate::reconcile::unused::Unused;
+use crate::{Error, S3};
+
+/// What is written to a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Write<'a> {
+    /// Where.
+    pub(crate) bucket: &'a Versioned<Bucket>,
+    /// The key.
+    pub(crate) key: &'a str,
+    /// What must hold.
+    pub(crate) condition: WriteCondition,
+    /// By whom, for the event, and when.
+    pub(crate) cause: &'a Cause,
+}
+
+/// A version that was written or deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Committed {
+    /// Its id.
+    pub(crate) id: VersionId,
+    /// Whether it is a delete marker.
+    pub(crate) is_marker: bool,
+    /// When it was written.
+    pub(crate) modified: Timestamp,
+}
+
+impl Committed {
+    /// The id as it is answered: not where the bucket has never had versioning.
+    pub(crate) fn answered_id(&self, versioning: Versioning) -> Option<String> {
+        (versioning != Versioning::Never).then(|| self.id.to_string())
+    }
+}
+
+impl Write<'_> {
+    fn now(&self) -> Timestamp {
+        self.cause.now
+    }
+
+    /// Writes an object. `add` puts into the transaction what must happen with it, each time that it is built.
+    ///
+    /// # Errors
+    /// What the condition says; [`Error::NoSuchBucket`] if it has been deleted.
+    pub(crate) async fn object(
+        &self,
+        s3: &S3,
+        owner: AccountId,
+        object: Object,
+        add: impl Fn(&mut Tx),
+    ) -> Result<Committed, Error> {
+        self.version(s3, owner, What::Object(Box::new(object)), add).await
+    }
+
+    /// Deletes what is at the key: with versioning a delete marker is written. None if there was nothing, and nothing has
+    /// changed.
+    ///
+    /// # Errors
+    /// What the condition says.
+    pub(crate) async fn delete(&self, s3: &S3, owner: AccountId) -> Result<Option<Committed>, Error> {
+        if self.bucket.versioning != Versioning::Never {
+            return self.version(s3, owner, What::Marker, |_| ()).await.map(Some);
+        }
+        self.erase(s3, &VersionId::Null).await
+    }
+
+    async fn version(&self, s3: &S3, owner: AccountId, what: What, add: impl Fn(&mut Tx)) -> Result<Committed, Error> {
+        let mut attempts = Attempts::new();
+        let mut bucket = self.bucket.clone();
+        loop {
+            let outcome = self.try_version(s3, &bucket, owner, &what, &add).await;
+            if !attempts.again(&outcome) {
+                return outcome;
+            }
+            bucket = crate::bucket::reread(s3, &bucket).await?;
+        }
+    }
+
+    async fn try_version(
+        &self,
+        s3: &S3,
+        bucket: &Versioned<Bucket>,
+        owner: AccountId,
+        what: &What,
+        add: &impl Fn(&mut Tx),
+    ) -> Result<Committed, Error> {
+        let store = &s3.platform.store;
+        let read = find::current(store, bucket, self.key).await?;
+        let seen = read.as_ref().and_then(|current| current.value.latest.seen());
+        self.condition.check(self.key, seen)?;
+        let order = Order::next(self.now(), store.revision().0, read.as_ref().map(|current| current.latest.order));
+        let id = match bucket.versioning {
+            Versioning::Enabled => VersionId::new(order, &*s3.platform.rng),
+            Versioning::Never | Versioning::Suspended => VersionId::Null,
+        };
+        let mut versions = Versions { current: read.as_ref().map(|current| current.value.clone()), older: Vec::new() };
+        let replaced = match versions.needed_to_write(&id) {
+            Some(order) => find::older(store, bucket, self.key, order).await?,
+            None => None,
+        };
+        versions.older.extend(replaced.iter().map(|older| older.past.clone()));
+        let new = Version { order, id, modified: self.now(), owner, what: what.clone() };
+        let committed = Committed { id: new.id.clone(), is_marker: new.object().is_none(), modified: new.modified };
+        let change = Change::written(&new);
+        let plan = versions.write(new, self.now());
+        let mut tx = Tx::new();
+        add(&mut tx);
+        self.apply(s3, &mut tx, bucket, read.as_ref(), replaced.as_slice(), plan);
+        s3.note(&mut tx, bucket, self.key, self.cause, change).await?;
+        store.commit(tx).await?;
+        Ok(committed)
+    }
+
+    /// Deletes a version for good; none if there is none of this id.
+    ///
+    /// # Errors
+    /// What the condition says.
+    pub(crate) async fn erase(&self, s3: &S3, id: &VersionId) -> Result<Option<Committed>, Error> {
+        let mut attempts = Attempts::new();
+        let mut bucket = self.bucket.clone();
+        loop {
+            let outcome = self.try_erase(s3, &bucket, id).await;
+            if !attempts.again(&outcome) {
+                return outcome;
+            }
+            bucket = crate::bucket::reread(s3, &bucket).await?;
+        }
+    }
+
+    async fn try_erase(&self, s3: &S3, bucket: &Versioned<Bucket>, id: &VersionId) -> Result<Option<Committed>, Error> {
+        let store = &s3.platform.store;
+        let Some(current) = find::current(store, bucket, self.key).await? else {
+            self.condition.check(self.key, None)?;
+            return Ok(None);
+        };
+        let older = if current.latest.id == *id {
+            find::newest_older(store, bucket, self.key).await?
+        } else {
+            match find::by_id(store, bucket, self.key, id).await? {
+                Some(Selected::Older(older)) => Some(older),
+                _ => None,
+            }
+        };
+        let versions = Versions {
+            current: Some(current.value.clone()),
+            older: older.iter().map(|older| older.past.clone()).collect(),
+        };
+        let erased = if current.latest.id == *id {
+            Some(&current.value.latest)
+        } else {
+            older.as_ref().map(|older| &older.value.past)
+        };
+        self.condition.check(self.key, erased.and_then(Version::seen))?;
+        let (Some(erased), Some(plan)) = (erased, versions.erase(id)) else { return Ok(None) };
+        let mut tx = Tx::new();
+        self.apply(s3, &mut tx, bucket, Some(&current), older.as_slice(), plan);
+        let order = Order::next(self.now(), store.revision().0, Some(current.latest.order));
+        s3.note(&mut tx, bucket, self.key, self.cause, Change::erased(erased, order)).await?;
+        store.commit(tx).await?;
+        let is_marker = erased.object().is_none();
+        Ok(Some(Committed { id: erased.id.clone(), is_marker, modified: erased.modified }))
+    }
+
+    /// Puts a plan into a transaction, which holds only if nothing of what was read has changed.
+    fn apply(
+        &self,
+        s3: &S3,
+        tx: &mut Tx,
+        bucket: &Versioned<Bucket>,
+        read: Option<&Versioned<Current>>,
+        older: &[Versioned<Older>],
+        plan: Plan,
+    ) {
+        tx.require(bucket);
+        let scope = &bucket.scope;
+        match (read, &plan.current) {
+            (Some(read), Some(current)) => tx.replace(read, current),
+            (Some(read), None) => tx.remove(read),
+            (None, Some(current)) => tx.insert(scope, &refs(&current_id(&bucket.uid, self.key)), current),
+            (None, None) => tx,
+        };
+        if let Some(added) = &plan.added {
+            tx.insert(scope, &refs(&older_id(&bucket.uid, self.key, added.past.order)), added);
+        }
+        for record in older.iter().filter(|record| plan.removed.contains(&record.past.order)) {
+            tx.remove(record);
+        }
+        Unused::leave(s3, tx, plan.unused, self.now());
+    }
+}

@@ -1,0 +1,16 @@
+//! What goes on without a request.
+
+pub(crate) mod gone;
+pub mod sweep;
+pub(crate) mod unused;
+
+use std::sync::Arc;
+
+use platform::Reconciler;
+
+use crate::{S3, notification};
+
+/// All reconcilers of the service, to be started.
+pub fn all(s3: &S3) -> Vec<Arc<dyn Reconciler>> {
+    vec![notification::dispatcher(s3), unused::reconciler(s3), gone::reconciler(s3), sweep::reconciler(s3)]
+}

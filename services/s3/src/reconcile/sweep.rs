@@ -1,0 +1,175 @@
+//! Finds the files that no record names: those of a process that died between writing a file and recording it.
+//!
+//! Soon after the start and then daily it reads which files the records name and removes the others that are older than a day:
+//! whatever is being written now is younger. It knows a file by half of its name, so that a million of them take eight
+//! megabytes; where that half is another one's, too, an orphan stays.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use base::Timestamp;
+use blobs::files::FileId;
+use platform::{BoxFuture, Cause, Reconciler, Round, Wake};
+use store::Record;
+
+use crate::content::{Data, blocking};
+use crate::multipart::Part;
+use crate::object::{Current, Older, Version};
+use crate::reconcile::unused::Unused;
+use crate::{Error, S3};
+
+/// How old a file is that may be an orphan.
+const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// How long after the start the first sweep is: a server that starts has better to do.
+const FIRST_AFTER: Duration = Duration::from_secs(600);
+/// How often there is a sweep.
+const EVERY: Duration = Duration::from_secs(24 * 3600);
+/// The longest sweep.
+const LIMIT: Duration = Duration::from_secs(3600);
+/// How many records are read at once.
+const A_PAGE: usize = 500;
+/// How many files one pass over the records knows: what is more takes further passes.
+const KNOWN_MAX: usize = 1_000_000;
+/// The directories that files are in.
+const DIRECTORIES: u32 = 256;
+
+struct Sweep {
+    s3: S3,
+    /// When the next one is due, in milliseconds since the epoch.
+    due: AtomicI64,
+}
+
+impl Reconciler for Sweep {
+    fn name(&self) -> &str {
+        "s3/orphans"
+    }
+
+    fn wakes(&self) -> Vec<Wake> {
+        Vec::new()
+    }
+
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
+
+    fn round(&self) -> BoxFuture<'_, Result<Round, Cause>> {
+        Box::pin(async {
+            let now = self.s3.platform.clock.now();
+            let due = Timestamp::from_millis(self.due.load(Ordering::Relaxed));
+            if now < due {
+                return Ok(Round { due: Some(due), ..Round::default() });
+            }
+            let removed = sweep(&self.s3, GRACE, KNOWN_MAX).await?;
+            let next = now.plus(EVERY);
+            self.due.store(next.as_millis(), Ordering::Relaxed);
+            Ok(Round {
+                due: Some(next),
+                ..Round::did(removed, format!("removed {removed} files that no record names"))
+            })
+        })
+    }
+}
+
+/// Removes the files that are older than `grace` and that no record names; answers how many.
+pub(crate) async fn sweep(s3: &S3, grace: Duration, known_max: usize) -> Result<u64, Error> {
+    let (mut removed, mut directory, mut width) = (0, 0, DIRECTORIES);
+    while directory < DIRECTORIES {
+        let candidates = candidates(s3, directory, width, grace).await?;
+        // Files that came after this are too young to be looked at, so what is recorded later is not missed.
+        if candidates.is_empty() {
+            directory += width;
+            continue;
+        }
+        let Some(known) = known(s3, directory, width, known_max).await? else {
+            width = (width / 2).max(1);
+            continue;
+        };
+        removed += remove(s3, candidates, known).await?;
+        directory += width;
+    }
+    Ok(removed)
+}
+
+async fn candidates(s3: &S3, from: u32, width: u32, grace: Duration) -> Result<Vec<FileId>, Error> {
+    let files = s3.content.files().clone();
+    blocking(move || {
+        let mut found = Vec::new();
+        for directory in from..from + width {
+            found.extend(files.older(u8::try_from(directory).unwrap_or(u8::MAX), grace)?);
+        }
+        Ok(found)
+    })
+    .await
+}
+
+async fn remove(s3: &S3, candidates: Vec<FileId>, known: Vec<u64>) -> Result<u64, Error> {
+    let files = s3.content.files().clone();
+    blocking(move || {
+        let mut removed = 0;
+        for orphan in candidates.iter().filter(|file| known.binary_search(&file.short()).is_err()) {
+            files.remove(&[*orphan])?;
+            tracing::warn!(file = %orphan, "a file that no record names was removed");
+            removed += 1;
+        }
+        Ok(removed)
+    })
+    .await
+}
+
+/// The files of some directories that records name, in order; none if there are more than `max`, and fewer directories could
+/// be looked at.
+async fn known(s3: &S3, from: u32, width: u32, max: usize) -> Result<Option<Vec<u64>>, Error> {
+    let mut known = Known { from, width, max, files: Vec::new() };
+    // A file goes from a part to what is latest, and from there to what is older and back: whoever looks in this order meets it.
+    known.collect::<Part>(s3, |part| part.data.files().collect()).await?;
+    known.collect::<Current>(s3, |current| files_of(&current.latest)).await?;
+    known.collect::<Older>(s3, |older| files_of(&older.past)).await?;
+    known.collect::<Current>(s3, |current| files_of(&current.latest)).await?;
+    known.collect::<Unused>(s3, |unused| unused.files.clone()).await?;
+    if known.is_too_much() {
+        return Ok(None);
+    }
+    known.files.sort_unstable();
+    Ok(Some(known.files))
+}
+
+struct Known {
+    from: u32,
+    width: u32,
+    max: usize,
+    files: Vec<u64>,
+}
+
+impl Known {
+    fn is_too_much(&self) -> bool {
+        self.files.len() > self.max && self.width > 1
+    }
+
+    async fn collect<R: Record>(&mut self, s3: &S3, files_of: impl Fn(&R) -> Vec<FileId>) -> Result<(), Error> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = s3.platform.store.list_everywhere::<R>(after.as_deref(), A_PAGE).await?;
+            for file in page.items.iter().flat_map(|record| files_of(&record.value)) {
+                if (self.from..self.from + self.width).contains(&u32::from(file.directory())) {
+                    self.files.push(file.short());
+                }
+            }
+            after = page.next;
+            if after.is_none() || self.is_too_much() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn files_of(version: &Version) -> Vec<FileId> {
+    let data: Option<&Data> = version.object().map(|object| &object.data);
+    data.into_iter().flat_map(Data::files).collect()
+}
+
+/// The reconciler, to be started.
+pub fn reconciler(s3: &S3) -> Arc<dyn Reconciler> {
+    let first = s3.platform.clock.now().plus(FIRST_AFTER);
+    Arc::new(Sweep { s3: s3.clone(), due: AtomicI64::new(first.as_millis()) })
+}
