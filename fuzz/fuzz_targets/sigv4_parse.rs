@@ -5,6 +5,8 @@
 use base::Timestamp;
 use http::request::Parts;
 use libfuzzer_sys::fuzz_target;
+use wire::rest::Parameters;
+use wire::rest::route::route;
 use wire::serve::route::Dialect;
 use wire::sigv4::{PayloadHash, SecretAccessKey, parse};
 
@@ -21,9 +23,13 @@ fn head(data: &[u8]) -> Option<Parts> {
 
 fuzz_target!(|data: &[u8]| {
     let Some(parts) = head(data) else { return };
-    let dialect = Dialect::of(&parts);
-    let service = dialect.service(&[&ecs::api::MODEL, &iam::api::MODEL], "ecs");
-    let _ = service.and_then(|service| dialect.target(&[&ecs::api::MODEL, &iam::api::MODEL], service, data));
+    let services = [&ecs::api::MODEL, &iam::api::MODEL, &s3::api::MODEL];
+    let dialect = Dialect::of(&parts, &services);
+    let service = dialect.service(&services, "ecs");
+    let _ = service.and_then(|service| dialect.target(&services, service, data));
+    if let Ok(parameters) = Parameters::parse(parts.uri.query()) {
+        let _ = route(&s3::api::MODEL, &parts.method, parts.uri.path(), &parameters, &parts.headers);
+    }
     match parse(&parts) {
         Ok(signature) => {
             let now = Timestamp::from_secs(1_440_938_160);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use base::Principal;
 use wire::Reply;
 use wire::model::ServiceModel;
-use wire::serve::{Backend, Call, CredentialError, FoundCredential};
+use wire::serve::{Backend, Call, CredentialError, CrossOrigin, CrossOriginHeaders, FoundCredential};
 use wire::value::Value;
 
 use crate::access::Facts;
 use crate::admission::{Admission, Arrival};
 use crate::identity::Caller;
+use crate::ports::CrossOriginRules;
 use crate::{BoxFuture, Ctx, Platform, store_error};
 
 /// What a handler answers.
@@ -38,13 +39,28 @@ pub struct Gateway {
     admission: Admission,
     services: Vec<Arc<dyn Service>>,
     models: Vec<&'static ServiceModel>,
+    public_hosts: Vec<String>,
+    cross_origin: Option<Arc<dyn CrossOriginRules>>,
 }
 
 impl Gateway {
     /// The services behind one door.
     pub fn new(platform: Platform, admission: Admission, services: Vec<Arc<dyn Service>>) -> Self {
         let models = services.iter().map(|service| service.model()).collect();
-        Self { platform, admission, services, models }
+        Self { platform, admission, services, models, public_hosts: Vec::new(), cross_origin: None }
+    }
+
+    /// Takes a host below one of these names for a bucket's. They are the names by which clients reach the server, without
+    /// ports.
+    #[must_use]
+    pub fn with_public_hosts(self, public_hosts: Vec<String>) -> Self {
+        Self { public_hosts, ..self }
+    }
+
+    /// Has `rules` say what pages of other origins may do.
+    #[must_use]
+    pub fn with_cross_origin(self, rules: Arc<dyn CrossOriginRules>) -> Self {
+        Self { cross_origin: Some(rules), ..self }
     }
 }
 
@@ -69,6 +85,17 @@ impl Backend for Gateway {
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Caller>, CredentialError>> {
         Box::pin(self.admission.identities.credential(access_key_id, session_token))
+    }
+
+    fn public_hosts(&self) -> &[String] {
+        &self.public_hosts
+    }
+
+    fn cross_origin<'a>(&'a self, asked: CrossOrigin<'a>) -> BoxFuture<'a, Result<CrossOriginHeaders, wire::Error>> {
+        match &self.cross_origin {
+            Some(rules) => rules.cross_origin(self.models[asked.service], asked),
+            None => Box::pin(std::future::ready(Ok(CrossOriginHeaders::new()))),
+        }
     }
 
     fn anonymous(&self) -> Option<Caller> {

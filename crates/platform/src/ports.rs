@@ -8,6 +8,8 @@ use std::time::Duration;
 use base::{AccountId, Arn, Principal, Region, Timestamp};
 use policy::{IdentityPolicies, Policy};
 use store::StoreError;
+use wire::model::ServiceModel;
+use wire::serve::{CrossOrigin, CrossOriginHeaders};
 
 use crate::BoxFuture;
 use crate::identity::TemporaryCredentials;
@@ -16,6 +18,19 @@ use crate::identity::TemporaryCredentials;
 pub trait RoleDirectory: Send + Sync {
     /// The role called `name` (without path) in `account`.
     fn role<'a>(&'a self, account: AccountId, name: &'a str) -> BoxFuture<'a, Result<Option<RoleView>, StoreError>>;
+}
+
+/// What pages of other origins may do. Implemented by s3, whose buckets have rules for it.
+pub trait CrossOriginRules: Send + Sync {
+    /// What a page may do with a service, as headers of the answer; none where nothing is allowed.
+    ///
+    /// # Errors
+    /// Why a page that asks before may not do what it wants to.
+    fn cross_origin<'a>(
+        &'a self,
+        service: &'static ServiceModel,
+        asked: CrossOrigin<'a>,
+    ) -> BoxFuture<'a, Result<CrossOriginHeaders, wire::Error>>;
 }
 
 /// Users, as those see them who check their sessions. Implemented by iam.

@@ -32,6 +32,13 @@ pub struct Encoded {
     pub content: Option<Content>,
 }
 
+impl Encoded {
+    /// An answer without a body.
+    pub(crate) fn nothing(status: u16) -> Self {
+        Self { status, content_type: None, headers: Vec::new(), body: Vec::new(), content: None }
+    }
+}
+
 impl Protocol {
     /// Reads an operation's input from a request's body and checks the model's constraints on it.
     pub fn decode(self, model: &ServiceModel, operation: usize, body: &[u8]) -> Result<Value, Error> {

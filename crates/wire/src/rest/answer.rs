@@ -18,7 +18,7 @@ pub(super) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
 /// Writes an operation's output.
 pub(crate) fn encode(protocol: Protocol, model: &ServiceModel, operation: usize, output: &Value) -> Encoded {
     let status = model.http(operation).map_or(200, |http| http.status);
-    let mut encoded = Encoded { status, content_type: None, headers: Vec::new(), body: Vec::new(), content: None };
+    let mut encoded = Encoded::nothing(status);
     let (Some(shape), Value::Structure(fields)) = (model.output(operation), output) else { return encoded };
     let mut payload = None;
     for (member, field) in shape.members().zip(fields) {

@@ -89,6 +89,13 @@ pub trait Backend: Send + Sync + 'static {
     fn anonymous(&self) -> Option<Self::Caller> {
         None
     }
+    /// What a page of another origin may do, as headers of the answer; none where nothing is allowed.
+    ///
+    /// # Errors
+    /// Why a page that has asked before may not do what it wants to.
+    fn cross_origin<'a>(&'a self, _asked: CrossOrigin<'a>) -> BoxFuture<'a, Result<CrossOriginHeaders, Error>> {
+        Box::pin(std::future::ready(Ok(CrossOriginHeaders::new())))
+    }
     /// Authorises, decodes and handles a verified request.
     fn call(&self, call: Call<Self::Caller>) -> BoxFuture<'_, Result<Reply, Error>>;
 }
@@ -144,6 +151,26 @@ pub struct Call<C> {
     pub user_agent: Option<String>,
     /// What is asked.
     pub input: Input,
+}
+
+/// The headers of an answer that allow something to a page: names in small letters.
+pub type CrossOriginHeaders = Vec<(&'static str, String)>;
+
+/// A request of a page of another origin, to a service whose operations are bound to HTTP.
+#[derive(Debug, Clone, Copy)]
+pub struct CrossOrigin<'a> {
+    /// The service's number in [`Backend::services`].
+    pub service: usize,
+    /// The path that is asked for, with the bucket in front where the host named it, as it was sent.
+    pub path: &'a str,
+    /// The page's origin.
+    pub origin: &'a str,
+    /// The method that it uses, or wants to.
+    pub method: &'a str,
+    /// The headers that it wants to send, separated by commas, if it asks before.
+    pub headers: Option<&'a str>,
+    /// Whether it asks before (`OPTIONS`). Nobody knows then who will.
+    pub is_preflight: bool,
 }
 
 /// What a request asks of its operation, as it came in.
@@ -238,7 +265,7 @@ pub struct Server<B> {
     stopping: watch::Sender<bool>,
     internal: Internal,
     observer: Observer,
-    routes: Option<Arc<dyn Routes>>,
+    routes: Vec<Arc<dyn Routes>>,
 }
 
 impl<B: Backend> Server<B> {
@@ -251,13 +278,13 @@ impl<B: Backend> Server<B> {
         let answers = Room::new(limits.answers_bytes_max);
         let streams = Streams::new(limits.connections_max);
         let (keys, stopping) = (SigningKeyCache::new(), watch::Sender::new(false));
-        Self { backend, limits, keys, bodies, answers, streams, stopping, internal, observer, routes: None }
+        Self { backend, limits, keys, bodies, answers, streams, stopping, internal, observer, routes: Vec::new() }
     }
 
-    /// Hands the requests that `routes` takes to them instead of to the API.
+    /// Hands the requests that `routes` takes to them instead of to the API; of several, to the first that takes one.
     #[must_use]
     pub fn with_routes(mut self, routes: Arc<dyn Routes>) -> Self {
-        self.routes = Some(routes);
+        self.routes.push(routes);
         self
     }
 }

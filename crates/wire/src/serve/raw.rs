@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::BoxFuture;
 use super::body::RequestBody;
+use crate::content::Content;
 
 /// Routes that are none of the AWS API's operations.
 pub trait Routes: Send + Sync + 'static {
@@ -68,4 +69,6 @@ pub enum RawBody {
         /// From where to where, in bytes.
         range: Range<u64>,
     },
+    /// A content, which may be made of many files or be made while it is sent.
+    Content(Content),
 }

@@ -1,6 +1,7 @@
 //! One request, from its head to its answer.
 
 mod bound;
+mod cross_origin;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -24,7 +25,7 @@ use super::room::Place;
 use super::route::{Dialect, Target, is_form};
 use super::stream::Pump;
 use super::streams::Stream;
-use super::{Backend, Call, CredentialError, FoundCredential, Input, Outcome, Server};
+use super::{Backend, Call, CredentialError, CrossOriginHeaders, FoundCredential, Input, Outcome, Server};
 use crate::error::Error;
 use crate::eventstream::Events;
 use crate::model::ServiceModel;
@@ -52,7 +53,7 @@ impl<B: Backend> Server<B> {
             return response.map(|full| AnswerBody::new(whole(full), Place::default()));
         }
         link.set_unread(false);
-        if let Some(routes) = self.routes.clone().filter(|routes| routes.takes(&parts)) {
+        if let Some(routes) = self.routes.iter().find(|routes| routes.takes(&parts)).cloned() {
             return self.answer_routed(routes, Request::from_parts(parts, body), source_ip, link, stream).await;
         }
         let has_body = !body.is_end_stream();
@@ -66,6 +67,8 @@ impl<B: Backend> Server<B> {
             is_body_read: false,
             rest: None,
             resource: parts.uri.path().to_owned(),
+            shared: CrossOriginHeaders::new(),
+            is_preflight: false,
             asked: Asked {
                 is_head: parts.method == Method::HEAD,
                 is_http_1: parts.version <= Version::HTTP_11,
@@ -75,6 +78,7 @@ impl<B: Backend> Server<B> {
             parts,
         };
         let mut outcome = exchange.run(&self, body).await;
+        exchange.share(&self).await;
         let asked = exchange.asked;
         let is_bound = exchange.rest.is_some();
         let leaves_connection = match exchange.rest.take() {
@@ -127,6 +131,10 @@ struct Exchange {
     rest: Option<Rest>,
     /// The path that is asked for, with its bucket.
     resource: String,
+    /// What a page of another origin may make of the answer.
+    shared: CrossOriginHeaders,
+    /// Whether a page asks what it may do, and does nothing.
+    is_preflight: bool,
     /// The place of a request of HTTP/2, which its handler keeps to its end.
     stream: Option<Stream>,
 }
@@ -144,6 +152,9 @@ impl Exchange {
             Dialect::Rest { service, .. } => Some(service),
             _ => None,
         };
+        if let (Some(service), &Method::OPTIONS) = (bound, &self.parts.method) {
+            return self.run_preflight(server, service).await;
+        }
         let signature = match sigv4::parse(&self.parts) {
             Ok(signature) => signature,
             Err(AuthError::MissingAuthenticationToken) if self.may_be_unsigned() => {
@@ -346,6 +357,7 @@ impl Exchange {
             (Ok(Reply::Stream { initial, .. }), Some((model, target))) => {
                 protocol.encode_initial(model, target.operation, initial)
             }
+            (Ok(_), None) if self.is_preflight => Encoded::nothing(200),
             (Ok(_), None) => error(&Error::internal()),
             (Err(told), _) => error(told),
         }
@@ -401,6 +413,11 @@ impl Exchange {
             let value = HeaderValue::from_bytes(value.as_bytes()).ok().filter(|_| is_told);
             if let Some(value) = value {
                 headers.insert(name, value);
+            }
+        }
+        for (name, value) in &self.shared {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.append(*name, value);
             }
         }
         let is_s3 = matches!(self.dialect, Dialect::Rest { is_s3: true, .. });

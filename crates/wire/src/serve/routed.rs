@@ -81,6 +81,7 @@ impl<B: Backend> Server<B> {
             RawBody::Empty => None,
             RawBody::Bytes(bytes) => Some(bytes.len() as u64),
             RawBody::File { range, .. } => Some(range.end.saturating_sub(range.start)),
+            RawBody::Content(content) => content.length(),
         };
         // Whatever frames the body follows from the body.
         headers.remove(TRANSFER_ENCODING);
@@ -96,6 +97,7 @@ impl<B: Backend> Server<B> {
         let is_bodiless = asked.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = match body {
             RawBody::Bytes(bytes) if !is_bodiless => AnswerBody::new(bytes, place),
+            RawBody::Content(content) if !is_bodiless => AnswerBody::content(content, asked.is_http_1(), link),
             RawBody::File { file, range } if !is_bodiless => AnswerBody::file(file, range, asked.is_http_1(), link),
             _ => AnswerBody::new(Bytes::new(), Place::default()),
         };

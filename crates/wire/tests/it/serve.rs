@@ -8,6 +8,7 @@ mod cbor;
 mod connections;
 mod harness;
 mod limits;
+mod objects;
 mod places;
 mod routes;
 mod routing;

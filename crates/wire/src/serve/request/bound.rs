@@ -94,6 +94,13 @@ impl Exchange {
         self.ask(server, service, Asker { caller, region: Region::default(), body }).await
     }
 
+    /// The path by which the operation is found, told with every error from here on.
+    pub(super) fn find_path<B: Backend>(&mut self, server: &Server<B>, model: &ServiceModel) -> Result<String, Error> {
+        let path = routed_path(&self.parts, model, server.backend.public_hosts());
+        self.resource = path.map_err(|error| self.refused(&error))?;
+        Ok(self.resource.clone())
+    }
+
     /// Finds the operation and hands the request to it.
     async fn ask<B: Backend>(
         &mut self,
@@ -103,9 +110,7 @@ impl Exchange {
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
         let parameters = Parameters::parse(self.parts.uri.query())?;
-        let path =
-            routed_path(&self.parts, model, server.backend.public_hosts()).map_err(|error| self.refused(&error))?;
-        self.resource.clone_from(&path);
+        let path = self.find_path(server, model)?;
         let protocol = self.dialect.protocol();
         let found = rest::route::route(model, &self.parts.method, &path, &parameters, &self.parts.headers);
         let operation = found.map_err(|none| match none {

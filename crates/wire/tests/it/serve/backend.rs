@@ -19,7 +19,7 @@ pub(crate) const KEY: &str = "AKIDKNOWNKNOWN000001";
 pub(crate) const SESSION_KEY: &str = "ASIAKNOWNKNOWN000002";
 /// A key that cannot be looked up.
 pub(crate) const BROKEN_KEY: &str = "AKIDBROKENBROKEN0003";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// The instant at which the clock of these tests stands.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
