@@ -87,6 +87,10 @@ impl Backend for Gateway {
         Box::pin(self.admission.identities.credential(access_key_id, session_token))
     }
 
+    fn is_secure(&self) -> bool {
+        self.admission.is_secure
+    }
+
     fn public_hosts(&self) -> &[String] {
         &self.public_hosts
     }

@@ -10,6 +10,7 @@ mod bind;
 mod checksum;
 mod encoded_word;
 mod fault;
+pub mod form;
 pub mod host;
 pub mod parameters;
 pub mod route;
@@ -22,7 +23,7 @@ use crate::error::Error;
 use crate::model::{Protocol, ServiceModel};
 use crate::value::Value;
 
-pub(crate) use answer::encode;
+pub(crate) use answer::{DECLARATION, encode};
 pub(crate) use checksum::verify as verify_checksums;
 pub(crate) use fault::{Told, fault, host_id};
 pub use parameters::Parameters;

@@ -48,6 +48,12 @@ pub enum ContentError {
     /// There is more of it than its taker wants.
     #[error("Your proposed upload exceeds the maximum allowed size")]
     TooLarge,
+    /// A form that goes on where it should end.
+    #[error("The body of your POST request is not well-formed multipart/form-data.")]
+    MalformedForm,
+    /// There is less of it than a form's policy wants.
+    #[error("Your proposed upload is smaller than the minimum allowed size")]
+    TooSmall,
     /// It could not be read where it is kept.
     #[error("We encountered an internal error. Please try again.")]
     Unreadable,
@@ -74,6 +80,8 @@ impl From<ContentError> for Error {
             ContentError::SmallChunk => ("InvalidChunkSizeError", 403),
             ContentError::MalformedTrailer => ("MalformedTrailerError", 400),
             ContentError::TooLarge => ("EntityTooLarge", 400),
+            ContentError::TooSmall => ("EntityTooSmall", 400),
+            ContentError::MalformedForm => ("MalformedPOSTRequest", 400),
             ContentError::Unreadable => ("InternalError", 500),
         };
         Self::new(code, status, error.to_string())

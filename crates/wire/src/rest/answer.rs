@@ -13,7 +13,7 @@ use crate::value::Value;
 use crate::{json, xml};
 
 /// What documents begin with.
-pub(super) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// Writes an operation's output.
 pub(crate) fn encode(protocol: Protocol, model: &ServiceModel, operation: usize, output: &Value) -> Encoded {

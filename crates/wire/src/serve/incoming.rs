@@ -9,6 +9,7 @@ use super::body::RequestBody;
 use crate::chunked::{Announced, Chunks};
 use crate::content::{ContentError, Trailers};
 use crate::error::Error;
+use crate::rest::form::multipart::Multipart;
 use crate::sigv4::{BodyRule, ChunkChain, StreamingKind};
 
 /// A body that is on its way.
@@ -32,6 +33,8 @@ enum Form {
     Hashed { declared: [u8; 32], so_far: Sha256 },
     /// `aws-chunked`.
     Chunked(Box<Chunks>),
+    /// A form of a browser, whose file is between so many bytes long.
+    Browsers { multipart: Box<Multipart>, range: Option<(u64, u64)> },
 }
 
 impl Incoming {
@@ -46,6 +49,9 @@ impl Incoming {
         headers: &HeaderMap,
     ) -> Result<Self, Error> {
         let sent = body.declared_length();
+        if sent.is_none() && !matches!(rule, BodyRule::Streaming(_)) {
+            return Err(Error::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header."));
+        }
         let (form, length) = match rule {
             BodyRule::UnsignedPayload => (Form::Plain, sent),
             // Such a body is read before its signature is verified, by others.
@@ -69,6 +75,12 @@ impl Incoming {
         Ok(Self { body, form, length, count: 0, input: Bytes::new(), trailers: Trailers::new() })
     }
 
+    /// The file of a form whose fields have been read, between so many bytes long.
+    pub(crate) fn of_form(body: RequestBody, multipart: Multipart, range: Option<(u64, u64)>) -> Self {
+        let form = Form::Browsers { multipart: Box::new(multipart), range };
+        Self { body, form, length: None, count: 0, input: Bytes::new(), trailers: Trailers::new() }
+    }
+
     /// How many bytes it is to have.
     pub(crate) fn declared_length(&self) -> Option<u64> {
         self.length
@@ -89,6 +101,18 @@ impl Incoming {
                 }
                 piece
             }
+            Form::Browsers { multipart, .. } => loop {
+                if let Some(piece) = multipart.data(&mut self.input)? {
+                    break Some(piece);
+                }
+                match self.body.next().await? {
+                    Some(input) => self.input = input,
+                    None => {
+                        multipart.finish()?;
+                        break None;
+                    }
+                }
+            },
             Form::Chunked(chunks) => loop {
                 if let Some(piece) = chunks.next(&mut self.input)? {
                     break Some(piece);
@@ -102,7 +126,19 @@ impl Incoming {
                 }
             },
         };
+        self.counted(piece)
+    }
+
+    /// The next piece, once its place in the whole is right.
+    fn counted(&mut self, piece: Option<Bytes>) -> Result<Option<Bytes>, ContentError> {
         self.count += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        if let Form::Browsers { range: Some((least, most)), .. } = self.form {
+            match &piece {
+                Some(_) if self.count > most => return Err(ContentError::TooLarge),
+                None if self.count < least => return Err(ContentError::TooSmall),
+                _ => {}
+            }
+        }
         match (&piece, self.length) {
             (None, Some(length)) if length != self.count => Err(ContentError::Incomplete),
             _ => Ok(piece),

@@ -81,6 +81,10 @@ pub trait Backend: Send + Sync + 'static {
         access_key_id: &'a str,
         session_token: Option<&'a str>,
     ) -> BoxFuture<'a, Result<FoundCredential<Self::Caller>, CredentialError>>;
+    /// Whether connections are encrypted, for addresses that are handed out.
+    fn is_secure(&self) -> bool {
+        false
+    }
     /// The names by which clients reach the server, without ports: a host below one of them may name a bucket.
     fn public_hosts(&self) -> &[String] {
         &[]

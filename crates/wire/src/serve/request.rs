@@ -2,6 +2,7 @@
 
 mod bound;
 mod cross_origin;
+mod form;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Version};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
+use self::form::FormAnswer;
 use super::answer::AnswerBody;
 use super::body::{self, Rest};
 use super::inflate::{GZIP, inflate};
@@ -69,6 +71,7 @@ impl<B: Backend> Server<B> {
             resource: parts.uri.path().to_owned(),
             shared: CrossOriginHeaders::new(),
             is_preflight: false,
+            form: None,
             asked: Asked {
                 is_head: parts.method == Method::HEAD,
                 is_http_1: parts.version <= Version::HTTP_11,
@@ -135,6 +138,8 @@ struct Exchange {
     shared: CrossOriginHeaders,
     /// Whether a page asks what it may do, and does nothing.
     is_preflight: bool,
+    /// How a form is to be answered.
+    form: Option<FormAnswer>,
     /// The place of a request of HTTP/2, which its handler keeps to its end.
     stream: Option<Stream>,
 }
@@ -161,7 +166,11 @@ impl Exchange {
                 return self.run_unsigned(server, body).await;
             }
             Err(AuthError::MissingAuthenticationToken) if bound.is_some() => {
-                return self.run_bound_unsigned(server, bound.unwrap_or_default(), body).await;
+                let service = bound.unwrap_or_default();
+                return match self.is_form_upload() {
+                    true => self.run_form(server, service, body).await,
+                    false => self.run_bound_unsigned(server, service, body).await,
+                };
             }
             Err(error) => return Err(self.refused(&error)),
         };
@@ -274,7 +283,16 @@ impl Exchange {
         server: &Server<B>,
         signature: &ParsedSignature,
     ) -> Result<FoundCredential<B::Caller>, Error> {
-        let found = server.backend.credential(signature.access_key_id(), signature.session_token()).await;
+        self.find_key(server, signature.access_key_id(), signature.session_token()).await
+    }
+
+    async fn find_key<B: Backend>(
+        &self,
+        server: &Server<B>,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<FoundCredential<B::Caller>, Error> {
+        let found = server.backend.credential(access_key_id, session_token).await;
         found.map_err(|error| match error {
             CredentialError::Unknown => self.refused(&AuthError::UnknownKey),
             CredentialError::InvalidToken => self.refused(&AuthError::InvalidToken),
@@ -352,7 +370,11 @@ impl Exchange {
         };
         match (outcome, self.target) {
             (Ok(Reply::Value(output)), Some((model, target))) => {
-                protocol.encode(model, target.operation, output, &self.request_id)
+                let encoded = protocol.encode(model, target.operation, output, &self.request_id);
+                match &self.form {
+                    Some(form) => form.encode(encoded),
+                    None => encoded,
+                }
             }
             (Ok(Reply::Stream { initial, .. }), Some((model, target))) => {
                 protocol.encode_initial(model, target.operation, initial)

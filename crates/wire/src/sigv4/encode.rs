@@ -32,6 +32,18 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     out
 }
 
+/// A path's text, encoded but for its slashes.
+pub(crate) fn encode_path(text: &str) -> String {
+    let mut out = String::new();
+    encode_into(&mut out, text.as_bytes(), Slash::Keep);
+    out
+}
+
+/// A query's name or value, encoded.
+pub(crate) fn encode_text(text: &str) -> String {
+    encode(text.as_bytes())
+}
+
 /// A query's name or value as it was meant: `+` is a blank, `%XX` a byte, and a `%` that starts no such triple itself.
 pub(crate) fn decode(text: &str) -> Cow<'_, [u8]> {
     let bytes = text.as_bytes();

@@ -106,14 +106,14 @@ pub fn parse(parts: &Parts) -> Result<ParsedSignature, AuthError> {
 }
 
 /// The texts of a signature, found and not yet understood.
-struct Stated<'a> {
-    form: Form,
-    credential: &'a str,
-    signature: &'a str,
-    signed_headers: &'a str,
-    date: &'a str,
-    expires: Option<&'a str>,
-    session_token: Option<&'a str>,
+pub(super) struct Stated<'a> {
+    pub(super) form: Form,
+    pub(super) credential: &'a str,
+    pub(super) signature: &'a str,
+    pub(super) signed_headers: &'a str,
+    pub(super) date: &'a str,
+    pub(super) expires: Option<&'a str>,
+    pub(super) session_token: Option<&'a str>,
 }
 
 impl<'a> Stated<'a> {
@@ -181,7 +181,7 @@ impl<'a> Stated<'a> {
     }
 
     /// `X-Amz-Date` in basic form; a `Date` header may also be an HTTP date.
-    fn signed_at(&self) -> Result<Timestamp, AuthError> {
+    pub(super) fn signed_at(&self) -> Result<Timestamp, AuthError> {
         let http_date = || match self.form {
             Form::Header => Timestamp::parse_http_date(self.date).ok(),
             Form::Query => None,
@@ -193,7 +193,7 @@ impl<'a> Stated<'a> {
             .ok_or_else(|| AuthError::MalformedDate { form: self.form, got: shortened(self.date, 64) })
     }
 
-    fn scope(&self, signed_at: Timestamp) -> Result<(String, CredentialScope), AuthError> {
+    pub(super) fn scope(&self, signed_at: Timestamp) -> Result<(String, CredentialScope), AuthError> {
         let form = self.form;
         let Some([access_key_id, date, region, service, terminator]) = split_credential(self.credential) else {
             return Err(AuthError::MalformedCredential { form, credential: shortened(self.credential, 200) });
@@ -284,7 +284,7 @@ pub(super) fn header_once<'a>(headers: &'a HeaderMap, name: &'static str) -> Res
 }
 
 /// Names the scheme, but not what may be somebody's token.
-fn unsupported(algorithm: &str) -> AuthError {
+pub(super) fn unsupported(algorithm: &str) -> AuthError {
     let harmless = algorithm.len() <= 24 && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     AuthError::UnsupportedAlgorithm { algorithm: if harmless { algorithm } else { "***" }.to_owned() }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod flows;
+mod forms;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -6,7 +6,7 @@ use super::*;
 use crate::serve::harness::run;
 
 const SUM: (&str, &str) = ("x-amz-checksum-crc32", "AAAAAA==");
-const WHOLE: [u8; 20_000] = [b'x'; 20_000];
+static WHOLE: [u8; 20_000] = [b'x'; 20_000];
 
 /// What the server says to a request of which it keeps nothing.
 async fn refused(running: &Running, request: &Request) -> (u16, String) {
