@@ -4,7 +4,7 @@ use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
 use wire::Reply;
-use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
+use wire::model::{ErrorKind, Operation, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
@@ -590,7 +590,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     validation_error: None,
     is_query_compatible: true,
     admits_anonymous: false,
-    protocols: &[Protocol::RpcV2Cbor, Protocol::AwsJson10, Protocol::AwsQuery],
+    protocols: &[wire::model::Protocol::RpcV2Cbor, wire::model::Protocol::AwsJson10, wire::model::Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,
 };

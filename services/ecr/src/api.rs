@@ -4,7 +4,7 @@ use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
 use wire::Reply;
-use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
+use wire::model::{ErrorKind, Operation, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
@@ -800,7 +800,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     validation_error: Some("InvalidParameterException"),
     is_query_compatible: false,
     admits_anonymous: false,
-    protocols: &[Protocol::AwsJson11],
+    protocols: &[wire::model::Protocol::AwsJson11],
     schema: &SCHEMA,
     operations: &OPERATIONS,
 };

@@ -4,7 +4,7 @@ use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
 use wire::Reply;
-use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
+use wire::model::{ErrorKind, Operation, ServiceModel};
 use wire::schema::{Kind, Member, Schema, Shape, Text, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
@@ -1252,7 +1252,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     validation_error: None,
     is_query_compatible: false,
     admits_anonymous: false,
-    protocols: &[Protocol::AwsQuery],
+    protocols: &[wire::model::Protocol::AwsQuery],
     schema: &SCHEMA,
     operations: &OPERATIONS,
 };

@@ -4,36 +4,81 @@ use base::Timestamp;
 use platform::Ctx;
 use std::collections::BTreeMap;
 use wire::Reply;
-use wire::model::{ErrorKind, Operation, Protocol, ServiceModel};
+use wire::model::{ErrorKind, Operation, ServiceModel};
 use wire::schema::{Kind, Location, Member, Schema, Shape, Text, TimestampFormat, flag};
 use wire::value::Value;
 use wire::{enumeration, events, structure};
 
-enumeration! { 3 ArchiveStatus {
+structure! { 1 AbortIncompleteMultipartUpload {
+    days_after_initiation: Option<i32>,
+} }
+
+structure! { 2 AbortMultipartUploadOutput {
+    request_charged: Option<RequestCharged>,
+    version_id: Option<String>,
+} }
+
+structure! { 3 AbortMultipartUploadRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    if_match_initiated_time: Option<Timestamp>,
+    key: String,
+    request_payer: Option<RequestPayer>,
+    upload_id: String,
+} }
+
+structure! { 6 AccessControlPolicy {
+    grants: Option<Vec<Grant>>,
+    owner: Option<Owner>,
+} }
+
+structure! { 7 AccessControlTranslation {
+    owner: OwnerOverride,
+} }
+
+enumeration! { 16 AnnotationDirective {
+    Copy = "COPY",
+    Exclude = "EXCLUDE",
+} }
+
+enumeration! { 17 ArchiveStatus {
     ArchiveAccess = "ARCHIVE_ACCESS",
     DeepArchiveAccess = "DEEP_ARCHIVE_ACCESS",
 } }
 
-structure! { 5 Bucket {
+structure! { 18 BlockedEncryptionTypes {
+    encryption_type: Option<Vec<EncryptionType>>,
+} }
+
+structure! { 20 Bucket {
     bucket_arn: Option<String>,
     bucket_region: Option<String>,
     creation_date: Option<Timestamp>,
     name: Option<String>,
 } }
 
-enumeration! { 6 BucketCannedACL {
+enumeration! { 21 BucketAccelerateStatus {
+    Enabled = "Enabled",
+    Suspended = "Suspended",
+} }
+
+enumeration! { 22 BucketCannedACL {
     Private = "private",
     PublicRead = "public-read",
     PublicReadWrite = "public-read-write",
     AuthenticatedRead = "authenticated-read",
 } }
 
-structure! { 7 BucketInfo {
+structure! { 23 BucketInfo {
     data_redundancy: Option<DataRedundancy>,
     r#type: Option<BucketType>,
 } }
 
-enumeration! { 9 BucketLocationConstraint {
+structure! { 25 BucketLifecycleConfiguration {
+    rules: Vec<LifecycleRule>,
+} }
+
+enumeration! { 26 BucketLocationConstraint {
     AfSouth1 = "af-south-1",
     ApEast1 = "ap-east-1",
     ApEast2 = "ap-east-2",
@@ -74,16 +119,54 @@ enumeration! { 9 BucketLocationConstraint {
     UsWest2 = "us-west-2",
 } }
 
-enumeration! { 12 BucketNamespace {
+enumeration! { 28 BucketLogsPermission {
+    FullControl = "FULL_CONTROL",
+    Read = "READ",
+    Write = "WRITE",
+} }
+
+enumeration! { 30 BucketNamespace {
     AccountRegional = "account-regional",
     Global = "global",
 } }
 
-enumeration! { 14 BucketType {
+enumeration! { 32 BucketType {
     Directory = "Directory",
 } }
 
-enumeration! { 18 ChecksumAlgorithm {
+enumeration! { 33 BucketVersioningStatus {
+    Enabled = "Enabled",
+    Suspended = "Suspended",
+} }
+
+structure! { 36 CORSConfiguration {
+    cors_rules: Vec<CORSRule>,
+} }
+
+structure! { 37 CORSRule {
+    allowed_headers: Option<Vec<String>>,
+    allowed_methods: Vec<String>,
+    allowed_origins: Vec<String>,
+    expose_headers: Option<Vec<String>>,
+    id: Option<String>,
+    max_age_seconds: Option<i32>,
+} }
+
+structure! { 40 Checksum {
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_type: Option<ChecksumType>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+} }
+
+enumeration! { 41 ChecksumAlgorithm {
     Crc32 = "CRC32",
     Crc32c = "CRC32C",
     Sha1 = "SHA1",
@@ -96,32 +179,201 @@ enumeration! { 18 ChecksumAlgorithm {
     Xxhash128 = "XXHASH128",
 } }
 
-enumeration! { 24 ChecksumMode {
+enumeration! { 47 ChecksumMode {
     Enabled = "ENABLED",
 } }
 
-enumeration! { 28 ChecksumType {
+enumeration! { 51 ChecksumType {
     Composite = "COMPOSITE",
     FullObject = "FULL_OBJECT",
 } }
 
-structure! { 32 CommonPrefix {
+structure! { 56 CommonPrefix {
     prefix: Option<String>,
 } }
 
-structure! { 41 CreateBucketConfiguration {
+structure! { 58 CompleteMultipartUploadOutput {
+    bucket: Option<String>,
+    bucket_key_enabled: Option<bool>,
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_type: Option<ChecksumType>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    e_tag: Option<String>,
+    expiration: Option<String>,
+    key: Option<String>,
+    location: Option<String>,
+    request_charged: Option<RequestCharged>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    version_id: Option<String>,
+} }
+
+structure! { 59 CompleteMultipartUploadRequest {
+    bucket: String,
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_type: Option<ChecksumType>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    expected_bucket_owner: Option<String>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    key: String,
+    mpu_object_size: Option<i64>,
+    multipart_upload: Option<CompletedMultipartUpload>,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    upload_id: String,
+} }
+
+structure! { 60 CompletedMultipartUpload {
+    parts: Option<Vec<CompletedPart>>,
+} }
+
+structure! { 61 CompletedPart {
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    e_tag: Option<String>,
+    part_number: Option<i32>,
+} }
+
+structure! { 63 Condition {
+    http_error_code_returned_equals: Option<String>,
+    key_prefix_equals: Option<String>,
+} }
+
+structure! { 72 CopyObjectOutput {
+    bucket_key_enabled: Option<bool>,
+    copy_object_result: Option<CopyObjectResult>,
+    copy_source_version_id: Option<String>,
+    expiration: Option<String>,
+    request_charged: Option<RequestCharged>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    ssekms_encryption_context: Option<String>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    version_id: Option<String>,
+} }
+
+structure! { 73 CopyObjectRequest {
+    acl: Option<ObjectCannedACL>,
+    annotation_directive: Option<AnnotationDirective>,
+    bucket: String,
+    bucket_key_enabled: Option<bool>,
+    cache_control: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_disposition: Option<String>,
+    content_encoding: Option<String>,
+    content_language: Option<String>,
+    content_type: Option<String>,
+    copy_source: String,
+    copy_source_if_match: Option<String>,
+    copy_source_if_modified_since: Option<Timestamp>,
+    copy_source_if_none_match: Option<String>,
+    copy_source_if_unmodified_since: Option<Timestamp>,
+    copy_source_sse_customer_algorithm: Option<String>,
+    copy_source_sse_customer_key: Option<String>,
+    copy_source_sse_customer_key_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    expected_source_bucket_owner: Option<String>,
+    expires: Option<String>,
+    grant_full_control: Option<String>,
+    grant_read: Option<String>,
+    grant_read_acp: Option<String>,
+    grant_write_acp: Option<String>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    key: String,
+    metadata: Option<BTreeMap<String, String>>,
+    metadata_directive: Option<MetadataDirective>,
+    object_lock_event_hold: Option<ObjectLockEventHold>,
+    object_lock_event_hold_duration_days: Option<i32>,
+    object_lock_event_hold_duration_years: Option<i32>,
+    object_lock_legal_hold_status: Option<ObjectLockLegalHoldStatus>,
+    object_lock_mode: Option<ObjectLockMode>,
+    object_lock_retain_until_date: Option<Timestamp>,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    ssekms_encryption_context: Option<String>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    storage_class: Option<StorageClass>,
+    tagging: Option<String>,
+    tagging_directive: Option<TaggingDirective>,
+    website_redirect_location: Option<String>,
+} }
+
+structure! { 74 CopyObjectResult {
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_type: Option<ChecksumType>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    e_tag: Option<String>,
+    last_modified: Option<Timestamp>,
+} }
+
+structure! { 75 CopyPartResult {
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    e_tag: Option<String>,
+    last_modified: Option<Timestamp>,
+} }
+
+structure! { 86 CreateBucketConfiguration {
     bucket: Option<BucketInfo>,
     location: Option<LocationInfo>,
     location_constraint: Option<BucketLocationConstraint>,
     tags: Option<Vec<Tag>>,
 } }
 
-structure! { 42 CreateBucketOutput {
+structure! { 87 CreateBucketOutput {
     bucket_arn: Option<String>,
     location: Option<String>,
 } }
 
-structure! { 43 CreateBucketRequest {
+structure! { 88 CreateBucketRequest {
     acl: Option<BucketCannedACL>,
     bucket: String,
     bucket_namespace: Option<BucketNamespace>,
@@ -135,23 +387,137 @@ structure! { 43 CreateBucketRequest {
     object_ownership: Option<ObjectOwnership>,
 } }
 
-enumeration! { 45 DataRedundancy {
+structure! { 89 CreateMultipartUploadOutput {
+    abort_date: Option<Timestamp>,
+    abort_rule_id: Option<String>,
+    bucket: Option<String>,
+    bucket_key_enabled: Option<bool>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
+    key: Option<String>,
+    request_charged: Option<RequestCharged>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    ssekms_encryption_context: Option<String>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    upload_id: Option<String>,
+    version_id: Option<String>,
+} }
+
+structure! { 90 CreateMultipartUploadRequest {
+    acl: Option<ObjectCannedACL>,
+    bucket: String,
+    bucket_key_enabled: Option<bool>,
+    cache_control: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
+    content_disposition: Option<String>,
+    content_encoding: Option<String>,
+    content_language: Option<String>,
+    content_type: Option<String>,
+    expected_bucket_owner: Option<String>,
+    expires: Option<String>,
+    grant_full_control: Option<String>,
+    grant_read: Option<String>,
+    grant_read_acp: Option<String>,
+    grant_write_acp: Option<String>,
+    key: String,
+    metadata: Option<BTreeMap<String, String>>,
+    object_lock_event_hold: Option<ObjectLockEventHold>,
+    object_lock_event_hold_duration_days: Option<i32>,
+    object_lock_event_hold_duration_years: Option<i32>,
+    object_lock_legal_hold_status: Option<ObjectLockLegalHoldStatus>,
+    object_lock_mode: Option<ObjectLockMode>,
+    object_lock_retain_until_date: Option<Timestamp>,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    ssekms_encryption_context: Option<String>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    storage_class: Option<StorageClass>,
+    tagging: Option<String>,
+    website_redirect_location: Option<String>,
+} }
+
+enumeration! { 92 DataRedundancy {
     SingleAvailabilityZone = "SingleAvailabilityZone",
     SingleLocalZone = "SingleLocalZone",
 } }
 
-structure! { 46 DeleteBucketRequest {
+structure! { 96 DefaultRetention {
+    days: Option<i32>,
+    default_event_hold: Option<EventHoldDuration>,
+    mode: Option<ObjectLockRetentionMode>,
+    years: Option<i32>,
+} }
+
+structure! { 97 Delete {
+    objects: Vec<ObjectIdentifier>,
+    quiet: Option<bool>,
+} }
+
+structure! { 98 DeleteBucketCorsRequest {
     bucket: String,
     expected_bucket_owner: Option<String>,
 } }
 
-structure! { 48 DeleteObjectOutput {
+structure! { 99 DeleteBucketLifecycleRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 100 DeleteBucketOwnershipControlsRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 101 DeleteBucketPolicyRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 102 DeleteBucketRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 103 DeleteBucketTaggingRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 104 DeleteBucketWebsiteRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 106 DeleteMarkerEntry {
+    is_latest: Option<bool>,
+    key: Option<String>,
+    last_modified: Option<Timestamp>,
+    owner: Option<Owner>,
+    version_id: Option<String>,
+} }
+
+structure! { 107 DeleteMarkerReplication {
+    status: Option<DeleteMarkerReplicationStatus>,
+} }
+
+enumeration! { 108 DeleteMarkerReplicationStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+structure! { 111 DeleteObjectOutput {
     delete_marker: Option<bool>,
     request_charged: Option<RequestCharged>,
     version_id: Option<String>,
 } }
 
-structure! { 49 DeleteObjectRequest {
+structure! { 112 DeleteObjectRequest {
     bucket: String,
     bypass_governance_retention: Option<bool>,
     expected_bucket_owner: Option<String>,
@@ -164,11 +530,352 @@ structure! { 49 DeleteObjectRequest {
     version_id: Option<String>,
 } }
 
-enumeration! { 53 EncodingType {
+structure! { 113 DeleteObjectTaggingOutput {
+    version_id: Option<String>,
+} }
+
+structure! { 114 DeleteObjectTaggingRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    version_id: Option<String>,
+} }
+
+structure! { 115 DeleteObjectsOutput {
+    deleted: Option<Vec<DeletedObject>>,
+    errors: Option<Vec<Error>>,
+    request_charged: Option<RequestCharged>,
+} }
+
+structure! { 116 DeleteObjectsRequest {
+    bucket: String,
+    bypass_governance_retention: Option<bool>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    delete: Delete,
+    expected_bucket_owner: Option<String>,
+    mfa: Option<String>,
+    request_payer: Option<RequestPayer>,
+} }
+
+structure! { 117 DeletePublicAccessBlockRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 118 DeletedObject {
+    delete_marker: Option<bool>,
+    delete_marker_version_id: Option<String>,
+    key: Option<String>,
+    version_id: Option<String>,
+} }
+
+structure! { 121 Destination {
+    access_control_translation: Option<AccessControlTranslation>,
+    account: Option<String>,
+    bucket: String,
+    encryption_configuration: Option<EncryptionConfiguration>,
+    metrics: Option<Metrics>,
+    replication_time: Option<ReplicationTime>,
+    storage_class: Option<StorageClass>,
+} }
+
+enumeration! { 125 EncodingType {
     Url = "url",
 } }
 
-structure! { 57 GetObjectOutput {
+structure! { 126 EncryptionConfiguration {
+    replica_kms_key_id: Option<String>,
+} }
+
+enumeration! { 127 EncryptionType {
+    None = "NONE",
+    SseC = "SSE-C",
+} }
+
+structure! { 129 Error {
+    code: Option<String>,
+    key: Option<String>,
+    message: Option<String>,
+    version_id: Option<String>,
+} }
+
+structure! { 130 ErrorDocument {
+    key: String,
+} }
+
+enumeration! { 132 Event {
+    S3ReducedRedundancyLostObject = "s3:ReducedRedundancyLostObject",
+    S3ObjectCreated = "s3:ObjectCreated:*",
+    S3ObjectCreatedPut = "s3:ObjectCreated:Put",
+    S3ObjectCreatedPost = "s3:ObjectCreated:Post",
+    S3ObjectCreatedCopy = "s3:ObjectCreated:Copy",
+    S3ObjectCreatedCompleteMultipartUpload = "s3:ObjectCreated:CompleteMultipartUpload",
+    S3ObjectRemoved = "s3:ObjectRemoved:*",
+    S3ObjectRemovedDelete = "s3:ObjectRemoved:Delete",
+    S3ObjectRemovedDeleteMarkerCreated = "s3:ObjectRemoved:DeleteMarkerCreated",
+    S3ObjectRestore = "s3:ObjectRestore:*",
+    S3ObjectRestorePost = "s3:ObjectRestore:Post",
+    S3ObjectRestoreCompleted = "s3:ObjectRestore:Completed",
+    S3Replication = "s3:Replication:*",
+    S3ReplicationOperationFailedReplication = "s3:Replication:OperationFailedReplication",
+    S3ReplicationOperationNotTracked = "s3:Replication:OperationNotTracked",
+    S3ReplicationOperationMissedThreshold = "s3:Replication:OperationMissedThreshold",
+    S3ReplicationOperationReplicatedAfterThreshold = "s3:Replication:OperationReplicatedAfterThreshold",
+    S3ObjectRestoreDelete = "s3:ObjectRestore:Delete",
+    S3LifecycleTransition = "s3:LifecycleTransition",
+    S3IntelligentTiering = "s3:IntelligentTiering",
+    S3ObjectAclPut = "s3:ObjectAcl:Put",
+    S3LifecycleExpiration = "s3:LifecycleExpiration:*",
+    S3LifecycleExpirationDelete = "s3:LifecycleExpiration:Delete",
+    S3LifecycleExpirationDeleteMarkerCreated = "s3:LifecycleExpiration:DeleteMarkerCreated",
+    S3ObjectTagging = "s3:ObjectTagging:*",
+    S3ObjectTaggingPut = "s3:ObjectTagging:Put",
+    S3ObjectTaggingDelete = "s3:ObjectTagging:Delete",
+    S3ObjectAnnotation = "s3:ObjectAnnotation:*",
+    S3ObjectAnnotationPut = "s3:ObjectAnnotation:Put",
+    S3ObjectAnnotationDelete = "s3:ObjectAnnotation:Delete",
+    S3ObjectRetentionPut = "s3:ObjectRetention:Put",
+} }
+
+structure! { 133 EventBridgeConfiguration {
+} }
+
+structure! { 134 EventHoldDuration {
+    days: Option<i32>,
+    years: Option<i32>,
+} }
+
+structure! { 136 ExistingObjectReplication {
+    status: ExistingObjectReplicationStatus,
+} }
+
+enumeration! { 137 ExistingObjectReplicationStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+enumeration! { 139 ExpirationStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+structure! { 145 FilterRule {
+    name: Option<FilterRuleName>,
+    value: Option<String>,
+} }
+
+enumeration! { 147 FilterRuleName {
+    Prefix = "prefix",
+    Suffix = "suffix",
+} }
+
+structure! { 149 GetBucketAccelerateConfigurationOutput {
+    request_charged: Option<RequestCharged>,
+    status: Option<BucketAccelerateStatus>,
+} }
+
+structure! { 150 GetBucketAccelerateConfigurationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    request_payer: Option<RequestPayer>,
+} }
+
+structure! { 151 GetBucketAclOutput {
+    grants: Option<Vec<Grant>>,
+    owner: Option<Owner>,
+} }
+
+structure! { 152 GetBucketAclRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 153 GetBucketCorsOutput {
+    cors_rules: Option<Vec<CORSRule>>,
+} }
+
+structure! { 154 GetBucketCorsRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 155 GetBucketEncryptionOutput {
+    server_side_encryption_configuration: Option<ServerSideEncryptionConfiguration>,
+} }
+
+structure! { 156 GetBucketEncryptionRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 157 GetBucketLifecycleConfigurationOutput {
+    rules: Option<Vec<LifecycleRule>>,
+    transition_default_minimum_object_size: Option<TransitionDefaultMinimumObjectSize>,
+} }
+
+structure! { 158 GetBucketLifecycleConfigurationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 159 GetBucketLocationOutput {
+    location_constraint: Option<BucketLocationConstraint>,
+} }
+
+structure! { 160 GetBucketLocationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 161 GetBucketLoggingOutput {
+    logging_enabled: Option<LoggingEnabled>,
+} }
+
+structure! { 162 GetBucketLoggingRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 163 GetBucketNotificationConfigurationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 164 GetBucketOwnershipControlsOutput {
+    ownership_controls: Option<OwnershipControls>,
+} }
+
+structure! { 165 GetBucketOwnershipControlsRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 166 GetBucketPolicyOutput {
+    policy: Option<String>,
+} }
+
+structure! { 167 GetBucketPolicyRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 168 GetBucketPolicyStatusOutput {
+    policy_status: Option<PolicyStatus>,
+} }
+
+structure! { 169 GetBucketPolicyStatusRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 170 GetBucketReplicationOutput {
+    replication_configuration: Option<ReplicationConfiguration>,
+} }
+
+structure! { 171 GetBucketReplicationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 172 GetBucketRequestPaymentOutput {
+    payer: Option<Payer>,
+} }
+
+structure! { 173 GetBucketRequestPaymentRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 174 GetBucketTaggingOutput {
+    tag_set: Vec<Tag>,
+} }
+
+structure! { 175 GetBucketTaggingRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 176 GetBucketVersioningOutput {
+    mfa_delete: Option<MFADeleteStatus>,
+    status: Option<BucketVersioningStatus>,
+} }
+
+structure! { 177 GetBucketVersioningRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 178 GetBucketWebsiteOutput {
+    error_document: Option<ErrorDocument>,
+    index_document: Option<IndexDocument>,
+    redirect_all_requests_to: Option<RedirectAllRequestsTo>,
+    routing_rules: Option<Vec<RoutingRule>>,
+} }
+
+structure! { 179 GetBucketWebsiteRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 180 GetObjectAclOutput {
+    grants: Option<Vec<Grant>>,
+    owner: Option<Owner>,
+    request_charged: Option<RequestCharged>,
+} }
+
+structure! { 181 GetObjectAclRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    request_payer: Option<RequestPayer>,
+    version_id: Option<String>,
+} }
+
+structure! { 182 GetObjectAttributesOutput {
+    checksum: Option<Checksum>,
+    delete_marker: Option<bool>,
+    e_tag: Option<String>,
+    last_modified: Option<Timestamp>,
+    object_parts: Option<GetObjectAttributesParts>,
+    object_size: Option<i64>,
+    request_charged: Option<RequestCharged>,
+    storage_class: Option<StorageClass>,
+    version_id: Option<String>,
+} }
+
+structure! { 183 GetObjectAttributesParts {
+    is_truncated: Option<bool>,
+    max_parts: Option<i32>,
+    next_part_number_marker: Option<i32>,
+    part_number_marker: Option<i32>,
+    parts: Option<Vec<ObjectPart>>,
+    total_parts_count: Option<i32>,
+} }
+
+structure! { 184 GetObjectAttributesRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    max_parts: Option<i32>,
+    object_attributes: Vec<ObjectAttributes>,
+    part_number_marker: Option<i32>,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    version_id: Option<String>,
+} }
+
+structure! { 185 GetObjectLockConfigurationOutput {
+    object_lock_configuration: Option<ObjectLockConfiguration>,
+} }
+
+structure! { 186 GetObjectLockConfigurationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 187 GetObjectOutput {
     accept_ranges: Option<String>,
     body: Option<wire::Content>,
     bucket_key_enabled: Option<bool>,
@@ -217,7 +924,7 @@ structure! { 57 GetObjectOutput {
     website_redirect_location: Option<String>,
 } }
 
-structure! { 58 GetObjectRequest {
+structure! { 188 GetObjectRequest {
     bucket: String,
     checksum_mode: Option<ChecksumMode>,
     expected_bucket_owner: Option<String>,
@@ -241,7 +948,42 @@ structure! { 58 GetObjectRequest {
     version_id: Option<String>,
 } }
 
-structure! { 64 HeadBucketOutput {
+structure! { 189 GetObjectTaggingOutput {
+    tag_set: Vec<Tag>,
+    version_id: Option<String>,
+} }
+
+structure! { 190 GetObjectTaggingRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    request_payer: Option<RequestPayer>,
+    version_id: Option<String>,
+} }
+
+structure! { 191 GetPublicAccessBlockOutput {
+    public_access_block_configuration: Option<PublicAccessBlockConfiguration>,
+} }
+
+structure! { 192 GetPublicAccessBlockRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 193 Grant {
+    grantee: Option<Grantee>,
+    permission: Option<Permission>,
+} }
+
+structure! { 199 Grantee {
+    display_name: Option<String>,
+    email_address: Option<String>,
+    id: Option<String>,
+    r#type: Type,
+    uri: Option<String>,
+} }
+
+structure! { 201 HeadBucketOutput {
     access_point_alias: Option<bool>,
     bucket_arn: Option<String>,
     bucket_location_name: Option<String>,
@@ -249,12 +991,12 @@ structure! { 64 HeadBucketOutput {
     bucket_region: Option<String>,
 } }
 
-structure! { 65 HeadBucketRequest {
+structure! { 202 HeadBucketRequest {
     bucket: String,
     expected_bucket_owner: Option<String>,
 } }
 
-structure! { 66 HeadObjectOutput {
+structure! { 203 HeadObjectOutput {
     accept_ranges: Option<String>,
     archive_status: Option<ArchiveStatus>,
     bucket_key_enabled: Option<bool>,
@@ -303,7 +1045,7 @@ structure! { 66 HeadObjectOutput {
     website_redirect_location: Option<String>,
 } }
 
-structure! { 67 HeadObjectRequest {
+structure! { 204 HeadObjectRequest {
     bucket: String,
     checksum_mode: Option<ChecksumMode>,
     expected_bucket_owner: Option<String>,
@@ -327,21 +1069,154 @@ structure! { 67 HeadObjectRequest {
     version_id: Option<String>,
 } }
 
-structure! { 79 ListBucketsOutput {
+structure! { 216 IndexDocument {
+    suffix: String,
+} }
+
+structure! { 218 Initiator {
+    display_name: Option<String>,
+    id: Option<String>,
+} }
+
+structure! { 227 LambdaFunctionConfiguration {
+    events: Vec<Event>,
+    filter: Option<NotificationConfigurationFilter>,
+    id: Option<String>,
+    lambda_function_arn: String,
+} }
+
+structure! { 231 LifecycleExpiration {
+    date: Option<Timestamp>,
+    days: Option<i32>,
+    expired_object_delete_marker: Option<bool>,
+} }
+
+structure! { 232 LifecycleRule {
+    abort_incomplete_multipart_upload: Option<AbortIncompleteMultipartUpload>,
+    expiration: Option<LifecycleExpiration>,
+    filter: Option<LifecycleRuleFilter>,
+    id: Option<String>,
+    noncurrent_version_expiration: Option<NoncurrentVersionExpiration>,
+    noncurrent_version_transitions: Option<Vec<NoncurrentVersionTransition>>,
+    prefix: Option<String>,
+    status: ExpirationStatus,
+    transitions: Option<Vec<Transition>>,
+} }
+
+structure! { 233 LifecycleRuleAndOperator {
+    object_size_greater_than: Option<i64>,
+    object_size_less_than: Option<i64>,
+    prefix: Option<String>,
+    tags: Option<Vec<Tag>>,
+} }
+
+structure! { 234 LifecycleRuleFilter {
+    and: Option<LifecycleRuleAndOperator>,
+    object_size_greater_than: Option<i64>,
+    object_size_less_than: Option<i64>,
+    prefix: Option<String>,
+    tag: Option<Tag>,
+} }
+
+structure! { 236 ListBucketsOutput {
     buckets: Option<Vec<Bucket>>,
     continuation_token: Option<String>,
     owner: Option<Owner>,
     prefix: Option<String>,
 } }
 
-structure! { 80 ListBucketsRequest {
+structure! { 237 ListBucketsRequest {
     bucket_region: Option<String>,
     continuation_token: Option<String>,
     max_buckets: Option<i32>,
     prefix: Option<String>,
 } }
 
-structure! { 81 ListObjectsV2Output {
+structure! { 238 ListMultipartUploadsOutput {
+    bucket: Option<String>,
+    common_prefixes: Option<Vec<CommonPrefix>>,
+    delimiter: Option<String>,
+    encoding_type: Option<EncodingType>,
+    is_truncated: Option<bool>,
+    key_marker: Option<String>,
+    max_uploads: Option<i32>,
+    next_key_marker: Option<String>,
+    next_upload_id_marker: Option<String>,
+    prefix: Option<String>,
+    request_charged: Option<RequestCharged>,
+    upload_id_marker: Option<String>,
+    uploads: Option<Vec<MultipartUpload>>,
+} }
+
+structure! { 239 ListMultipartUploadsRequest {
+    bucket: String,
+    delimiter: Option<String>,
+    encoding_type: Option<EncodingType>,
+    expected_bucket_owner: Option<String>,
+    key_marker: Option<String>,
+    max_uploads: Option<i32>,
+    prefix: Option<String>,
+    request_payer: Option<RequestPayer>,
+    upload_id_marker: Option<String>,
+} }
+
+structure! { 240 ListObjectVersionsOutput {
+    common_prefixes: Option<Vec<CommonPrefix>>,
+    delete_markers: Option<Vec<DeleteMarkerEntry>>,
+    delimiter: Option<String>,
+    encoding_type: Option<EncodingType>,
+    is_truncated: Option<bool>,
+    key_marker: Option<String>,
+    max_keys: Option<i32>,
+    name: Option<String>,
+    next_key_marker: Option<String>,
+    next_version_id_marker: Option<String>,
+    prefix: Option<String>,
+    request_charged: Option<RequestCharged>,
+    version_id_marker: Option<String>,
+    versions: Option<Vec<ObjectVersion>>,
+} }
+
+structure! { 241 ListObjectVersionsRequest {
+    bucket: String,
+    delimiter: Option<String>,
+    encoding_type: Option<EncodingType>,
+    expected_bucket_owner: Option<String>,
+    key_marker: Option<String>,
+    max_keys: Option<i32>,
+    optional_object_attributes: Option<Vec<OptionalObjectAttributes>>,
+    prefix: Option<String>,
+    request_payer: Option<RequestPayer>,
+    version_id_marker: Option<String>,
+} }
+
+structure! { 242 ListObjectsOutput {
+    common_prefixes: Option<Vec<CommonPrefix>>,
+    contents: Option<Vec<Object>>,
+    delimiter: Option<String>,
+    encoding_type: Option<EncodingType>,
+    is_truncated: Option<bool>,
+    marker: Option<String>,
+    max_keys: Option<i32>,
+    name: Option<String>,
+    next_marker: Option<String>,
+    prefix: Option<String>,
+    request_charged: Option<RequestCharged>,
+} }
+
+structure! { 243 ListObjectsRequest {
+    bucket: String,
+    delimiter: Option<String>,
+    encoding_type: Option<EncodingType>,
+    expected_bucket_owner: Option<String>,
+    marker: Option<String>,
+    max_keys: Option<i32>,
+    optional_object_attributes: Option<Vec<OptionalObjectAttributes>>,
+    prefix: Option<String>,
+    request_payer: Option<RequestPayer>,
+} }
+
+structure! { 244 ListObjectsV2Output {
     common_prefixes: Option<Vec<CommonPrefix>>,
     contents: Option<Vec<Object>>,
     continuation_token: Option<String>,
@@ -357,7 +1232,7 @@ structure! { 81 ListObjectsV2Output {
     start_after: Option<String>,
 } }
 
-structure! { 82 ListObjectsV2Request {
+structure! { 245 ListObjectsV2Request {
     bucket: String,
     continuation_token: Option<String>,
     delimiter: Option<String>,
@@ -371,17 +1246,116 @@ structure! { 82 ListObjectsV2Request {
     start_after: Option<String>,
 } }
 
-structure! { 84 LocationInfo {
+structure! { 246 ListPartsOutput {
+    abort_date: Option<Timestamp>,
+    abort_rule_id: Option<String>,
+    bucket: Option<String>,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
+    initiator: Option<Initiator>,
+    is_truncated: Option<bool>,
+    key: Option<String>,
+    max_parts: Option<i32>,
+    next_part_number_marker: Option<i32>,
+    owner: Option<Owner>,
+    part_number_marker: Option<i32>,
+    parts: Option<Vec<Part>>,
+    request_charged: Option<RequestCharged>,
+    storage_class: Option<StorageClass>,
+    upload_id: Option<String>,
+    version_id: Option<String>,
+} }
+
+structure! { 247 ListPartsRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    max_parts: Option<i32>,
+    part_number_marker: Option<i32>,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    upload_id: String,
+} }
+
+structure! { 249 LocationInfo {
     name: Option<String>,
     r#type: Option<LocationType>,
 } }
 
-enumeration! { 86 LocationType {
+enumeration! { 251 LocationType {
     AvailabilityZone = "AvailabilityZone",
     LocalZone = "LocalZone",
 } }
 
-structure! { 95 Object {
+structure! { 252 LoggingEnabled {
+    target_bucket: String,
+    target_grants: Option<Vec<TargetGrant>>,
+    target_object_key_format: Option<TargetObjectKeyFormat>,
+    target_prefix: String,
+} }
+
+enumeration! { 254 MFADelete {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+enumeration! { 255 MFADeleteStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+enumeration! { 264 MetadataDirective {
+    Copy = "COPY",
+    Replace = "REPLACE",
+} }
+
+structure! { 267 Metrics {
+    event_threshold: Option<ReplicationTimeValue>,
+    status: MetricsStatus,
+} }
+
+enumeration! { 268 MetricsStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+structure! { 272 MultipartUpload {
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_type: Option<ChecksumType>,
+    initiated: Option<Timestamp>,
+    initiator: Option<Initiator>,
+    key: Option<String>,
+    owner: Option<Owner>,
+    storage_class: Option<StorageClass>,
+    upload_id: Option<String>,
+    version_id: Option<String>,
+} }
+
+structure! { 281 NoncurrentVersionExpiration {
+    newer_noncurrent_versions: Option<i32>,
+    noncurrent_days: Option<i32>,
+} }
+
+structure! { 282 NoncurrentVersionTransition {
+    newer_noncurrent_versions: Option<i32>,
+    noncurrent_days: Option<i32>,
+    storage_class: Option<TransitionStorageClass>,
+} }
+
+structure! { 284 NotificationConfiguration {
+    event_bridge_configuration: Option<EventBridgeConfiguration>,
+    lambda_function_configurations: Option<Vec<LambdaFunctionConfiguration>>,
+    queue_configurations: Option<Vec<QueueConfiguration>>,
+    topic_configurations: Option<Vec<TopicConfiguration>>,
+} }
+
+structure! { 285 NotificationConfigurationFilter {
+    key: Option<S3KeyFilter>,
+} }
+
+structure! { 287 Object {
     checksum_algorithm: Option<Vec<ChecksumAlgorithm>>,
     checksum_type: Option<ChecksumType>,
     e_tag: Option<String>,
@@ -393,7 +1367,15 @@ structure! { 95 Object {
     storage_class: Option<ObjectStorageClass>,
 } }
 
-enumeration! { 96 ObjectCannedACL {
+enumeration! { 288 ObjectAttributes {
+    ETag = "ETag",
+    Checksum = "Checksum",
+    ObjectParts = "ObjectParts",
+    StorageClass = "StorageClass",
+    ObjectSize = "ObjectSize",
+} }
+
+enumeration! { 290 ObjectCannedACL {
     Private = "private",
     PublicRead = "public-read",
     PublicReadWrite = "public-read-write",
@@ -403,28 +1385,69 @@ enumeration! { 96 ObjectCannedACL {
     BucketOwnerFullControl = "bucket-owner-full-control",
 } }
 
-enumeration! { 100 ObjectLockEventHold {
+structure! { 291 ObjectIdentifier {
+    e_tag: Option<String>,
+    key: String,
+    last_modified_time: Option<Timestamp>,
+    size: Option<i64>,
+    version_id: Option<String>,
+} }
+
+structure! { 295 ObjectLockConfiguration {
+    object_lock_enabled: Option<ObjectLockEnabled>,
+    rule: Option<ObjectLockRule>,
+} }
+
+enumeration! { 296 ObjectLockEnabled {
+    Enabled = "Enabled",
+} }
+
+enumeration! { 298 ObjectLockEventHold {
     On = "ON",
     Off = "OFF",
 } }
 
-enumeration! { 103 ObjectLockLegalHoldStatus {
+enumeration! { 301 ObjectLockLegalHoldStatus {
     On = "ON",
     Off = "OFF",
 } }
 
-enumeration! { 104 ObjectLockMode {
+enumeration! { 302 ObjectLockMode {
     Governance = "GOVERNANCE",
     Compliance = "COMPLIANCE",
 } }
 
-enumeration! { 106 ObjectOwnership {
+enumeration! { 304 ObjectLockRetentionMode {
+    Governance = "GOVERNANCE",
+    Compliance = "COMPLIANCE",
+} }
+
+structure! { 305 ObjectLockRule {
+    default_retention: Option<DefaultRetention>,
+} }
+
+enumeration! { 306 ObjectOwnership {
     BucketOwnerPreferred = "BucketOwnerPreferred",
     ObjectWriter = "ObjectWriter",
     BucketOwnerEnforced = "BucketOwnerEnforced",
 } }
 
-enumeration! { 107 ObjectStorageClass {
+structure! { 307 ObjectPart {
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    part_number: Option<i32>,
+    size: Option<i64>,
+} }
+
+enumeration! { 311 ObjectStorageClass {
     Standard = "STANDARD",
     ReducedRedundancy = "REDUCED_REDUNDANCY",
     Glacier = "GLACIER",
@@ -442,16 +1465,205 @@ enumeration! { 107 ObjectStorageClass {
     AwsBackupLowCostWarm = "AWS_BACKUP_LOW_COST_WARM",
 } }
 
-enumeration! { 109 OptionalObjectAttributes {
+structure! { 312 ObjectVersion {
+    checksum_algorithm: Option<Vec<ChecksumAlgorithm>>,
+    checksum_type: Option<ChecksumType>,
+    e_tag: Option<String>,
+    is_latest: Option<bool>,
+    key: Option<String>,
+    last_modified: Option<Timestamp>,
+    owner: Option<Owner>,
+    restore_status: Option<RestoreStatus>,
+    size: Option<i64>,
+    storage_class: Option<ObjectVersionStorageClass>,
+    version_id: Option<String>,
+} }
+
+enumeration! { 315 ObjectVersionStorageClass {
+    Standard = "STANDARD",
+} }
+
+enumeration! { 316 OptionalObjectAttributes {
     RestoreStatus = "RestoreStatus",
 } }
 
-structure! { 111 Owner {
+structure! { 318 Owner {
     display_name: Option<String>,
     id: Option<String>,
 } }
 
-structure! { 115 PutObjectOutput {
+enumeration! { 319 OwnerOverride {
+    Destination = "Destination",
+} }
+
+structure! { 320 OwnershipControls {
+    rules: Vec<OwnershipControlsRule>,
+} }
+
+structure! { 321 OwnershipControlsRule {
+    object_ownership: ObjectOwnership,
+} }
+
+structure! { 323 Part {
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    e_tag: Option<String>,
+    last_modified: Option<Timestamp>,
+    part_number: Option<i32>,
+    size: Option<i64>,
+} }
+
+enumeration! { 326 PartitionDateSource {
+    EventTime = "EventTime",
+    DeliveryTime = "DeliveryTime",
+} }
+
+structure! { 327 PartitionedPrefix {
+    partition_date_source: Option<PartitionDateSource>,
+} }
+
+enumeration! { 331 Payer {
+    Requester = "Requester",
+    BucketOwner = "BucketOwner",
+} }
+
+enumeration! { 332 Permission {
+    FullControl = "FULL_CONTROL",
+    Write = "WRITE",
+    WriteAcp = "WRITE_ACP",
+    Read = "READ",
+    ReadAcp = "READ_ACP",
+} }
+
+structure! { 334 PolicyStatus {
+    is_public: Option<bool>,
+} }
+
+enumeration! { 337 Protocol {
+    Http = "http",
+    Https = "https",
+} }
+
+structure! { 338 PublicAccessBlockConfiguration {
+    block_public_acls: Option<bool>,
+    block_public_policy: Option<bool>,
+    ignore_public_acls: Option<bool>,
+    restrict_public_buckets: Option<bool>,
+} }
+
+structure! { 339 PutBucketAclRequest {
+    acl: Option<BucketCannedACL>,
+    access_control_policy: Option<AccessControlPolicy>,
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    grant_full_control: Option<String>,
+    grant_read: Option<String>,
+    grant_read_acp: Option<String>,
+    grant_write: Option<String>,
+    grant_write_acp: Option<String>,
+} }
+
+structure! { 340 PutBucketCorsRequest {
+    bucket: String,
+    cors_configuration: CORSConfiguration,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+} }
+
+structure! { 341 PutBucketLifecycleConfigurationOutput {
+    transition_default_minimum_object_size: Option<TransitionDefaultMinimumObjectSize>,
+} }
+
+structure! { 342 PutBucketLifecycleConfigurationRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    expected_bucket_owner: Option<String>,
+    lifecycle_configuration: Option<BucketLifecycleConfiguration>,
+    transition_default_minimum_object_size: Option<TransitionDefaultMinimumObjectSize>,
+} }
+
+structure! { 343 PutBucketNotificationConfigurationRequest {
+    bucket: String,
+    expected_bucket_owner: Option<String>,
+    notification_configuration: NotificationConfiguration,
+    skip_destination_validation: Option<bool>,
+} }
+
+structure! { 344 PutBucketOwnershipControlsRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    ownership_controls: OwnershipControls,
+} }
+
+structure! { 345 PutBucketPolicyRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    confirm_remove_self_bucket_access: Option<bool>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    policy: String,
+} }
+
+structure! { 346 PutBucketTaggingRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    tagging: Tagging,
+} }
+
+structure! { 347 PutBucketVersioningRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    mfa: Option<String>,
+    versioning_configuration: VersioningConfiguration,
+} }
+
+structure! { 348 PutBucketWebsiteRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    website_configuration: WebsiteConfiguration,
+} }
+
+structure! { 349 PutObjectAclOutput {
+    request_charged: Option<RequestCharged>,
+} }
+
+structure! { 350 PutObjectAclRequest {
+    acl: Option<ObjectCannedACL>,
+    access_control_policy: Option<AccessControlPolicy>,
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    grant_full_control: Option<String>,
+    grant_read: Option<String>,
+    grant_read_acp: Option<String>,
+    grant_write: Option<String>,
+    grant_write_acp: Option<String>,
+    key: String,
+    request_payer: Option<RequestPayer>,
+    version_id: Option<String>,
+} }
+
+structure! { 351 PutObjectOutput {
     bucket_key_enabled: Option<bool>,
     checksum_crc32: Option<String>,
     checksum_crc32_c: Option<String>,
@@ -476,7 +1688,7 @@ structure! { 115 PutObjectOutput {
     version_id: Option<String>,
 } }
 
-structure! { 116 PutObjectRequest {
+structure! { 352 PutObjectRequest {
     acl: Option<ObjectCannedACL>,
     body: Option<wire::Content>,
     bucket: String,
@@ -528,7 +1740,92 @@ structure! { 116 PutObjectRequest {
     write_offset_bytes: Option<i64>,
 } }
 
-enumeration! { 119 ReplicationStatus {
+structure! { 353 PutObjectTaggingOutput {
+    version_id: Option<String>,
+} }
+
+structure! { 354 PutObjectTaggingRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    request_payer: Option<RequestPayer>,
+    tagging: Tagging,
+    version_id: Option<String>,
+} }
+
+structure! { 355 PutPublicAccessBlockRequest {
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    public_access_block_configuration: PublicAccessBlockConfiguration,
+} }
+
+structure! { 357 QueueConfiguration {
+    events: Vec<Event>,
+    filter: Option<NotificationConfigurationFilter>,
+    id: Option<String>,
+    queue_arn: String,
+} }
+
+structure! { 361 Redirect {
+    host_name: Option<String>,
+    http_redirect_code: Option<String>,
+    protocol: Option<Protocol>,
+    replace_key_prefix_with: Option<String>,
+    replace_key_with: Option<String>,
+} }
+
+structure! { 362 RedirectAllRequestsTo {
+    host_name: String,
+    protocol: Option<Protocol>,
+} }
+
+structure! { 367 ReplicaModifications {
+    status: ReplicaModificationsStatus,
+} }
+
+enumeration! { 368 ReplicaModificationsStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+structure! { 369 ReplicationConfiguration {
+    role: String,
+    rules: Vec<ReplicationRule>,
+} }
+
+structure! { 370 ReplicationRule {
+    delete_marker_replication: Option<DeleteMarkerReplication>,
+    destination: Destination,
+    existing_object_replication: Option<ExistingObjectReplication>,
+    filter: Option<ReplicationRuleFilter>,
+    id: Option<String>,
+    prefix: Option<String>,
+    priority: Option<i32>,
+    source_selection_criteria: Option<SourceSelectionCriteria>,
+    status: ReplicationRuleStatus,
+} }
+
+structure! { 371 ReplicationRuleAndOperator {
+    prefix: Option<String>,
+    tags: Option<Vec<Tag>>,
+} }
+
+structure! { 372 ReplicationRuleFilter {
+    and: Option<ReplicationRuleAndOperator>,
+    prefix: Option<String>,
+    tag: Option<Tag>,
+} }
+
+enumeration! { 373 ReplicationRuleStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+enumeration! { 375 ReplicationStatus {
     Complete = "COMPLETE",
     Pending = "PENDING",
     Failed = "FAILED",
@@ -536,20 +1833,43 @@ enumeration! { 119 ReplicationStatus {
     Completed = "COMPLETED",
 } }
 
-enumeration! { 120 RequestCharged {
+structure! { 376 ReplicationTime {
+    status: ReplicationTimeStatus,
+    time: ReplicationTimeValue,
+} }
+
+enumeration! { 377 ReplicationTimeStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+structure! { 378 ReplicationTimeValue {
+    minutes: Option<i32>,
+} }
+
+enumeration! { 379 RequestCharged {
     Requester = "requester",
 } }
 
-enumeration! { 121 RequestPayer {
+enumeration! { 380 RequestPayer {
     Requester = "requester",
 } }
 
-structure! { 130 RestoreStatus {
+structure! { 389 RestoreStatus {
     is_restore_in_progress: Option<bool>,
     restore_expiry_date: Option<Timestamp>,
 } }
 
-enumeration! { 137 ServerSideEncryption {
+structure! { 391 RoutingRule {
+    condition: Option<Condition>,
+    redirect: Redirect,
+} }
+
+structure! { 393 S3KeyFilter {
+    filter_rules: Option<Vec<FilterRule>>,
+} }
+
+enumeration! { 400 ServerSideEncryption {
     Aes256 = "AES256",
     AwsFsx = "aws:fsx",
     AwsBackup = "aws:backup",
@@ -557,7 +1877,39 @@ enumeration! { 137 ServerSideEncryption {
     AwsKmsDsse = "aws:kms:dsse",
 } }
 
-enumeration! { 140 StorageClass {
+structure! { 401 ServerSideEncryptionByDefault {
+    kms_master_key_id: Option<String>,
+    sse_algorithm: ServerSideEncryption,
+} }
+
+structure! { 402 ServerSideEncryptionConfiguration {
+    rules: Vec<ServerSideEncryptionRule>,
+} }
+
+structure! { 403 ServerSideEncryptionRule {
+    apply_server_side_encryption_by_default: Option<ServerSideEncryptionByDefault>,
+    blocked_encryption_types: Option<BlockedEncryptionTypes>,
+    bucket_key_enabled: Option<bool>,
+} }
+
+structure! { 406 SimplePrefix {
+} }
+
+structure! { 409 SourceSelectionCriteria {
+    replica_modifications: Option<ReplicaModifications>,
+    sse_kms_encrypted_objects: Option<SseKmsEncryptedObjects>,
+} }
+
+structure! { 410 SseKmsEncryptedObjects {
+    status: SseKmsEncryptedObjectsStatus,
+} }
+
+enumeration! { 411 SseKmsEncryptedObjectsStatus {
+    Enabled = "Enabled",
+    Disabled = "Disabled",
+} }
+
+enumeration! { 413 StorageClass {
     Standard = "STANDARD",
     ReducedRedundancy = "REDUCED_REDUNDANCY",
     StandardIa = "STANDARD_IA",
@@ -575,9 +1927,154 @@ enumeration! { 140 StorageClass {
     AwsBackupLowCostWarm = "AWS_BACKUP_LOW_COST_WARM",
 } }
 
-structure! { 141 Tag {
+structure! { 415 Tag {
     key: String,
     value: String,
+} }
+
+structure! { 418 Tagging {
+    tag_set: Vec<Tag>,
+} }
+
+enumeration! { 419 TaggingDirective {
+    Copy = "COPY",
+    Replace = "REPLACE",
+} }
+
+structure! { 422 TargetGrant {
+    grantee: Option<Grantee>,
+    permission: Option<BucketLogsPermission>,
+} }
+
+structure! { 424 TargetObjectKeyFormat {
+    partitioned_prefix: Option<PartitionedPrefix>,
+    simple_prefix: Option<SimplePrefix>,
+} }
+
+structure! { 428 TopicConfiguration {
+    events: Vec<Event>,
+    filter: Option<NotificationConfigurationFilter>,
+    id: Option<String>,
+    topic_arn: String,
+} }
+
+structure! { 430 Transition {
+    date: Option<Timestamp>,
+    days: Option<i32>,
+    storage_class: Option<TransitionStorageClass>,
+} }
+
+enumeration! { 431 TransitionDefaultMinimumObjectSize {
+    VariesByStorageClass = "varies_by_storage_class",
+    AllStorageClasses128k = "all_storage_classes_128K",
+} }
+
+enumeration! { 433 TransitionStorageClass {
+    Glacier = "GLACIER",
+    StandardIa = "STANDARD_IA",
+    OnezoneIa = "ONEZONE_IA",
+    IntelligentTiering = "INTELLIGENT_TIERING",
+    DeepArchive = "DEEP_ARCHIVE",
+    GlacierIr = "GLACIER_IR",
+} }
+
+enumeration! { 434 Type {
+    CanonicalUser = "CanonicalUser",
+    AmazonCustomerByEmail = "AmazonCustomerByEmail",
+    Group = "Group",
+} }
+
+structure! { 437 UploadPartCopyOutput {
+    bucket_key_enabled: Option<bool>,
+    copy_part_result: Option<CopyPartResult>,
+    copy_source_version_id: Option<String>,
+    request_charged: Option<RequestCharged>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    version_id: Option<String>,
+} }
+
+structure! { 438 UploadPartCopyRequest {
+    bucket: String,
+    copy_source: String,
+    copy_source_if_match: Option<String>,
+    copy_source_if_modified_since: Option<Timestamp>,
+    copy_source_if_none_match: Option<String>,
+    copy_source_if_unmodified_since: Option<Timestamp>,
+    copy_source_range: Option<String>,
+    copy_source_sse_customer_algorithm: Option<String>,
+    copy_source_sse_customer_key: Option<String>,
+    copy_source_sse_customer_key_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    expected_source_bucket_owner: Option<String>,
+    key: String,
+    part_number: i32,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    upload_id: String,
+} }
+
+structure! { 439 UploadPartOutput {
+    bucket_key_enabled: Option<bool>,
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    e_tag: Option<String>,
+    request_charged: Option<RequestCharged>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    ssekms_key_id: Option<String>,
+    server_side_encryption: Option<ServerSideEncryption>,
+    version_id: Option<String>,
+} }
+
+structure! { 440 UploadPartRequest {
+    body: Option<wire::Content>,
+    bucket: String,
+    checksum_algorithm: Option<ChecksumAlgorithm>,
+    checksum_crc32: Option<String>,
+    checksum_crc32_c: Option<String>,
+    checksum_crc64_nvme: Option<String>,
+    checksum_md5: Option<String>,
+    checksum_sha1: Option<String>,
+    checksum_sha256: Option<String>,
+    checksum_sha512: Option<String>,
+    checksum_xxhash128: Option<String>,
+    checksum_xxhash3: Option<String>,
+    checksum_xxhash64: Option<String>,
+    content_length: Option<i64>,
+    content_md5: Option<String>,
+    expected_bucket_owner: Option<String>,
+    key: String,
+    part_number: i32,
+    request_payer: Option<RequestPayer>,
+    sse_customer_algorithm: Option<String>,
+    sse_customer_key: Option<String>,
+    sse_customer_key_md5: Option<String>,
+    upload_id: String,
+} }
+
+structure! { 444 VersioningConfiguration {
+    mfa_delete: Option<MFADelete>,
+    status: Option<BucketVersioningStatus>,
+} }
+
+structure! { 445 WebsiteConfiguration {
+    error_document: Option<ErrorDocument>,
+    index_document: Option<IndexDocument>,
+    redirect_all_requests_to: Option<RedirectAllRequestsTo>,
+    routing_rules: Option<Vec<RoutingRule>>,
 } }
 
 /// The errors of the served operations.
@@ -599,6 +2096,10 @@ pub mod errors {
     pub const NO_SUCH_BUCKET: ErrorKind = ErrorKind::new("NoSuchBucket", 404);
     /// `NoSuchKey`
     pub const NO_SUCH_KEY: ErrorKind = ErrorKind::new("NoSuchKey", 404);
+    /// `NoSuchUpload`
+    pub const NO_SUCH_UPLOAD: ErrorKind = ErrorKind::new("NoSuchUpload", 404);
+    /// `ObjectNotInActiveTierError`
+    pub const OBJECT_NOT_IN_ACTIVE_TIER_ERROR: ErrorKind = ErrorKind::new("ObjectNotInActiveTierError", 403);
     /// `TooManyParts`
     pub const TOO_MANY_PARTS: ErrorKind = ErrorKind::new("TooManyParts", 400);
 }
@@ -614,7 +2115,7 @@ pub static MODEL: ServiceModel = ServiceModel {
     validation_error: None,
     is_query_compatible: false,
     admits_anonymous: true,
-    protocols: &[Protocol::RestXml],
+    protocols: &[wire::model::Protocol::RestXml],
     schema: &SCHEMA,
     operations: &OPERATIONS,
 };
@@ -636,10 +2137,32 @@ impl platform::Service for crate::S3 {
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {
         Box::pin(async move {
             match operation {
+                0 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::abort_multipart_upload::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::abort_multipart_upload::abort_multipart_upload(self, ctx, input).await?))
+                }
+                1 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::complete_multipart_upload::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::complete_multipart_upload::complete_multipart_upload(self, ctx, input).await?,
+                    ))
+                }
+                2 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::copy_object::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::copy_object::copy_object(self, ctx, input).await?))
+                }
                 3 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::create_bucket::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::create_bucket::create_bucket(self, ctx, input).await?))
+                }
+                6 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::create_multipart_upload::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::create_multipart_upload::create_multipart_upload(self, ctx, input).await?))
                 }
                 8 => {
                     let input = wire::read(input)?;
@@ -647,15 +2170,198 @@ impl platform::Service for crate::S3 {
                     crate::ops::delete_bucket::delete_bucket(self, ctx, input).await?;
                     Ok(Reply::nothing())
                 }
+                10 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_bucket_cors::access(ctx, &input)).await?;
+                    crate::ops::delete_bucket_cors::delete_bucket_cors(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                14 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_bucket_lifecycle::access(ctx, &input)).await?;
+                    crate::ops::delete_bucket_lifecycle::delete_bucket_lifecycle(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                18 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_bucket_ownership_controls::access(ctx, &input)).await?;
+                    crate::ops::delete_bucket_ownership_controls::delete_bucket_ownership_controls(self, ctx, input)
+                        .await?;
+                    Ok(Reply::nothing())
+                }
+                19 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_bucket_policy::access(ctx, &input)).await?;
+                    crate::ops::delete_bucket_policy::delete_bucket_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                21 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_bucket_tagging::access(ctx, &input)).await?;
+                    crate::ops::delete_bucket_tagging::delete_bucket_tagging(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                22 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_bucket_website::access(ctx, &input)).await?;
+                    crate::ops::delete_bucket_website::delete_bucket_website(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 23 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::delete_object::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::delete_object::delete_object(self, ctx, input).await?))
                 }
+                25 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_object_tagging::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::delete_object_tagging::delete_object_tagging(self, ctx, input).await?))
+                }
+                26 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_objects::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::delete_objects::delete_objects(self, ctx, input).await?))
+                }
+                27 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::delete_public_access_block::access(ctx, &input)).await?;
+                    crate::ops::delete_public_access_block::delete_public_access_block(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                29 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_accelerate_configuration::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_bucket_accelerate_configuration::get_bucket_accelerate_configuration(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                30 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_acl::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_acl::get_bucket_acl(self, ctx, input).await?))
+                }
+                32 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_cors::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_cors::get_bucket_cors(self, ctx, input).await?))
+                }
+                33 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_encryption::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_encryption::get_bucket_encryption(self, ctx, input).await?))
+                }
+                37 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_lifecycle_configuration::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_bucket_lifecycle_configuration::get_bucket_lifecycle_configuration(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                38 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_location::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_location::get_bucket_location(self, ctx, input).await?))
+                }
+                39 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_logging::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_logging::get_bucket_logging(self, ctx, input).await?))
+                }
+                44 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_notification_configuration::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_bucket_notification_configuration::get_bucket_notification_configuration(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                45 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_ownership_controls::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_bucket_ownership_controls::get_bucket_ownership_controls(self, ctx, input)
+                            .await?,
+                    ))
+                }
+                46 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_policy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_policy::get_bucket_policy(self, ctx, input).await?))
+                }
+                47 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_policy_status::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_bucket_policy_status::get_bucket_policy_status(self, ctx, input).await?,
+                    ))
+                }
+                48 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_replication::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_replication::get_bucket_replication(self, ctx, input).await?))
+                }
+                49 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_request_payment::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_bucket_request_payment::get_bucket_request_payment(self, ctx, input).await?,
+                    ))
+                }
+                50 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_tagging::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_tagging::get_bucket_tagging(self, ctx, input).await?))
+                }
+                51 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_versioning::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_versioning::get_bucket_versioning(self, ctx, input).await?))
+                }
+                52 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_bucket_website::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_bucket_website::get_bucket_website(self, ctx, input).await?))
+                }
                 53 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::get_object::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::get_object::get_object(self, ctx, input).await?))
+                }
+                54 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_object_acl::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_object_acl::get_object_acl(self, ctx, input).await?))
+                }
+                56 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_object_attributes::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_object_attributes::get_object_attributes(self, ctx, input).await?))
+                }
+                58 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_object_lock_configuration::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::get_object_lock_configuration::get_object_lock_configuration(self, ctx, input)
+                            .await?,
+                    ))
+                }
+                60 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_object_tagging::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_object_tagging::get_object_tagging(self, ctx, input).await?))
+                }
+                62 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::get_public_access_block::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::get_public_access_block::get_public_access_block(self, ctx, input).await?))
                 }
                 63 => {
                     let input = wire::read(input)?;
@@ -672,15 +2378,122 @@ impl platform::Service for crate::S3 {
                     ctx.admit(self, &crate::ops::list_buckets::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::list_buckets::list_buckets(self, ctx, input).await?))
                 }
+                71 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_multipart_uploads::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_multipart_uploads::list_multipart_uploads(self, ctx, input).await?))
+                }
+                73 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_object_versions::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_object_versions::list_object_versions(self, ctx, input).await?))
+                }
+                74 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_objects::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_objects::list_objects(self, ctx, input).await?))
+                }
                 75 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::list_objects_v2::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::list_objects_v2::list_objects_v2(self, ctx, input).await?))
                 }
+                76 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::list_parts::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::list_parts::list_parts(self, ctx, input).await?))
+                }
+                79 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_acl::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_acl::put_bucket_acl(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                81 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_cors::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_cors::put_bucket_cors(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                86 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_lifecycle_configuration::access(ctx, &input)).await?;
+                    Ok(Reply::of(
+                        crate::ops::put_bucket_lifecycle_configuration::put_bucket_lifecycle_configuration(
+                            self, ctx, input,
+                        )
+                        .await?,
+                    ))
+                }
+                90 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_notification_configuration::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_notification_configuration::put_bucket_notification_configuration(
+                        self, ctx, input,
+                    )
+                    .await?;
+                    Ok(Reply::nothing())
+                }
+                91 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_ownership_controls::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_ownership_controls::put_bucket_ownership_controls(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                92 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_policy::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_policy::put_bucket_policy(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                95 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_tagging::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_tagging::put_bucket_tagging(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                96 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_versioning::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_versioning::put_bucket_versioning(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                97 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_bucket_website::access(ctx, &input)).await?;
+                    crate::ops::put_bucket_website::put_bucket_website(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
                 98 => {
                     let input = wire::read(input)?;
                     ctx.admit(self, &crate::ops::put_object::access(ctx, &input)).await?;
                     Ok(Reply::of(crate::ops::put_object::put_object(self, ctx, input).await?))
+                }
+                99 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_object_acl::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_object_acl::put_object_acl(self, ctx, input).await?))
+                }
+                104 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_object_tagging::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::put_object_tagging::put_object_tagging(self, ctx, input).await?))
+                }
+                105 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::put_public_access_block::access(ctx, &input)).await?;
+                    crate::ops::put_public_access_block::put_public_access_block(self, ctx, input).await?;
+                    Ok(Reply::nothing())
+                }
+                113 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::upload_part::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::upload_part::upload_part(self, ctx, input).await?))
+                }
+                114 => {
+                    let input = wire::read(input)?;
+                    ctx.admit(self, &crate::ops::upload_part_copy::access(ctx, &input)).await?;
+                    Ok(Reply::of(crate::ops::upload_part_copy::upload_part_copy(self, ctx, input).await?))
                 }
                 _ => Err(wire::Error::not_served(&MODEL, operation)),
             }
@@ -696,813 +2509,2135 @@ const POS: f64 = f64::INFINITY;
 
 #[rustfmt::skip]
 static OPERATIONS: [Operation; 116] = [
-/* 0 */ Operation::new(t(0, 20)).http(t(20, 6), t(26, 16), t(42, 9)).status(204),
-/* 1 */ Operation::new(t(51, 23)).http(t(74, 4), t(26, 16), t(42, 9)),
-/* 2 */ Operation::new(t(78, 10)).http(t(88, 3), t(26, 16), t(91, 17)),
-/* 3 */ Operation::new(t(108, 12)).http(t(88, 3), t(120, 9), Text::NONE).served().input(43).output(42),
-/* 4 */ Operation::new(t(129, 33)).http(t(74, 4), t(162, 31), Text::NONE),
-/* 5 */ Operation::new(t(193, 38)).http(t(74, 4), t(231, 23), Text::NONE),
-/* 6 */ Operation::new(t(254, 21)).http(t(74, 4), t(275, 24), Text::NONE),
-/* 7 */ Operation::new(t(299, 13)).http(t(312, 3), t(315, 17), Text::NONE),
-/* 8 */ Operation::new(t(332, 12)).http(t(20, 6), t(120, 9), Text::NONE).status(204).served().input(46),
-/* 9 */ Operation::new(t(344, 34)).http(t(20, 6), t(378, 19), t(397, 3)).status(204),
-/* 10 */ Operation::new(t(400, 16)).http(t(20, 6), t(416, 14), Text::NONE).status(204),
-/* 11 */ Operation::new(t(430, 22)).http(t(20, 6), t(452, 20), Text::NONE).status(204),
-/* 12 */ Operation::new(t(472, 43)).http(t(20, 6), t(515, 29), t(397, 3)).status(204),
-/* 13 */ Operation::new(t(544, 34)).http(t(20, 6), t(578, 19), t(397, 3)).status(204),
-/* 14 */ Operation::new(t(597, 21)).http(t(20, 6), t(618, 19), Text::NONE).status(204),
-/* 15 */ Operation::new(t(637, 33)).http(t(20, 6), t(162, 31), Text::NONE).status(204),
-/* 16 */ Operation::new(t(670, 38)).http(t(20, 6), t(231, 23), Text::NONE).status(204),
-/* 17 */ Operation::new(t(708, 32)).http(t(20, 6), t(740, 17), t(397, 3)).status(204),
-/* 18 */ Operation::new(t(757, 29)).http(t(20, 6), t(786, 27), Text::NONE).status(204),
-/* 19 */ Operation::new(t(813, 18)).http(t(20, 6), t(831, 16), Text::NONE).status(204),
-/* 20 */ Operation::new(t(847, 23)).http(t(20, 6), t(870, 21), Text::NONE).status(204),
-/* 21 */ Operation::new(t(891, 19)).http(t(20, 6), t(910, 17), Text::NONE).status(204),
-/* 22 */ Operation::new(t(927, 19)).http(t(20, 6), t(946, 17), Text::NONE).status(204),
-/* 23 */ Operation::new(t(963, 12)).http(t(20, 6), t(26, 16), Text::NONE).status(204).served().input(49).output(48),
-/* 24 */ Operation::new(t(975, 22)).http(t(20, 6), t(997, 27), t(1024, 15)).status(204),
-/* 25 */ Operation::new(t(1039, 19)).http(t(20, 6), t(1058, 24), Text::NONE).status(204),
-/* 26 */ Operation::new(t(1082, 13)).http(t(74, 4), t(1095, 16), Text::NONE),
-/* 27 */ Operation::new(t(1111, 23)).http(t(20, 6), t(1134, 27), Text::NONE).status(204),
-/* 28 */ Operation::new(t(1161, 13)).http(t(312, 3), t(1174, 14), Text::NONE),
-/* 29 */ Operation::new(t(1188, 32)).http(t(312, 3), t(1220, 20), Text::NONE),
-/* 30 */ Operation::new(t(1240, 12)).http(t(312, 3), t(1252, 13), Text::NONE),
-/* 31 */ Operation::new(t(1265, 31)).http(t(312, 3), t(378, 19), t(397, 3)),
-/* 32 */ Operation::new(t(1296, 13)).http(t(312, 3), t(416, 14), Text::NONE),
-/* 33 */ Operation::new(t(1309, 19)).http(t(312, 3), t(452, 20), Text::NONE),
-/* 34 */ Operation::new(t(1328, 40)).http(t(312, 3), t(515, 29), t(397, 3)),
-/* 35 */ Operation::new(t(1368, 31)).http(t(312, 3), t(578, 19), t(397, 3)),
-/* 36 */ Operation::new(t(1399, 18)).http(t(312, 3), t(618, 19), Text::NONE),
-/* 37 */ Operation::new(t(1417, 31)).http(t(312, 3), t(618, 19), Text::NONE),
-/* 38 */ Operation::new(t(1448, 17)).http(t(312, 3), t(1465, 18), Text::NONE),
-/* 39 */ Operation::new(t(1483, 16)).http(t(312, 3), t(1499, 17), Text::NONE),
-/* 40 */ Operation::new(t(1516, 30)).http(t(312, 3), t(162, 31), Text::NONE),
-/* 41 */ Operation::new(t(1546, 35)).http(t(312, 3), t(231, 23), Text::NONE),
-/* 42 */ Operation::new(t(1581, 29)).http(t(312, 3), t(740, 17), t(397, 3)),
-/* 43 */ Operation::new(t(1610, 21)).http(t(312, 3), t(1631, 22), Text::NONE),
-/* 44 */ Operation::new(t(1653, 34)).http(t(312, 3), t(1631, 22), Text::NONE),
-/* 45 */ Operation::new(t(1687, 26)).http(t(312, 3), t(786, 27), Text::NONE),
-/* 46 */ Operation::new(t(1713, 15)).http(t(312, 3), t(831, 16), Text::NONE),
-/* 47 */ Operation::new(t(1728, 21)).http(t(312, 3), t(1749, 22), Text::NONE),
-/* 48 */ Operation::new(t(1771, 20)).http(t(312, 3), t(870, 21), Text::NONE),
-/* 49 */ Operation::new(t(1791, 23)).http(t(312, 3), t(1814, 24), Text::NONE),
-/* 50 */ Operation::new(t(1838, 16)).http(t(312, 3), t(910, 17), Text::NONE),
-/* 51 */ Operation::new(t(1854, 19)).http(t(312, 3), t(1873, 20), Text::NONE),
-/* 52 */ Operation::new(t(1893, 16)).http(t(312, 3), t(946, 17), Text::NONE),
-/* 53 */ Operation::new(t(1909, 9)).http(t(312, 3), t(26, 16), Text::NONE).served().input(58).output(57),
-/* 54 */ Operation::new(t(1918, 12)).http(t(312, 3), t(1930, 20), Text::NONE),
-/* 55 */ Operation::new(t(1950, 19)).http(t(312, 3), t(997, 27), t(1024, 15)),
-/* 56 */ Operation::new(t(1969, 19)).http(t(312, 3), t(1988, 27), t(2015, 23)),
-/* 57 */ Operation::new(t(2038, 18)).http(t(312, 3), t(2056, 27), Text::NONE),
-/* 58 */ Operation::new(t(2083, 26)).http(t(312, 3), t(2109, 21), Text::NONE),
-/* 59 */ Operation::new(t(2130, 18)).http(t(312, 3), t(2148, 26), Text::NONE),
-/* 60 */ Operation::new(t(2174, 16)).http(t(312, 3), t(1058, 24), Text::NONE),
-/* 61 */ Operation::new(t(2190, 16)).http(t(312, 3), t(2206, 24), Text::NONE),
-/* 62 */ Operation::new(t(2230, 20)).http(t(312, 3), t(1134, 27), Text::NONE),
-/* 63 */ Operation::new(t(2250, 10)).http(t(2260, 4), t(120, 9), Text::NONE).served().input(65).output(64),
-/* 64 */ Operation::new(t(2264, 10)).http(t(2260, 4), t(26, 16), Text::NONE).served().input(67).output(66),
-/* 65 */ Operation::new(t(2274, 33)).http(t(312, 3), t(378, 19), Text::NONE),
-/* 66 */ Operation::new(t(2307, 42)).http(t(312, 3), t(515, 29), Text::NONE),
-/* 67 */ Operation::new(t(2349, 33)).http(t(312, 3), t(578, 19), Text::NONE),
-/* 68 */ Operation::new(t(2382, 31)).http(t(312, 3), t(740, 17), Text::NONE),
-/* 69 */ Operation::new(t(2413, 11)).http(t(312, 3), t(2424, 1), Text::NONE).served().input(80).output(79).wrapper(t(2425, 22)),
-/* 70 */ Operation::new(t(2447, 20)).http(t(312, 3), t(2424, 1), Text::NONE),
-/* 71 */ Operation::new(t(2467, 20)).http(t(312, 3), t(2487, 17), Text::NONE),
-/* 72 */ Operation::new(t(2504, 21)).http(t(312, 3), t(997, 27), Text::NONE),
-/* 73 */ Operation::new(t(2525, 18)).http(t(312, 3), t(2543, 18), Text::NONE),
-/* 74 */ Operation::new(t(2561, 11)).http(t(312, 3), t(120, 9), Text::NONE),
-/* 75 */ Operation::new(t(2572, 13)).http(t(312, 3), t(2585, 21), Text::NONE).served().input(82).output(81).wrapper(t(2606, 16)),
-/* 76 */ Operation::new(t(2622, 9)).http(t(312, 3), t(26, 16), t(42, 9)),
-/* 77 */ Operation::new(t(2631, 13)).http(t(88, 3), t(1174, 14), Text::NONE),
-/* 78 */ Operation::new(t(2644, 32)).http(t(88, 3), t(1220, 20), Text::NONE),
-/* 79 */ Operation::new(t(2676, 12)).http(t(88, 3), t(1252, 13), Text::NONE),
-/* 80 */ Operation::new(t(2688, 31)).http(t(88, 3), t(378, 19), t(397, 3)),
-/* 81 */ Operation::new(t(2719, 13)).http(t(88, 3), t(416, 14), Text::NONE),
-/* 82 */ Operation::new(t(2732, 19)).http(t(88, 3), t(452, 20), Text::NONE),
-/* 83 */ Operation::new(t(2751, 40)).http(t(88, 3), t(515, 29), t(397, 3)),
-/* 84 */ Operation::new(t(2791, 31)).http(t(88, 3), t(578, 19), t(397, 3)),
-/* 85 */ Operation::new(t(2822, 18)).http(t(88, 3), t(618, 19), Text::NONE),
-/* 86 */ Operation::new(t(2840, 31)).http(t(88, 3), t(618, 19), Text::NONE),
-/* 87 */ Operation::new(t(2871, 16)).http(t(88, 3), t(1499, 17), Text::NONE),
-/* 88 */ Operation::new(t(2887, 29)).http(t(88, 3), t(740, 17), t(397, 3)),
-/* 89 */ Operation::new(t(2916, 21)).http(t(88, 3), t(1631, 22), Text::NONE),
-/* 90 */ Operation::new(t(2937, 34)).http(t(88, 3), t(1631, 22), Text::NONE),
-/* 91 */ Operation::new(t(2971, 26)).http(t(88, 3), t(786, 27), Text::NONE),
-/* 92 */ Operation::new(t(2997, 15)).http(t(88, 3), t(831, 16), Text::NONE),
-/* 93 */ Operation::new(t(3012, 20)).http(t(88, 3), t(870, 21), Text::NONE),
-/* 94 */ Operation::new(t(3032, 23)).http(t(88, 3), t(1814, 24), Text::NONE),
-/* 95 */ Operation::new(t(3055, 16)).http(t(88, 3), t(910, 17), Text::NONE),
-/* 96 */ Operation::new(t(3071, 19)).http(t(88, 3), t(1873, 20), Text::NONE),
-/* 97 */ Operation::new(t(3090, 16)).http(t(88, 3), t(946, 17), Text::NONE),
-/* 98 */ Operation::new(t(3106, 9)).http(t(88, 3), t(26, 16), Text::NONE).served().input(116).output(115),
-/* 99 */ Operation::new(t(3115, 12)).http(t(88, 3), t(1930, 20), Text::NONE),
-/* 100 */ Operation::new(t(3127, 19)).http(t(88, 3), t(997, 27), t(1024, 15)),
-/* 101 */ Operation::new(t(3146, 18)).http(t(88, 3), t(2056, 27), Text::NONE),
-/* 102 */ Operation::new(t(3164, 26)).http(t(88, 3), t(2109, 21), Text::NONE),
-/* 103 */ Operation::new(t(3190, 18)).http(t(88, 3), t(2148, 26), Text::NONE),
-/* 104 */ Operation::new(t(3208, 16)).http(t(88, 3), t(1058, 24), Text::NONE),
-/* 105 */ Operation::new(t(3224, 20)).http(t(88, 3), t(1134, 27), Text::NONE),
-/* 106 */ Operation::new(t(3244, 12)).http(t(88, 3), t(3256, 29), t(3285, 19)),
-/* 107 */ Operation::new(t(3304, 13)).http(t(74, 4), t(3317, 24), Text::NONE),
-/* 108 */ Operation::new(t(3341, 19)).http(t(74, 4), t(3360, 37), Text::NONE),
-/* 109 */ Operation::new(t(3397, 48)).http(t(88, 3), t(3445, 33), Text::NONE),
-/* 110 */ Operation::new(t(3478, 47)).http(t(88, 3), t(3525, 32), Text::NONE),
-/* 111 */ Operation::new(t(3557, 45)).http(t(88, 3), t(3602, 30), Text::NONE),
-/* 112 */ Operation::new(t(3632, 22)).http(t(88, 3), t(3654, 27), Text::NONE),
-/* 113 */ Operation::new(t(3681, 10)).http(t(88, 3), t(26, 16), t(3691, 21)),
-/* 114 */ Operation::new(t(3712, 14)).http(t(88, 3), t(26, 16), t(3726, 39)),
-/* 115 */ Operation::new(t(3765, 22)).http(t(74, 4), t(3787, 23), t(3810, 39)),
+/* 0 */ Operation::new(t(0, 20)).http(t(20, 6), t(26, 16), t(42, 9)).status(204).served().input(3).output(2),
+/* 1 */ Operation::new(t(51, 23)).http(t(74, 4), t(26, 16), t(42, 9)).served().input(59).output(58).wrapper(t(78, 29)),
+/* 2 */ Operation::new(t(107, 10)).http(t(117, 3), t(26, 16), t(120, 17)).served().input(73).output(72),
+/* 3 */ Operation::new(t(137, 12)).http(t(117, 3), t(149, 9), Text::NONE).served().input(88).output(87),
+/* 4 */ Operation::new(t(158, 33)).http(t(74, 4), t(191, 31), Text::NONE),
+/* 5 */ Operation::new(t(222, 38)).http(t(74, 4), t(260, 23), Text::NONE),
+/* 6 */ Operation::new(t(283, 21)).http(t(74, 4), t(304, 24), Text::NONE).served().input(90).output(89).wrapper(t(328, 29)),
+/* 7 */ Operation::new(t(357, 13)).http(t(370, 3), t(373, 17), Text::NONE),
+/* 8 */ Operation::new(t(390, 12)).http(t(20, 6), t(149, 9), Text::NONE).status(204).served().input(102),
+/* 9 */ Operation::new(t(402, 34)).http(t(20, 6), t(436, 19), t(455, 3)).status(204),
+/* 10 */ Operation::new(t(458, 16)).http(t(20, 6), t(474, 14), Text::NONE).status(204).served().input(98),
+/* 11 */ Operation::new(t(488, 22)).http(t(20, 6), t(510, 20), Text::NONE).status(204),
+/* 12 */ Operation::new(t(530, 43)).http(t(20, 6), t(573, 29), t(455, 3)).status(204),
+/* 13 */ Operation::new(t(602, 34)).http(t(20, 6), t(636, 19), t(455, 3)).status(204),
+/* 14 */ Operation::new(t(655, 21)).http(t(20, 6), t(676, 19), Text::NONE).status(204).served().input(99),
+/* 15 */ Operation::new(t(695, 33)).http(t(20, 6), t(191, 31), Text::NONE).status(204),
+/* 16 */ Operation::new(t(728, 38)).http(t(20, 6), t(260, 23), Text::NONE).status(204),
+/* 17 */ Operation::new(t(766, 32)).http(t(20, 6), t(798, 17), t(455, 3)).status(204),
+/* 18 */ Operation::new(t(815, 29)).http(t(20, 6), t(844, 27), Text::NONE).status(204).served().input(100),
+/* 19 */ Operation::new(t(871, 18)).http(t(20, 6), t(889, 16), Text::NONE).status(204).served().input(101),
+/* 20 */ Operation::new(t(905, 23)).http(t(20, 6), t(928, 21), Text::NONE).status(204),
+/* 21 */ Operation::new(t(949, 19)).http(t(20, 6), t(968, 17), Text::NONE).status(204).served().input(103),
+/* 22 */ Operation::new(t(985, 19)).http(t(20, 6), t(1004, 17), Text::NONE).status(204).served().input(104),
+/* 23 */ Operation::new(t(1021, 12)).http(t(20, 6), t(26, 16), Text::NONE).status(204).served().input(112).output(111),
+/* 24 */ Operation::new(t(1033, 22)).http(t(20, 6), t(1055, 27), t(1082, 15)).status(204),
+/* 25 */ Operation::new(t(1097, 19)).http(t(20, 6), t(1116, 24), Text::NONE).status(204).served().input(114).output(113),
+/* 26 */ Operation::new(t(1140, 13)).http(t(74, 4), t(1153, 16), Text::NONE).served().input(116).output(115).wrapper(t(1169, 12)),
+/* 27 */ Operation::new(t(1181, 23)).http(t(20, 6), t(1204, 27), Text::NONE).status(204).served().input(117),
+/* 28 */ Operation::new(t(1231, 13)).http(t(370, 3), t(1244, 14), Text::NONE),
+/* 29 */ Operation::new(t(1258, 32)).http(t(370, 3), t(1290, 20), Text::NONE).served().input(150).output(149).wrapper(t(1310, 23)),
+/* 30 */ Operation::new(t(1333, 12)).http(t(370, 3), t(1345, 13), Text::NONE).served().input(152).output(151).wrapper(t(1358, 19)),
+/* 31 */ Operation::new(t(1377, 31)).http(t(370, 3), t(436, 19), t(455, 3)),
+/* 32 */ Operation::new(t(1408, 13)).http(t(370, 3), t(474, 14), Text::NONE).served().input(154).output(153).wrapper(t(1421, 17)),
+/* 33 */ Operation::new(t(1438, 19)).http(t(370, 3), t(510, 20), Text::NONE).served().input(156).output(155),
+/* 34 */ Operation::new(t(1457, 40)).http(t(370, 3), t(573, 29), t(455, 3)),
+/* 35 */ Operation::new(t(1497, 31)).http(t(370, 3), t(636, 19), t(455, 3)),
+/* 36 */ Operation::new(t(1528, 18)).http(t(370, 3), t(676, 19), Text::NONE),
+/* 37 */ Operation::new(t(1546, 31)).http(t(370, 3), t(676, 19), Text::NONE).served().input(158).output(157).wrapper(t(1577, 22)),
+/* 38 */ Operation::new(t(1599, 17)).http(t(370, 3), t(1616, 18), Text::NONE).served().input(160).output(159).wrapper(t(1634, 18)),
+/* 39 */ Operation::new(t(1652, 16)).http(t(370, 3), t(1668, 17), Text::NONE).served().input(162).output(161).wrapper(t(1685, 19)),
+/* 40 */ Operation::new(t(1704, 30)).http(t(370, 3), t(191, 31), Text::NONE),
+/* 41 */ Operation::new(t(1734, 35)).http(t(370, 3), t(260, 23), Text::NONE),
+/* 42 */ Operation::new(t(1769, 29)).http(t(370, 3), t(798, 17), t(455, 3)),
+/* 43 */ Operation::new(t(1798, 21)).http(t(370, 3), t(1819, 22), Text::NONE),
+/* 44 */ Operation::new(t(1841, 34)).http(t(370, 3), t(1819, 22), Text::NONE).served().input(163).output(284).wrapper(t(1875, 25)),
+/* 45 */ Operation::new(t(1900, 26)).http(t(370, 3), t(844, 27), Text::NONE).served().input(165).output(164),
+/* 46 */ Operation::new(t(1926, 15)).http(t(370, 3), t(889, 16), Text::NONE).served().input(167).output(166),
+/* 47 */ Operation::new(t(1941, 21)).http(t(370, 3), t(1962, 22), Text::NONE).served().input(169).output(168),
+/* 48 */ Operation::new(t(1984, 20)).http(t(370, 3), t(928, 21), Text::NONE).served().input(171).output(170),
+/* 49 */ Operation::new(t(2004, 23)).http(t(370, 3), t(2027, 24), Text::NONE).served().input(173).output(172).wrapper(t(2051, 27)),
+/* 50 */ Operation::new(t(2078, 16)).http(t(370, 3), t(968, 17), Text::NONE).served().input(175).output(174).wrapper(t(2094, 7)),
+/* 51 */ Operation::new(t(2101, 19)).http(t(370, 3), t(2120, 20), Text::NONE).served().input(177).output(176).wrapper(t(2140, 23)),
+/* 52 */ Operation::new(t(2163, 16)).http(t(370, 3), t(1004, 17), Text::NONE).served().input(179).output(178).wrapper(t(2179, 20)),
+/* 53 */ Operation::new(t(2199, 9)).http(t(370, 3), t(26, 16), Text::NONE).served().input(188).output(187),
+/* 54 */ Operation::new(t(2208, 12)).http(t(370, 3), t(2220, 20), Text::NONE).served().input(181).output(180).wrapper(t(1358, 19)),
+/* 55 */ Operation::new(t(2240, 19)).http(t(370, 3), t(1055, 27), t(1082, 15)),
+/* 56 */ Operation::new(t(2259, 19)).http(t(370, 3), t(2278, 27), t(2305, 23)).served().input(184).output(182).wrapper(t(2328, 27)),
+/* 57 */ Operation::new(t(2355, 18)).http(t(370, 3), t(2373, 27), Text::NONE),
+/* 58 */ Operation::new(t(2400, 26)).http(t(370, 3), t(2426, 21), Text::NONE).served().input(186).output(185),
+/* 59 */ Operation::new(t(2447, 18)).http(t(370, 3), t(2465, 26), Text::NONE),
+/* 60 */ Operation::new(t(2491, 16)).http(t(370, 3), t(1116, 24), Text::NONE).served().input(190).output(189).wrapper(t(2094, 7)),
+/* 61 */ Operation::new(t(2507, 16)).http(t(370, 3), t(2523, 24), Text::NONE),
+/* 62 */ Operation::new(t(2547, 20)).http(t(370, 3), t(1204, 27), Text::NONE).served().input(192).output(191),
+/* 63 */ Operation::new(t(2567, 10)).http(t(2577, 4), t(149, 9), Text::NONE).served().input(202).output(201),
+/* 64 */ Operation::new(t(2581, 10)).http(t(2577, 4), t(26, 16), Text::NONE).served().input(204).output(203),
+/* 65 */ Operation::new(t(2591, 33)).http(t(370, 3), t(436, 19), Text::NONE),
+/* 66 */ Operation::new(t(2624, 42)).http(t(370, 3), t(573, 29), Text::NONE),
+/* 67 */ Operation::new(t(2666, 33)).http(t(370, 3), t(636, 19), Text::NONE),
+/* 68 */ Operation::new(t(2699, 31)).http(t(370, 3), t(798, 17), Text::NONE),
+/* 69 */ Operation::new(t(2730, 11)).http(t(370, 3), t(2741, 1), Text::NONE).served().input(237).output(236).wrapper(t(2742, 22)),
+/* 70 */ Operation::new(t(2764, 20)).http(t(370, 3), t(2741, 1), Text::NONE),
+/* 71 */ Operation::new(t(2784, 20)).http(t(370, 3), t(2804, 17), Text::NONE).served().input(239).output(238).wrapper(t(2821, 26)),
+/* 72 */ Operation::new(t(2847, 21)).http(t(370, 3), t(1055, 27), Text::NONE),
+/* 73 */ Operation::new(t(2868, 18)).http(t(370, 3), t(2886, 18), Text::NONE).served().input(241).output(240).wrapper(t(2904, 18)),
+/* 74 */ Operation::new(t(2922, 11)).http(t(370, 3), t(149, 9), Text::NONE).served().input(243).output(242).wrapper(t(2933, 16)),
+/* 75 */ Operation::new(t(2949, 13)).http(t(370, 3), t(2962, 21), Text::NONE).served().input(245).output(244).wrapper(t(2933, 16)),
+/* 76 */ Operation::new(t(2983, 9)).http(t(370, 3), t(26, 16), t(42, 9)).served().input(247).output(246).wrapper(t(2992, 15)),
+/* 77 */ Operation::new(t(3007, 13)).http(t(117, 3), t(1244, 14), Text::NONE),
+/* 78 */ Operation::new(t(3020, 32)).http(t(117, 3), t(1290, 20), Text::NONE),
+/* 79 */ Operation::new(t(3052, 12)).http(t(117, 3), t(1345, 13), Text::NONE).served().input(339),
+/* 80 */ Operation::new(t(3064, 31)).http(t(117, 3), t(436, 19), t(455, 3)),
+/* 81 */ Operation::new(t(3095, 13)).http(t(117, 3), t(474, 14), Text::NONE).served().input(340),
+/* 82 */ Operation::new(t(3108, 19)).http(t(117, 3), t(510, 20), Text::NONE),
+/* 83 */ Operation::new(t(3127, 40)).http(t(117, 3), t(573, 29), t(455, 3)),
+/* 84 */ Operation::new(t(3167, 31)).http(t(117, 3), t(636, 19), t(455, 3)),
+/* 85 */ Operation::new(t(3198, 18)).http(t(117, 3), t(676, 19), Text::NONE),
+/* 86 */ Operation::new(t(3216, 31)).http(t(117, 3), t(676, 19), Text::NONE).served().input(342).output(341),
+/* 87 */ Operation::new(t(3247, 16)).http(t(117, 3), t(1668, 17), Text::NONE),
+/* 88 */ Operation::new(t(3263, 29)).http(t(117, 3), t(798, 17), t(455, 3)),
+/* 89 */ Operation::new(t(3292, 21)).http(t(117, 3), t(1819, 22), Text::NONE),
+/* 90 */ Operation::new(t(3313, 34)).http(t(117, 3), t(1819, 22), Text::NONE).served().input(343),
+/* 91 */ Operation::new(t(3347, 26)).http(t(117, 3), t(844, 27), Text::NONE).served().input(344),
+/* 92 */ Operation::new(t(3373, 15)).http(t(117, 3), t(889, 16), Text::NONE).served().input(345),
+/* 93 */ Operation::new(t(3388, 20)).http(t(117, 3), t(928, 21), Text::NONE),
+/* 94 */ Operation::new(t(3408, 23)).http(t(117, 3), t(2027, 24), Text::NONE),
+/* 95 */ Operation::new(t(3431, 16)).http(t(117, 3), t(968, 17), Text::NONE).served().input(346),
+/* 96 */ Operation::new(t(3447, 19)).http(t(117, 3), t(2120, 20), Text::NONE).served().input(347),
+/* 97 */ Operation::new(t(3466, 16)).http(t(117, 3), t(1004, 17), Text::NONE).served().input(348),
+/* 98 */ Operation::new(t(3482, 9)).http(t(117, 3), t(26, 16), Text::NONE).served().input(352).output(351),
+/* 99 */ Operation::new(t(3491, 12)).http(t(117, 3), t(2220, 20), Text::NONE).served().input(350).output(349),
+/* 100 */ Operation::new(t(3503, 19)).http(t(117, 3), t(1055, 27), t(1082, 15)),
+/* 101 */ Operation::new(t(3522, 18)).http(t(117, 3), t(2373, 27), Text::NONE),
+/* 102 */ Operation::new(t(3540, 26)).http(t(117, 3), t(2426, 21), Text::NONE),
+/* 103 */ Operation::new(t(3566, 18)).http(t(117, 3), t(2465, 26), Text::NONE),
+/* 104 */ Operation::new(t(3584, 16)).http(t(117, 3), t(1116, 24), Text::NONE).served().input(354).output(353),
+/* 105 */ Operation::new(t(3600, 20)).http(t(117, 3), t(1204, 27), Text::NONE).served().input(355),
+/* 106 */ Operation::new(t(3620, 12)).http(t(117, 3), t(3632, 29), t(3661, 19)),
+/* 107 */ Operation::new(t(3680, 13)).http(t(74, 4), t(3693, 24), Text::NONE),
+/* 108 */ Operation::new(t(3717, 19)).http(t(74, 4), t(3736, 37), Text::NONE),
+/* 109 */ Operation::new(t(3773, 48)).http(t(117, 3), t(3821, 33), Text::NONE),
+/* 110 */ Operation::new(t(3854, 47)).http(t(117, 3), t(3901, 32), Text::NONE),
+/* 111 */ Operation::new(t(3933, 45)).http(t(117, 3), t(3978, 30), Text::NONE),
+/* 112 */ Operation::new(t(4008, 22)).http(t(117, 3), t(4030, 27), Text::NONE),
+/* 113 */ Operation::new(t(4057, 10)).http(t(117, 3), t(26, 16), t(4067, 21)).served().input(440).output(439),
+/* 114 */ Operation::new(t(4088, 14)).http(t(117, 3), t(26, 16), t(4102, 39)).served().input(438).output(437),
+/* 115 */ Operation::new(t(4141, 22)).http(t(74, 4), t(4163, 23), t(4186, 39)),
 ];
 
 #[rustfmt::skip]
 static SCHEMA: Schema = Schema {
  text: TEXT,
  shapes: &[
-/* 0 */ Shape::simple(t(3849, 12), Kind::String),
-/* 1 */ Shape::simple(t(3861, 16), Kind::Boolean),
-/* 2 */ Shape::simple(t(3877, 9), Kind::String),
-/* 3 */ Shape::rows(t(3886, 13), Kind::Enum, 0, 2),
-/* 4 */ Shape::simple(t(3932, 4), Kind::Blob),
-/* 5 */ Shape::rows(t(3936, 6), Kind::Structure, 0, 4),
-/* 6 */ Shape::rows(t(3979, 15), Kind::Enum, 2, 4),
-/* 7 */ Shape::rows(t(4047, 10), Kind::Structure, 4, 2),
-/* 8 */ Shape::simple(t(4075, 16), Kind::Boolean),
-/* 9 */ Shape::rows(t(4091, 24), Kind::Enum, 6, 38),
-/* 10 */ Shape::simple(t(4539, 18), Kind::String),
-/* 11 */ Shape::simple(t(4557, 10), Kind::String),
-/* 12 */ Shape::rows(t(4567, 15), Kind::Enum, 44, 2),
-/* 13 */ Shape::simple(t(3951, 12), Kind::String),
-/* 14 */ Shape::rows(t(4604, 10), Kind::Enum, 46, 1),
-/* 15 */ Shape::rows(t(4623, 7), Kind::List, 6, 1),
-/* 16 */ Shape::simple(t(4636, 25), Kind::Boolean),
-/* 17 */ Shape::simple(t(4661, 12), Kind::String),
-/* 18 */ Shape::rows(t(4673, 17), Kind::Enum, 47, 10),
-/* 19 */ Shape::rows(t(4753, 21), Kind::List, 7, 1).flags(flag::FLATTENED),
-/* 20 */ Shape::simple(t(4774, 13), Kind::String),
-/* 21 */ Shape::simple(t(4787, 14), Kind::String),
-/* 22 */ Shape::simple(t(4801, 17), Kind::String),
-/* 23 */ Shape::simple(t(4818, 11), Kind::String),
-/* 24 */ Shape::rows(t(4829, 12), Kind::Enum, 57, 1),
-/* 25 */ Shape::simple(t(4848, 12), Kind::String),
-/* 26 */ Shape::simple(t(4860, 14), Kind::String),
-/* 27 */ Shape::simple(t(4874, 14), Kind::String),
-/* 28 */ Shape::rows(t(4888, 12), Kind::Enum, 58, 2),
-/* 29 */ Shape::simple(t(4920, 17), Kind::String),
-/* 30 */ Shape::simple(t(4937, 15), Kind::String),
-/* 31 */ Shape::simple(t(4952, 16), Kind::String),
-/* 32 */ Shape::rows(t(4968, 12), Kind::Structure, 8, 1),
-/* 33 */ Shape::rows(t(4986, 16), Kind::List, 9, 1).flags(flag::FLATTENED),
-/* 34 */ Shape::simple(t(5002, 18), Kind::String),
-/* 35 */ Shape::simple(t(5020, 15), Kind::String),
-/* 36 */ Shape::simple(t(5035, 15), Kind::String),
-/* 37 */ Shape::simple(t(5050, 13), Kind::Long),
-/* 38 */ Shape::simple(t(5063, 10), Kind::String),
-/* 39 */ Shape::simple(t(5073, 12), Kind::String),
-/* 40 */ Shape::simple(t(5085, 11), Kind::String),
-/* 41 */ Shape::rows(t(5096, 25), Kind::Structure, 10, 4),
-/* 42 */ Shape::rows(t(5151, 18), Kind::Structure, 14, 2),
-/* 43 */ Shape::rows(t(5185, 19), Kind::Structure, 16, 11),
-/* 44 */ Shape::simple(t(3963, 12), Kind::Timestamp),
-/* 45 */ Shape::rows(t(4057, 14), Kind::Enum, 60, 2),
-/* 46 */ Shape::rows(t(5528, 19), Kind::Structure, 27, 2),
-/* 47 */ Shape::simple(t(5593, 12), Kind::Boolean),
-/* 48 */ Shape::rows(t(5605, 18), Kind::Structure, 29, 3),
-/* 49 */ Shape::rows(t(5702, 19), Kind::Structure, 32, 10),
-/* 50 */ Shape::simple(t(5910, 9), Kind::String),
-/* 51 */ Shape::simple(t(5919, 11), Kind::String),
-/* 52 */ Shape::simple(t(5930, 4), Kind::String),
-/* 53 */ Shape::rows(t(5934, 12), Kind::Enum, 62, 1),
-/* 54 */ Shape::simple(t(5949, 10), Kind::String),
-/* 55 */ Shape::simple(t(5959, 7), Kind::String),
-/* 56 */ Shape::simple(t(5966, 10), Kind::Boolean),
-/* 57 */ Shape::rows(t(5976, 15), Kind::Structure, 42, 46),
-/* 58 */ Shape::rows(t(7253, 16), Kind::Structure, 88, 21),
-/* 59 */ Shape::simple(t(5238, 16), Kind::String),
-/* 60 */ Shape::simple(t(5278, 9), Kind::String),
-/* 61 */ Shape::simple(t(5303, 12), Kind::String),
-/* 62 */ Shape::simple(t(5335, 10), Kind::String),
-/* 63 */ Shape::simple(t(5362, 13), Kind::String),
-/* 64 */ Shape::rows(t(7723, 16), Kind::Structure, 109, 5),
-/* 65 */ Shape::rows(t(7852, 17), Kind::Structure, 114, 2),
-/* 66 */ Shape::rows(t(7869, 16), Kind::Structure, 116, 46),
-/* 67 */ Shape::rows(t(7905, 17), Kind::Structure, 162, 21),
-/* 68 */ Shape::simple(t(7922, 2), Kind::String),
-/* 69 */ Shape::simple(t(5754, 7), Kind::String),
-/* 70 */ Shape::simple(t(5769, 23), Kind::Timestamp),
-/* 71 */ Shape::simple(t(5825, 11), Kind::Long),
-/* 72 */ Shape::simple(t(7288, 15), Kind::Timestamp),
-/* 73 */ Shape::simple(t(7320, 11), Kind::String),
-/* 74 */ Shape::simple(t(7344, 17), Kind::Timestamp),
-/* 75 */ Shape::simple(t(7924, 19), Kind::Boolean),
-/* 76 */ Shape::simple(t(7943, 11), Kind::Boolean),
-/* 77 */ Shape::simple(t(7954, 8), Kind::Integer),
-/* 78 */ Shape::simple(t(6402, 12), Kind::Timestamp),
-/* 79 */ Shape::rows(t(7962, 17), Kind::Structure, 183, 4),
-/* 80 */ Shape::rows(t(8001, 18), Kind::Structure, 187, 4),
-/* 81 */ Shape::rows(t(8077, 19), Kind::Structure, 191, 13),
-/* 82 */ Shape::rows(t(8156, 20), Kind::Structure, 204, 11),
-/* 83 */ Shape::simple(t(5121, 8), Kind::String),
-/* 84 */ Shape::rows(t(8284, 12), Kind::Structure, 215, 2),
-/* 85 */ Shape::simple(t(8296, 20), Kind::String),
-/* 86 */ Shape::rows(t(8316, 12), Kind::Enum, 63, 2),
-/* 87 */ Shape::simple(t(5858, 3), Kind::String),
-/* 88 */ Shape::simple(t(8050, 10), Kind::Integer).bounds(1.0, 10000.0),
-/* 89 */ Shape::simple(t(8118, 7), Kind::Integer),
-/* 90 */ Shape::rows(t(6427, 8), Kind::Map, 217, 2),
-/* 91 */ Shape::simple(t(8361, 11), Kind::String),
-/* 92 */ Shape::simple(t(8372, 13), Kind::String),
-/* 93 */ Shape::simple(t(6446, 11), Kind::Integer),
-/* 94 */ Shape::simple(t(8385, 9), Kind::String),
-/* 95 */ Shape::rows(t(8394, 6), Kind::Structure, 219, 9),
-/* 96 */ Shape::rows(t(8417, 15), Kind::Enum, 65, 7),
-/* 97 */ Shape::simple(t(8487, 9), Kind::String).bounds(1.0, POS),
-/* 98 */ Shape::rows(t(8496, 10), Kind::List, 228, 1).flags(flag::FLATTENED),
-/* 99 */ Shape::simple(t(5396, 26), Kind::Boolean),
-/* 100 */ Shape::rows(t(6475, 19), Kind::Enum, 72, 2),
-/* 101 */ Shape::simple(t(6522, 31), Kind::Integer),
-/* 102 */ Shape::simple(t(6595, 32), Kind::Integer),
-/* 103 */ Shape::rows(t(6670, 25), Kind::Enum, 74, 2),
-/* 104 */ Shape::rows(t(6723, 14), Kind::Enum, 76, 2),
-/* 105 */ Shape::simple(t(6759, 25), Kind::Timestamp),
-/* 106 */ Shape::rows(t(5454, 15), Kind::Enum, 78, 3),
-/* 107 */ Shape::rows(t(8582, 18), Kind::Enum, 81, 15),
-/* 108 */ Shape::simple(t(8781, 15), Kind::String),
-/* 109 */ Shape::rows(t(8217, 24), Kind::Enum, 96, 1),
-/* 110 */ Shape::rows(t(8796, 28), Kind::List, 229, 1),
-/* 111 */ Shape::rows(t(7996, 5), Kind::Structure, 230, 2),
-/* 112 */ Shape::simple(t(7380, 10), Kind::Integer),
-/* 113 */ Shape::simple(t(6819, 10), Kind::Integer),
-/* 114 */ Shape::simple(t(4980, 6), Kind::String),
-/* 115 */ Shape::rows(t(8824, 15), Kind::Structure, 232, 22),
-/* 116 */ Shape::rows(t(8915, 16), Kind::Structure, 254, 49),
-/* 117 */ Shape::simple(t(7400, 5), Kind::String),
-/* 118 */ Shape::simple(t(9030, 6), Kind::String).bounds(0.0, 20.0),
-/* 119 */ Shape::rows(t(6849, 17), Kind::Enum, 97, 5),
-/* 120 */ Shape::rows(t(5642, 14), Kind::Enum, 102, 1),
-/* 121 */ Shape::rows(t(5870, 12), Kind::Enum, 103, 1),
-/* 122 */ Shape::simple(t(7405, 20), Kind::String),
-/* 123 */ Shape::simple(t(7447, 26), Kind::String),
-/* 124 */ Shape::simple(t(7501, 23), Kind::String),
-/* 125 */ Shape::simple(t(7549, 23), Kind::String),
-/* 126 */ Shape::simple(t(7597, 19), Kind::String),
-/* 127 */ Shape::simple(t(7637, 15), Kind::Timestamp),
-/* 128 */ Shape::simple(t(6890, 7), Kind::String),
-/* 129 */ Shape::simple(t(9082, 17), Kind::Timestamp),
-/* 130 */ Shape::rows(t(8400, 13), Kind::Structure, 303, 2),
-/* 131 */ Shape::simple(t(9099, 36), Kind::String).bounds(1.0, 128.0).pattern(t(9135, 27)),
-/* 132 */ Shape::simple(t(6910, 20), Kind::String),
-/* 133 */ Shape::simple(t(7668, 14), Kind::String).flags(flag::SENSITIVE),
-/* 134 */ Shape::simple(t(6977, 17), Kind::String),
-/* 135 */ Shape::simple(t(8839, 23), Kind::String).flags(flag::SENSITIVE),
-/* 136 */ Shape::simple(t(7039, 11), Kind::String).flags(flag::SENSITIVE),
-/* 137 */ Shape::rows(t(7093, 20), Kind::Enum, 104, 5),
-/* 138 */ Shape::simple(t(8413, 4), Kind::Long),
-/* 139 */ Shape::simple(t(8146, 10), Kind::String),
-/* 140 */ Shape::rows(t(7141, 12), Kind::Enum, 109, 15),
-/* 141 */ Shape::rows(t(9204, 3), Kind::Structure, 305, 2),
-/* 142 */ Shape::simple(t(7172, 8), Kind::Integer),
-/* 143 */ Shape::rows(t(9212, 6), Kind::List, 307, 1),
-/* 144 */ Shape::simple(t(9218, 13), Kind::String),
-/* 145 */ Shape::simple(t(9231, 5), Kind::String),
-/* 146 */ Shape::simple(t(9207, 5), Kind::String),
-/* 147 */ Shape::simple(t(7199, 23), Kind::String),
-/* 148 */ Shape::simple(t(8990, 16), Kind::Long),
+/* 0 */ Shape::simple(t(4225, 9), Kind::Timestamp),
+/* 1 */ Shape::rows(t(4234, 30), Kind::Structure, 0, 1),
+/* 2 */ Shape::rows(t(4283, 26), Kind::Structure, 1, 2),
+/* 3 */ Shape::rows(t(4369, 27), Kind::Structure, 3, 6),
+/* 4 */ Shape::simple(t(4547, 11), Kind::String),
+/* 5 */ Shape::simple(t(4558, 12), Kind::String),
+/* 6 */ Shape::rows(t(1358, 19), Kind::Structure, 9, 2),
+/* 7 */ Shape::rows(t(4598, 24), Kind::Structure, 11, 1),
+/* 8 */ Shape::simple(t(4622, 16), Kind::Boolean),
+/* 9 */ Shape::simple(t(4638, 9), Kind::String),
+/* 10 */ Shape::simple(t(4647, 13), Kind::String),
+/* 11 */ Shape::rows(t(4660, 14), Kind::List, 12, 1).flags(flag::FLATTENED),
+/* 12 */ Shape::simple(t(4680, 13), Kind::String),
+/* 13 */ Shape::rows(t(4693, 14), Kind::List, 13, 1).flags(flag::FLATTENED),
+/* 14 */ Shape::simple(t(4707, 13), Kind::String),
+/* 15 */ Shape::rows(t(4720, 14), Kind::List, 14, 1).flags(flag::FLATTENED),
+/* 16 */ Shape::rows(t(4734, 19), Kind::Enum, 0, 2),
+/* 17 */ Shape::rows(t(4764, 13), Kind::Enum, 2, 2),
+/* 18 */ Shape::rows(t(4810, 22), Kind::Structure, 15, 1),
+/* 19 */ Shape::simple(t(4846, 4), Kind::Blob),
+/* 20 */ Shape::rows(t(4396, 6), Kind::Structure, 16, 4),
+/* 21 */ Shape::rows(t(4887, 22), Kind::Enum, 4, 2),
+/* 22 */ Shape::rows(t(4925, 15), Kind::Enum, 6, 4),
+/* 23 */ Shape::rows(t(4993, 10), Kind::Structure, 20, 2),
+/* 24 */ Shape::simple(t(5021, 16), Kind::Boolean),
+/* 25 */ Shape::rows(t(5037, 28), Kind::Structure, 22, 1),
+/* 26 */ Shape::rows(t(5074, 24), Kind::Enum, 10, 38),
+/* 27 */ Shape::simple(t(5522, 18), Kind::String),
+/* 28 */ Shape::rows(t(5540, 20), Kind::Enum, 48, 3),
+/* 29 */ Shape::simple(t(5581, 10), Kind::String),
+/* 30 */ Shape::rows(t(5591, 15), Kind::Enum, 51, 2),
+/* 31 */ Shape::simple(t(4859, 12), Kind::String),
+/* 32 */ Shape::rows(t(5628, 10), Kind::Enum, 53, 1),
+/* 33 */ Shape::rows(t(5647, 22), Kind::Enum, 54, 2),
+/* 34 */ Shape::rows(t(5669, 7), Kind::List, 23, 1),
+/* 35 */ Shape::simple(t(5676, 25), Kind::Boolean),
+/* 36 */ Shape::rows(t(1421, 17), Kind::Structure, 24, 1),
+/* 37 */ Shape::rows(t(5710, 8), Kind::Structure, 25, 6),
+/* 38 */ Shape::rows(t(5701, 9), Kind::List, 31, 1).flags(flag::FLATTENED),
+/* 39 */ Shape::simple(t(5758, 12), Kind::String),
+/* 40 */ Shape::rows(t(5770, 8), Kind::Structure, 32, 11),
+/* 41 */ Shape::rows(t(5933, 17), Kind::Enum, 56, 10),
+/* 42 */ Shape::rows(t(6013, 21), Kind::List, 43, 1).flags(flag::FLATTENED),
+/* 43 */ Shape::simple(t(5778, 13), Kind::String),
+/* 44 */ Shape::simple(t(5791, 14), Kind::String),
+/* 45 */ Shape::simple(t(5805, 17), Kind::String),
+/* 46 */ Shape::simple(t(5822, 11), Kind::String),
+/* 47 */ Shape::rows(t(6034, 12), Kind::Enum, 66, 1),
+/* 48 */ Shape::simple(t(5833, 12), Kind::String),
+/* 49 */ Shape::simple(t(5845, 14), Kind::String),
+/* 50 */ Shape::simple(t(5859, 14), Kind::String),
+/* 51 */ Shape::rows(t(5873, 12), Kind::Enum, 67, 2),
+/* 52 */ Shape::simple(t(5885, 17), Kind::String),
+/* 53 */ Shape::simple(t(5902, 15), Kind::String),
+/* 54 */ Shape::simple(t(5917, 16), Kind::String),
+/* 55 */ Shape::simple(t(6073, 4), Kind::String),
+/* 56 */ Shape::rows(t(6077, 12), Kind::Structure, 44, 1),
+/* 57 */ Shape::rows(t(6095, 16), Kind::List, 45, 1).flags(flag::FLATTENED),
+/* 58 */ Shape::rows(t(6111, 29), Kind::Structure, 46, 21),
+/* 59 */ Shape::rows(t(6327, 30), Kind::Structure, 67, 23),
+/* 60 */ Shape::rows(t(6860, 24), Kind::Structure, 90, 1),
+/* 61 */ Shape::rows(t(6893, 13), Kind::Structure, 91, 12),
+/* 62 */ Shape::rows(t(6916, 17), Kind::List, 103, 1).flags(flag::FLATTENED),
+/* 63 */ Shape::rows(t(6933, 9), Kind::Structure, 104, 2),
+/* 64 */ Shape::simple(t(6984, 29), Kind::Boolean),
+/* 65 */ Shape::simple(t(7013, 18), Kind::String),
+/* 66 */ Shape::simple(t(7031, 15), Kind::String),
+/* 67 */ Shape::simple(t(7046, 15), Kind::String),
+/* 68 */ Shape::simple(t(7061, 13), Kind::Long),
+/* 69 */ Shape::simple(t(7074, 10), Kind::String),
+/* 70 */ Shape::simple(t(7084, 12), Kind::String),
+/* 71 */ Shape::simple(t(7096, 11), Kind::String),
+/* 72 */ Shape::rows(t(7107, 16), Kind::Structure, 106, 11),
+/* 73 */ Shape::rows(t(7245, 17), Kind::Structure, 117, 47),
+/* 74 */ Shape::rows(t(7123, 16), Kind::Structure, 164, 13),
+/* 75 */ Shape::rows(t(8636, 14), Kind::Structure, 177, 12),
+/* 76 */ Shape::simple(t(7407, 10), Kind::String).pattern(t(8650, 9)),
+/* 77 */ Shape::simple(t(7417, 17), Kind::String),
+/* 78 */ Shape::simple(t(7460, 25), Kind::Timestamp),
+/* 79 */ Shape::simple(t(7520, 21), Kind::String),
+/* 80 */ Shape::simple(t(7572, 27), Kind::Timestamp),
+/* 81 */ Shape::simple(t(8659, 15), Kind::String),
+/* 82 */ Shape::simple(t(7636, 30), Kind::String),
+/* 83 */ Shape::simple(t(7725, 24), Kind::String).flags(flag::SENSITIVE),
+/* 84 */ Shape::simple(t(7802, 27), Kind::String),
+/* 85 */ Shape::simple(t(7139, 19), Kind::String),
+/* 86 */ Shape::rows(t(8674, 25), Kind::Structure, 189, 4),
+/* 87 */ Shape::rows(t(8703, 18), Kind::Structure, 193, 2),
+/* 88 */ Shape::rows(t(8737, 19), Kind::Structure, 195, 11),
+/* 89 */ Shape::rows(t(8900, 27), Kind::Structure, 206, 15),
+/* 90 */ Shape::rows(t(8962, 28), Kind::Structure, 221, 34),
+/* 91 */ Shape::simple(t(4871, 12), Kind::Timestamp),
+/* 92 */ Shape::rows(t(5003, 14), Kind::Enum, 69, 2),
+/* 93 */ Shape::simple(t(9027, 4), Kind::Timestamp),
+/* 94 */ Shape::simple(t(9031, 4), Kind::Integer),
+/* 95 */ Shape::simple(t(4264, 19), Kind::Integer),
+/* 96 */ Shape::rows(t(9035, 16), Kind::Structure, 255, 4),
+/* 97 */ Shape::rows(t(9076, 6), Kind::Structure, 259, 2),
+/* 98 */ Shape::rows(t(9100, 23), Kind::Structure, 261, 2),
+/* 99 */ Shape::rows(t(9123, 28), Kind::Structure, 263, 2),
+/* 100 */ Shape::rows(t(9151, 36), Kind::Structure, 265, 2),
+/* 101 */ Shape::rows(t(9187, 25), Kind::Structure, 267, 2),
+/* 102 */ Shape::rows(t(9212, 19), Kind::Structure, 269, 2),
+/* 103 */ Shape::rows(t(9231, 26), Kind::Structure, 271, 2),
+/* 104 */ Shape::rows(t(9257, 26), Kind::Structure, 273, 2),
+/* 105 */ Shape::simple(t(9283, 12), Kind::Boolean),
+/* 106 */ Shape::rows(t(9295, 17), Kind::Structure, 275, 5),
+/* 107 */ Shape::rows(t(9320, 23), Kind::Structure, 280, 1),
+/* 108 */ Shape::rows(t(9349, 29), Kind::Enum, 71, 2),
+/* 109 */ Shape::simple(t(9386, 21), Kind::String),
+/* 110 */ Shape::rows(t(9407, 13), Kind::List, 281, 1).flags(flag::FLATTENED),
+/* 111 */ Shape::rows(t(9420, 18), Kind::Structure, 282, 3),
+/* 112 */ Shape::rows(t(9457, 19), Kind::Structure, 285, 10),
+/* 113 */ Shape::rows(t(9616, 25), Kind::Structure, 295, 1),
+/* 114 */ Shape::rows(t(9641, 26), Kind::Structure, 296, 4),
+/* 115 */ Shape::rows(t(9667, 19), Kind::Structure, 300, 3),
+/* 116 */ Shape::rows(t(9704, 20), Kind::Structure, 303, 7),
+/* 117 */ Shape::rows(t(9752, 30), Kind::Structure, 310, 2),
+/* 118 */ Shape::rows(t(9782, 13), Kind::Structure, 312, 4),
+/* 119 */ Shape::rows(t(9795, 14), Kind::List, 316, 1).flags(flag::FLATTENED),
+/* 120 */ Shape::simple(t(9809, 9), Kind::String),
+/* 121 */ Shape::rows(t(9818, 11), Kind::Structure, 317, 7),
+/* 122 */ Shape::simple(t(9881, 11), Kind::String),
+/* 123 */ Shape::simple(t(6187, 4), Kind::String),
+/* 124 */ Shape::simple(t(9892, 12), Kind::String),
+/* 125 */ Shape::rows(t(9904, 12), Kind::Enum, 73, 1),
+/* 126 */ Shape::rows(t(9836, 23), Kind::Structure, 324, 1),
+/* 127 */ Shape::rows(t(4832, 14), Kind::Enum, 74, 2),
+/* 128 */ Shape::rows(t(9943, 18), Kind::List, 325, 1).flags(flag::FLATTENED),
+/* 129 */ Shape::rows(t(9699, 5), Kind::Structure, 326, 4),
+/* 130 */ Shape::rows(t(9968, 13), Kind::Structure, 330, 1),
+/* 131 */ Shape::rows(t(9693, 6), Kind::List, 331, 1).flags(flag::FLATTENED),
+/* 132 */ Shape::rows(t(9981, 5), Kind::Enum, 76, 31),
+/* 133 */ Shape::rows(t(10786, 24), Kind::Structure, 332, 0),
+/* 134 */ Shape::rows(t(10810, 17), Kind::Structure, 332, 2),
+/* 135 */ Shape::rows(t(10827, 9), Kind::List, 334, 1).flags(flag::FLATTENED),
+/* 136 */ Shape::rows(t(10836, 25), Kind::Structure, 335, 1),
+/* 137 */ Shape::rows(t(10861, 31), Kind::Enum, 107, 2),
+/* 138 */ Shape::simple(t(6191, 10), Kind::String),
+/* 139 */ Shape::rows(t(10892, 16), Kind::Enum, 109, 2),
+/* 140 */ Shape::simple(t(10908, 25), Kind::Boolean),
+/* 141 */ Shape::simple(t(7945, 7), Kind::String),
+/* 142 */ Shape::simple(t(5731, 12), Kind::String),
+/* 143 */ Shape::rows(t(5718, 13), Kind::List, 336, 1).flags(flag::FLATTENED),
+/* 144 */ Shape::simple(t(10933, 10), Kind::Boolean),
+/* 145 */ Shape::rows(t(10943, 10), Kind::Structure, 337, 2),
+/* 146 */ Shape::rows(t(10958, 14), Kind::List, 339, 1).flags(flag::FLATTENED),
+/* 147 */ Shape::rows(t(10972, 14), Kind::Enum, 111, 2),
+/* 148 */ Shape::simple(t(10998, 15), Kind::String),
+/* 149 */ Shape::rows(t(11013, 38), Kind::Structure, 340, 2),
+/* 150 */ Shape::rows(t(11051, 39), Kind::Structure, 342, 3),
+/* 151 */ Shape::rows(t(11090, 18), Kind::Structure, 345, 2),
+/* 152 */ Shape::rows(t(11108, 19), Kind::Structure, 347, 2),
+/* 153 */ Shape::rows(t(11127, 19), Kind::Structure, 349, 1),
+/* 154 */ Shape::rows(t(11146, 20), Kind::Structure, 350, 2),
+/* 155 */ Shape::rows(t(11166, 25), Kind::Structure, 352, 1),
+/* 156 */ Shape::rows(t(11224, 26), Kind::Structure, 353, 2),
+/* 157 */ Shape::rows(t(11250, 37), Kind::Structure, 355, 2),
+/* 158 */ Shape::rows(t(11365, 38), Kind::Structure, 357, 2),
+/* 159 */ Shape::rows(t(11403, 23), Kind::Structure, 359, 1),
+/* 160 */ Shape::rows(t(11426, 24), Kind::Structure, 360, 2),
+/* 161 */ Shape::rows(t(11450, 22), Kind::Structure, 362, 1),
+/* 162 */ Shape::rows(t(11486, 23), Kind::Structure, 363, 2),
+/* 163 */ Shape::rows(t(11509, 41), Kind::Structure, 365, 2),
+/* 164 */ Shape::rows(t(11550, 32), Kind::Structure, 367, 1),
+/* 165 */ Shape::rows(t(11599, 33), Kind::Structure, 368, 2),
+/* 166 */ Shape::rows(t(11632, 21), Kind::Structure, 370, 1),
+/* 167 */ Shape::rows(t(11659, 22), Kind::Structure, 371, 2),
+/* 168 */ Shape::rows(t(11681, 27), Kind::Structure, 373, 1),
+/* 169 */ Shape::rows(t(11720, 28), Kind::Structure, 374, 2),
+/* 170 */ Shape::rows(t(11748, 26), Kind::Structure, 376, 1),
+/* 171 */ Shape::rows(t(11798, 27), Kind::Structure, 377, 2),
+/* 172 */ Shape::rows(t(11825, 29), Kind::Structure, 379, 1),
+/* 173 */ Shape::rows(t(11859, 30), Kind::Structure, 380, 2),
+/* 174 */ Shape::rows(t(11889, 22), Kind::Structure, 382, 1),
+/* 175 */ Shape::rows(t(11917, 23), Kind::Structure, 383, 2),
+/* 176 */ Shape::rows(t(11940, 25), Kind::Structure, 385, 2),
+/* 177 */ Shape::rows(t(11983, 26), Kind::Structure, 387, 2),
+/* 178 */ Shape::rows(t(12009, 22), Kind::Structure, 389, 4),
+/* 179 */ Shape::rows(t(12077, 23), Kind::Structure, 393, 2),
+/* 180 */ Shape::rows(t(12100, 18), Kind::Structure, 395, 3),
+/* 181 */ Shape::rows(t(12118, 19), Kind::Structure, 398, 5),
+/* 182 */ Shape::rows(t(12137, 25), Kind::Structure, 403, 9),
+/* 183 */ Shape::rows(t(12196, 24), Kind::Structure, 412, 6),
+/* 184 */ Shape::rows(t(12300, 26), Kind::Structure, 418, 11),
+/* 185 */ Shape::rows(t(12381, 32), Kind::Structure, 429, 1),
+/* 186 */ Shape::rows(t(12436, 33), Kind::Structure, 430, 2),
+/* 187 */ Shape::rows(t(12469, 15), Kind::Structure, 432, 46),
+/* 188 */ Shape::rows(t(12661, 16), Kind::Structure, 478, 21),
+/* 189 */ Shape::rows(t(13042, 22), Kind::Structure, 499, 2),
+/* 190 */ Shape::rows(t(13064, 23), Kind::Structure, 501, 5),
+/* 191 */ Shape::rows(t(13087, 26), Kind::Structure, 506, 1),
+/* 192 */ Shape::rows(t(13143, 27), Kind::Structure, 507, 2),
+/* 193 */ Shape::rows(t(13170, 5), Kind::Structure, 509, 2),
+/* 194 */ Shape::simple(t(7952, 16), Kind::String),
+/* 195 */ Shape::simple(t(7992, 9), Kind::String),
+/* 196 */ Shape::simple(t(8017, 12), Kind::String),
+/* 197 */ Shape::simple(t(8778, 10), Kind::String),
+/* 198 */ Shape::simple(t(8049, 13), Kind::String),
+/* 199 */ Shape::rows(t(13175, 7), Kind::Structure, 511, 5),
+/* 200 */ Shape::rows(t(4570, 6), Kind::List, 516, 1),
+/* 201 */ Shape::rows(t(13203, 16), Kind::Structure, 517, 5),
+/* 202 */ Shape::rows(t(13332, 17), Kind::Structure, 522, 2),
+/* 203 */ Shape::rows(t(13349, 16), Kind::Structure, 524, 46),
+/* 204 */ Shape::rows(t(13385, 17), Kind::Structure, 570, 21),
+/* 205 */ Shape::simple(t(13402, 8), Kind::String),
+/* 206 */ Shape::simple(t(6942, 27), Kind::String),
+/* 207 */ Shape::simple(t(13410, 16), Kind::String),
+/* 208 */ Shape::simple(t(5743, 2), Kind::String),
+/* 209 */ Shape::simple(t(6589, 7), Kind::String),
+/* 210 */ Shape::simple(t(4448, 20), Kind::Timestamp),
+/* 211 */ Shape::simple(t(9509, 23), Kind::Timestamp),
+/* 212 */ Shape::simple(t(9565, 11), Kind::Long),
+/* 213 */ Shape::simple(t(12696, 15), Kind::Timestamp),
+/* 214 */ Shape::simple(t(6604, 11), Kind::String),
+/* 215 */ Shape::simple(t(12728, 17), Kind::Timestamp),
+/* 216 */ Shape::rows(t(12031, 13), Kind::Structure, 591, 1),
+/* 217 */ Shape::simple(t(13432, 9), Kind::Timestamp),
+/* 218 */ Shape::rows(t(13441, 9), Kind::Structure, 592, 2),
+/* 219 */ Shape::simple(t(9312, 8), Kind::Boolean),
+/* 220 */ Shape::simple(t(13450, 8), Kind::Boolean),
+/* 221 */ Shape::simple(t(13458, 19), Kind::Boolean),
+/* 222 */ Shape::simple(t(12220, 11), Kind::Boolean),
+/* 223 */ Shape::simple(t(13477, 8), Kind::Integer),
+/* 224 */ Shape::simple(t(13485, 9), Kind::String),
+/* 225 */ Shape::simple(t(6969, 15), Kind::String),
+/* 226 */ Shape::simple(t(13494, 17), Kind::String),
+/* 227 */ Shape::rows(t(13511, 27), Kind::Structure, 594, 4),
+/* 228 */ Shape::rows(t(13565, 31), Kind::List, 598, 1).flags(flag::FLATTENED),
+/* 229 */ Shape::simple(t(8624, 12), Kind::Timestamp),
+/* 230 */ Shape::simple(t(13596, 16), Kind::Timestamp),
+/* 231 */ Shape::rows(t(13612, 19), Kind::Structure, 599, 3),
+/* 232 */ Shape::rows(t(13631, 13), Kind::Structure, 602, 9),
+/* 233 */ Shape::rows(t(13747, 24), Kind::Structure, 611, 4),
+/* 234 */ Shape::rows(t(13813, 19), Kind::Structure, 615, 5),
+/* 235 */ Shape::rows(t(13835, 14), Kind::List, 620, 1).flags(flag::FLATTENED),
+/* 236 */ Shape::rows(t(13849, 17), Kind::Structure, 621, 4),
+/* 237 */ Shape::rows(t(13883, 18), Kind::Structure, 625, 4),
+/* 238 */ Shape::rows(t(13953, 26), Kind::Structure, 629, 13),
+/* 239 */ Shape::rows(t(14061, 27), Kind::Structure, 642, 9),
+/* 240 */ Shape::rows(t(14147, 24), Kind::Structure, 651, 14),
+/* 241 */ Shape::rows(t(14227, 25), Kind::Structure, 665, 10),
+/* 242 */ Shape::rows(t(14333, 17), Kind::Structure, 675, 11),
+/* 243 */ Shape::rows(t(14374, 18), Kind::Structure, 686, 9),
+/* 244 */ Shape::rows(t(14398, 19), Kind::Structure, 695, 13),
+/* 245 */ Shape::rows(t(14448, 20), Kind::Structure, 708, 11),
+/* 246 */ Shape::rows(t(14490, 15), Kind::Structure, 719, 17),
+/* 247 */ Shape::rows(t(14505, 16), Kind::Structure, 736, 10),
+/* 248 */ Shape::simple(t(6217, 8), Kind::String),
+/* 249 */ Shape::rows(t(14548, 12), Kind::Structure, 746, 2),
+/* 250 */ Shape::simple(t(14560, 20), Kind::String),
+/* 251 */ Shape::rows(t(14580, 12), Kind::Enum, 113, 2),
+/* 252 */ Shape::rows(t(11472, 14), Kind::Structure, 748, 4),
+/* 253 */ Shape::simple(t(9595, 3), Kind::String),
+/* 254 */ Shape::rows(t(11965, 9), Kind::Enum, 115, 2),
+/* 255 */ Shape::rows(t(14674, 15), Kind::Enum, 117, 2),
+/* 256 */ Shape::simple(t(14358, 6), Kind::String),
+/* 257 */ Shape::simple(t(5745, 13), Kind::Integer),
+/* 258 */ Shape::simple(t(13932, 10), Kind::Integer).bounds(1.0, 10000.0),
+/* 259 */ Shape::simple(t(14171, 7), Kind::Integer),
+/* 260 */ Shape::simple(t(12231, 8), Kind::Integer),
+/* 261 */ Shape::simple(t(13993, 10), Kind::Integer),
+/* 262 */ Shape::simple(t(9961, 7), Kind::String),
+/* 263 */ Shape::rows(t(8083, 8), Kind::Map, 752, 2),
+/* 264 */ Shape::rows(t(8102, 17), Kind::Enum, 119, 2),
+/* 265 */ Shape::simple(t(14704, 11), Kind::String),
+/* 266 */ Shape::simple(t(14715, 13), Kind::String),
+/* 267 */ Shape::rows(t(9859, 7), Kind::Structure, 754, 2),
+/* 268 */ Shape::rows(t(14742, 13), Kind::Enum, 121, 2),
+/* 269 */ Shape::simple(t(14755, 7), Kind::Integer),
+/* 270 */ Shape::simple(t(12524, 11), Kind::Integer),
+/* 271 */ Shape::simple(t(6628, 13), Kind::Long),
+/* 272 */ Shape::rows(t(6661, 15), Kind::Structure, 756, 9),
+/* 273 */ Shape::simple(t(14762, 17), Kind::String),
+/* 274 */ Shape::rows(t(14779, 19), Kind::List, 765, 1).flags(flag::FLATTENED),
+/* 275 */ Shape::simple(t(14003, 13), Kind::String),
+/* 276 */ Shape::simple(t(14364, 10), Kind::String),
+/* 277 */ Shape::simple(t(12239, 20), Kind::Integer),
+/* 278 */ Shape::simple(t(14798, 9), Kind::String),
+/* 279 */ Shape::simple(t(14016, 18), Kind::String),
+/* 280 */ Shape::simple(t(14178, 19), Kind::String),
+/* 281 */ Shape::rows(t(13644, 27), Kind::Structure, 766, 2),
+/* 282 */ Shape::rows(t(13699, 27), Kind::Structure, 768, 3),
+/* 283 */ Shape::rows(t(14844, 31), Kind::List, 771, 1).flags(flag::FLATTENED),
+/* 284 */ Shape::rows(t(1875, 25), Kind::Structure, 772, 4),
+/* 285 */ Shape::rows(t(15003, 31), Kind::Structure, 776, 1),
+/* 286 */ Shape::simple(t(15039, 14), Kind::String),
+/* 287 */ Shape::rows(t(9089, 6), Kind::Structure, 777, 9),
+/* 288 */ Shape::rows(t(12341, 16), Kind::Enum, 123, 5),
+/* 289 */ Shape::rows(t(15070, 20), Kind::List, 786, 1),
+/* 290 */ Shape::rows(t(15090, 15), Kind::Enum, 128, 7),
+/* 291 */ Shape::rows(t(15160, 16), Kind::Structure, 787, 5),
+/* 292 */ Shape::rows(t(15176, 20), Kind::List, 792, 1).flags(flag::FLATTENED),
+/* 293 */ Shape::simple(t(15196, 9), Kind::String).bounds(1.0, POS),
+/* 294 */ Shape::rows(t(15205, 10), Kind::List, 793, 1).flags(flag::FLATTENED),
+/* 295 */ Shape::rows(t(12413, 23), Kind::Structure, 794, 2),
+/* 296 */ Shape::rows(t(15215, 17), Kind::Enum, 135, 1),
+/* 297 */ Shape::simple(t(8805, 26), Kind::Boolean),
+/* 298 */ Shape::rows(t(8143, 19), Kind::Enum, 136, 2),
+/* 299 */ Shape::simple(t(8190, 31), Kind::Integer),
+/* 300 */ Shape::simple(t(8263, 32), Kind::Integer),
+/* 301 */ Shape::rows(t(8338, 25), Kind::Enum, 138, 2),
+/* 302 */ Shape::rows(t(8391, 14), Kind::Enum, 140, 2),
+/* 303 */ Shape::simple(t(8427, 25), Kind::Timestamp),
+/* 304 */ Shape::rows(t(15257, 23), Kind::Enum, 142, 2),
+/* 305 */ Shape::rows(t(15280, 14), Kind::Structure, 796, 1),
+/* 306 */ Shape::rows(t(8863, 15), Kind::Enum, 144, 3),
+/* 307 */ Shape::rows(t(15345, 10), Kind::Structure, 797, 12),
+/* 308 */ Shape::simple(t(12186, 10), Kind::Long),
+/* 309 */ Shape::simple(t(15355, 26), Kind::Long),
+/* 310 */ Shape::simple(t(15381, 23), Kind::Long),
+/* 311 */ Shape::rows(t(15404, 18), Kind::Enum, 147, 15),
+/* 312 */ Shape::rows(t(15603, 13), Kind::Structure, 809, 11),
+/* 313 */ Shape::simple(t(15616, 15), Kind::String),
+/* 314 */ Shape::rows(t(15631, 17), Kind::List, 820, 1).flags(flag::FLATTENED),
+/* 315 */ Shape::rows(t(15648, 25), Kind::Enum, 162, 1),
+/* 316 */ Shape::rows(t(14260, 24), Kind::Enum, 163, 1),
+/* 317 */ Shape::rows(t(15673, 28), Kind::List, 821, 1),
+/* 318 */ Shape::rows(t(4593, 5), Kind::Structure, 822, 2),
+/* 319 */ Shape::rows(t(15701, 13), Kind::Enum, 164, 1),
+/* 320 */ Shape::rows(t(11582, 17), Kind::Structure, 824, 1),
+/* 321 */ Shape::rows(t(15714, 21), Kind::Structure, 825, 1),
+/* 322 */ Shape::rows(t(15735, 22), Kind::List, 826, 1).flags(flag::FLATTENED),
+/* 323 */ Shape::rows(t(6889, 4), Kind::Structure, 827, 14),
+/* 324 */ Shape::simple(t(6906, 10), Kind::Integer),
+/* 325 */ Shape::simple(t(12259, 16), Kind::Integer),
+/* 326 */ Shape::rows(t(15757, 19), Kind::Enum, 165, 2),
+/* 327 */ Shape::rows(t(15797, 17), Kind::Structure, 841, 1),
+/* 328 */ Shape::rows(t(6884, 5), Kind::List, 842, 1).flags(flag::FLATTENED),
+/* 329 */ Shape::simple(t(12290, 10), Kind::Integer),
+/* 330 */ Shape::rows(t(15814, 9), Kind::List, 843, 1).flags(flag::FLATTENED),
+/* 331 */ Shape::rows(t(11854, 5), Kind::Enum, 167, 2),
+/* 332 */ Shape::rows(t(13182, 10), Kind::Enum, 169, 5),
+/* 333 */ Shape::simple(t(11653, 6), Kind::String),
+/* 334 */ Shape::rows(t(11708, 12), Kind::Structure, 844, 1),
+/* 335 */ Shape::simple(t(6089, 6), Kind::String),
+/* 336 */ Shape::simple(t(15860, 8), Kind::Integer),
+/* 337 */ Shape::rows(t(15868, 8), Kind::Enum, 174, 2),
+/* 338 */ Shape::rows(t(13113, 30), Kind::Structure, 845, 4),
+/* 339 */ Shape::rows(t(15954, 19), Kind::Structure, 849, 11),
+/* 340 */ Shape::rows(t(15984, 20), Kind::Structure, 860, 5),
+/* 341 */ Shape::rows(t(16004, 37), Kind::Structure, 865, 1),
+/* 342 */ Shape::rows(t(16041, 38), Kind::Structure, 866, 5),
+/* 343 */ Shape::rows(t(16079, 41), Kind::Structure, 871, 4),
+/* 344 */ Shape::rows(t(16178, 33), Kind::Structure, 875, 5),
+/* 345 */ Shape::rows(t(16211, 22), Kind::Structure, 880, 6),
+/* 346 */ Shape::rows(t(16272, 23), Kind::Structure, 886, 5),
+/* 347 */ Shape::rows(t(16295, 26), Kind::Structure, 891, 6),
+/* 348 */ Shape::rows(t(16321, 23), Kind::Structure, 897, 5),
+/* 349 */ Shape::rows(t(16344, 18), Kind::Structure, 902, 1),
+/* 350 */ Shape::rows(t(16362, 19), Kind::Structure, 903, 14),
+/* 351 */ Shape::rows(t(16381, 15), Kind::Structure, 917, 22),
+/* 352 */ Shape::rows(t(16413, 16), Kind::Structure, 939, 49),
+/* 353 */ Shape::rows(t(16469, 22), Kind::Structure, 988, 1),
+/* 354 */ Shape::rows(t(16491, 23), Kind::Structure, 989, 8),
+/* 355 */ Shape::rows(t(16514, 27), Kind::Structure, 997, 5),
+/* 356 */ Shape::simple(t(16541, 8), Kind::String),
+/* 357 */ Shape::rows(t(14948, 18), Kind::Structure, 1002, 4),
+/* 358 */ Shape::rows(t(16554, 22), Kind::List, 1006, 1).flags(flag::FLATTENED),
+/* 359 */ Shape::simple(t(9095, 5), Kind::Boolean),
+/* 360 */ Shape::simple(t(12774, 5), Kind::String),
+/* 361 */ Shape::rows(t(16576, 8), Kind::Structure, 1007, 5),
+/* 362 */ Shape::rows(t(12044, 21), Kind::Structure, 1012, 2),
+/* 363 */ Shape::simple(t(16618, 6), Kind::String).bounds(0.0, 20.0),
+/* 364 */ Shape::simple(t(16584, 20), Kind::String),
+/* 365 */ Shape::simple(t(16604, 14), Kind::String),
+/* 366 */ Shape::simple(t(9919, 15), Kind::String),
+/* 367 */ Shape::rows(t(16624, 20), Kind::Structure, 1014, 1),
+/* 368 */ Shape::rows(t(16644, 26), Kind::Enum, 176, 2),
+/* 369 */ Shape::rows(t(11774, 24), Kind::Structure, 1015, 2),
+/* 370 */ Shape::rows(t(16674, 15), Kind::Structure, 1017, 9),
+/* 371 */ Shape::rows(t(16712, 26), Kind::Structure, 1026, 2),
+/* 372 */ Shape::rows(t(16738, 21), Kind::Structure, 1028, 3),
+/* 373 */ Shape::rows(t(16759, 21), Kind::Enum, 178, 2),
+/* 374 */ Shape::rows(t(16780, 16), Kind::List, 1031, 1).flags(flag::FLATTENED),
+/* 375 */ Shape::rows(t(12573, 17), Kind::Enum, 180, 5),
+/* 376 */ Shape::rows(t(9866, 15), Kind::Structure, 1032, 2),
+/* 377 */ Shape::rows(t(16837, 21), Kind::Enum, 185, 2),
+/* 378 */ Shape::rows(t(16858, 20), Kind::Structure, 1034, 1),
+/* 379 */ Shape::rows(t(4309, 14), Kind::Enum, 187, 1),
+/* 380 */ Shape::rows(t(4500, 12), Kind::Enum, 188, 1),
+/* 381 */ Shape::simple(t(12779, 20), Kind::String),
+/* 382 */ Shape::simple(t(12821, 26), Kind::String),
+/* 383 */ Shape::simple(t(12875, 23), Kind::String),
+/* 384 */ Shape::simple(t(12923, 23), Kind::String),
+/* 385 */ Shape::simple(t(12971, 19), Kind::String),
+/* 386 */ Shape::simple(t(13011, 15), Kind::Timestamp),
+/* 387 */ Shape::simple(t(12614, 7), Kind::String),
+/* 388 */ Shape::simple(t(16887, 17), Kind::Timestamp),
+/* 389 */ Shape::rows(t(15053, 13), Kind::Structure, 1035, 2),
+/* 390 */ Shape::simple(t(16670, 4), Kind::String),
+/* 391 */ Shape::rows(t(16904, 11), Kind::Structure, 1037, 2),
+/* 392 */ Shape::rows(t(12065, 12), Kind::List, 1039, 1),
+/* 393 */ Shape::rows(t(16915, 11), Kind::Structure, 1040, 1),
+/* 394 */ Shape::simple(t(16937, 36), Kind::String).bounds(1.0, 128.0).pattern(t(16973, 27)),
+/* 395 */ Shape::simple(t(6676, 20), Kind::String),
+/* 396 */ Shape::simple(t(6743, 14), Kind::String).flags(flag::SENSITIVE),
+/* 397 */ Shape::simple(t(6798, 17), Kind::String),
+/* 398 */ Shape::simple(t(7186, 23), Kind::String).flags(flag::SENSITIVE),
+/* 399 */ Shape::simple(t(6225, 11), Kind::String).flags(flag::SENSITIVE),
+/* 400 */ Shape::rows(t(6279, 20), Kind::Enum, 189, 5),
+/* 401 */ Shape::rows(t(17042, 29), Kind::Structure, 1041, 2),
+/* 402 */ Shape::rows(t(11191, 33), Kind::Structure, 1043, 1),
+/* 403 */ Shape::rows(t(17097, 24), Kind::Structure, 1044, 3),
+/* 404 */ Shape::rows(t(17155, 25), Kind::List, 1047, 1).flags(flag::FLATTENED),
+/* 405 */ Shape::simple(t(17180, 7), Kind::Boolean),
+/* 406 */ Shape::rows(t(17187, 12), Kind::Structure, 1048, 0),
+/* 407 */ Shape::simple(t(15066, 4), Kind::Long),
+/* 408 */ Shape::simple(t(17199, 14), Kind::Boolean),
+/* 409 */ Shape::rows(t(16689, 23), Kind::Structure, 1048, 2),
+/* 410 */ Shape::rows(t(17213, 22), Kind::Structure, 1050, 1),
+/* 411 */ Shape::rows(t(17235, 28), Kind::Enum, 194, 2),
+/* 412 */ Shape::simple(t(14438, 10), Kind::String),
+/* 413 */ Shape::rows(t(8487, 12), Kind::Enum, 196, 15),
+/* 414 */ Shape::simple(t(13426, 6), Kind::String),
+/* 415 */ Shape::rows(t(13810, 3), Kind::Structure, 1051, 2),
+/* 416 */ Shape::simple(t(12634, 8), Kind::Integer),
+/* 417 */ Shape::rows(t(11911, 6), Kind::List, 1053, 1),
+/* 418 */ Shape::rows(t(2094, 7), Kind::Structure, 1054, 1),
+/* 419 */ Shape::rows(t(8531, 16), Kind::Enum, 211, 2),
+/* 420 */ Shape::simple(t(17263, 13), Kind::String),
+/* 421 */ Shape::simple(t(14617, 12), Kind::String),
+/* 422 */ Shape::rows(t(17276, 11), Kind::Structure, 1055, 2),
+/* 423 */ Shape::rows(t(14629, 12), Kind::List, 1057, 1),
+/* 424 */ Shape::rows(t(14641, 21), Kind::Structure, 1058, 2),
+/* 425 */ Shape::simple(t(14662, 12), Kind::String),
+/* 426 */ Shape::simple(t(17287, 5), Kind::String),
+/* 427 */ Shape::simple(t(17292, 8), Kind::String),
+/* 428 */ Shape::rows(t(14985, 18), Kind::Structure, 1060, 4),
+/* 429 */ Shape::rows(t(17305, 22), Kind::List, 1064, 1).flags(flag::FLATTENED),
+/* 430 */ Shape::rows(t(13737, 10), Kind::Structure, 1065, 3),
+/* 431 */ Shape::rows(t(11287, 34), Kind::Enum, 213, 2),
+/* 432 */ Shape::rows(t(17374, 14), Kind::List, 1068, 1).flags(flag::FLATTENED),
+/* 433 */ Shape::rows(t(17388, 22), Kind::Enum, 215, 6),
+/* 434 */ Shape::rows(t(5017, 4), Kind::Enum, 221, 3),
+/* 435 */ Shape::simple(t(13200, 3), Kind::String),
+/* 436 */ Shape::simple(t(14034, 14), Kind::String),
+/* 437 */ Shape::rows(t(17449, 20), Kind::Structure, 1069, 9),
+/* 438 */ Shape::rows(t(17469, 21), Kind::Structure, 1078, 19),
+/* 439 */ Shape::rows(t(17513, 16), Kind::Structure, 1097, 18),
+/* 440 */ Shape::rows(t(17529, 17), Kind::Structure, 1115, 23),
+/* 441 */ Shape::simple(t(10953, 5), Kind::String),
+/* 442 */ Shape::simple(t(17546, 12), Kind::Integer),
+/* 443 */ Shape::simple(t(14197, 15), Kind::String),
+/* 444 */ Shape::rows(t(2140, 23), Kind::Structure, 1138, 2),
+/* 445 */ Shape::rows(t(2179, 20), Kind::Structure, 1140, 4),
+/* 446 */ Shape::simple(t(8570, 23), Kind::String),
+/* 447 */ Shape::simple(t(16429, 16), Kind::Long),
+/* 448 */ Shape::simple(t(9071, 5), Kind::Integer),
 ],
  members: &[
-Member::new(t(3942, 9), 131),
-Member::new(t(3951, 12), 13),
-Member::new(t(3963, 12), 44),
-Member::new(t(3975, 4), 11),
-Member::new(t(4057, 14), 45),
-Member::new(t(4071, 4), 14),
-Member::new(t(4630, 6), 5).on_wire(t(3936, 6)),
-Member::new(t(4630, 6), 18),
-Member::new(t(4980, 6), 114),
-Member::new(t(4630, 6), 32),
-Member::new(t(3936, 6), 7),
-Member::new(t(5121, 8), 84),
-Member::new(t(5129, 18), 9),
-Member::new(t(5147, 4), 143),
-Member::new(t(3942, 9), 131).on_wire(t(5169, 16)).at(Location::Header),
-Member::new(t(5121, 8), 83).at(Location::Header),
-Member::new(t(5204, 3), 6).on_wire(t(5207, 9)).at(Location::Header),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(4567, 15), 12).on_wire(t(5216, 22)).at(Location::Header),
-Member::new(t(5096, 25), 41).at(Location::Payload),
-Member::new(t(5238, 16), 59).on_wire(t(5254, 24)).at(Location::Header),
-Member::new(t(5278, 9), 60).on_wire(t(5287, 16)).at(Location::Header),
-Member::new(t(5303, 12), 61).on_wire(t(5315, 20)).at(Location::Header),
-Member::new(t(5335, 10), 62).on_wire(t(5345, 17)).at(Location::Header),
-Member::new(t(5362, 13), 63).on_wire(t(5375, 21)).at(Location::Header),
-Member::new(t(5396, 26), 99).on_wire(t(5422, 32)).at(Location::Header),
-Member::new(t(5454, 15), 106).on_wire(t(5469, 22)).at(Location::Header),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(5593, 12), 47).on_wire(t(5623, 19)).at(Location::Header),
-Member::new(t(5642, 14), 120).on_wire(t(5656, 21)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5686, 16)).at(Location::Header),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(4636, 25), 16).on_wire(t(5721, 33)).at(Location::Header),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(5754, 7), 69).on_wire(t(5761, 8)).at(Location::Header),
-Member::new(t(5769, 23), 70).on_wire(t(5792, 33)).timestamp(TimestampFormat::HttpDate).at(Location::Header),
-Member::new(t(5825, 11), 71).on_wire(t(5836, 19)).at(Location::Header),
-Member::new(t(5855, 3), 97).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(5858, 3), 87).on_wire(t(5861, 9)).at(Location::Header),
-Member::new(t(5870, 12), 121).on_wire(t(5882, 19)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5901, 9)).at(Location::Query),
-Member::new(t(3849, 12), 0).on_wire(t(5991, 13)).at(Location::Header),
-Member::new(t(3932, 4), 4).flags(flag::STREAMING).at(Location::Payload),
-Member::new(t(4075, 16), 8).on_wire(t(6004, 47)).at(Location::Header),
-Member::new(t(4661, 12), 17).on_wire(t(6051, 13)).at(Location::Header),
-Member::new(t(4774, 13), 20).on_wire(t(6064, 20)).at(Location::Header),
-Member::new(t(4787, 14), 21).on_wire(t(6084, 21)).at(Location::Header),
-Member::new(t(4801, 17), 22).on_wire(t(6105, 24)).at(Location::Header),
-Member::new(t(4818, 11), 23).on_wire(t(6129, 18)).at(Location::Header),
-Member::new(t(4848, 12), 25).on_wire(t(6147, 19)).at(Location::Header),
-Member::new(t(4860, 14), 26).on_wire(t(6166, 21)).at(Location::Header),
-Member::new(t(4874, 14), 27).on_wire(t(6187, 21)).at(Location::Header),
-Member::new(t(4888, 12), 28).on_wire(t(6208, 19)).at(Location::Header),
-Member::new(t(4920, 17), 29).on_wire(t(6227, 24)).at(Location::Header),
-Member::new(t(4937, 15), 30).on_wire(t(6251, 22)).at(Location::Header),
-Member::new(t(4952, 16), 31).on_wire(t(6273, 23)).at(Location::Header),
-Member::new(t(5002, 18), 34).on_wire(t(6296, 19)).at(Location::Header),
-Member::new(t(5020, 15), 35).on_wire(t(6315, 16)).at(Location::Header),
-Member::new(t(5035, 15), 36).on_wire(t(6331, 16)).at(Location::Header),
-Member::new(t(5050, 13), 37).on_wire(t(6347, 14)).at(Location::Header),
-Member::new(t(5073, 12), 39).on_wire(t(6361, 13)).at(Location::Header),
-Member::new(t(5085, 11), 40).on_wire(t(6374, 12)).at(Location::Header),
-Member::new(t(5593, 12), 47).on_wire(t(5623, 19)).at(Location::Header),
-Member::new(t(5930, 4), 52).at(Location::Header),
-Member::new(t(5949, 10), 54).on_wire(t(6386, 16)).at(Location::Header),
-Member::new(t(5959, 7), 55).at(Location::Header),
-Member::new(t(6402, 12), 78).on_wire(t(6414, 13)).at(Location::Header),
-Member::new(t(6427, 8), 90).on_wire(t(6435, 11)).at(Location::Headers),
-Member::new(t(6446, 11), 93).on_wire(t(6457, 18)).at(Location::Header),
-Member::new(t(6475, 19), 100).on_wire(t(6494, 28)).at(Location::Header),
-Member::new(t(6522, 31), 101).on_wire(t(6553, 42)).at(Location::Header),
-Member::new(t(6595, 32), 102).on_wire(t(6627, 43)).at(Location::Header),
-Member::new(t(6670, 25), 103).on_wire(t(6695, 28)).at(Location::Header),
-Member::new(t(6723, 14), 104).on_wire(t(6737, 22)).at(Location::Header),
-Member::new(t(6759, 25), 105).on_wire(t(6784, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
-Member::new(t(6819, 10), 113).on_wire(t(6829, 20)).at(Location::Header),
-Member::new(t(6849, 17), 119).on_wire(t(6866, 24)).at(Location::Header),
-Member::new(t(5642, 14), 120).on_wire(t(5656, 21)).at(Location::Header),
-Member::new(t(6890, 7), 128).on_wire(t(6897, 13)).at(Location::Header),
-Member::new(t(6910, 20), 132).on_wire(t(6930, 47)).at(Location::Header),
-Member::new(t(6977, 17), 134).on_wire(t(6994, 45)).at(Location::Header),
-Member::new(t(7039, 11), 136).on_wire(t(7050, 43)).at(Location::Header),
-Member::new(t(7093, 20), 137).on_wire(t(7113, 28)).at(Location::Header),
-Member::new(t(7141, 12), 140).on_wire(t(7153, 19)).at(Location::Header),
-Member::new(t(7172, 8), 142).on_wire(t(7180, 19)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5686, 16)).at(Location::Header),
-Member::new(t(7199, 23), 147).on_wire(t(7222, 31)).at(Location::Header),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(4829, 12), 24).on_wire(t(7269, 19)).at(Location::Header),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(5754, 7), 69).on_wire(t(5761, 8)).at(Location::Header),
-Member::new(t(7288, 15), 72).on_wire(t(7303, 17)).at(Location::Header),
-Member::new(t(7320, 11), 73).on_wire(t(7331, 13)).at(Location::Header),
-Member::new(t(7344, 17), 74).on_wire(t(7361, 19)).at(Location::Header),
-Member::new(t(5855, 3), 97).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(7380, 10), 112).on_wire(t(7390, 10)).at(Location::Query),
-Member::new(t(7400, 5), 117).at(Location::Header),
-Member::new(t(5870, 12), 121).on_wire(t(5882, 19)).at(Location::Header),
-Member::new(t(7405, 20), 122).on_wire(t(7425, 22)).at(Location::Query),
-Member::new(t(7447, 26), 123).on_wire(t(7473, 28)).at(Location::Query),
-Member::new(t(7501, 23), 124).on_wire(t(7524, 25)).at(Location::Query),
-Member::new(t(7549, 23), 125).on_wire(t(7572, 25)).at(Location::Query),
-Member::new(t(7597, 19), 126).on_wire(t(7616, 21)).at(Location::Query),
-Member::new(t(7637, 15), 127).on_wire(t(7652, 16)).timestamp(TimestampFormat::HttpDate).at(Location::Query),
-Member::new(t(6910, 20), 132).on_wire(t(6930, 47)).at(Location::Header),
-Member::new(t(7668, 14), 133).on_wire(t(7682, 41)).at(Location::Header),
-Member::new(t(6977, 17), 134).on_wire(t(6994, 45)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5901, 9)).at(Location::Query),
-Member::new(t(3861, 16), 1).on_wire(t(7739, 24)).at(Location::Header),
-Member::new(t(3942, 9), 131).on_wire(t(5169, 16)).at(Location::Header),
-Member::new(t(4539, 18), 10).on_wire(t(7763, 26)).at(Location::Header),
-Member::new(t(7789, 18), 86).on_wire(t(7807, 26)).at(Location::Header),
-Member::new(t(3951, 12), 118).on_wire(t(7833, 19)).at(Location::Header),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(3849, 12), 0).on_wire(t(5991, 13)).at(Location::Header),
-Member::new(t(3886, 13), 3).on_wire(t(7885, 20)).at(Location::Header),
-Member::new(t(4075, 16), 8).on_wire(t(6004, 47)).at(Location::Header),
-Member::new(t(4661, 12), 17).on_wire(t(6051, 13)).at(Location::Header),
-Member::new(t(4774, 13), 20).on_wire(t(6064, 20)).at(Location::Header),
-Member::new(t(4787, 14), 21).on_wire(t(6084, 21)).at(Location::Header),
-Member::new(t(4801, 17), 22).on_wire(t(6105, 24)).at(Location::Header),
-Member::new(t(4818, 11), 23).on_wire(t(6129, 18)).at(Location::Header),
-Member::new(t(4848, 12), 25).on_wire(t(6147, 19)).at(Location::Header),
-Member::new(t(4860, 14), 26).on_wire(t(6166, 21)).at(Location::Header),
-Member::new(t(4874, 14), 27).on_wire(t(6187, 21)).at(Location::Header),
-Member::new(t(4888, 12), 28).on_wire(t(6208, 19)).at(Location::Header),
-Member::new(t(4920, 17), 29).on_wire(t(6227, 24)).at(Location::Header),
-Member::new(t(4937, 15), 30).on_wire(t(6251, 22)).at(Location::Header),
-Member::new(t(4952, 16), 31).on_wire(t(6273, 23)).at(Location::Header),
-Member::new(t(5002, 18), 34).on_wire(t(6296, 19)).at(Location::Header),
-Member::new(t(5020, 15), 35).on_wire(t(6315, 16)).at(Location::Header),
-Member::new(t(5035, 15), 36).on_wire(t(6331, 16)).at(Location::Header),
-Member::new(t(5050, 13), 37).on_wire(t(6347, 14)).at(Location::Header),
-Member::new(t(5073, 12), 39).on_wire(t(6361, 13)).at(Location::Header),
-Member::new(t(5085, 11), 40).on_wire(t(6374, 12)).at(Location::Header),
-Member::new(t(5593, 12), 47).on_wire(t(5623, 19)).at(Location::Header),
-Member::new(t(5930, 4), 52).at(Location::Header),
-Member::new(t(5949, 10), 54).on_wire(t(6386, 16)).at(Location::Header),
-Member::new(t(5959, 7), 55).at(Location::Header),
-Member::new(t(6402, 12), 78).on_wire(t(6414, 13)).at(Location::Header),
-Member::new(t(6427, 8), 90).on_wire(t(6435, 11)).at(Location::Headers),
-Member::new(t(6446, 11), 93).on_wire(t(6457, 18)).at(Location::Header),
-Member::new(t(6475, 19), 100).on_wire(t(6494, 28)).at(Location::Header),
-Member::new(t(6522, 31), 101).on_wire(t(6553, 42)).at(Location::Header),
-Member::new(t(6595, 32), 102).on_wire(t(6627, 43)).at(Location::Header),
-Member::new(t(6670, 25), 103).on_wire(t(6695, 28)).at(Location::Header),
-Member::new(t(6723, 14), 104).on_wire(t(6737, 22)).at(Location::Header),
-Member::new(t(6759, 25), 105).on_wire(t(6784, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
-Member::new(t(6819, 10), 113).on_wire(t(6829, 20)).at(Location::Header),
-Member::new(t(6849, 17), 119).on_wire(t(6866, 24)).at(Location::Header),
-Member::new(t(5642, 14), 120).on_wire(t(5656, 21)).at(Location::Header),
-Member::new(t(6890, 7), 128).on_wire(t(6897, 13)).at(Location::Header),
-Member::new(t(6910, 20), 132).on_wire(t(6930, 47)).at(Location::Header),
-Member::new(t(6977, 17), 134).on_wire(t(6994, 45)).at(Location::Header),
-Member::new(t(7039, 11), 136).on_wire(t(7050, 43)).at(Location::Header),
-Member::new(t(7093, 20), 137).on_wire(t(7113, 28)).at(Location::Header),
-Member::new(t(7141, 12), 140).on_wire(t(7153, 19)).at(Location::Header),
-Member::new(t(7172, 8), 142).on_wire(t(7180, 19)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5686, 16)).at(Location::Header),
-Member::new(t(7199, 23), 147).on_wire(t(7222, 31)).at(Location::Header),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(4829, 12), 24).on_wire(t(7269, 19)).at(Location::Header),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(5754, 7), 69).on_wire(t(5761, 8)).at(Location::Header),
-Member::new(t(7288, 15), 72).on_wire(t(7303, 17)).at(Location::Header),
-Member::new(t(7320, 11), 73).on_wire(t(7331, 13)).at(Location::Header),
-Member::new(t(7344, 17), 74).on_wire(t(7361, 19)).at(Location::Header),
-Member::new(t(5855, 3), 97).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(7380, 10), 112).on_wire(t(7390, 10)).at(Location::Query),
-Member::new(t(7400, 5), 117).at(Location::Header),
-Member::new(t(5870, 12), 121).on_wire(t(5882, 19)).at(Location::Header),
-Member::new(t(7405, 20), 122).on_wire(t(7425, 22)).at(Location::Query),
-Member::new(t(7447, 26), 123).on_wire(t(7473, 28)).at(Location::Query),
-Member::new(t(7501, 23), 124).on_wire(t(7524, 25)).at(Location::Query),
-Member::new(t(7549, 23), 125).on_wire(t(7572, 25)).at(Location::Query),
-Member::new(t(7597, 19), 126).on_wire(t(7616, 21)).at(Location::Query),
-Member::new(t(7637, 15), 127).on_wire(t(7652, 16)).timestamp(TimestampFormat::HttpDate).at(Location::Query),
-Member::new(t(6910, 20), 132).on_wire(t(6930, 47)).at(Location::Header),
-Member::new(t(7668, 14), 133).on_wire(t(7682, 41)).at(Location::Header),
-Member::new(t(6977, 17), 134).on_wire(t(6994, 45)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5901, 9)).at(Location::Query),
-Member::new(t(4623, 7), 15),
-Member::new(t(7979, 17), 94),
-Member::new(t(7996, 5), 111),
-Member::new(t(4980, 6), 114),
-Member::new(t(3951, 12), 13).on_wire(t(8019, 13)).at(Location::Query),
-Member::new(t(7979, 17), 145).on_wire(t(8032, 18)).at(Location::Query),
-Member::new(t(8050, 10), 88).on_wire(t(8060, 11)).at(Location::Query),
-Member::new(t(4980, 6), 114).on_wire(t(8071, 6)).at(Location::Query),
-Member::new(t(8096, 14), 33),
-Member::new(t(8110, 8), 98),
-Member::new(t(7979, 17), 145),
-Member::new(t(5910, 9), 50),
-Member::new(t(5934, 12), 53),
-Member::new(t(7943, 11), 76),
-Member::new(t(7954, 8), 77),
-Member::new(t(8118, 7), 89),
-Member::new(t(3975, 4), 11),
-Member::new(t(8125, 21), 94),
-Member::new(t(4980, 6), 114),
-Member::new(t(5642, 14), 120).on_wire(t(5656, 21)).at(Location::Header),
-Member::new(t(8146, 10), 139),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(7979, 17), 145).on_wire(t(8032, 18)).at(Location::Query),
-Member::new(t(5910, 9), 50).on_wire(t(8176, 9)).at(Location::Query),
-Member::new(t(5934, 12), 53).on_wire(t(8185, 13)).at(Location::Query),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(5966, 10), 56).on_wire(t(8198, 11)).at(Location::Query),
-Member::new(t(8118, 7), 89).on_wire(t(8209, 8)).at(Location::Query),
-Member::new(t(8217, 24), 110).on_wire(t(8241, 32)).at(Location::Header),
-Member::new(t(4980, 6), 114).on_wire(t(8071, 6)).at(Location::Query),
-Member::new(t(5870, 12), 121).on_wire(t(5882, 19)).at(Location::Header),
-Member::new(t(8146, 10), 139).on_wire(t(8273, 11)).at(Location::Query),
-Member::new(t(3975, 4), 85),
-Member::new(t(4071, 4), 86),
-Member::new(t(8353, 3), 91),
-Member::new(t(8356, 5), 92),
-Member::new(t(4673, 17), 19),
-Member::new(t(4888, 12), 28),
-Member::new(t(5930, 4), 52),
-Member::new(t(5855, 3), 97),
-Member::new(t(6402, 12), 78),
-Member::new(t(7996, 5), 111),
-Member::new(t(8400, 13), 130),
-Member::new(t(8413, 4), 138),
-Member::new(t(7141, 12), 107),
-Member::new(t(4630, 6), 95),
-Member::new(t(4630, 6), 109),
-Member::new(t(5919, 11), 51),
-Member::new(t(7922, 2), 68),
-Member::new(t(4075, 16), 8).on_wire(t(6004, 47)).at(Location::Header),
-Member::new(t(4774, 13), 20).on_wire(t(6064, 20)).at(Location::Header),
-Member::new(t(4787, 14), 21).on_wire(t(6084, 21)).at(Location::Header),
-Member::new(t(4801, 17), 22).on_wire(t(6105, 24)).at(Location::Header),
-Member::new(t(4818, 11), 23).on_wire(t(6129, 18)).at(Location::Header),
-Member::new(t(4848, 12), 25).on_wire(t(6147, 19)).at(Location::Header),
-Member::new(t(4860, 14), 26).on_wire(t(6166, 21)).at(Location::Header),
-Member::new(t(4874, 14), 27).on_wire(t(6187, 21)).at(Location::Header),
-Member::new(t(4888, 12), 28).on_wire(t(6208, 19)).at(Location::Header),
-Member::new(t(4920, 17), 29).on_wire(t(6227, 24)).at(Location::Header),
-Member::new(t(4937, 15), 30).on_wire(t(6251, 22)).at(Location::Header),
-Member::new(t(4952, 16), 31).on_wire(t(6273, 23)).at(Location::Header),
-Member::new(t(5930, 4), 52).at(Location::Header),
-Member::new(t(5949, 10), 54).on_wire(t(6386, 16)).at(Location::Header),
-Member::new(t(5642, 14), 120).on_wire(t(5656, 21)).at(Location::Header),
-Member::new(t(6910, 20), 132).on_wire(t(6930, 47)).at(Location::Header),
-Member::new(t(6977, 17), 134).on_wire(t(6994, 45)).at(Location::Header),
-Member::new(t(8839, 23), 135).on_wire(t(8862, 36)).at(Location::Header),
-Member::new(t(7039, 11), 136).on_wire(t(7050, 43)).at(Location::Header),
-Member::new(t(7093, 20), 137).on_wire(t(7113, 28)).at(Location::Header),
-Member::new(t(8413, 4), 138).on_wire(t(8898, 17)).at(Location::Header),
-Member::new(t(5677, 9), 108).on_wire(t(5686, 16)).at(Location::Header),
-Member::new(t(5204, 3), 96).on_wire(t(5207, 9)).at(Location::Header),
-Member::new(t(3932, 4), 4).flags(flag::STREAMING).at(Location::Payload),
-Member::new(t(3936, 6), 11).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(4075, 16), 8).on_wire(t(6004, 47)).at(Location::Header),
-Member::new(t(4661, 12), 17).on_wire(t(6051, 13)).at(Location::Header),
-Member::new(t(4673, 17), 18).on_wire(t(8931, 28)).at(Location::Header),
-Member::new(t(4774, 13), 20).on_wire(t(6064, 20)).at(Location::Header),
-Member::new(t(4787, 14), 21).on_wire(t(6084, 21)).at(Location::Header),
-Member::new(t(4801, 17), 22).on_wire(t(6105, 24)).at(Location::Header),
-Member::new(t(4818, 11), 23).on_wire(t(6129, 18)).at(Location::Header),
-Member::new(t(4848, 12), 25).on_wire(t(6147, 19)).at(Location::Header),
-Member::new(t(4860, 14), 26).on_wire(t(6166, 21)).at(Location::Header),
-Member::new(t(4874, 14), 27).on_wire(t(6187, 21)).at(Location::Header),
-Member::new(t(4920, 17), 29).on_wire(t(6227, 24)).at(Location::Header),
-Member::new(t(4937, 15), 30).on_wire(t(6251, 22)).at(Location::Header),
-Member::new(t(4952, 16), 31).on_wire(t(6273, 23)).at(Location::Header),
-Member::new(t(5002, 18), 34).on_wire(t(6296, 19)).at(Location::Header),
-Member::new(t(5020, 15), 35).on_wire(t(6315, 16)).at(Location::Header),
-Member::new(t(5035, 15), 36).on_wire(t(6331, 16)).at(Location::Header),
-Member::new(t(5050, 13), 37).on_wire(t(6347, 14)).at(Location::Header),
-Member::new(t(5063, 10), 38).on_wire(t(8959, 11)).at(Location::Header),
-Member::new(t(5085, 11), 40).on_wire(t(6374, 12)).at(Location::Header),
-Member::new(t(5547, 19), 2).on_wire(t(5566, 27)).at(Location::Header),
-Member::new(t(5959, 7), 55).at(Location::Header),
-Member::new(t(5238, 16), 59).on_wire(t(5254, 24)).at(Location::Header),
-Member::new(t(5278, 9), 60).on_wire(t(5287, 16)).at(Location::Header),
-Member::new(t(5303, 12), 61).on_wire(t(5315, 20)).at(Location::Header),
-Member::new(t(5362, 13), 63).on_wire(t(5375, 21)).at(Location::Header),
-Member::new(t(5754, 7), 69).on_wire(t(5761, 8)).at(Location::Header),
-Member::new(t(7320, 11), 73).on_wire(t(7331, 13)).at(Location::Header),
-Member::new(t(5855, 3), 97).flags(flag::REQUIRED).at(Location::Label),
-Member::new(t(6427, 8), 90).on_wire(t(6435, 11)).at(Location::Headers),
-Member::new(t(6475, 19), 100).on_wire(t(6494, 28)).at(Location::Header),
-Member::new(t(6522, 31), 101).on_wire(t(6553, 42)).at(Location::Header),
-Member::new(t(6595, 32), 102).on_wire(t(6627, 43)).at(Location::Header),
-Member::new(t(6670, 25), 103).on_wire(t(6695, 28)).at(Location::Header),
-Member::new(t(6723, 14), 104).on_wire(t(6737, 22)).at(Location::Header),
-Member::new(t(6759, 25), 105).on_wire(t(6784, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
-Member::new(t(5870, 12), 121).on_wire(t(5882, 19)).at(Location::Header),
-Member::new(t(6910, 20), 132).on_wire(t(6930, 47)).at(Location::Header),
-Member::new(t(7668, 14), 133).on_wire(t(7682, 41)).at(Location::Header),
-Member::new(t(6977, 17), 134).on_wire(t(6994, 45)).at(Location::Header),
-Member::new(t(8839, 23), 135).on_wire(t(8862, 36)).at(Location::Header),
-Member::new(t(7039, 11), 136).on_wire(t(7050, 43)).at(Location::Header),
-Member::new(t(7093, 20), 137).on_wire(t(7113, 28)).at(Location::Header),
-Member::new(t(7141, 12), 140).on_wire(t(7153, 19)).at(Location::Header),
-Member::new(t(8970, 7), 144).on_wire(t(8977, 13)).at(Location::Header),
-Member::new(t(7199, 23), 147).on_wire(t(7222, 31)).at(Location::Header),
-Member::new(t(8990, 16), 148).on_wire(t(9006, 24)).at(Location::Header),
-Member::new(t(7924, 19), 75),
-Member::new(t(9082, 17), 129),
-Member::new(t(5855, 3), 97).flags(flag::REQUIRED),
-Member::new(t(9207, 5), 146).flags(flag::REQUIRED),
-Member::new(t(4630, 6), 141).on_wire(t(9204, 3)),
+Member::new(t(4264, 19), 95),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4448, 20), 210).on_wire(t(4468, 29)).timestamp(TimestampFormat::HttpDate).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4531, 8), 273).on_wire(t(4539, 8)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(4570, 6), 200).on_wire(t(4576, 17)),
+Member::new(t(4593, 5), 318),
+Member::new(t(4593, 5), 319).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 10),
+Member::new(t(4674, 6), 12),
+Member::new(t(4674, 6), 14),
+Member::new(t(4832, 14), 128),
+Member::new(t(4850, 9), 394),
+Member::new(t(4859, 12), 31),
+Member::new(t(4871, 12), 91),
+Member::new(t(4883, 4), 29),
+Member::new(t(5003, 14), 92),
+Member::new(t(5017, 4), 32),
+Member::new(t(5065, 5), 235).on_wire(t(5070, 4)).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 20).on_wire(t(4396, 6)),
+Member::new(t(5701, 9), 38).on_wire(t(5710, 8)).flags(flag::REQUIRED),
+Member::new(t(4660, 14), 11).on_wire(t(4647, 13)),
+Member::new(t(4693, 14), 13).on_wire(t(4680, 13)).flags(flag::REQUIRED),
+Member::new(t(4720, 14), 15).on_wire(t(4707, 13)).flags(flag::REQUIRED),
+Member::new(t(5718, 13), 143).on_wire(t(5731, 12)),
+Member::new(t(5743, 2), 208),
+Member::new(t(5745, 13), 257),
+Member::new(t(4674, 6), 37),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5873, 12), 51),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(4674, 6), 41),
+Member::new(t(6089, 6), 335),
+Member::new(t(4674, 6), 56),
+Member::new(t(4396, 6), 29),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5873, 12), 51),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(6187, 4), 123),
+Member::new(t(6191, 10), 138).on_wire(t(6201, 16)).at(Location::Header),
+Member::new(t(4497, 3), 293),
+Member::new(t(6217, 8), 248),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5873, 12), 51).on_wire(t(6501, 19)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(6589, 7), 209).on_wire(t(6596, 8)).at(Location::Header),
+Member::new(t(6604, 11), 214).on_wire(t(6615, 13)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6628, 13), 271).on_wire(t(6641, 20)).at(Location::Header),
+Member::new(t(6661, 15), 60).on_wire(t(51, 23)).at(Location::Payload),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4531, 8), 273).on_wire(t(4539, 8)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(6884, 5), 62).on_wire(t(6889, 4)),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(6187, 4), 123),
+Member::new(t(6906, 10), 324),
+Member::new(t(4674, 6), 61),
+Member::new(t(6942, 27), 206),
+Member::new(t(6969, 15), 225),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(7123, 16), 74).at(Location::Payload),
+Member::new(t(7139, 19), 85).on_wire(t(7158, 28)).at(Location::Header),
+Member::new(t(6191, 10), 138).on_wire(t(6201, 16)).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(7186, 23), 398).on_wire(t(7209, 36)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(7262, 3), 290).on_wire(t(7265, 9)).at(Location::Header),
+Member::new(t(4734, 19), 16).on_wire(t(7274, 33)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5758, 12), 39).on_wire(t(7307, 13)).at(Location::Header),
+Member::new(t(5933, 17), 41).on_wire(t(7320, 24)).at(Location::Header),
+Member::new(t(7013, 18), 65).on_wire(t(7344, 19)).at(Location::Header),
+Member::new(t(7031, 15), 66).on_wire(t(7363, 16)).at(Location::Header),
+Member::new(t(7046, 15), 67).on_wire(t(7379, 16)).at(Location::Header),
+Member::new(t(7096, 11), 71).on_wire(t(7395, 12)).at(Location::Header),
+Member::new(t(7407, 10), 76).on_wire(t(120, 17)).flags(flag::REQUIRED).at(Location::Header),
+Member::new(t(7417, 17), 77).on_wire(t(7434, 26)).at(Location::Header),
+Member::new(t(7460, 25), 78).on_wire(t(7485, 35)).at(Location::Header),
+Member::new(t(7520, 21), 79).on_wire(t(7541, 31)).at(Location::Header),
+Member::new(t(7572, 27), 80).on_wire(t(7599, 37)).at(Location::Header),
+Member::new(t(7636, 30), 82).on_wire(t(7666, 59)).at(Location::Header),
+Member::new(t(7725, 24), 83).on_wire(t(7749, 53)).at(Location::Header),
+Member::new(t(7802, 27), 84).on_wire(t(7829, 57)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(7886, 25), 9).on_wire(t(7911, 34)).at(Location::Header),
+Member::new(t(7945, 7), 141).at(Location::Header),
+Member::new(t(7952, 16), 194).on_wire(t(7968, 24)).at(Location::Header),
+Member::new(t(7992, 9), 195).on_wire(t(8001, 16)).at(Location::Header),
+Member::new(t(8017, 12), 196).on_wire(t(8029, 20)).at(Location::Header),
+Member::new(t(8049, 13), 198).on_wire(t(8062, 21)).at(Location::Header),
+Member::new(t(6589, 7), 209).on_wire(t(6596, 8)).at(Location::Header),
+Member::new(t(6604, 11), 214).on_wire(t(6615, 13)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(8083, 8), 263).on_wire(t(8091, 11)).at(Location::Headers),
+Member::new(t(8102, 17), 264).on_wire(t(8119, 24)).at(Location::Header),
+Member::new(t(8143, 19), 298).on_wire(t(8162, 28)).at(Location::Header),
+Member::new(t(8190, 31), 299).on_wire(t(8221, 42)).at(Location::Header),
+Member::new(t(8263, 32), 300).on_wire(t(8295, 43)).at(Location::Header),
+Member::new(t(8338, 25), 301).on_wire(t(8363, 28)).at(Location::Header),
+Member::new(t(8391, 14), 302).on_wire(t(8405, 22)).at(Location::Header),
+Member::new(t(8427, 25), 303).on_wire(t(8452, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(7186, 23), 398).on_wire(t(7209, 36)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(8487, 12), 413).on_wire(t(8499, 19)).at(Location::Header),
+Member::new(t(2094, 7), 420).on_wire(t(8518, 13)).at(Location::Header),
+Member::new(t(8531, 16), 419).on_wire(t(8547, 23)).at(Location::Header),
+Member::new(t(8570, 23), 446).on_wire(t(8593, 31)).at(Location::Header),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5873, 12), 51),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(6187, 4), 123),
+Member::new(t(8624, 12), 229),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(6187, 4), 123),
+Member::new(t(8624, 12), 229),
+Member::new(t(4396, 6), 23),
+Member::new(t(6217, 8), 249),
+Member::new(t(1634, 18), 26),
+Member::new(t(8699, 4), 417),
+Member::new(t(4850, 9), 394).on_wire(t(8721, 16)).at(Location::Header),
+Member::new(t(6217, 8), 248).at(Location::Header),
+Member::new(t(7262, 3), 22).on_wire(t(7265, 9)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5591, 15), 30).on_wire(t(8756, 22)).at(Location::Header),
+Member::new(t(8674, 25), 86).at(Location::Payload),
+Member::new(t(7952, 16), 194).on_wire(t(7968, 24)).at(Location::Header),
+Member::new(t(7992, 9), 195).on_wire(t(8001, 16)).at(Location::Header),
+Member::new(t(8017, 12), 196).on_wire(t(8029, 20)).at(Location::Header),
+Member::new(t(8778, 10), 197).on_wire(t(8788, 17)).at(Location::Header),
+Member::new(t(8049, 13), 198).on_wire(t(8062, 21)).at(Location::Header),
+Member::new(t(8805, 26), 297).on_wire(t(8831, 32)).at(Location::Header),
+Member::new(t(8863, 15), 306).on_wire(t(8878, 22)).at(Location::Header),
+Member::new(t(4225, 9), 0).on_wire(t(8927, 16)).at(Location::Header),
+Member::new(t(4547, 11), 4).on_wire(t(8943, 19)).at(Location::Header),
+Member::new(t(4396, 6), 29),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5933, 17), 41).on_wire(t(7320, 24)).at(Location::Header),
+Member::new(t(5873, 12), 51).on_wire(t(6501, 19)).at(Location::Header),
+Member::new(t(4497, 3), 293),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(7186, 23), 398).on_wire(t(7209, 36)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(4531, 8), 273),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(7262, 3), 290).on_wire(t(7265, 9)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5758, 12), 39).on_wire(t(7307, 13)).at(Location::Header),
+Member::new(t(5933, 17), 41).on_wire(t(7320, 24)).at(Location::Header),
+Member::new(t(5873, 12), 51).on_wire(t(6501, 19)).at(Location::Header),
+Member::new(t(7013, 18), 65).on_wire(t(7344, 19)).at(Location::Header),
+Member::new(t(7031, 15), 66).on_wire(t(7363, 16)).at(Location::Header),
+Member::new(t(7046, 15), 67).on_wire(t(7379, 16)).at(Location::Header),
+Member::new(t(7096, 11), 71).on_wire(t(7395, 12)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(7945, 7), 141).at(Location::Header),
+Member::new(t(7952, 16), 194).on_wire(t(7968, 24)).at(Location::Header),
+Member::new(t(7992, 9), 195).on_wire(t(8001, 16)).at(Location::Header),
+Member::new(t(8017, 12), 196).on_wire(t(8029, 20)).at(Location::Header),
+Member::new(t(8049, 13), 198).on_wire(t(8062, 21)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(8083, 8), 263).on_wire(t(8091, 11)).at(Location::Headers),
+Member::new(t(8143, 19), 298).on_wire(t(8162, 28)).at(Location::Header),
+Member::new(t(8190, 31), 299).on_wire(t(8221, 42)).at(Location::Header),
+Member::new(t(8263, 32), 300).on_wire(t(8295, 43)).at(Location::Header),
+Member::new(t(8338, 25), 301).on_wire(t(8363, 28)).at(Location::Header),
+Member::new(t(8391, 14), 302).on_wire(t(8405, 22)).at(Location::Header),
+Member::new(t(8427, 25), 303).on_wire(t(8452, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(7186, 23), 398).on_wire(t(7209, 36)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(8487, 12), 413).on_wire(t(8499, 19)).at(Location::Header),
+Member::new(t(2094, 7), 420).on_wire(t(8518, 13)).at(Location::Header),
+Member::new(t(8570, 23), 446).on_wire(t(8593, 31)).at(Location::Header),
+Member::new(t(9031, 4), 94),
+Member::new(t(9051, 16), 134),
+Member::new(t(9067, 4), 304),
+Member::new(t(9071, 5), 448),
+Member::new(t(9082, 7), 292).on_wire(t(9089, 6)).flags(flag::REQUIRED),
+Member::new(t(9095, 5), 359),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(9312, 8), 219),
+Member::new(t(4497, 3), 293),
+Member::new(t(8624, 12), 229),
+Member::new(t(4593, 5), 318),
+Member::new(t(4344, 9), 313),
+Member::new(t(9343, 6), 108),
+Member::new(t(4674, 6), 106),
+Member::new(t(9283, 12), 105).on_wire(t(9438, 19)).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5676, 25), 35).on_wire(t(9476, 33)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(6589, 7), 209).on_wire(t(6596, 8)).at(Location::Header),
+Member::new(t(9509, 23), 211).on_wire(t(9532, 33)).timestamp(TimestampFormat::HttpDate).at(Location::Header),
+Member::new(t(9565, 11), 212).on_wire(t(9576, 19)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(9595, 3), 253).on_wire(t(9598, 9)).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(9686, 7), 119),
+Member::new(t(9693, 6), 131).on_wire(t(9699, 5)),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5676, 25), 35).on_wire(t(9476, 33)).at(Location::Header),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(9076, 6), 97).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(9595, 3), 253).on_wire(t(9598, 9)).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(9283, 12), 105),
+Member::new(t(9386, 21), 109),
+Member::new(t(4497, 3), 293),
+Member::new(t(4344, 9), 313),
+Member::new(t(4674, 6), 118),
+Member::new(t(4598, 24), 7),
+Member::new(t(9829, 7), 9),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED),
+Member::new(t(9836, 23), 126),
+Member::new(t(9859, 7), 267),
+Member::new(t(9866, 15), 376),
+Member::new(t(8487, 12), 413),
+Member::new(t(9919, 15), 366),
+Member::new(t(4674, 6), 127).on_wire(t(4832, 14)),
+Member::new(t(6073, 4), 55),
+Member::new(t(4497, 3), 293),
+Member::new(t(9961, 7), 262),
+Member::new(t(4344, 9), 313),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 129),
+Member::new(t(9031, 4), 94),
+Member::new(t(9071, 5), 448),
+Member::new(t(4674, 6), 132),
+Member::new(t(9343, 6), 137).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 142),
+Member::new(t(4883, 4), 147),
+Member::new(t(10953, 5), 148),
+Member::new(t(4674, 6), 145),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(9343, 6), 21),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4570, 6), 200).on_wire(t(4576, 17)),
+Member::new(t(4593, 5), 318),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(5701, 9), 38).on_wire(t(5710, 8)),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11191, 33), 402).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(5065, 5), 235).on_wire(t(5070, 4)),
+Member::new(t(11287, 34), 431).on_wire(t(11321, 44)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(1634, 18), 26),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11472, 14), 252),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11582, 17), 320).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11653, 6), 333).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11708, 12), 334).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11774, 24), 369).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11854, 5), 331),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11911, 6), 417).flags(flag::REQUIRED),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11965, 9), 255).on_wire(t(11974, 9)),
+Member::new(t(9343, 6), 33),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(9968, 13), 130),
+Member::new(t(12031, 13), 216),
+Member::new(t(12044, 21), 362),
+Member::new(t(12065, 12), 392),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4570, 6), 200).on_wire(t(4576, 17)),
+Member::new(t(4593, 5), 318),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(5770, 8), 40),
+Member::new(t(9283, 12), 105).on_wire(t(9438, 19)).at(Location::Header),
+Member::new(t(6187, 4), 123),
+Member::new(t(8624, 12), 229).on_wire(t(12162, 13)).at(Location::Header),
+Member::new(t(12175, 11), 183),
+Member::new(t(12186, 10), 308),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(8487, 12), 413),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(12220, 11), 222),
+Member::new(t(12231, 8), 260),
+Member::new(t(12239, 20), 277),
+Member::new(t(12259, 16), 325),
+Member::new(t(6884, 5), 330).on_wire(t(6889, 4)),
+Member::new(t(12275, 15), 329).on_wire(t(12290, 10)),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(12231, 8), 260).on_wire(t(12326, 15)).at(Location::Header),
+Member::new(t(12341, 16), 289).on_wire(t(2305, 23)).flags(flag::REQUIRED).at(Location::Header),
+Member::new(t(12259, 16), 325).on_wire(t(12357, 24)).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(12413, 23), 295).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4558, 12), 5).on_wire(t(12484, 13)).at(Location::Header),
+Member::new(t(4846, 4), 19).flags(flag::STREAMING).at(Location::Payload),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5758, 12), 39).on_wire(t(7307, 13)).at(Location::Header),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5873, 12), 51).on_wire(t(6501, 19)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(7013, 18), 65).on_wire(t(7344, 19)).at(Location::Header),
+Member::new(t(7031, 15), 66).on_wire(t(7363, 16)).at(Location::Header),
+Member::new(t(7046, 15), 67).on_wire(t(7379, 16)).at(Location::Header),
+Member::new(t(7061, 13), 68).on_wire(t(12497, 14)).at(Location::Header),
+Member::new(t(7084, 12), 70).on_wire(t(12511, 13)).at(Location::Header),
+Member::new(t(7096, 11), 71).on_wire(t(7395, 12)).at(Location::Header),
+Member::new(t(9283, 12), 105).on_wire(t(9438, 19)).at(Location::Header),
+Member::new(t(6187, 4), 123).at(Location::Header),
+Member::new(t(6191, 10), 138).on_wire(t(6201, 16)).at(Location::Header),
+Member::new(t(7945, 7), 141).at(Location::Header),
+Member::new(t(8624, 12), 229).on_wire(t(12162, 13)).at(Location::Header),
+Member::new(t(8083, 8), 263).on_wire(t(8091, 11)).at(Location::Headers),
+Member::new(t(12524, 11), 270).on_wire(t(12535, 18)).at(Location::Header),
+Member::new(t(8143, 19), 298).on_wire(t(8162, 28)).at(Location::Header),
+Member::new(t(8190, 31), 299).on_wire(t(8221, 42)).at(Location::Header),
+Member::new(t(8263, 32), 300).on_wire(t(8295, 43)).at(Location::Header),
+Member::new(t(8338, 25), 301).on_wire(t(8363, 28)).at(Location::Header),
+Member::new(t(8391, 14), 302).on_wire(t(8405, 22)).at(Location::Header),
+Member::new(t(8427, 25), 303).on_wire(t(8452, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
+Member::new(t(12290, 10), 329).on_wire(t(12553, 20)).at(Location::Header),
+Member::new(t(12573, 17), 375).on_wire(t(12590, 24)).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(12614, 7), 387).on_wire(t(12621, 13)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(8487, 12), 413).on_wire(t(8499, 19)).at(Location::Header),
+Member::new(t(12634, 8), 416).on_wire(t(12642, 19)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(8570, 23), 446).on_wire(t(8593, 31)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6034, 12), 47).on_wire(t(12677, 19)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(6589, 7), 209).on_wire(t(6596, 8)).at(Location::Header),
+Member::new(t(12696, 15), 213).on_wire(t(12711, 17)).at(Location::Header),
+Member::new(t(6604, 11), 214).on_wire(t(6615, 13)).at(Location::Header),
+Member::new(t(12728, 17), 215).on_wire(t(12745, 19)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6906, 10), 324).on_wire(t(12764, 10)).at(Location::Query),
+Member::new(t(12774, 5), 360).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(12779, 20), 381).on_wire(t(12799, 22)).at(Location::Query),
+Member::new(t(12821, 26), 382).on_wire(t(12847, 28)).at(Location::Query),
+Member::new(t(12875, 23), 383).on_wire(t(12898, 25)).at(Location::Query),
+Member::new(t(12923, 23), 384).on_wire(t(12946, 25)).at(Location::Query),
+Member::new(t(12971, 19), 385).on_wire(t(12990, 21)).at(Location::Query),
+Member::new(t(13011, 15), 386).on_wire(t(13026, 16)).timestamp(TimestampFormat::HttpDate).at(Location::Query),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(11911, 6), 417).flags(flag::REQUIRED),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(13113, 30), 338).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(13175, 7), 199),
+Member::new(t(13182, 10), 332),
+Member::new(t(9881, 11), 122),
+Member::new(t(9892, 12), 124),
+Member::new(t(5743, 2), 208),
+Member::new(t(5017, 4), 434).on_wire(t(13192, 8)).flags(flag::REQUIRED | flag::XML_ATTRIBUTE),
+Member::new(t(13200, 3), 435),
+Member::new(t(4674, 6), 193).on_wire(t(13170, 5)),
+Member::new(t(4622, 16), 8).on_wire(t(13219, 24)).at(Location::Header),
+Member::new(t(4850, 9), 394).on_wire(t(8721, 16)).at(Location::Header),
+Member::new(t(5522, 18), 27).on_wire(t(13243, 26)).at(Location::Header),
+Member::new(t(13269, 18), 251).on_wire(t(13287, 26)).at(Location::Header),
+Member::new(t(4859, 12), 363).on_wire(t(13313, 19)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4558, 12), 5).on_wire(t(12484, 13)).at(Location::Header),
+Member::new(t(4764, 13), 17).on_wire(t(13365, 20)).at(Location::Header),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5758, 12), 39).on_wire(t(7307, 13)).at(Location::Header),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5873, 12), 51).on_wire(t(6501, 19)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(7013, 18), 65).on_wire(t(7344, 19)).at(Location::Header),
+Member::new(t(7031, 15), 66).on_wire(t(7363, 16)).at(Location::Header),
+Member::new(t(7046, 15), 67).on_wire(t(7379, 16)).at(Location::Header),
+Member::new(t(7061, 13), 68).on_wire(t(12497, 14)).at(Location::Header),
+Member::new(t(7084, 12), 70).on_wire(t(12511, 13)).at(Location::Header),
+Member::new(t(7096, 11), 71).on_wire(t(7395, 12)).at(Location::Header),
+Member::new(t(9283, 12), 105).on_wire(t(9438, 19)).at(Location::Header),
+Member::new(t(6187, 4), 123).at(Location::Header),
+Member::new(t(6191, 10), 138).on_wire(t(6201, 16)).at(Location::Header),
+Member::new(t(7945, 7), 141).at(Location::Header),
+Member::new(t(8624, 12), 229).on_wire(t(12162, 13)).at(Location::Header),
+Member::new(t(8083, 8), 263).on_wire(t(8091, 11)).at(Location::Headers),
+Member::new(t(12524, 11), 270).on_wire(t(12535, 18)).at(Location::Header),
+Member::new(t(8143, 19), 298).on_wire(t(8162, 28)).at(Location::Header),
+Member::new(t(8190, 31), 299).on_wire(t(8221, 42)).at(Location::Header),
+Member::new(t(8263, 32), 300).on_wire(t(8295, 43)).at(Location::Header),
+Member::new(t(8338, 25), 301).on_wire(t(8363, 28)).at(Location::Header),
+Member::new(t(8391, 14), 302).on_wire(t(8405, 22)).at(Location::Header),
+Member::new(t(8427, 25), 303).on_wire(t(8452, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
+Member::new(t(12290, 10), 329).on_wire(t(12553, 20)).at(Location::Header),
+Member::new(t(12573, 17), 375).on_wire(t(12590, 24)).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(12614, 7), 387).on_wire(t(12621, 13)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(8487, 12), 413).on_wire(t(8499, 19)).at(Location::Header),
+Member::new(t(12634, 8), 416).on_wire(t(12642, 19)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(8570, 23), 446).on_wire(t(8593, 31)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6034, 12), 47).on_wire(t(12677, 19)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(6589, 7), 209).on_wire(t(6596, 8)).at(Location::Header),
+Member::new(t(12696, 15), 213).on_wire(t(12711, 17)).at(Location::Header),
+Member::new(t(6604, 11), 214).on_wire(t(6615, 13)).at(Location::Header),
+Member::new(t(12728, 17), 215).on_wire(t(12745, 19)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6906, 10), 324).on_wire(t(12764, 10)).at(Location::Query),
+Member::new(t(12774, 5), 360).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(12779, 20), 381).on_wire(t(12799, 22)).at(Location::Query),
+Member::new(t(12821, 26), 382).on_wire(t(12847, 28)).at(Location::Query),
+Member::new(t(12875, 23), 383).on_wire(t(12898, 25)).at(Location::Query),
+Member::new(t(12923, 23), 384).on_wire(t(12946, 25)).at(Location::Query),
+Member::new(t(12971, 19), 385).on_wire(t(12990, 21)).at(Location::Query),
+Member::new(t(13011, 15), 386).on_wire(t(13026, 16)).timestamp(TimestampFormat::HttpDate).at(Location::Query),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(13426, 6), 414).flags(flag::REQUIRED),
+Member::new(t(9881, 11), 122),
+Member::new(t(5743, 2), 208),
+Member::new(t(13538, 6), 135).on_wire(t(9981, 5)).flags(flag::REQUIRED),
+Member::new(t(13544, 6), 285),
+Member::new(t(13550, 2), 286),
+Member::new(t(13494, 17), 226).on_wire(t(13552, 13)).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 227),
+Member::new(t(9027, 4), 93).timestamp(TimestampFormat::Iso8601),
+Member::new(t(9031, 4), 94),
+Member::new(t(10908, 25), 140),
+Member::new(t(4234, 30), 1),
+Member::new(t(6191, 10), 231),
+Member::new(t(13544, 6), 234),
+Member::new(t(5743, 2), 208),
+Member::new(t(13644, 27), 281),
+Member::new(t(13671, 28), 283).on_wire(t(13699, 27)),
+Member::new(t(6089, 6), 335),
+Member::new(t(9343, 6), 139).flags(flag::REQUIRED),
+Member::new(t(13726, 11), 432).on_wire(t(13737, 10)),
+Member::new(t(13771, 21), 309),
+Member::new(t(13792, 18), 310),
+Member::new(t(6089, 6), 335),
+Member::new(t(8699, 4), 417).on_wire(t(13810, 3)).flags(flag::FLATTENED),
+Member::new(t(13832, 3), 233),
+Member::new(t(13771, 21), 309),
+Member::new(t(13792, 18), 310),
+Member::new(t(6089, 6), 335),
+Member::new(t(13810, 3), 415),
+Member::new(t(4674, 6), 232),
+Member::new(t(5669, 7), 34),
+Member::new(t(13866, 17), 278),
+Member::new(t(4593, 5), 318),
+Member::new(t(6089, 6), 335),
+Member::new(t(4859, 12), 31).on_wire(t(13901, 13)).at(Location::Query),
+Member::new(t(13866, 17), 426).on_wire(t(13914, 18)).at(Location::Query),
+Member::new(t(13932, 10), 258).on_wire(t(13942, 11)).at(Location::Query),
+Member::new(t(6089, 6), 335).on_wire(t(10986, 6)).at(Location::Query),
+Member::new(t(4396, 6), 29),
+Member::new(t(13979, 14), 57),
+Member::new(t(9809, 9), 120),
+Member::new(t(9904, 12), 125),
+Member::new(t(12220, 11), 222),
+Member::new(t(13485, 9), 224),
+Member::new(t(13993, 10), 261),
+Member::new(t(14003, 13), 275),
+Member::new(t(14016, 18), 279),
+Member::new(t(6089, 6), 335),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(14034, 14), 436),
+Member::new(t(14048, 7), 274).on_wire(t(14055, 6)),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(9809, 9), 120).on_wire(t(14088, 9)).at(Location::Query),
+Member::new(t(9904, 12), 125).on_wire(t(14097, 13)).at(Location::Query),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(13485, 9), 224).on_wire(t(14110, 10)).at(Location::Query),
+Member::new(t(13993, 10), 261).on_wire(t(14120, 11)).at(Location::Query),
+Member::new(t(6089, 6), 335).on_wire(t(10986, 6)).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(14034, 14), 436).on_wire(t(14131, 16)).at(Location::Query),
+Member::new(t(13979, 14), 57),
+Member::new(t(9407, 13), 110).on_wire(t(9283, 12)),
+Member::new(t(9809, 9), 120),
+Member::new(t(9904, 12), 125),
+Member::new(t(12220, 11), 222),
+Member::new(t(13485, 9), 224),
+Member::new(t(14171, 7), 259),
+Member::new(t(4883, 4), 29),
+Member::new(t(14003, 13), 275),
+Member::new(t(14178, 19), 280),
+Member::new(t(6089, 6), 335),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(14197, 15), 443),
+Member::new(t(14212, 8), 314).on_wire(t(14220, 7)),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(9809, 9), 120).on_wire(t(14088, 9)).at(Location::Query),
+Member::new(t(9904, 12), 125).on_wire(t(14097, 13)).at(Location::Query),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(13485, 9), 224).on_wire(t(14110, 10)).at(Location::Query),
+Member::new(t(14171, 7), 259).on_wire(t(14252, 8)).at(Location::Query),
+Member::new(t(14260, 24), 317).on_wire(t(14284, 32)).at(Location::Header),
+Member::new(t(6089, 6), 335).on_wire(t(10986, 6)).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(14197, 15), 443).on_wire(t(14316, 17)).at(Location::Query),
+Member::new(t(13979, 14), 57),
+Member::new(t(14350, 8), 294),
+Member::new(t(9809, 9), 120),
+Member::new(t(9904, 12), 125),
+Member::new(t(12220, 11), 222),
+Member::new(t(14358, 6), 256),
+Member::new(t(14171, 7), 259),
+Member::new(t(4883, 4), 29),
+Member::new(t(14364, 10), 276),
+Member::new(t(6089, 6), 335),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(9809, 9), 120).on_wire(t(14088, 9)).at(Location::Query),
+Member::new(t(9904, 12), 125).on_wire(t(14097, 13)).at(Location::Query),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(14358, 6), 256).on_wire(t(14392, 6)).at(Location::Query),
+Member::new(t(14171, 7), 259).on_wire(t(14252, 8)).at(Location::Query),
+Member::new(t(14260, 24), 317).on_wire(t(14284, 32)).at(Location::Header),
+Member::new(t(6089, 6), 335).on_wire(t(10986, 6)).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(13979, 14), 57),
+Member::new(t(14350, 8), 294),
+Member::new(t(13866, 17), 426),
+Member::new(t(9809, 9), 120),
+Member::new(t(9904, 12), 125),
+Member::new(t(12220, 11), 222),
+Member::new(t(13477, 8), 223),
+Member::new(t(14171, 7), 259),
+Member::new(t(4883, 4), 29),
+Member::new(t(14417, 21), 278),
+Member::new(t(6089, 6), 335),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(14438, 10), 412),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(13866, 17), 426).on_wire(t(13914, 18)).at(Location::Query),
+Member::new(t(9809, 9), 120).on_wire(t(14088, 9)).at(Location::Query),
+Member::new(t(9904, 12), 125).on_wire(t(14097, 13)).at(Location::Query),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(10933, 10), 144).on_wire(t(14468, 11)).at(Location::Query),
+Member::new(t(14171, 7), 259).on_wire(t(14252, 8)).at(Location::Query),
+Member::new(t(14260, 24), 317).on_wire(t(14284, 32)).at(Location::Header),
+Member::new(t(6089, 6), 335).on_wire(t(10986, 6)).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(14438, 10), 412).on_wire(t(14479, 11)).at(Location::Query),
+Member::new(t(4225, 9), 0).on_wire(t(8927, 16)).at(Location::Header),
+Member::new(t(4547, 11), 4).on_wire(t(8943, 19)).at(Location::Header),
+Member::new(t(4396, 6), 29),
+Member::new(t(5933, 17), 41),
+Member::new(t(5873, 12), 51),
+Member::new(t(13441, 9), 218),
+Member::new(t(12220, 11), 222),
+Member::new(t(4497, 3), 293),
+Member::new(t(12231, 8), 260),
+Member::new(t(12239, 20), 277),
+Member::new(t(4593, 5), 318),
+Member::new(t(12259, 16), 325),
+Member::new(t(6884, 5), 328).on_wire(t(6889, 4)),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(8487, 12), 413),
+Member::new(t(4531, 8), 273),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(12231, 8), 260).on_wire(t(14521, 9)).at(Location::Query),
+Member::new(t(12259, 16), 325).on_wire(t(14530, 18)).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4531, 8), 273).on_wire(t(4539, 8)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(4883, 4), 250),
+Member::new(t(5017, 4), 251),
+Member::new(t(14617, 12), 421).flags(flag::REQUIRED),
+Member::new(t(14629, 12), 423),
+Member::new(t(14641, 21), 424),
+Member::new(t(14662, 12), 425).flags(flag::REQUIRED),
+Member::new(t(14689, 3), 265),
+Member::new(t(14692, 5), 266),
+Member::new(t(14728, 14), 378),
+Member::new(t(9343, 6), 268).flags(flag::REQUIRED),
+Member::new(t(5933, 17), 41),
+Member::new(t(5873, 12), 51),
+Member::new(t(13432, 9), 217),
+Member::new(t(13441, 9), 218),
+Member::new(t(4497, 3), 293),
+Member::new(t(4593, 5), 318),
+Member::new(t(8487, 12), 413),
+Member::new(t(4531, 8), 273),
+Member::new(t(4344, 9), 313),
+Member::new(t(4674, 6), 272),
+Member::new(t(14807, 23), 442),
+Member::new(t(14830, 14), 94),
+Member::new(t(14807, 23), 442),
+Member::new(t(14830, 14), 94),
+Member::new(t(8487, 12), 433),
+Member::new(t(4674, 6), 282),
+Member::new(t(10786, 24), 133),
+Member::new(t(14875, 28), 228).on_wire(t(14903, 26)),
+Member::new(t(14929, 19), 358).on_wire(t(14948, 18)),
+Member::new(t(14966, 19), 429).on_wire(t(14985, 18)),
+Member::new(t(4497, 3), 393).on_wire(t(15034, 5)),
+Member::new(t(5933, 17), 42),
+Member::new(t(5873, 12), 51),
+Member::new(t(6187, 4), 123),
+Member::new(t(4497, 3), 293),
+Member::new(t(8624, 12), 229),
+Member::new(t(4593, 5), 318),
+Member::new(t(15053, 13), 389),
+Member::new(t(15066, 4), 407),
+Member::new(t(8487, 12), 311),
+Member::new(t(4674, 6), 288),
+Member::new(t(6187, 4), 123),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED),
+Member::new(t(13596, 16), 230).timestamp(TimestampFormat::HttpDate),
+Member::new(t(15066, 4), 407),
+Member::new(t(4344, 9), 313),
+Member::new(t(4674, 6), 291),
+Member::new(t(4674, 6), 287),
+Member::new(t(15215, 17), 296),
+Member::new(t(5070, 4), 305),
+Member::new(t(9035, 16), 96),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(6906, 10), 324),
+Member::new(t(15066, 4), 407),
+Member::new(t(5933, 17), 42),
+Member::new(t(5873, 12), 51),
+Member::new(t(6187, 4), 123),
+Member::new(t(9312, 8), 219),
+Member::new(t(4497, 3), 293),
+Member::new(t(8624, 12), 229),
+Member::new(t(4593, 5), 318),
+Member::new(t(15053, 13), 389),
+Member::new(t(15066, 4), 407),
+Member::new(t(8487, 12), 315),
+Member::new(t(4344, 9), 313),
+Member::new(t(4674, 6), 312),
+Member::new(t(4674, 6), 316),
+Member::new(t(9881, 11), 122),
+Member::new(t(5743, 2), 208),
+Member::new(t(5065, 5), 322).on_wire(t(5070, 4)).flags(flag::REQUIRED),
+Member::new(t(8863, 15), 306).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 321),
+Member::new(t(5778, 13), 43),
+Member::new(t(5791, 14), 44),
+Member::new(t(5805, 17), 45),
+Member::new(t(5822, 11), 46),
+Member::new(t(5833, 12), 48),
+Member::new(t(5845, 14), 49),
+Member::new(t(5859, 14), 50),
+Member::new(t(5885, 17), 52),
+Member::new(t(5902, 15), 53),
+Member::new(t(5917, 16), 54),
+Member::new(t(6187, 4), 123),
+Member::new(t(8624, 12), 229),
+Member::new(t(6906, 10), 324),
+Member::new(t(15066, 4), 407),
+Member::new(t(15757, 19), 326),
+Member::new(t(4674, 6), 323),
+Member::new(t(4674, 6), 307),
+Member::new(t(13450, 8), 220),
+Member::new(t(15885, 15), 405),
+Member::new(t(15900, 17), 405),
+Member::new(t(15917, 16), 405),
+Member::new(t(15933, 21), 405),
+Member::new(t(7262, 3), 22).on_wire(t(7265, 9)).at(Location::Header),
+Member::new(t(1358, 19), 6).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(7952, 16), 194).on_wire(t(7968, 24)).at(Location::Header),
+Member::new(t(7992, 9), 195).on_wire(t(8001, 16)).at(Location::Header),
+Member::new(t(8017, 12), 196).on_wire(t(8029, 20)).at(Location::Header),
+Member::new(t(8778, 10), 197).on_wire(t(8788, 17)).at(Location::Header),
+Member::new(t(8049, 13), 198).on_wire(t(8062, 21)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(1421, 17), 36).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11287, 34), 431).on_wire(t(11321, 44)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(1577, 22), 25).at(Location::Payload),
+Member::new(t(11287, 34), 431).on_wire(t(11321, 44)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(1875, 25), 284).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(16120, 25), 408).on_wire(t(16145, 33)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11582, 17), 320).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(6984, 29), 64).on_wire(t(16233, 39)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(11653, 6), 333).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(2094, 7), 418).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(9595, 3), 253).on_wire(t(9598, 9)).at(Location::Header),
+Member::new(t(2140, 23), 444).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(2179, 20), 445).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(7262, 3), 290).on_wire(t(7265, 9)).at(Location::Header),
+Member::new(t(1358, 19), 6).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(7952, 16), 194).on_wire(t(7968, 24)).at(Location::Header),
+Member::new(t(7992, 9), 195).on_wire(t(8001, 16)).at(Location::Header),
+Member::new(t(8017, 12), 196).on_wire(t(8029, 20)).at(Location::Header),
+Member::new(t(8778, 10), 197).on_wire(t(8788, 17)).at(Location::Header),
+Member::new(t(8049, 13), 198).on_wire(t(8062, 21)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5873, 12), 51).on_wire(t(6501, 19)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(6187, 4), 123).at(Location::Header),
+Member::new(t(6191, 10), 138).on_wire(t(6201, 16)).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(7186, 23), 398).on_wire(t(7209, 36)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(15066, 4), 407).on_wire(t(16396, 17)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(7262, 3), 290).on_wire(t(7265, 9)).at(Location::Header),
+Member::new(t(4846, 4), 19).flags(flag::STREAMING).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5758, 12), 39).on_wire(t(7307, 13)).at(Location::Header),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(7013, 18), 65).on_wire(t(7344, 19)).at(Location::Header),
+Member::new(t(7031, 15), 66).on_wire(t(7363, 16)).at(Location::Header),
+Member::new(t(7046, 15), 67).on_wire(t(7379, 16)).at(Location::Header),
+Member::new(t(7061, 13), 68).on_wire(t(12497, 14)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(7096, 11), 71).on_wire(t(7395, 12)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(7945, 7), 141).at(Location::Header),
+Member::new(t(7952, 16), 194).on_wire(t(7968, 24)).at(Location::Header),
+Member::new(t(7992, 9), 195).on_wire(t(8001, 16)).at(Location::Header),
+Member::new(t(8017, 12), 196).on_wire(t(8029, 20)).at(Location::Header),
+Member::new(t(8049, 13), 198).on_wire(t(8062, 21)).at(Location::Header),
+Member::new(t(6589, 7), 209).on_wire(t(6596, 8)).at(Location::Header),
+Member::new(t(6604, 11), 214).on_wire(t(6615, 13)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(8083, 8), 263).on_wire(t(8091, 11)).at(Location::Headers),
+Member::new(t(8143, 19), 298).on_wire(t(8162, 28)).at(Location::Header),
+Member::new(t(8190, 31), 299).on_wire(t(8221, 42)).at(Location::Header),
+Member::new(t(8263, 32), 300).on_wire(t(8295, 43)).at(Location::Header),
+Member::new(t(8338, 25), 301).on_wire(t(8363, 28)).at(Location::Header),
+Member::new(t(8391, 14), 302).on_wire(t(8405, 22)).at(Location::Header),
+Member::new(t(8427, 25), 303).on_wire(t(8452, 35)).timestamp(TimestampFormat::Iso8601).at(Location::Header),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(7186, 23), 398).on_wire(t(7209, 36)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(8487, 12), 413).on_wire(t(8499, 19)).at(Location::Header),
+Member::new(t(2094, 7), 420).on_wire(t(8518, 13)).at(Location::Header),
+Member::new(t(8570, 23), 446).on_wire(t(8593, 31)).at(Location::Header),
+Member::new(t(16429, 16), 447).on_wire(t(16445, 24)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(2094, 7), 418).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(4344, 9), 313).on_wire(t(9607, 9)).at(Location::Query),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(13113, 30), 338).flags(flag::REQUIRED).at(Location::Payload),
+Member::new(t(13538, 6), 135).on_wire(t(9981, 5)).flags(flag::REQUIRED),
+Member::new(t(13544, 6), 285),
+Member::new(t(13550, 2), 286),
+Member::new(t(16541, 8), 356).on_wire(t(16549, 5)).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 357),
+Member::new(t(13402, 8), 205),
+Member::new(t(13410, 16), 207),
+Member::new(t(15868, 8), 337),
+Member::new(t(16584, 20), 364),
+Member::new(t(16604, 14), 365),
+Member::new(t(13402, 8), 205).flags(flag::REQUIRED),
+Member::new(t(15868, 8), 337),
+Member::new(t(9343, 6), 368).flags(flag::REQUIRED),
+Member::new(t(16670, 4), 390).flags(flag::REQUIRED),
+Member::new(t(5065, 5), 374).on_wire(t(5070, 4)).flags(flag::REQUIRED),
+Member::new(t(9320, 23), 107),
+Member::new(t(9818, 11), 121).flags(flag::REQUIRED),
+Member::new(t(10836, 25), 136),
+Member::new(t(13544, 6), 372),
+Member::new(t(5743, 2), 208),
+Member::new(t(6089, 6), 335),
+Member::new(t(15860, 8), 336),
+Member::new(t(16689, 23), 409),
+Member::new(t(9343, 6), 373).flags(flag::REQUIRED),
+Member::new(t(6089, 6), 335),
+Member::new(t(8699, 4), 417).on_wire(t(13810, 3)).flags(flag::FLATTENED),
+Member::new(t(13832, 3), 371),
+Member::new(t(6089, 6), 335),
+Member::new(t(13810, 3), 415),
+Member::new(t(4674, 6), 370),
+Member::new(t(9343, 6), 377).flags(flag::REQUIRED),
+Member::new(t(16833, 4), 378).flags(flag::REQUIRED),
+Member::new(t(14755, 7), 269),
+Member::new(t(13458, 19), 221),
+Member::new(t(16887, 17), 388),
+Member::new(t(6933, 9), 63),
+Member::new(t(16576, 8), 361).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 391).on_wire(t(16904, 11)),
+Member::new(t(16926, 11), 146).on_wire(t(10943, 10)),
+Member::new(t(17071, 14), 399),
+Member::new(t(17085, 12), 400).flags(flag::REQUIRED),
+Member::new(t(5065, 5), 404).on_wire(t(5070, 4)).flags(flag::REQUIRED),
+Member::new(t(17121, 34), 401),
+Member::new(t(4810, 22), 18),
+Member::new(t(5021, 16), 24),
+Member::new(t(4674, 6), 403),
+Member::new(t(16624, 20), 367),
+Member::new(t(17213, 22), 410),
+Member::new(t(9343, 6), 411).flags(flag::REQUIRED),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED),
+Member::new(t(10953, 5), 441).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 415).on_wire(t(13810, 3)),
+Member::new(t(11911, 6), 417).flags(flag::REQUIRED),
+Member::new(t(13175, 7), 199),
+Member::new(t(13182, 10), 28),
+Member::new(t(4674, 6), 422).on_wire(t(13170, 5)),
+Member::new(t(15797, 17), 327),
+Member::new(t(17187, 12), 406),
+Member::new(t(13538, 6), 135).on_wire(t(9981, 5)).flags(flag::REQUIRED),
+Member::new(t(13544, 6), 285),
+Member::new(t(13550, 2), 286),
+Member::new(t(17292, 8), 427).on_wire(t(17300, 5)).flags(flag::REQUIRED),
+Member::new(t(4674, 6), 428),
+Member::new(t(9027, 4), 93).timestamp(TimestampFormat::Iso8601),
+Member::new(t(9031, 4), 94),
+Member::new(t(8487, 12), 433),
+Member::new(t(4674, 6), 430),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(8636, 14), 75).at(Location::Payload),
+Member::new(t(7139, 19), 85).on_wire(t(7158, 28)).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(7407, 10), 76).on_wire(t(120, 17)).flags(flag::REQUIRED).at(Location::Header),
+Member::new(t(7417, 17), 77).on_wire(t(7434, 26)).at(Location::Header),
+Member::new(t(7460, 25), 78).on_wire(t(7485, 35)).at(Location::Header),
+Member::new(t(7520, 21), 79).on_wire(t(7541, 31)).at(Location::Header),
+Member::new(t(7572, 27), 80).on_wire(t(7599, 37)).at(Location::Header),
+Member::new(t(8659, 15), 81).on_wire(t(17490, 23)).at(Location::Header),
+Member::new(t(7636, 30), 82).on_wire(t(7666, 59)).at(Location::Header),
+Member::new(t(7725, 24), 83).on_wire(t(7749, 53)).at(Location::Header),
+Member::new(t(7802, 27), 84).on_wire(t(7829, 57)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(7886, 25), 9).on_wire(t(7911, 34)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6906, 10), 324).on_wire(t(12764, 10)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4531, 8), 273).on_wire(t(4539, 8)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(5021, 16), 24).on_wire(t(6140, 47)).at(Location::Header),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(6187, 4), 123).at(Location::Header),
+Member::new(t(4309, 14), 379).on_wire(t(4323, 21)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(6225, 11), 399).on_wire(t(6236, 43)).at(Location::Header),
+Member::new(t(6279, 20), 400).on_wire(t(6299, 28)).at(Location::Header),
+Member::new(t(4344, 9), 313).on_wire(t(4353, 16)).at(Location::Header),
+Member::new(t(4846, 4), 19).flags(flag::STREAMING).at(Location::Payload),
+Member::new(t(4396, 6), 29).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(5933, 17), 41).on_wire(t(9724, 28)).at(Location::Header),
+Member::new(t(5778, 13), 43).on_wire(t(6357, 20)).at(Location::Header),
+Member::new(t(5791, 14), 44).on_wire(t(6377, 21)).at(Location::Header),
+Member::new(t(5805, 17), 45).on_wire(t(6398, 24)).at(Location::Header),
+Member::new(t(5822, 11), 46).on_wire(t(6422, 18)).at(Location::Header),
+Member::new(t(5833, 12), 48).on_wire(t(6440, 19)).at(Location::Header),
+Member::new(t(5845, 14), 49).on_wire(t(6459, 21)).at(Location::Header),
+Member::new(t(5859, 14), 50).on_wire(t(6480, 21)).at(Location::Header),
+Member::new(t(5885, 17), 52).on_wire(t(6520, 24)).at(Location::Header),
+Member::new(t(5902, 15), 53).on_wire(t(6544, 22)).at(Location::Header),
+Member::new(t(5917, 16), 54).on_wire(t(6566, 23)).at(Location::Header),
+Member::new(t(7061, 13), 68).on_wire(t(12497, 14)).at(Location::Header),
+Member::new(t(7074, 10), 69).on_wire(t(15973, 11)).at(Location::Header),
+Member::new(t(4402, 19), 9).on_wire(t(4421, 27)).at(Location::Header),
+Member::new(t(4497, 3), 293).flags(flag::REQUIRED).at(Location::Label),
+Member::new(t(6906, 10), 324).on_wire(t(12764, 10)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(4500, 12), 380).on_wire(t(4512, 19)).at(Location::Header),
+Member::new(t(6676, 20), 395).on_wire(t(6696, 47)).at(Location::Header),
+Member::new(t(6743, 14), 396).on_wire(t(6757, 41)).at(Location::Header),
+Member::new(t(6798, 17), 397).on_wire(t(6815, 45)).at(Location::Header),
+Member::new(t(4531, 8), 273).on_wire(t(4539, 8)).flags(flag::REQUIRED).at(Location::Query),
+Member::new(t(11965, 9), 254).on_wire(t(11974, 9)),
+Member::new(t(9343, 6), 33),
+Member::new(t(9968, 13), 130),
+Member::new(t(12031, 13), 216),
+Member::new(t(12044, 21), 362),
+Member::new(t(12065, 12), 392),
 ],
  words: &[
-t(3899, 14),
-t(3913, 19),
-t(3994, 7),
-t(4001, 11),
-t(4012, 17),
-t(4029, 18),
-t(4115, 10),
-t(4125, 9),
-t(4134, 9),
-t(4143, 14),
-t(4157, 14),
-t(4171, 14),
-t(4185, 10),
-t(4195, 10),
-t(4205, 14),
-t(4219, 14),
-t(4233, 14),
-t(4247, 14),
-t(4261, 14),
-t(4275, 14),
-t(4289, 14),
-t(4303, 12),
-t(4315, 9),
-t(4324, 10),
-t(4334, 14),
-t(4348, 2),
-t(4350, 12),
-t(4362, 12),
-t(4374, 10),
-t(4384, 10),
-t(4394, 10),
-t(4404, 9),
-t(4413, 9),
-t(4422, 9),
-t(4431, 12),
-t(4443, 12),
-t(4455, 10),
-t(4465, 12),
-t(4477, 9),
-t(4486, 9),
-t(4495, 13),
-t(4508, 13),
-t(4521, 9),
-t(4530, 9),
-t(4582, 16),
-t(4598, 6),
-t(4614, 9),
-t(4690, 5),
-t(4695, 6),
-t(4701, 4),
-t(4705, 6),
-t(4711, 9),
-t(4720, 6),
-t(4726, 3),
-t(4729, 8),
-t(4737, 7),
-t(4744, 9),
-t(4841, 7),
-t(4900, 9),
-t(4909, 11),
-t(5491, 22),
-t(5513, 15),
-t(5946, 3),
-t(8328, 16),
-t(8344, 9),
-t(3994, 7),
-t(4001, 11),
-t(4012, 17),
-t(4029, 18),
-t(8432, 13),
-t(8445, 17),
-t(8462, 25),
-t(8506, 2),
-t(8508, 3),
-t(8506, 2),
-t(8508, 3),
-t(8511, 10),
-t(8521, 10),
-t(8531, 20),
-t(8551, 12),
-t(8563, 19),
-t(8600, 8),
-t(8608, 18),
-t(8626, 7),
-t(8633, 11),
-t(8644, 10),
-t(8654, 19),
-t(8673, 12),
-t(8685, 8),
-t(8693, 10),
-t(8703, 4),
-t(8707, 15),
-t(8722, 11),
-t(8733, 9),
-t(8742, 15),
-t(8757, 24),
-t(8400, 13),
-t(9036, 8),
-t(9044, 7),
-t(9051, 6),
-t(9057, 7),
-t(9064, 9),
-t(9073, 9),
-t(9073, 9),
-t(9162, 6),
-t(9168, 7),
-t(9175, 10),
-t(9185, 7),
-t(9192, 12),
-t(8600, 8),
-t(8608, 18),
-t(8633, 11),
-t(8644, 10),
-t(8654, 19),
-t(8626, 7),
-t(8673, 12),
-t(8685, 8),
-t(8693, 10),
-t(8703, 4),
-t(8707, 15),
-t(8722, 11),
-t(8733, 9),
-t(8742, 15),
-t(8757, 24),
+t(4753, 4),
+t(4757, 7),
+t(4777, 14),
+t(4791, 19),
+t(4909, 7),
+t(4916, 9),
+t(4940, 7),
+t(4947, 11),
+t(4958, 17),
+t(4975, 18),
+t(5098, 10),
+t(5108, 9),
+t(5117, 9),
+t(5126, 14),
+t(5140, 14),
+t(5154, 14),
+t(5168, 10),
+t(5178, 10),
+t(5188, 14),
+t(5202, 14),
+t(5216, 14),
+t(5230, 14),
+t(5244, 14),
+t(5258, 14),
+t(5272, 14),
+t(5286, 12),
+t(5298, 9),
+t(5307, 10),
+t(5317, 14),
+t(5331, 2),
+t(5333, 12),
+t(5345, 12),
+t(5357, 10),
+t(5367, 10),
+t(5377, 10),
+t(5387, 9),
+t(5396, 9),
+t(5405, 9),
+t(5414, 12),
+t(5426, 12),
+t(5438, 10),
+t(5448, 12),
+t(5460, 9),
+t(5469, 9),
+t(5478, 13),
+t(5491, 13),
+t(5504, 9),
+t(5513, 9),
+t(5560, 12),
+t(5572, 4),
+t(5576, 5),
+t(5606, 16),
+t(5622, 6),
+t(5638, 9),
+t(4909, 7),
+t(4916, 9),
+t(5950, 5),
+t(5955, 6),
+t(5961, 4),
+t(5965, 6),
+t(5971, 9),
+t(5980, 6),
+t(5986, 3),
+t(5989, 8),
+t(5997, 7),
+t(6004, 9),
+t(6046, 7),
+t(6053, 9),
+t(6062, 11),
+t(8990, 22),
+t(9012, 15),
+t(4909, 7),
+t(9378, 8),
+t(9916, 3),
+t(9934, 4),
+t(9938, 5),
+t(9986, 30),
+t(10016, 18),
+t(10034, 20),
+t(10054, 21),
+t(10075, 21),
+t(10096, 40),
+t(10136, 18),
+t(10154, 23),
+t(10177, 36),
+t(10213, 18),
+t(10231, 21),
+t(10252, 26),
+t(10278, 16),
+t(10294, 41),
+t(10335, 34),
+t(10369, 39),
+t(10408, 48),
+t(10456, 23),
+t(10479, 22),
+t(10501, 21),
+t(10522, 16),
+t(10538, 24),
+t(10562, 29),
+t(10591, 42),
+t(10633, 18),
+t(10651, 20),
+t(10671, 23),
+t(10694, 21),
+t(10715, 23),
+t(10738, 26),
+t(10764, 22),
+t(4909, 7),
+t(9378, 8),
+t(4909, 7),
+t(9378, 8),
+t(10986, 6),
+t(10992, 6),
+t(14592, 16),
+t(14608, 9),
+t(4909, 7),
+t(9378, 8),
+t(4909, 7),
+t(9378, 8),
+t(4753, 4),
+t(14697, 7),
+t(4909, 7),
+t(9378, 8),
+t(6187, 4),
+t(5770, 8),
+t(12175, 11),
+t(8487, 12),
+t(12186, 10),
+t(4940, 7),
+t(4947, 11),
+t(4958, 17),
+t(4975, 18),
+t(15105, 13),
+t(15118, 17),
+t(15135, 25),
+t(4909, 7),
+t(15232, 2),
+t(15234, 3),
+t(15232, 2),
+t(15234, 3),
+t(15237, 10),
+t(15247, 10),
+t(15237, 10),
+t(15247, 10),
+t(15294, 20),
+t(15314, 12),
+t(15326, 19),
+t(15422, 8),
+t(15430, 18),
+t(15448, 7),
+t(15455, 11),
+t(15466, 10),
+t(15476, 19),
+t(15495, 12),
+t(15507, 8),
+t(15515, 10),
+t(15525, 4),
+t(15529, 15),
+t(15544, 11),
+t(15555, 9),
+t(15564, 15),
+t(15579, 24),
+t(15422, 8),
+t(15053, 13),
+t(9818, 11),
+t(15776, 9),
+t(15785, 12),
+t(15823, 9),
+t(15832, 11),
+t(5560, 12),
+t(5576, 5),
+t(15843, 9),
+t(5572, 4),
+t(15852, 8),
+t(15876, 4),
+t(15880, 5),
+t(4909, 7),
+t(9378, 8),
+t(4909, 7),
+t(9378, 8),
+t(16796, 8),
+t(16804, 7),
+t(16811, 6),
+t(16817, 7),
+t(16824, 9),
+t(4909, 7),
+t(9378, 8),
+t(16878, 9),
+t(16878, 9),
+t(17000, 6),
+t(17006, 7),
+t(17013, 10),
+t(17023, 7),
+t(17030, 12),
+t(4909, 7),
+t(9378, 8),
+t(15422, 8),
+t(15430, 18),
+t(15455, 11),
+t(15466, 10),
+t(15476, 19),
+t(15448, 7),
+t(15495, 12),
+t(15507, 8),
+t(15515, 10),
+t(15525, 4),
+t(15529, 15),
+t(15544, 11),
+t(15555, 9),
+t(15564, 15),
+t(15579, 24),
+t(4753, 4),
+t(14697, 7),
+t(17327, 23),
+t(17350, 24),
+t(15448, 7),
+t(15455, 11),
+t(15466, 10),
+t(15476, 19),
+t(15495, 12),
+t(15515, 10),
+t(17410, 13),
+t(17423, 21),
+t(17444, 5),
 ],
 };
 
 #[rustfmt::skip]
 const TEXT: &str = concat!(
-"AbortMultipartUploadDELETE/{Bucket}/{Key+}?uploadIdCompleteMultipartUploadPOSTCopyObjectPUTx-amz",
-"-copy-sourceCreateBucket/{Bucket}CreateBucketMetadataConfiguration/{Bucket}?metadataConfiguratio",
-"nCreateBucketMetadataTableConfiguration/{Bucket}?metadataTableCreateMultipartUpload/{Bucket}/{Ke",
-"y+}?uploadsCreateSessionGET/{Bucket}?sessionDeleteBucketDeleteBucketAnalyticsConfiguration/{Buck",
-"et}?analytics?idDeleteBucketCors/{Bucket}?corsDeleteBucketEncryption/{Bucket}?encryptionDeleteBu",
-"cketIntelligentTieringConfiguration/{Bucket}?intelligent-tieringDeleteBucketInventoryConfigurati",
-"on/{Bucket}?inventoryDeleteBucketLifecycle/{Bucket}?lifecycleDeleteBucketMetadataConfigurationDe",
-"leteBucketMetadataTableConfigurationDeleteBucketMetricsConfiguration/{Bucket}?metricsDeleteBucke",
-"tOwnershipControls/{Bucket}?ownershipControlsDeleteBucketPolicy/{Bucket}?policyDeleteBucketRepli",
-"cation/{Bucket}?replicationDeleteBucketTagging/{Bucket}?taggingDeleteBucketWebsite/{Bucket}?webs",
-"iteDeleteObjectDeleteObjectAnnotation/{Bucket}/{Key+}?annotation?annotationNameDeleteObjectTaggi",
-"ng/{Bucket}/{Key+}?taggingDeleteObjects/{Bucket}?deleteDeletePublicAccessBlock/{Bucket}?publicAc",
-"cessBlockGetBucketAbac/{Bucket}?abacGetBucketAccelerateConfiguration/{Bucket}?accelerateGetBucke",
-"tAcl/{Bucket}?aclGetBucketAnalyticsConfigurationGetBucketCorsGetBucketEncryptionGetBucketIntelli",
-"gentTieringConfigurationGetBucketInventoryConfigurationGetBucketLifecycleGetBucketLifecycleConfi",
-"gurationGetBucketLocation/{Bucket}?locationGetBucketLogging/{Bucket}?loggingGetBucketMetadataCon",
-"figurationGetBucketMetadataTableConfigurationGetBucketMetricsConfigurationGetBucketNotification/",
-"{Bucket}?notificationGetBucketNotificationConfigurationGetBucketOwnershipControlsGetBucketPolicy",
-"GetBucketPolicyStatus/{Bucket}?policyStatusGetBucketReplicationGetBucketRequestPayment/{Bucket}?",
-"requestPaymentGetBucketTaggingGetBucketVersioning/{Bucket}?versioningGetBucketWebsiteGetObjectGe",
-"tObjectAcl/{Bucket}/{Key+}?aclGetObjectAnnotationGetObjectAttributes/{Bucket}/{Key+}?attributesx",
-"-amz-object-attributesGetObjectLegalHold/{Bucket}/{Key+}?legal-holdGetObjectLockConfiguration/{B",
-"ucket}?object-lockGetObjectRetention/{Bucket}/{Key+}?retentionGetObjectTaggingGetObjectTorrent/{",
-"Bucket}/{Key+}?torrentGetPublicAccessBlockHeadBucketHEADHeadObjectListBucketAnalyticsConfigurati",
-"onsListBucketIntelligentTieringConfigurationsListBucketInventoryConfigurationsListBucketMetricsC",
-"onfigurationsListBuckets/ListAllMyBucketsResultListDirectoryBucketsListMultipartUploads/{Bucket}",
-"?uploadsListObjectAnnotationsListObjectVersions/{Bucket}?versionsListObjectsListObjectsV2/{Bucke",
-"t}?list-type=2ListBucketResultListPartsPutBucketAbacPutBucketAccelerateConfigurationPutBucketAcl",
-"PutBucketAnalyticsConfigurationPutBucketCorsPutBucketEncryptionPutBucketIntelligentTieringConfig",
-"urationPutBucketInventoryConfigurationPutBucketLifecyclePutBucketLifecycleConfigurationPutBucket",
-"LoggingPutBucketMetricsConfigurationPutBucketNotificationPutBucketNotificationConfigurationPutBu",
-"cketOwnershipControlsPutBucketPolicyPutBucketReplicationPutBucketRequestPaymentPutBucketTaggingP",
-"utBucketVersioningPutBucketWebsitePutObjectPutObjectAclPutObjectAnnotationPutObjectLegalHoldPutO",
-"bjectLockConfigurationPutObjectRetentionPutObjectTaggingPutPublicAccessBlockRenameObject/{Bucket",
-"}/{Key+}?renameObjectx-amz-rename-sourceRestoreObject/{Bucket}/{Key+}?restoreSelectObjectContent",
-"/{Bucket}/{Key+}?select&select-type=2UpdateBucketMetadataAnnotationTableConfiguration/{Bucket}?m",
-"etadataAnnotationTableUpdateBucketMetadataInventoryTableConfiguration/{Bucket}?metadataInventory",
-"TableUpdateBucketMetadataJournalTableConfiguration/{Bucket}?metadataJournalTableUpdateObjectEncr",
-"yption/{Bucket}/{Key+}?encryptionUploadPart?partNumber ?uploadIdUploadPartCopy?partNumber ?uploa",
-"dId x-amz-copy-sourceWriteGetObjectResponse/WriteGetObjectResponsex-amz-request-route x-amz-requ",
-"est-tokenAcceptRangesAccessPointAliasAccountIdArchiveStatusARCHIVE_ACCESSDEEP_ARCHIVE_ACCESSBody",
-"BucketBucketArnBucketRegionCreationDateNameBucketCannedACLprivatepublic-readpublic-read-writeaut",
-"henticated-readBucketInfoDataRedundancyTypeBucketKeyEnabledBucketLocationConstraintaf-south-1ap-",
-"east-1ap-east-2ap-northeast-1ap-northeast-2ap-northeast-3ap-south-1ap-south-2ap-southeast-1ap-so",
-"utheast-2ap-southeast-3ap-southeast-4ap-southeast-5ap-southeast-6ap-southeast-7ca-central-1ca-we",
-"st-1cn-north-1cn-northwest-1EUeu-central-1eu-central-2eu-north-1eu-south-1eu-south-2eu-west-1eu-",
-"west-2eu-west-3il-central-1me-central-1me-south-1mx-central-1sa-east-1us-east-2us-gov-east-1us-g",
-"ov-west-1us-west-1us-west-2BucketLocationNameBucketNameBucketNamespaceaccount-regionalglobalBuck",
-"etTypeDirectoryBucketsmemberBypassGovernanceRetentionCacheControlChecksumAlgorithmCRC32CRC32CSHA",
-"1SHA256CRC64NVMESHA512MD5XXHASH64XXHASH3XXHASH128ChecksumAlgorithmListChecksumCRC32ChecksumCRC32",
-"CChecksumCRC64NVMEChecksumMD5ChecksumModeENABLEDChecksumSHA1ChecksumSHA256ChecksumSHA512Checksum",
-"TypeCOMPOSITEFULL_OBJECTChecksumXXHASH128ChecksumXXHASH3ChecksumXXHASH64CommonPrefixPrefixCommon",
-"PrefixListContentDispositionContentEncodingContentLanguageContentLengthContentMD5ContentRangeCon",
-"tentTypeCreateBucketConfigurationLocationLocationConstraintTagsCreateBucketOutputx-amz-bucket-ar",
-"nCreateBucketRequestACLx-amz-aclx-amz-bucket-namespaceGrantFullControlx-amz-grant-full-controlGr",
-"antReadx-amz-grant-readGrantReadACPx-amz-grant-read-acpGrantWritex-amz-grant-writeGrantWriteACPx",
-"-amz-grant-write-acpObjectLockEnabledForBucketx-amz-bucket-object-lock-enabledObjectOwnershipx-a",
-"mz-object-ownershipSingleAvailabilityZoneSingleLocalZoneDeleteBucketRequestExpectedBucketOwnerx-",
-"amz-expected-bucket-ownerDeleteMarkerDeleteObjectOutputx-amz-delete-markerRequestChargedx-amz-re",
-"quest-chargedVersionIdx-amz-version-idDeleteObjectRequestx-amz-bypass-governance-retentionIfMatc",
-"hIf-MatchIfMatchLastModifiedTimex-amz-if-match-last-modified-timeIfMatchSizex-amz-if-match-sizeK",
-"eyMFAx-amz-mfaRequestPayerx-amz-request-payerversionIdDelimiterDisplayNameETagEncodingTypeurlExp",
-"irationExpiresFetchOwnerGetObjectOutputaccept-rangesx-amz-server-side-encryption-bucket-key-enab",
-"ledCache-Controlx-amz-checksum-crc32x-amz-checksum-crc32cx-amz-checksum-crc64nvmex-amz-checksum-",
-"md5x-amz-checksum-sha1x-amz-checksum-sha256x-amz-checksum-sha512x-amz-checksum-typex-amz-checksu",
-"m-xxhash128x-amz-checksum-xxhash3x-amz-checksum-xxhash64Content-DispositionContent-EncodingConte",
-"nt-LanguageContent-LengthContent-RangeContent-Typex-amz-expirationLastModifiedLast-ModifiedMetad",
-"atax-amz-meta-MissingMetax-amz-missing-metaObjectLockEventHoldx-amz-object-lock-event-holdObject",
-"LockEventHoldDurationDaysx-amz-object-lock-event-hold-duration-daysObjectLockEventHoldDurationYe",
-"arsx-amz-object-lock-event-hold-duration-yearsObjectLockLegalHoldStatusx-amz-object-lock-legal-h",
-"oldObjectLockModex-amz-object-lock-modeObjectLockRetainUntilDatex-amz-object-lock-retain-until-d",
-"atePartsCountx-amz-mp-parts-countReplicationStatusx-amz-replication-statusRestorex-amz-restoreSS",
-"ECustomerAlgorithmx-amz-server-side-encryption-customer-algorithmSSECustomerKeyMD5x-amz-server-s",
-"ide-encryption-customer-key-MD5SSEKMSKeyIdx-amz-server-side-encryption-aws-kms-key-idServerSideE",
-"ncryptionx-amz-server-side-encryptionStorageClassx-amz-storage-classTagCountx-amz-tagging-countW",
-"ebsiteRedirectLocationx-amz-website-redirect-locationGetObjectRequestx-amz-checksum-modeIfModifi",
-"edSinceIf-Modified-SinceIfNoneMatchIf-None-MatchIfUnmodifiedSinceIf-Unmodified-SincePartNumberpa",
-"rtNumberRangeResponseCacheControlresponse-cache-controlResponseContentDispositionresponse-conten",
-"t-dispositionResponseContentEncodingresponse-content-encodingResponseContentLanguageresponse-con",
-"tent-languageResponseContentTyperesponse-content-typeResponseExpiresresponse-expiresSSECustomerK",
-"eyx-amz-server-side-encryption-customer-keyHeadBucketOutputx-amz-access-point-aliasx-amz-bucket-",
-"location-nameBucketLocationTypex-amz-bucket-location-typex-amz-bucket-regionHeadBucketRequestHea",
-"dObjectOutputx-amz-archive-statusHeadObjectRequestIDIsRestoreInProgressIsTruncatedKeyCountListBu",
-"cketsOutputContinuationTokenOwnerListBucketsRequestbucket-regioncontinuation-tokenMaxBucketsmax-",
-"bucketsprefixListObjectsV2OutputCommonPrefixesContentsMaxKeysNextContinuationTokenStartAfterList",
-"ObjectsV2Requestdelimiterencoding-typefetch-ownermax-keysOptionalObjectAttributesx-amz-optional-",
-"object-attributesstart-afterLocationInfoLocationNameAsStringLocationTypeAvailabilityZoneLocalZon",
-"ekeyvalueMetadataKeyMetadataValueNextTokenObjectRestoreStatusSizeObjectCannedACLaws-exec-readbuc",
-"ket-owner-readbucket-owner-full-controlObjectKeyObjectListONOFFGOVERNANCECOMPLIANCEBucketOwnerPr",
-"eferredObjectWriterBucketOwnerEnforcedObjectStorageClassSTANDARDREDUCED_REDUNDANCYGLACIERSTANDAR",
-"D_IAONEZONE_IAINTELLIGENT_TIERINGDEEP_ARCHIVEOUTPOSTSGLACIER_IRSNOWEXPRESS_ONEZONEFSX_OPENZFSFSX",
-"_ONTAPAWS_BACKUP_WARMAWS_BACKUP_LOW_COST_WARMObjectVersionIdOptionalObjectAttributesListPutObjec",
-"tOutputSSEKMSEncryptionContextx-amz-server-side-encryption-contextx-amz-object-sizePutObjectRequ",
-"estx-amz-sdk-checksum-algorithmContent-MD5Taggingx-amz-taggingWriteOffsetBytesx-amz-write-offset",
-"-bytesRegionCOMPLETEPENDINGFAILEDREPLICACOMPLETEDrequesterRestoreExpiryDateS3RegionalOrS3Express",
-"BucketArnStringarn:[^:]+:(s3|s3express):.*AES256aws:fsxaws:backupaws:kmsaws:kms:dsseTagValueTagS",
-"etTaggingHeaderToken",
+"AbortMultipartUploadDELETE/{Bucket}/{Key+}?uploadIdCompleteMultipartUploadPOSTCompleteMultipartU",
+"ploadResultCopyObjectPUTx-amz-copy-sourceCreateBucket/{Bucket}CreateBucketMetadataConfiguration/",
+"{Bucket}?metadataConfigurationCreateBucketMetadataTableConfiguration/{Bucket}?metadataTableCreat",
+"eMultipartUpload/{Bucket}/{Key+}?uploadsInitiateMultipartUploadResultCreateSessionGET/{Bucket}?s",
+"essionDeleteBucketDeleteBucketAnalyticsConfiguration/{Bucket}?analytics?idDeleteBucketCors/{Buck",
+"et}?corsDeleteBucketEncryption/{Bucket}?encryptionDeleteBucketIntelligentTieringConfiguration/{B",
+"ucket}?intelligent-tieringDeleteBucketInventoryConfiguration/{Bucket}?inventoryDeleteBucketLifec",
+"ycle/{Bucket}?lifecycleDeleteBucketMetadataConfigurationDeleteBucketMetadataTableConfigurationDe",
+"leteBucketMetricsConfiguration/{Bucket}?metricsDeleteBucketOwnershipControls/{Bucket}?ownershipC",
+"ontrolsDeleteBucketPolicy/{Bucket}?policyDeleteBucketReplication/{Bucket}?replicationDeleteBucke",
+"tTagging/{Bucket}?taggingDeleteBucketWebsite/{Bucket}?websiteDeleteObjectDeleteObjectAnnotation/",
+"{Bucket}/{Key+}?annotation?annotationNameDeleteObjectTagging/{Bucket}/{Key+}?taggingDeleteObject",
+"s/{Bucket}?deleteDeleteResultDeletePublicAccessBlock/{Bucket}?publicAccessBlockGetBucketAbac/{Bu",
+"cket}?abacGetBucketAccelerateConfiguration/{Bucket}?accelerateAccelerateConfigurationGetBucketAc",
+"l/{Bucket}?aclAccessControlPolicyGetBucketAnalyticsConfigurationGetBucketCorsCORSConfigurationGe",
+"tBucketEncryptionGetBucketIntelligentTieringConfigurationGetBucketInventoryConfigurationGetBucke",
+"tLifecycleGetBucketLifecycleConfigurationLifecycleConfigurationGetBucketLocation/{Bucket}?locati",
+"onLocationConstraintGetBucketLogging/{Bucket}?loggingBucketLoggingStatusGetBucketMetadataConfigu",
+"rationGetBucketMetadataTableConfigurationGetBucketMetricsConfigurationGetBucketNotification/{Buc",
+"ket}?notificationGetBucketNotificationConfigurationNotificationConfigurationGetBucketOwnershipCo",
+"ntrolsGetBucketPolicyGetBucketPolicyStatus/{Bucket}?policyStatusGetBucketReplicationGetBucketReq",
+"uestPayment/{Bucket}?requestPaymentRequestPaymentConfigurationGetBucketTaggingTaggingGetBucketVe",
+"rsioning/{Bucket}?versioningVersioningConfigurationGetBucketWebsiteWebsiteConfigurationGetObject",
+"GetObjectAcl/{Bucket}/{Key+}?aclGetObjectAnnotationGetObjectAttributes/{Bucket}/{Key+}?attribute",
+"sx-amz-object-attributesGetObjectAttributesResponseGetObjectLegalHold/{Bucket}/{Key+}?legal-hold",
+"GetObjectLockConfiguration/{Bucket}?object-lockGetObjectRetention/{Bucket}/{Key+}?retentionGetOb",
+"jectTaggingGetObjectTorrent/{Bucket}/{Key+}?torrentGetPublicAccessBlockHeadBucketHEADHeadObjectL",
+"istBucketAnalyticsConfigurationsListBucketIntelligentTieringConfigurationsListBucketInventoryCon",
+"figurationsListBucketMetricsConfigurationsListBuckets/ListAllMyBucketsResultListDirectoryBuckets",
+"ListMultipartUploads/{Bucket}?uploadsListMultipartUploadsResultListObjectAnnotationsListObjectVe",
+"rsions/{Bucket}?versionsListVersionsResultListObjectsListBucketResultListObjectsV2/{Bucket}?list",
+"-type=2ListPartsListPartsResultPutBucketAbacPutBucketAccelerateConfigurationPutBucketAclPutBucke",
+"tAnalyticsConfigurationPutBucketCorsPutBucketEncryptionPutBucketIntelligentTieringConfigurationP",
+"utBucketInventoryConfigurationPutBucketLifecyclePutBucketLifecycleConfigurationPutBucketLoggingP",
+"utBucketMetricsConfigurationPutBucketNotificationPutBucketNotificationConfigurationPutBucketOwne",
+"rshipControlsPutBucketPolicyPutBucketReplicationPutBucketRequestPaymentPutBucketTaggingPutBucket",
+"VersioningPutBucketWebsitePutObjectPutObjectAclPutObjectAnnotationPutObjectLegalHoldPutObjectLoc",
+"kConfigurationPutObjectRetentionPutObjectTaggingPutPublicAccessBlockRenameObject/{Bucket}/{Key+}",
+"?renameObjectx-amz-rename-sourceRestoreObject/{Bucket}/{Key+}?restoreSelectObjectContent/{Bucket",
+"}/{Key+}?select&select-type=2UpdateBucketMetadataAnnotationTableConfiguration/{Bucket}?metadataA",
+"nnotationTableUpdateBucketMetadataInventoryTableConfiguration/{Bucket}?metadataInventoryTableUpd",
+"ateBucketMetadataJournalTableConfiguration/{Bucket}?metadataJournalTableUpdateObjectEncryption/{",
+"Bucket}/{Key+}?encryptionUploadPart?partNumber ?uploadIdUploadPartCopy?partNumber ?uploadId x-am",
+"z-copy-sourceWriteGetObjectResponse/WriteGetObjectResponsex-amz-request-route x-amz-request-toke",
+"nAbortDateAbortIncompleteMultipartUploadDaysAfterInitiationAbortMultipartUploadOutputRequestChar",
+"gedx-amz-request-chargedVersionIdx-amz-version-idAbortMultipartUploadRequestBucketExpectedBucket",
+"Ownerx-amz-expected-bucket-ownerIfMatchInitiatedTimex-amz-if-match-initiated-timeKeyRequestPayer",
+"x-amz-request-payerUploadIduploadIdAbortRuleIdAcceptRangesGrantsAccessControlListOwnerAccessCont",
+"rolTranslationAccessPointAliasAccountIdAllowedHeaderAllowedHeadersmemberAllowedMethodAllowedMeth",
+"odsAllowedOriginAllowedOriginsAnnotationDirectiveCOPYEXCLUDEArchiveStatusARCHIVE_ACCESSDEEP_ARCH",
+"IVE_ACCESSBlockedEncryptionTypesEncryptionTypeBodyBucketArnBucketRegionCreationDateNameBucketAcc",
+"elerateStatusEnabledSuspendedBucketCannedACLprivatepublic-readpublic-read-writeauthenticated-rea",
+"dBucketInfoDataRedundancyTypeBucketKeyEnabledBucketLifecycleConfigurationRulesRuleBucketLocation",
+"Constraintaf-south-1ap-east-1ap-east-2ap-northeast-1ap-northeast-2ap-northeast-3ap-south-1ap-sou",
+"th-2ap-southeast-1ap-southeast-2ap-southeast-3ap-southeast-4ap-southeast-5ap-southeast-6ap-south",
+"east-7ca-central-1ca-west-1cn-north-1cn-northwest-1EUeu-central-1eu-central-2eu-north-1eu-south-",
+"1eu-south-2eu-west-1eu-west-2eu-west-3il-central-1me-central-1me-south-1mx-central-1sa-east-1us-",
+"east-2us-gov-east-1us-gov-west-1us-west-1us-west-2BucketLocationNameBucketLogsPermissionFULL_CON",
+"TROLREADWRITEBucketNameBucketNamespaceaccount-regionalglobalBucketTypeDirectoryBucketVersioningS",
+"tatusBucketsBypassGovernanceRetentionCORSRulesCORSRuleExposeHeadersExposeHeaderIDMaxAgeSecondsCa",
+"cheControlChecksumChecksumCRC32ChecksumCRC32CChecksumCRC64NVMEChecksumMD5ChecksumSHA1ChecksumSHA",
+"256ChecksumSHA512ChecksumTypeChecksumXXHASH128ChecksumXXHASH3ChecksumXXHASH64ChecksumAlgorithmCR",
+"C32CRC32CSHA1SHA256CRC64NVMESHA512MD5XXHASH64XXHASH3XXHASH128ChecksumAlgorithmListChecksumModeEN",
+"ABLEDCOMPOSITEFULL_OBJECTCodeCommonPrefixPrefixCommonPrefixListCompleteMultipartUploadOutputx-am",
+"z-server-side-encryption-bucket-key-enabledETagExpirationx-amz-expirationLocationSSEKMSKeyIdx-am",
+"z-server-side-encryption-aws-kms-key-idServerSideEncryptionx-amz-server-side-encryptionCompleteM",
+"ultipartUploadRequestx-amz-checksum-crc32x-amz-checksum-crc32cx-amz-checksum-crc64nvmex-amz-chec",
+"ksum-md5x-amz-checksum-sha1x-amz-checksum-sha256x-amz-checksum-sha512x-amz-checksum-typex-amz-ch",
+"ecksum-xxhash128x-amz-checksum-xxhash3x-amz-checksum-xxhash64IfMatchIf-MatchIfNoneMatchIf-None-M",
+"atchMpuObjectSizex-amz-mp-object-sizeMultipartUploadSSECustomerAlgorithmx-amz-server-side-encryp",
+"tion-customer-algorithmSSECustomerKeyx-amz-server-side-encryption-customer-keySSECustomerKeyMD5x",
+"-amz-server-side-encryption-customer-key-MD5CompletedMultipartUploadPartsPartCompletedPartPartNu",
+"mberCompletedPartListConditionHttpErrorCodeReturnedEqualsKeyPrefixEqualsConfirmRemoveSelfBucketA",
+"ccessContentDispositionContentEncodingContentLanguageContentLengthContentMD5ContentRangeContentT",
+"ypeCopyObjectOutputCopyObjectResultCopySourceVersionIdx-amz-copy-source-version-idSSEKMSEncrypti",
+"onContextx-amz-server-side-encryption-contextCopyObjectRequestACLx-amz-aclx-amz-object-annotatio",
+"n-directiveCache-Controlx-amz-checksum-algorithmContent-DispositionContent-EncodingContent-Langu",
+"ageContent-TypeCopySourceCopySourceIfMatchx-amz-copy-source-if-matchCopySourceIfModifiedSincex-a",
+"mz-copy-source-if-modified-sinceCopySourceIfNoneMatchx-amz-copy-source-if-none-matchCopySourceIf",
+"UnmodifiedSincex-amz-copy-source-if-unmodified-sinceCopySourceSSECustomerAlgorithmx-amz-copy-sou",
+"rce-server-side-encryption-customer-algorithmCopySourceSSECustomerKeyx-amz-copy-source-server-si",
+"de-encryption-customer-keyCopySourceSSECustomerKeyMD5x-amz-copy-source-server-side-encryption-cu",
+"stomer-key-MD5ExpectedSourceBucketOwnerx-amz-source-expected-bucket-ownerExpiresGrantFullControl",
+"x-amz-grant-full-controlGrantReadx-amz-grant-readGrantReadACPx-amz-grant-read-acpGrantWriteACPx-",
+"amz-grant-write-acpMetadatax-amz-meta-MetadataDirectivex-amz-metadata-directiveObjectLockEventHo",
+"ldx-amz-object-lock-event-holdObjectLockEventHoldDurationDaysx-amz-object-lock-event-hold-durati",
+"on-daysObjectLockEventHoldDurationYearsx-amz-object-lock-event-hold-duration-yearsObjectLockLega",
+"lHoldStatusx-amz-object-lock-legal-holdObjectLockModex-amz-object-lock-modeObjectLockRetainUntil",
+"Datex-amz-object-lock-retain-until-dateStorageClassx-amz-storage-classx-amz-taggingTaggingDirect",
+"ivex-amz-tagging-directiveWebsiteRedirectLocationx-amz-website-redirect-locationLastModifiedCopy",
+"PartResult\\/?.+\\/.+CopySourceRangeCreateBucketConfigurationTagsCreateBucketOutputx-amz-bucket-ar",
+"nCreateBucketRequestx-amz-bucket-namespaceGrantWritex-amz-grant-writeObjectLockEnabledForBucketx",
+"-amz-bucket-object-lock-enabledObjectOwnershipx-amz-object-ownershipCreateMultipartUploadOutputx",
+"-amz-abort-datex-amz-abort-rule-idCreateMultipartUploadRequestSingleAvailabilityZoneSingleLocalZ",
+"oneDateDaysDefaultRetentionDefaultEventHoldModeYearsDeleteObjectsObjectQuietDeleteBucketCorsRequ",
+"estDeleteBucketLifecycleRequestDeleteBucketOwnershipControlsRequestDeleteBucketPolicyRequestDele",
+"teBucketRequestDeleteBucketTaggingRequestDeleteBucketWebsiteRequestDeleteMarkerDeleteMarkerEntry",
+"IsLatestDeleteMarkerReplicationStatusDeleteMarkerReplicationStatusDisabledDeleteMarkerVersionIdD",
+"eleteMarkersDeleteObjectOutputx-amz-delete-markerDeleteObjectRequestx-amz-bypass-governance-rete",
+"ntionIfMatchLastModifiedTimex-amz-if-match-last-modified-timeIfMatchSizex-amz-if-match-sizeMFAx-",
+"amz-mfaversionIdDeleteObjectTaggingOutputDeleteObjectTaggingRequestDeleteObjectsOutputDeletedErr",
+"orsErrorDeleteObjectsRequestx-amz-sdk-checksum-algorithmDeletePublicAccessBlockRequestDeletedObj",
+"ectDeletedObjectsDelimiterDestinationAccountEncryptionConfigurationMetricsReplicationTimeDisplay",
+"NameEmailAddressEncodingTypeurlReplicaKmsKeyIDNONESSE-CEncryptionTypeListMessageErrorDocumentEve",
+"nts3:ReducedRedundancyLostObjects3:ObjectCreated:*s3:ObjectCreated:Puts3:ObjectCreated:Posts3:Ob",
+"jectCreated:Copys3:ObjectCreated:CompleteMultipartUploads3:ObjectRemoved:*s3:ObjectRemoved:Delet",
+"es3:ObjectRemoved:DeleteMarkerCreateds3:ObjectRestore:*s3:ObjectRestore:Posts3:ObjectRestore:Com",
+"pleteds3:Replication:*s3:Replication:OperationFailedReplications3:Replication:OperationNotTracke",
+"ds3:Replication:OperationMissedThresholds3:Replication:OperationReplicatedAfterThresholds3:Objec",
+"tRestore:Deletes3:LifecycleTransitions3:IntelligentTierings3:ObjectAcl:Puts3:LifecycleExpiration",
+":*s3:LifecycleExpiration:Deletes3:LifecycleExpiration:DeleteMarkerCreateds3:ObjectTagging:*s3:Ob",
+"jectTagging:Puts3:ObjectTagging:Deletes3:ObjectAnnotation:*s3:ObjectAnnotation:Puts3:ObjectAnnot",
+"ation:Deletes3:ObjectRetention:PutEventBridgeConfigurationEventHoldDurationEventListExistingObje",
+"ctReplicationExistingObjectReplicationStatusExpirationStatusExpiredObjectDeleteMarkerFetchOwnerF",
+"ilterRuleValueFilterRuleListFilterRuleNameprefixsuffixFilterRuleValueGetBucketAccelerateConfigur",
+"ationOutputGetBucketAccelerateConfigurationRequestGetBucketAclOutputGetBucketAclRequestGetBucket",
+"CorsOutputGetBucketCorsRequestGetBucketEncryptionOutputServerSideEncryptionConfigurationGetBucke",
+"tEncryptionRequestGetBucketLifecycleConfigurationOutputTransitionDefaultMinimumObjectSizex-amz-t",
+"ransition-default-minimum-object-sizeGetBucketLifecycleConfigurationRequestGetBucketLocationOutp",
+"utGetBucketLocationRequestGetBucketLoggingOutputLoggingEnabledGetBucketLoggingRequestGetBucketNo",
+"tificationConfigurationRequestGetBucketOwnershipControlsOutputOwnershipControlsGetBucketOwnershi",
+"pControlsRequestGetBucketPolicyOutputPolicyGetBucketPolicyRequestGetBucketPolicyStatusOutputPoli",
+"cyStatusGetBucketPolicyStatusRequestGetBucketReplicationOutputReplicationConfigurationGetBucketR",
+"eplicationRequestGetBucketRequestPaymentOutputPayerGetBucketRequestPaymentRequestGetBucketTaggin",
+"gOutputTagSetGetBucketTaggingRequestGetBucketVersioningOutputMFADeleteMfaDeleteGetBucketVersioni",
+"ngRequestGetBucketWebsiteOutputIndexDocumentRedirectAllRequestsToRoutingRulesGetBucketWebsiteReq",
+"uestGetObjectAclOutputGetObjectAclRequestGetObjectAttributesOutputLast-ModifiedObjectPartsObject",
+"SizeGetObjectAttributesPartsIsTruncatedMaxPartsNextPartNumberMarkerPartNumberMarkerTotalPartsCou",
+"ntPartsCountGetObjectAttributesRequestx-amz-max-partsObjectAttributesx-amz-part-number-markerGet",
+"ObjectLockConfigurationOutputObjectLockConfigurationGetObjectLockConfigurationRequestGetObjectOu",
+"tputaccept-rangesContent-LengthContent-RangeMissingMetax-amz-missing-metax-amz-mp-parts-countRep",
+"licationStatusx-amz-replication-statusRestorex-amz-restoreTagCountx-amz-tagging-countGetObjectRe",
+"questx-amz-checksum-modeIfModifiedSinceIf-Modified-SinceIfUnmodifiedSinceIf-Unmodified-Sincepart",
+"NumberRangeResponseCacheControlresponse-cache-controlResponseContentDispositionresponse-content-",
+"dispositionResponseContentEncodingresponse-content-encodingResponseContentLanguageresponse-conte",
+"nt-languageResponseContentTyperesponse-content-typeResponseExpiresresponse-expiresGetObjectTaggi",
+"ngOutputGetObjectTaggingRequestGetPublicAccessBlockOutputPublicAccessBlockConfigurationGetPublic",
+"AccessBlockRequestGrantGranteePermissionxsi:typeURIHeadBucketOutputx-amz-access-point-aliasx-amz",
+"-bucket-location-nameBucketLocationTypex-amz-bucket-location-typex-amz-bucket-regionHeadBucketRe",
+"questHeadObjectOutputx-amz-archive-statusHeadObjectRequestHostNameHttpRedirectCodeSuffixInitiate",
+"dInitiatorIsPublicIsRestoreInProgressKeyCountKeyMarkerLambdaFunctionArnLambdaFunctionConfigurati",
+"onEventsFilterIdCloudFunctionLambdaFunctionConfigurationListLastModifiedTimeLifecycleExpirationL",
+"ifecycleRuleNoncurrentVersionExpirationNoncurrentVersionTransitionsNoncurrentVersionTransitionTr",
+"ansitionsTransitionLifecycleRuleAndOperatorObjectSizeGreaterThanObjectSizeLessThanTagLifecycleRu",
+"leFilterAndLifecycleRulesListBucketsOutputContinuationTokenListBucketsRequestbucket-regioncontin",
+"uation-tokenMaxBucketsmax-bucketsListMultipartUploadsOutputCommonPrefixesMaxUploadsNextKeyMarker",
+"NextUploadIdMarkerUploadIdMarkerUploadsUploadListMultipartUploadsRequestdelimiterencoding-typeke",
+"y-markermax-uploadsupload-id-markerListObjectVersionsOutputMaxKeysNextVersionIdMarkerVersionIdMa",
+"rkerVersionsVersionListObjectVersionsRequestmax-keysOptionalObjectAttributesx-amz-optional-objec",
+"t-attributesversion-id-markerListObjectsOutputContentsMarkerNextMarkerListObjectsRequestmarkerLi",
+"stObjectsV2OutputNextContinuationTokenStartAfterListObjectsV2Requestfetch-ownerstart-afterListPa",
+"rtsOutputListPartsRequestmax-partspart-number-markerLocationInfoLocationNameAsStringLocationType",
+"AvailabilityZoneLocalZoneTargetBucketTargetGrantsTargetObjectKeyFormatTargetPrefixMFADeleteStatu",
+"skeyvalueREPLACEMetadataKeyMetadataValueEventThresholdMetricsStatusMinutesMultipartUploadIdMulti",
+"partUploadListNextTokenNewerNoncurrentVersionsNoncurrentDaysNoncurrentVersionTransitionListLambd",
+"aFunctionConfigurationsCloudFunctionConfigurationQueueConfigurationsQueueConfigurationTopicConfi",
+"gurationsTopicConfigurationNotificationConfigurationFilterS3KeyNotificationIdRestoreStatusSizeOb",
+"jectAttributesListObjectCannedACLaws-exec-readbucket-owner-readbucket-owner-full-controlObjectId",
+"entifierObjectIdentifierListObjectKeyObjectListObjectLockEnabledONOFFGOVERNANCECOMPLIANCEObjectL",
+"ockRetentionModeObjectLockRuleBucketOwnerPreferredObjectWriterBucketOwnerEnforcedObjectPartObjec",
+"tSizeGreaterThanBytesObjectSizeLessThanBytesObjectStorageClassSTANDARDREDUCED_REDUNDANCYGLACIERS",
+"TANDARD_IAONEZONE_IAINTELLIGENT_TIERINGDEEP_ARCHIVEOUTPOSTSGLACIER_IRSNOWEXPRESS_ONEZONEFSX_OPEN",
+"ZFSFSX_ONTAPAWS_BACKUP_WARMAWS_BACKUP_LOW_COST_WARMObjectVersionObjectVersionIdObjectVersionList",
+"ObjectVersionStorageClassOptionalObjectAttributesListOwnerOverrideOwnershipControlsRuleOwnership",
+"ControlsRulesPartitionDateSourceEventTimeDeliveryTimePartitionedPrefixPartsListRequesterBucketOw",
+"nerWRITE_ACPREAD_ACPPriorityProtocolhttphttpsBlockPublicAclsBlockPublicPolicyIgnorePublicAclsRes",
+"trictPublicBucketsPutBucketAclRequestContent-MD5PutBucketCorsRequestPutBucketLifecycleConfigurat",
+"ionOutputPutBucketLifecycleConfigurationRequestPutBucketNotificationConfigurationRequestSkipDest",
+"inationValidationx-amz-skip-destination-validationPutBucketOwnershipControlsRequestPutBucketPoli",
+"cyRequestx-amz-confirm-remove-self-bucket-accessPutBucketTaggingRequestPutBucketVersioningReques",
+"tPutBucketWebsiteRequestPutObjectAclOutputPutObjectAclRequestPutObjectOutputx-amz-object-sizePut",
+"ObjectRequestWriteOffsetBytesx-amz-write-offset-bytesPutObjectTaggingOutputPutObjectTaggingReque",
+"stPutPublicAccessBlockRequestQueueArnQueueQueueConfigurationListRedirectReplaceKeyPrefixWithRepl",
+"aceKeyWithRegionReplicaModificationsReplicaModificationsStatusRoleReplicationRuleSourceSelection",
+"CriteriaReplicationRuleAndOperatorReplicationRuleFilterReplicationRuleStatusReplicationRulesCOMP",
+"LETEPENDINGFAILEDREPLICACOMPLETEDTimeReplicationTimeStatusReplicationTimeValuerequesterRestoreEx",
+"piryDateRoutingRuleS3KeyFilterFilterRulesS3RegionalOrS3ExpressBucketArnStringarn:[^:]+:(s3|s3exp",
+"ress):.*AES256aws:fsxaws:backupaws:kmsaws:kms:dsseServerSideEncryptionByDefaultKMSMasterKeyIDSSE",
+"AlgorithmServerSideEncryptionRuleApplyServerSideEncryptionByDefaultServerSideEncryptionRulesSett",
+"ingSimplePrefixSkipValidationSseKmsEncryptedObjectsSseKmsEncryptedObjectsStatusTaggingHeaderTarg",
+"etGrantTokenTopicArnTopicTopicConfigurationListvaries_by_storage_classall_storage_classes_128KTr",
+"ansitionListTransitionStorageClassCanonicalUserAmazonCustomerByEmailGroupUploadPartCopyOutputUpl",
+"oadPartCopyRequestx-amz-copy-source-rangeUploadPartOutputUploadPartRequestVersionCount",
 );

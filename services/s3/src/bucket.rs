@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::{Record, Scope, Versioned};
 
 use crate::acl::{Acl, Ownership};
+use crate::api::ObjectOwnership;
 use crate::{Error, S3};
 
 pub(crate) use create::{create, delete};
@@ -99,6 +100,15 @@ pub struct PublicAccessBlock {
     pub block_public_policy: bool,
     /// A public policy lets in the bucket's account alone.
     pub restrict_public_buckets: bool,
+}
+
+/// Whose objects are, as the interface says it.
+pub(crate) fn ownership_of(said: ObjectOwnership) -> Ownership {
+    match said {
+        ObjectOwnership::BucketOwnerEnforced => Ownership::BucketOwnerEnforced,
+        ObjectOwnership::BucketOwnerPreferred => Ownership::BucketOwnerPreferred,
+        ObjectOwnership::ObjectWriter => Ownership::ObjectWriter,
+    }
 }
 
 impl PublicAccessBlock {

@@ -237,6 +237,15 @@ pub enum Error {
     /// A tag that cannot be.
     #[error("{0}")]
     InvalidTag(String),
+    /// No storage class of general purpose buckets.
+    #[error("The storage class you specified is not valid")]
+    InvalidStorageClass,
+    /// ACLs cannot be disabled for a bucket that has grants to others.
+    #[error("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")]
+    InvalidBucketAcl,
+    /// Nothing says which grants are to be set.
+    #[error("Your request was missing a required header")]
+    MissingSecurityHeader,
     /// ACLs are not used by the bucket.
     #[error("The bucket does not allow ACLs")]
     AclsNotSupported,
@@ -289,6 +298,8 @@ pub enum Absent {
     Replication,
     /// Its object lock.
     ObjectLock,
+    /// Its encryption.
+    Encryption,
 }
 
 impl Absent {
@@ -303,6 +314,7 @@ impl Absent {
             Self::OwnershipControls => "OwnershipControlsNotFoundError",
             Self::Replication => "ReplicationConfigurationNotFoundError",
             Self::ObjectLock => "ObjectLockConfigurationNotFoundError",
+            Self::Encryption => "ServerSideEncryptionConfigurationNotFoundError",
         }
     }
 }
@@ -318,6 +330,7 @@ fn absent_text(absent: Absent) -> &'static str {
         Absent::OwnershipControls => "The bucket ownership controls were not found",
         Absent::Replication => "The replication configuration was not found",
         Absent::ObjectLock => "Object Lock configuration does not exist for this bucket",
+        Absent::Encryption => "The server side encryption configuration was not found",
     }
 }
 
@@ -384,6 +397,9 @@ impl Error {
             Self::MalformedXml => ("MalformedXML", 400),
             Self::MalformedPolicy(_) => ("MalformedPolicy", 400),
             Self::InvalidTag(_) => ("InvalidTag", 400),
+            Self::InvalidStorageClass => ("InvalidStorageClass", 400),
+            Self::InvalidBucketAcl => ("InvalidBucketAclWithObjectOwnership", 400),
+            Self::MissingSecurityHeader => ("MissingSecurityHeader", 400),
             Self::AclsNotSupported => ("AccessControlListNotSupported", 400),
             Self::AccessDenied(_) => ("AccessDenied", 403),
             Self::NotImplemented(_) => ("NotImplemented", 501),
@@ -391,6 +407,27 @@ impl Error {
             Self::OperationAborted => ("OperationAborted", 409),
             Self::DiskFull | Self::Files(BlobError::Full) => ("ServiceUnavailable", 503),
             Self::Body(_) | Self::Files(_) | Self::Internal(_) | Self::Store(_) => ("InternalError", 500),
+        }
+    }
+
+    /// The headers that go with the error: what HEAD, whose answers have no document, can tell.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::NoSuchKey { marker: Some(version_id), .. } => {
+                vec![("x-amz-delete-marker", "true".to_owned()), ("x-amz-version-id", version_id.clone())]
+            }
+            Self::MethodNotAllowedOnMarker { version_id, modified, .. } => vec![
+                ("x-amz-delete-marker", "true".to_owned()),
+                ("x-amz-version-id", version_id.clone()),
+                ("last-modified", modified.http_date()),
+                ("allow", "DELETE".to_owned()),
+            ],
+            Self::NotModified { etag, modified } => {
+                vec![("etag", etag.clone()), ("last-modified", modified.http_date())]
+            }
+            Self::InvalidRange { size, .. } => vec![("content-range", format!("bytes */{size}"))],
+            Self::PermanentRedirect { region, .. } => vec![("x-amz-bucket-region", region.clone())],
+            _ => Vec::new(),
         }
     }
 
@@ -476,7 +513,10 @@ impl From<Error> for wire::Error {
             _ => {}
         }
         let (code, status) = error.kind();
-        let start = Self::new(code, status, error.to_string());
+        let start = error
+            .headers()
+            .into_iter()
+            .fold(Self::new(code, status, error.to_string()), |answer, (name, value)| answer.header(name, value));
         error.elements().into_iter().fold(start, |answer, (element, text)| answer.with(element, text))
     }
 }

@@ -11,21 +11,29 @@
 //! - [`reconcile`]: what goes on without a request.
 
 pub mod acl;
+mod amend;
+pub mod api;
 pub mod bucket;
 pub mod checksum;
 pub mod condition;
 pub mod content;
+mod copy;
 pub mod cors;
+mod describe;
 mod error;
 pub mod etag;
 pub mod event;
+mod facts;
 pub mod lifecycle;
+mod listed;
 pub mod listing;
 pub mod multipart;
 pub mod names;
 pub mod notification;
 pub mod object;
+mod ops;
 pub mod policy_setting;
+mod read;
 pub mod reconcile;
 mod settings;
 pub mod tags;
@@ -51,12 +59,13 @@ pub struct S3 {
     pub outbox: Arc<Outbox<Delivery>>,
     /// Where events go.
     pub destinations: Arc<dyn Destinations>,
+    kept: Arc<facts::Kept>,
 }
 
 impl S3 {
     /// The service over a platform, bytes, and those who are told of events.
     pub fn new(platform: Platform, content: Content, destinations: Arc<dyn Destinations>) -> Self {
         let outbox = notification::outbox(&platform);
-        Self { platform, content, outbox, destinations }
+        Self { platform, content, outbox, destinations, kept: Arc::default() }
     }
 }

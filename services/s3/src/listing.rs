@@ -72,6 +72,11 @@ pub struct ListedVersion {
 }
 
 impl<T> Page<T> {
+    /// Nothing, and nothing more: what is answered to whoever asks for none.
+    pub fn empty() -> Self {
+        Self { items: Vec::new(), more: false }
+    }
+
     /// The objects, without the prefixes.
     pub fn into_parts(self) -> (Vec<(String, T)>, Vec<String>) {
         let (mut objects, mut prefixes) = (Vec::new(), Vec::new());

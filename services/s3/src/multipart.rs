@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use base::{AccountId, Timestamp};
 use platform::Attempts;
 use serde::{Deserialize, Serialize};
-use store::{Guard, Key, ListOptions, Range, Record, Tx, Versioned};
+use store::{Guard, Key, Range, Record, Tx, Versioned};
 
 use crate::acl::Acl;
 use crate::bucket::Bucket;
@@ -95,6 +95,44 @@ impl Part {
         let Received { data, size, md5, checksum } = received;
         Self { data, size, md5, checksum, modified }
     }
+}
+
+impl Upload {
+    /// Whether it has the checksum that an upload gets of which nothing is said.
+    pub(crate) fn has_default_checksum(&self) -> bool {
+        self.checksum == Some((Algorithm::Crc64Nvme, Kind::FullObject))
+    }
+}
+
+/// Checks the number of a part.
+///
+/// # Errors
+/// [`Error::InvalidArgument`]
+pub(crate) fn check_number(number: i32) -> Result<(), Error> {
+    if (1..=PARTS_MAX).contains(&number) {
+        return Ok(());
+    }
+    let message = "Part number must be an integer between 1 and 10000, inclusive";
+    Err(Error::argument("partNumber", number.to_string(), message))
+}
+
+/// What an upload's part needs: the checksum of which the object's is made. If the client has had another one verified, it is
+/// answered that, and the upload's own is computed.
+///
+/// # Errors
+/// [`Error::Files`]
+pub(crate) async fn for_upload(
+    s3: &S3,
+    upload: &Upload,
+    mut received: Received,
+) -> Result<(Option<(Algorithm, Vec<u8>)>, Received), Error> {
+    let answered = received.checksum.clone();
+    if let Some((wanted, _)) = upload.checksum
+        && answered.as_ref().is_none_or(|(algorithm, _)| *algorithm != wanted)
+    {
+        received.checksum = Some((wanted, s3.content.sum(&received.data, wanted).await?));
+    }
+    Ok((answered, received))
 }
 
 /// The number that the id of a part's record tells.
@@ -220,13 +258,6 @@ pub(crate) async fn abort(s3: &S3, upload: &Versioned<Upload>, now: Timestamp) -
         Err(error) if error.is_conflict() => Err(Error::NoSuchUpload(upload.value.id.clone())),
         other => Ok(other.map(drop)?),
     }
-}
-
-/// Whether an upload has any part.
-pub(crate) async fn has_parts(s3: &S3, upload: &Versioned<Upload>) -> Result<bool, Error> {
-    let id_prefix: &[&str] = &[&upload.value.id];
-    let options = ListOptions { id_prefix, limit: 1, ..ListOptions::default() };
-    Ok(!s3.platform.store.list::<Part>(&upload.scope, options).await?.items.is_empty())
 }
 
 /// Below what the uploads of a bucket lie.

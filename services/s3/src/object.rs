@@ -22,8 +22,9 @@ use crate::condition::Seen;
 use crate::content::Data;
 use crate::names::{END, of_stored, stored};
 
+#[cfg(test)]
 pub(crate) use change::{Plan, Versions};
-pub(crate) use find::{Selected, select};
+pub(crate) use find::{Selected, by_id, current, parse, select};
 pub use version::{Order, VersionId};
 
 /// The most metadata of a client's own, in bytes of names and values. (User guide: "User-defined object metadata".)

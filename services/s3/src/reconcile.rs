@@ -1,8 +1,8 @@
 //! What goes on without a request.
 
-pub(crate) mod gone;
+pub mod gone;
 pub mod sweep;
-pub(crate) mod unused;
+pub mod unused;
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ pub fn render(model: &Model) -> Result<String> {
     let tables = tables::tables(model, &mut texts)?;
     let metadata = |key: &str| model.metadata[key].as_str().unwrap_or_default();
     let signing_name = model.metadata["signingName"].as_str().unwrap_or(metadata("endpointPrefix"));
-    let protocols: Vec<_> = model.protocols()?.iter().map(|p| format!("Protocol::{p}")).collect();
+    let protocols: Vec<_> = model.protocols()?.iter().map(|p| format!("wire::model::Protocol::{p}")).collect();
     let option = |text: &str| if text.is_empty() { "None".to_owned() } else { format!("Some({text:?})") };
     let bounds = if tables.shapes.contains("NEG") || tables.shapes.contains("POS") {
         "const NEG: f64 = f64::NEG_INFINITY;\nconst POS: f64 = f64::INFINITY;\n"
@@ -39,7 +39,7 @@ pub fn render(model: &Model) -> Result<String> {
          use base::Timestamp;\n\
          use platform::Ctx;\n\
          use wire::Reply;\n\
-         use wire::model::{{ErrorKind, Operation, Protocol, ServiceModel}};\n\
+         use wire::model::{{ErrorKind, Operation, ServiceModel}};\n\
          use wire::schema::{{Kind, Member, Schema, Shape, Text, flag{table_uses}}};\n\
          use wire::value::Value;\n\
          use wire::{{enumeration, events, structure}};\n\n\

@@ -89,7 +89,7 @@ fn an_output_of_events_alone_is_their_stream() {
 fn an_error_keeps_both_its_names_where_clients_look_for_both() {
     let code = rendered("errors", &model()).unwrap();
     assert!(code.contains(
-        "is_query_compatible: true, admits_anonymous: false, protocols: &[Protocol::RpcV2Cbor, Protocol::AwsJson10, Protocol::AwsQuery]"
+        "is_query_compatible: true, admits_anonymous: false, protocols: &[wire::model::Protocol::RpcV2Cbor, wire::model::Protocol::AwsJson10, wire::model::Protocol::AwsQuery]"
     ));
     assert!(code.contains(r#"ErrorKind::new("LimitFault", 400).in_query("LimitExceeded");"#), "{code}");
     assert!(code.contains(r#"ErrorKind::new("ThingNotFound", 404).message_in("Message");"#), "{code}");

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use wire::content::{ContentReader, Trailers};
 
-use super::{Content, Data, INLINE_BYTES_MAX, Piece, blocking};
+use super::{Content, Data, INLINE_BYTES_MAX, Piece, Span, blocking};
 use crate::Error;
 use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::etag::Md5Sum;
@@ -60,6 +60,20 @@ pub struct Intake {
     announced: Announced,
     md5: Option<Md5Sum>,
     algorithm: Option<Algorithm>,
+    is_always_file: bool,
+}
+
+impl Content {
+    /// A checksum of content that is there.
+    pub(crate) async fn sum(&self, data: &Data, algorithm: Algorithm) -> Result<Vec<u8>, Error> {
+        let mut hasher = Hasher::new(algorithm);
+        let whole = self.give(data, Span::all(data.size())).await?;
+        let mut reader = whole.ok_or_else(|| Error::Internal("content has gone".to_owned()))?.into_reader();
+        while let Some(piece) = reader.next().await.map_err(|error| Error::Body(error.into()))? {
+            hasher.update(&piece);
+        }
+        Ok(hasher.finish())
+    }
 }
 
 impl Announced {
@@ -70,9 +84,7 @@ impl Announced {
     fn only_algorithm(&self) -> Result<Option<Algorithm>, Error> {
         let [first, others @ ..] = self.checksums.as_slice() else { return Ok(self.algorithm) };
         if !others.is_empty() {
-            return Err(Error::InvalidRequest(
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.".to_owned(),
-            ));
+            return Err(Error::InvalidRequest(TWO_CHECKSUMS.to_owned()));
         }
         if self.algorithm.is_some_and(|said| said != first.0) {
             return Err(Error::InvalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.".to_owned()));
@@ -92,7 +104,7 @@ impl Content {
             algorithm.read(value)?;
         }
         let md5 = announced.md5.as_deref().map(read_md5).transpose()?;
-        Ok(Intake { content: self.clone(), announced, md5, algorithm })
+        Ok(Intake { content: self.clone(), announced, md5, algorithm, is_always_file: false })
     }
 }
 
@@ -102,6 +114,12 @@ fn read_md5(text: &str) -> Result<Md5Sum, Error> {
 }
 
 impl Intake {
+    /// The same, but however little comes is a file: a part, of which an object has many.
+    #[must_use]
+    pub fn into_file(self) -> Self {
+        Self { is_always_file: true, ..self }
+    }
+
     /// Takes all that the reader has.
     ///
     /// # Errors
@@ -138,13 +156,24 @@ impl Intake {
             }
             None => self.take_small(rest).await?,
         };
-        match self.check(&received, &trailers) {
-            Ok(()) => Ok(received),
-            Err(error) => {
-                self.content.discard(&received.data).await;
-                Err(error)
+        let data = received.data.clone();
+        let checked = self.checked(received, &trailers).await;
+        if checked.is_err() {
+            self.content.discard(&data).await;
+        }
+        checked
+    }
+
+    /// What was received, if it is what was announced, before it or after. A checksum that comes after it, and that nobody
+    /// has said before to be computed, takes another reading.
+    async fn checked(&self, mut received: Received, trailers: &Trailers) -> Result<Received, Error> {
+        for algorithm in trailers.keys().filter_map(|name| Algorithm::of_header(name)) {
+            if received.checksum.as_ref().is_none_or(|(computed, _)| *computed != algorithm) {
+                received.checksum = Some((algorithm, self.content.sum(&received.data, algorithm).await?));
             }
         }
+        self.check(&received, trailers)?;
+        Ok(received)
     }
 
     /// Takes content that is in memory. What is small enough to lie in a record is hashed on the spot.
@@ -152,7 +181,7 @@ impl Intake {
         let size = bytes.len() as u64;
         self.check_size(size)?;
         let algorithm = self.algorithm;
-        if bytes.len() <= INLINE_BYTES_MAX {
+        if bytes.len() <= INLINE_BYTES_MAX && !self.is_always_file {
             let (md5, checksum) = sums_of(algorithm, &bytes);
             return Ok(Received { data: Data::Inline(bytes), size, md5, checksum });
         }
@@ -193,15 +222,14 @@ impl Intake {
                         return Err(Error::BadChecksum(algorithm));
                     }
                 }
-                // A trailer that was not announced has not been computed.
-                _ => return Err(Error::InvalidRequest(TRAILER_UNANNOUNCED.to_owned())),
+                _ => return Err(Error::InvalidRequest(TWO_CHECKSUMS.to_owned())),
             }
         }
         Ok(())
     }
 }
 
-const TRAILER_UNANNOUNCED: &str = "The value specified in the x-amz-trailer header is not supported";
+const TWO_CHECKSUMS: &str = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
 
 fn sums_of(algorithm: Option<Algorithm>, bytes: &[u8]) -> (Md5Sum, Option<(Algorithm, Vec<u8>)>) {
     let checksum = algorithm.map(|algorithm| (algorithm, crate::checksum::of(algorithm, bytes)));

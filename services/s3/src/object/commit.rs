@@ -44,6 +44,20 @@ impl Committed {
     }
 }
 
+/// Writes an object that is made of what was read before: a conflict is the caller's, who reads it again.
+///
+/// # Errors
+/// Also the store's conflict.
+pub(crate) async fn once(
+    write: &Write<'_>,
+    s3: &S3,
+    owner: AccountId,
+    object: Object,
+    add: &impl Fn(&mut Tx),
+) -> Result<Committed, Error> {
+    write.try_version(s3, write.bucket, owner, &What::Object(Box::new(object)), add).await
+}
+
 impl Write<'_> {
     fn now(&self) -> Timestamp {
         self.cause.now

@@ -270,6 +270,7 @@ fn bytes_of(body: RawBody) -> Vec<u8> {
     match body {
         RawBody::Empty => Vec::new(),
         RawBody::Bytes(bytes) => bytes.to_vec(),
+        RawBody::Content(content) => panic!("the registry sends files: {content:?}"),
         RawBody::File { mut file, range } => {
             file.seek(SeekFrom::Start(range.start)).unwrap();
             let mut bytes = Vec::new();

@@ -1,0 +1,138 @@
+//! Copying: where from, and what of the source goes along.
+
+use platform::{Access, Ctx};
+use store::Versioned;
+
+use crate::bucket::{self, Bucket};
+use crate::condition::ReadConditions;
+use crate::object::{Object, Version, select};
+use crate::{Error, S3, facts, names};
+
+/// What a `x-amz-copy-source` header names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The bucket.
+    pub(crate) bucket: String,
+    /// The key.
+    pub(crate) key: String,
+    /// The version.
+    pub(crate) version_id: Option<String>,
+}
+
+/// A source that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// Its bucket.
+    pub(crate) bucket: Versioned<Bucket>,
+    /// It.
+    pub(crate) version: Version,
+}
+
+impl Source {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`]
+    pub(crate) fn read(header: &str) -> Result<Self, Error> {
+        let refused = || Error::argument("x-amz-copy-source", header, "Invalid copy source object key");
+        let (path, version_id) = match header.split_once("?versionId=") {
+            Some((path, id)) => (path, Some(id.to_owned())),
+            None => (header, None),
+        };
+        let path = decoded(path).ok_or_else(refused)?;
+        let path = path.strip_prefix('/').unwrap_or(&path);
+        let (bucket, key) = path.split_once('/').ok_or_else(refused)?;
+        if !names::is_bucket(bucket) || key.is_empty() {
+            return Err(Error::argument("x-amz-copy-source", header, "Invalid copy source bucket name"));
+        }
+        Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id })
+    }
+
+    /// Who may read it, and its tags if they go along.
+    pub(crate) fn access(&self, with_tags: bool) -> Access {
+        let arn = names::object_arn(&self.bucket, &self.key);
+        let (read, tags) = match self.version_id {
+            Some(_) => ("s3:GetObjectVersion", "s3:GetObjectVersionTagging"),
+            None => ("s3:GetObject", "s3:GetObjectTagging"),
+        };
+        let access = Access::to(read).on(arn.as_str());
+        if with_tags { access.and(Access::to(tags).on(arn)) } else { access }
+    }
+
+    /// Finds it.
+    ///
+    /// # Errors
+    /// That it is not there, or that a condition does not hold.
+    pub(crate) async fn find(
+        &self,
+        s3: &S3,
+        ctx: &Ctx,
+        owner: Option<&str>,
+        conditions: ReadConditions<'_>,
+    ) -> Result<Found, Error> {
+        let bucket = bucket::expected(s3, &self.bucket, owner).await?;
+        let store = &s3.platform.store;
+        let version = match select(store, &bucket, &self.key, self.version_id.as_deref(), "GET").await {
+            Ok(selected) => selected.version().clone(),
+            Err(Error::MethodNotAllowedOnMarker { .. }) => {
+                return Err(Error::InvalidRequest(
+                    "The source of a copy request may not specifically refer to a delete marker by version id."
+                        .to_owned(),
+                ));
+            }
+            Err(error) => return Err(facts::hidden(s3, ctx, &bucket, error).await),
+        };
+        if let Some(seen) = version.seen() {
+            conditions.check_source(seen)?;
+        }
+        Ok(Found { bucket, version })
+    }
+}
+
+impl Found {
+    /// The object.
+    ///
+    /// # Errors
+    /// Never: what is selected is one.
+    pub(crate) fn object(&self) -> Result<&Object, Error> {
+        self.version.object().ok_or_else(|| Error::Internal("a delete marker was selected".to_owned()))
+    }
+
+    /// The version's id as it is answered.
+    pub(crate) fn answered_id(&self) -> Option<String> {
+        (self.bucket.versioning != bucket::Versioning::Never).then(|| self.version.id.to_string())
+    }
+}
+
+/// The text that was written with escapes; none for what is no UTF-8, or a broken escape.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, others)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(others.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &others[2..];
+        } else {
+            bytes.push(*first);
+            rest = others;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_path_with_escapes_and_perhaps_a_version() {
+        let source = Source::read("/photos/a%20b/%C3%A9+%3F.jpg?versionId=null").unwrap();
+        assert_eq!((source.bucket.as_str(), source.key.as_str()), ("photos", "a b/é+?.jpg"));
+        assert_eq!(source.version_id.as_deref(), Some("null"));
+        assert_eq!(Source::read("photos/a").unwrap().key, "a");
+        for wrong in ["", "photos", "photos/", "/", "photos/%", "photos/%ff", "PHOTOS/a", "../a"] {
+            assert!(Source::read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reading an object: what GetObject and HeadObject share.
+
+use base::Timestamp;
+use platform::{Access, Ctx};
+
+use crate::bucket::{self, setting};
+use crate::checksum::Checksum;
+use crate::condition::ReadConditions;
+use crate::content::{Span, resolve_range};
+use crate::lifecycle::{Lifecycle, Subject};
+use crate::object::{Object, Version, select};
+use crate::{Error, S3, describe, facts, names};
+
+/// Which object is read, under which conditions, and which part of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) owner: Option<&'a str>,
+    pub(crate) key: &'a str,
+    pub(crate) version_id: Option<&'a str>,
+    pub(crate) conditions: ReadConditions<'a>,
+    pub(crate) range: Option<&'a str>,
+    pub(crate) part: Option<i32>,
+    pub(crate) wants_checksum: bool,
+    pub(crate) method: &'static str,
+}
+
+/// What is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) version: Version,
+    /// Its id, where the bucket has versions.
+    pub(crate) version_id: Option<String>,
+    pub(crate) span: Span,
+    /// None for all of it.
+    pub(crate) content_range: Option<String>,
+    pub(crate) parts_count: Option<i32>,
+    pub(crate) expiration: Option<String>,
+    pub(crate) checksum: Option<Checksum>,
+}
+
+impl Found {
+    /// The object.
+    ///
+    /// # Errors
+    /// Never: what is selected to be read is one.
+    pub(crate) fn object(&self) -> Result<&Object, Error> {
+        self.version.object().ok_or_else(|| Error::Internal("a delete marker was selected".to_owned()))
+    }
+}
+
+/// Who may read an object.
+pub(crate) fn access(bucket: &str, key: &str, version_id: Option<&str>) -> Access {
+    let arn = names::object_arn(bucket, key);
+    match version_id {
+        Some(id) => Access::to("s3:GetObjectVersion").on(arn).key("s3:VersionId", id),
+        None => Access::to("s3:GetObject").on(arn),
+    }
+}
+
+/// Finds what is asked for.
+///
+/// # Errors
+/// That it is not there, that a condition does not hold, that the range has nothing.
+pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, Error> {
+    names::check_key(asked.key)?;
+    let bucket = bucket::expected(s3, asked.bucket, asked.owner).await?;
+    let store = &s3.platform.store;
+    let selected = match select(store, &bucket, asked.key, asked.version_id, asked.method).await {
+        Ok(selected) => selected,
+        Err(error) => return Err(facts::hidden(s3, ctx, &bucket, error).await),
+    };
+    let version = selected.version().clone();
+    let (Some(seen), Some(object)) = (version.seen(), version.object()) else {
+        return Err(Error::Internal("a delete marker was selected".to_owned()));
+    };
+    asked.conditions.check(seen)?;
+    let (span, is_part) = span_of(object, asked)?;
+    let expiration = match setting::<Lifecycle>(store, &bucket).await? {
+        Some(lifecycle) => expiration(&lifecycle, asked.key, object, version.modified),
+        None => None,
+    };
+    Ok(Found {
+        version_id: (bucket.versioning != bucket::Versioning::Never).then(|| version.id.to_string()),
+        span: span.unwrap_or(Span::all(object.size)),
+        content_range: span.map(|span| span.content_range(object.size)),
+        parts_count: (is_part && !object.parts.is_empty())
+            .then(|| i32::try_from(object.parts.len()).unwrap_or(i32::MAX)),
+        expiration,
+        checksum: object.checksum.clone().filter(|_| asked.wants_checksum && span.is_none()),
+        version,
+    })
+}
+
+/// The bytes that are asked for; none for all of them. And whether a part is.
+fn span_of(object: &Object, asked: Asked<'_>) -> Result<(Option<Span>, bool), Error> {
+    let Some(part) = asked.part else { return Ok((resolve_range(asked.range, object.size)?, false)) };
+    if asked.range.is_some() {
+        return Err(Error::InvalidRequest(
+            "Cannot specify both Range header and partNumber query parameter".to_owned(),
+        ));
+    }
+    if part < 1 || part > crate::multipart::PARTS_MAX {
+        let message = "Part number must be an integer between 1 and 10000, inclusive";
+        return Err(Error::argument("partNumber", part.to_string(), message));
+    }
+    let sizes: Vec<u64> = match object.parts.as_slice() {
+        [] => vec![object.size],
+        parts => parts.iter().map(|part| part.size).collect(),
+    };
+    let index = usize::try_from(part - 1).unwrap_or(usize::MAX);
+    let span = Span::of_piece(&sizes, index).ok_or(Error::InvalidPartNumber { part, parts: sizes.len() })?;
+    // No range of nothing can be named.
+    Ok(((span.length > 0).then_some(span), true))
+}
+
+fn expiration(lifecycle: &Lifecycle, key: &str, object: &Object, modified: Timestamp) -> Option<String> {
+    let subject = Subject { key, size: object.size, tags: &object.tags };
+    lifecycle.expiry(subject, modified).map(|(due, rule)| describe::expiration(due, rule))
+}
+
+/// Fills the output of GetObject or HeadObject.
+macro_rules! fill {
+    ($output:ident, $found:expr) => {{
+        let found = $found;
+        let object = found.object()?;
+        let said = object.attributes.clone();
+        let mut output = $output {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: $crate::describe::size(found.span.length),
+            content_range: found.content_range.clone(),
+            content_type: Some(said.content_type.unwrap_or_else(|| $crate::describe::CONTENT_TYPE_DEFAULT.to_owned())),
+            cache_control: said.cache_control,
+            content_disposition: said.content_disposition,
+            content_encoding: said.content_encoding,
+            content_language: said.content_language,
+            expires: said.expires,
+            website_redirect_location: said.website_redirect,
+            metadata: (!said.metadata.is_empty()).then_some(said.metadata),
+            e_tag: $crate::describe::quoted(&object.etag),
+            last_modified: Some(found.version.modified),
+            expiration: found.expiration.clone(),
+            parts_count: found.parts_count,
+            storage_class: $crate::describe::storage_class_header(object.storage_class.as_deref()),
+            tag_count: (!object.tags.is_empty()).then(|| i32::try_from(object.tags.len()).unwrap_or(i32::MAX)),
+            version_id: found.version_id.clone(),
+            ..$output::default()
+        };
+        $crate::describe::set_object_checksum!(output, &found.checksum);
+        output
+    }};
+}
+
+/// What a request says of what is read, and what it wants answered in place of what the object says.
+macro_rules! asked {
+    ($input:expr, $method:literal) => {
+        $crate::read::Asked {
+            bucket: &$input.bucket,
+            owner: $input.expected_bucket_owner.as_deref(),
+            key: &$input.key,
+            version_id: $input.version_id.as_deref(),
+            conditions: $crate::condition::ReadConditions {
+                if_match: $input.if_match.as_deref(),
+                if_none_match: $input.if_none_match.as_deref(),
+                if_modified_since: $input.if_modified_since,
+                if_unmodified_since: $input.if_unmodified_since,
+            },
+            range: $input.range.as_deref(),
+            part: $input.part_number,
+            wants_checksum: $input.checksum_mode.is_some(),
+            method: $method,
+        }
+    };
+}
+
+/// Has the answer say what the request wants it to.
+macro_rules! override_answer {
+    ($ctx:expr, $input:expr, $output:expr) => {{
+        let said = [
+            (&$input.response_cache_control, &mut $output.cache_control),
+            (&$input.response_content_disposition, &mut $output.content_disposition),
+            (&$input.response_content_encoding, &mut $output.content_encoding),
+            (&$input.response_content_language, &mut $output.content_language),
+            (&$input.response_content_type, &mut $output.content_type),
+        ];
+        let mut overrides = $input.response_expires.is_some();
+        for (wanted, place) in said {
+            if let Some(wanted) = wanted {
+                *place = Some(wanted.clone());
+                overrides = true;
+            }
+        }
+        if let Some(expires) = $input.response_expires {
+            $output.expires = Some(expires.http_date());
+        }
+        if overrides && $ctx.account() == base::AccountId::NOBODY {
+            return Err($crate::Error::InvalidRequest(
+                "Request specific response headers cannot be used for anonymous GET requests.".to_owned(),
+            ));
+        }
+    }};
+}
+
+pub(crate) use {asked, fill, override_answer};
