@@ -105,7 +105,7 @@ impl Found {
 }
 
 /// The text that was written with escapes; none for what is no UTF-8, or a broken escape.
-fn decoded(text: &str) -> Option<String> {
+pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, others)) = rest.split_first() {

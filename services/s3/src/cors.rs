@@ -95,7 +95,7 @@ impl Cors {
         let mut answer = rule.answer(origin);
         if !headers.is_empty() {
             let asked = headers.iter().map(|header| header.to_ascii_lowercase()).collect::<Vec<_>>();
-            answer.headers.push(("Access-Control-Allow-Headers", asked.join(", ")));
+            answer.headers.push(("access-control-allow-headers", asked.join(", ")));
         }
         Some(answer)
     }
@@ -123,19 +123,19 @@ impl CorsRule {
     fn answer(&self, origin: &str) -> Allowed {
         let is_anybody = self.origin_pattern(origin) == Some("*");
         let mut headers = vec![
-            ("Access-Control-Allow-Origin", if is_anybody { "*".to_owned() } else { origin.to_owned() }),
-            ("Access-Control-Allow-Methods", self.allowed_methods.join(", ")),
+            ("access-control-allow-origin", if is_anybody { "*".to_owned() } else { origin.to_owned() }),
+            ("access-control-allow-methods", self.allowed_methods.join(", ")),
         ];
         if !self.expose_headers.is_empty() {
-            headers.push(("Access-Control-Expose-Headers", self.expose_headers.join(", ")));
+            headers.push(("access-control-expose-headers", self.expose_headers.join(", ")));
         }
         if let Some(seconds) = self.max_age_s {
-            headers.push(("Access-Control-Max-Age", seconds.to_string()));
+            headers.push(("access-control-max-age", seconds.to_string()));
         }
         if !is_anybody {
-            headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
+            headers.push(("access-control-allow-credentials", "true".to_owned()));
         }
-        headers.push(("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method".to_owned()));
+        headers.push(("vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method".to_owned()));
         Allowed { headers }
     }
 }
@@ -178,12 +178,12 @@ mod tests {
     fn the_first_rule_that_fits_origin_method_and_headers_decides() {
         let cors = cors();
         let put = cors.preflight("https://a.example.com", "PUT", &["X-Amz-Date", "content-type"]).unwrap();
-        assert_eq!(value(&put, "Access-Control-Allow-Origin"), Some("https://a.example.com"));
-        assert_eq!(value(&put, "Access-Control-Allow-Headers"), Some("x-amz-date, content-type"));
-        assert_eq!(value(&put, "Access-Control-Max-Age"), Some("60"));
+        assert_eq!(value(&put, "access-control-allow-origin"), Some("https://a.example.com"));
+        assert_eq!(value(&put, "access-control-allow-headers"), Some("x-amz-date, content-type"));
+        assert_eq!(value(&put, "access-control-max-age"), Some("60"));
         let get = cors.actual("https://elsewhere.org", "GET").unwrap();
-        assert_eq!(value(&get, "Access-Control-Allow-Origin"), Some("*"));
-        assert_eq!(value(&get, "Access-Control-Allow-Credentials"), None);
+        assert_eq!(value(&get, "access-control-allow-origin"), Some("*"));
+        assert_eq!(value(&get, "access-control-allow-credentials"), None);
         assert_eq!(cors.preflight("https://a.example.com", "PUT", &["authorization"]), None);
         assert_eq!(cors.preflight("https://example.com.evil.org", "PUT", &[]), None);
         assert_eq!(cors.actual("https://a.example.com", "DELETE"), None);

@@ -249,6 +249,12 @@ pub enum Error {
     /// ACLs are not used by the bucket.
     #[error("The bucket does not allow ACLs")]
     AclsNotSupported,
+    /// A page of another origin may not.
+    #[error("{0}")]
+    AccessForbidden(String),
+    /// A method that is not served there.
+    #[error("The specified method is not allowed against this resource.")]
+    MethodNotAllowed,
     /// Refused by a rule that no policy can lift.
     #[error("{0}")]
     AccessDenied(String),
@@ -401,6 +407,8 @@ impl Error {
             Self::InvalidBucketAcl => ("InvalidBucketAclWithObjectOwnership", 400),
             Self::MissingSecurityHeader => ("MissingSecurityHeader", 400),
             Self::AclsNotSupported => ("AccessControlListNotSupported", 400),
+            Self::AccessForbidden(_) => ("AccessForbidden", 403),
+            Self::MethodNotAllowed => ("MethodNotAllowed", 405),
             Self::AccessDenied(_) => ("AccessDenied", 403),
             Self::NotImplemented(_) => ("NotImplemented", 501),
             Self::InvalidBucketState(_) => ("InvalidBucketState", 409),

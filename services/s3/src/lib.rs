@@ -19,11 +19,14 @@ pub mod condition;
 pub mod content;
 mod copy;
 pub mod cors;
+mod cross_origin;
 mod describe;
 mod error;
 pub mod etag;
 pub mod event;
 mod facts;
+#[cfg(test)]
+mod flows;
 pub mod lifecycle;
 mod listed;
 pub mod listing;
@@ -38,6 +41,7 @@ pub mod reconcile;
 mod settings;
 pub mod tags;
 pub mod website;
+pub mod website_routes;
 
 use std::sync::Arc;
 

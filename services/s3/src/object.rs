@@ -24,7 +24,7 @@ use crate::names::{END, of_stored, stored};
 
 #[cfg(test)]
 pub(crate) use change::{Plan, Versions};
-pub(crate) use find::{Selected, by_id, current, parse, select};
+pub(crate) use find::{Selected, by_id, current, newest_older, parse, select};
 pub use version::{Order, VersionId};
 
 /// The most metadata of a client's own, in bytes of names and values. (User guide: "User-defined object metadata".)

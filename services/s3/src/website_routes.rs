@@ -1,0 +1,262 @@
+//! Websites: requests to the hosts that buckets have as such, from anybody, for reading alone.
+
+use std::sync::Arc;
+
+use base::{Principal, Region};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use platform::{Access, BoxFuture, Ctx};
+use wire::rest::host;
+use wire::serve::raw::{RawBody, RawRequest, RawResponse, Routes};
+
+use crate::api::{GetObjectOutput, GetObjectRequest};
+use crate::bucket::{self, Bucket, setting};
+use crate::condition::ReadConditions;
+use crate::website::{Asked, Redirect, Website};
+use crate::{Error, S3, names, read};
+
+/// The websites of all buckets.
+#[derive(Debug, Clone)]
+pub struct Websites {
+    s3: S3,
+    /// Whether connections are encrypted.
+    is_secure: bool,
+}
+
+impl Websites {
+    /// The websites of a service's buckets.
+    pub fn new(s3: S3, is_secure: bool) -> Self {
+        Self { s3, is_secure }
+    }
+
+    async fn serve(&self, request: &RawRequest) -> Result<RawResponse, Error> {
+        let host = host_of(&request.parts);
+        let name = host::website(&host).unwrap_or_default();
+        let bucket = bucket::find(&self.s3, &name).await?;
+        let absent = || Error::NoConfiguration(crate::Absent::Website, name.clone());
+        let site = setting::<Website>(&self.s3.platform.store, &bucket).await?.ok_or_else(absent)?;
+        let key = decoded_key(request.parts.uri.path());
+        let protocol = if self.is_secure { "https" } else { "http" };
+        let asked = Asked { host: &host, protocol, key: &key };
+        if let Some(redirect) = site.redirect_all(asked).or_else(|| site.redirect_before(asked)) {
+            return Ok(redirected(&redirect));
+        }
+        let ctx = self.anybody(request, &bucket);
+        match self.object(&ctx, request, &bucket, &site.key_of(&key)).await {
+            Err(error) if is_error_of_site(&error) => self.failed(&ctx, request, &bucket, &site, asked, error).await,
+            other => other,
+        }
+    }
+
+    /// Nobody in particular.
+    fn anybody(&self, request: &RawRequest, bucket: &Bucket) -> Ctx {
+        let agent = request.parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ctx {
+            source_ip: request.source_ip,
+            user_agent: agent.map(str::to_owned),
+            is_secure: self.is_secure,
+            protocol: wire::model::Protocol::RestXml,
+            ..Ctx::new(Principal::anonymous(), region_of(bucket), request.now, request.request_id.clone())
+        }
+    }
+
+    /// An object, if everybody may read it.
+    async fn object(
+        &self,
+        ctx: &Ctx,
+        request: &RawRequest,
+        bucket: &Bucket,
+        key: &str,
+    ) -> Result<RawResponse, Error> {
+        let access = Access::to("s3:GetObject").on(names::object_arn(&bucket.name, key));
+        ctx.admit(&self.s3, &access).await.map_err(Error::Body)?;
+        let text = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let time = |name| text(name).and_then(|value| base::Timestamp::parse_http_date(value).ok());
+        let asked = read::Asked {
+            bucket: &bucket.name,
+            owner: None,
+            key,
+            version_id: None,
+            conditions: ReadConditions {
+                if_match: text(header::IF_MATCH),
+                if_none_match: text(header::IF_NONE_MATCH),
+                if_modified_since: time(header::IF_MODIFIED_SINCE),
+                if_unmodified_since: time(header::IF_UNMODIFIED_SINCE),
+            },
+            range: text(header::RANGE),
+            part: None,
+            wants_checksum: false,
+            method: "GET",
+        };
+        let found = read::find(&self.s3, ctx, asked).await?;
+        if let Some(location) = &found.object()?.attributes.website_redirect {
+            return Ok(redirected(&Redirect { status: 301, location: location.clone() }));
+        }
+        let output = read::fill!(GetObjectOutput, &found);
+        let body = self.s3.content.give(&found.object()?.data, found.span).await?;
+        let body = body.ok_or_else(|| Error::Internal("the files of an object are not there".to_owned()))?;
+        let is_head = request.parts.method == Method::HEAD;
+        Ok(RawResponse {
+            status: if output.content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK },
+            headers: headers_of(&output, found.span.length),
+            body: if is_head { RawBody::Empty } else { RawBody::Content(body) },
+            operation: OPERATION,
+        })
+    }
+
+    /// What is answered instead of an error: a redirect to a directory, a rule's, or the error document.
+    async fn failed(
+        &self,
+        ctx: &Ctx,
+        request: &RawRequest,
+        bucket: &Bucket,
+        site: &Website,
+        asked: Asked<'_>,
+        error: Error,
+    ) -> Result<RawResponse, Error> {
+        if let Some(index) = site.index_below(asked.key)
+            && self.object(ctx, request, bucket, &index).await.is_ok()
+        {
+            let location = format!("/{}/", asked.key);
+            return Ok(redirected(&Redirect { status: 302, location }));
+        }
+        let status = status_of(&error);
+        if let Some(redirect) = site.redirect_on_error(asked, status) {
+            return Ok(redirected(&redirect));
+        }
+        let Some(key) = &site.error_key else { return Err(error) };
+        match self.object(ctx, request, bucket, key).await {
+            Ok(document) => Ok(RawResponse {
+                status: StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
+                ..document
+            }),
+            Err(_) => Err(error),
+        }
+    }
+}
+
+const OPERATION: &str = "WebsiteGet";
+
+impl Routes for Websites {
+    fn service(&self) -> &'static str {
+        "s3"
+    }
+
+    fn takes(&self, parts: &Parts) -> bool {
+        host::website(&host_of(parts)).is_some()
+    }
+
+    fn answer(self: Arc<Self>, request: RawRequest) -> BoxFuture<'static, RawResponse> {
+        Box::pin(async move {
+            if request.parts.method != Method::GET && request.parts.method != Method::HEAD {
+                return page(&Error::MethodNotAllowed);
+            }
+            match self.serve(&request).await {
+                Ok(answer) => answer,
+                Err(Error::NotModified { etag, .. }) => {
+                    let mut headers = HeaderMap::new();
+                    put(&mut headers, header::ETAG, &etag);
+                    RawResponse {
+                        status: StatusCode::NOT_MODIFIED,
+                        headers,
+                        body: RawBody::Empty,
+                        operation: OPERATION,
+                    }
+                }
+                Err(error) => page(&error),
+            }
+        })
+    }
+}
+
+/// Errors for which a website has an answer of its own.
+fn is_error_of_site(error: &Error) -> bool {
+    (400..600).contains(&status_of(error)) && !matches!(error, Error::InvalidRange { .. })
+}
+
+fn status_of(error: &Error) -> u16 {
+    match error {
+        Error::Body(error) => error.status,
+        other => other.kind().1,
+    }
+}
+
+fn host_of(parts: &Parts) -> String {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    named.or(parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default().to_owned()
+}
+
+fn region_of(bucket: &Bucket) -> Region {
+    bucket.region.clone()
+}
+
+/// The key that a path names. What is no UTF-8 names none that is there.
+fn decoded_key(path: &str) -> String {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    crate::copy::decoded(path).unwrap_or_else(|| path.to_owned())
+}
+
+fn headers_of(output: &GetObjectOutput, length: u64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let said = [
+        (header::CONTENT_TYPE, &output.content_type),
+        (header::CACHE_CONTROL, &output.cache_control),
+        (header::CONTENT_DISPOSITION, &output.content_disposition),
+        (header::CONTENT_ENCODING, &output.content_encoding),
+        (header::CONTENT_LANGUAGE, &output.content_language),
+        (header::CONTENT_RANGE, &output.content_range),
+        (header::EXPIRES, &output.expires),
+        (header::ETAG, &output.e_tag),
+    ];
+    for (name, value) in said {
+        if let Some(value) = value {
+            put(&mut headers, name, value);
+        }
+    }
+    if let Some(modified) = output.last_modified {
+        put(&mut headers, header::LAST_MODIFIED, &modified.http_date());
+    }
+    for (name, value) in output.metadata.iter().flatten() {
+        if let Ok(name) = HeaderName::try_from(format!("x-amz-meta-{name}")) {
+            put(&mut headers, name, value);
+        }
+    }
+    put(&mut headers, header::CONTENT_LENGTH, &length.to_string());
+    headers
+}
+
+/// Adds a header, unless its value is none that a header can have.
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn redirected(redirect: &Redirect) -> RawResponse {
+    let mut headers = HeaderMap::new();
+    put(&mut headers, header::LOCATION, &redirect.location);
+    let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+    RawResponse { status, headers, body: RawBody::Empty, operation: OPERATION }
+}
+
+/// An error as a person reads it.
+fn page(error: &Error) -> RawResponse {
+    let status = StatusCode::from_u16(status_of(error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (code, message) = match error {
+        Error::Body(error) => (error.code.to_string(), "Access Denied".to_owned()),
+        other => (other.kind().0.to_owned(), other.to_string()),
+    };
+    let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    let (code, message) = (escaped(&code), escaped(&message));
+    let text = format!(
+        "<html>\n<head><title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n<ul>\n<li>Code: {code}</li>\n\
+         <li>Message: {message}</li>\n</ul>\n<hr/>\n</body>\n</html>\n"
+    );
+    let mut headers = HeaderMap::new();
+    put(&mut headers, header::CONTENT_TYPE, "text/html; charset=utf-8");
+    RawResponse { status, headers, body: RawBody::Bytes(text.into()), operation: OPERATION }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
