@@ -429,3 +429,143 @@ async fn many_keys_are_deleted_at_once_and_each_tells_what_became_of_it() {
     let listed = ops::list_objects_v2::list_objects_v2(&house.s3, &house.ctx, input).await.unwrap();
     assert_eq!((listed.key_count, listed.contents), (Some(0), None));
 }
+
+async fn set_lifecycle(house: &House, rule: LifecycleRule) {
+    let input = PutBucketLifecycleConfigurationRequest {
+        bucket: "photos".to_owned(),
+        lifecycle_configuration: Some(BucketLifecycleConfiguration { rules: vec![rule] }),
+        ..Default::default()
+    };
+    ops::put_bucket_lifecycle_configuration::put_bucket_lifecycle_configuration(&house.s3, &house.ctx, input)
+        .await
+        .unwrap();
+}
+
+fn days(house: &House, days: u64) -> base::Timestamp {
+    house.ctx.now.plus(std::time::Duration::from_secs(days * 24 * 3600))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lifecycle_rules_say_happens_to_objects_markers_versions_and_uploads() {
+    let house = House::new().await;
+    let rule = LifecycleRule {
+        status: ExpirationStatus::Enabled,
+        filter: Some(LifecycleRuleFilter { prefix: Some("tmp/".to_owned()), ..Default::default() }),
+        expiration: Some(LifecycleExpiration { days: Some(2), ..Default::default() }),
+        noncurrent_version_expiration: Some(NoncurrentVersionExpiration {
+            noncurrent_days: Some(1),
+            newer_noncurrent_versions: None,
+        }),
+        abort_incomplete_multipart_upload: Some(AbortIncompleteMultipartUpload { days_after_initiation: Some(1) }),
+        ..Default::default()
+    };
+    set_lifecycle(&house, rule).await;
+    let put = house.put("tmp/a", &[1; 10_000]).await;
+    assert!(put.e_tag.is_some());
+    house.put("kept", b"x").await;
+    let upload = house.begin("tmp/big").await;
+    house.part("tmp/big", &upload, 1, b"x").await;
+    let execute = |now| crate::reconcile::lifecycle::execute_all(&house.s3, now);
+    assert_eq!(execute(days(&house, 1)).await.unwrap(), 0);
+    assert_eq!(execute(days(&house, 2)).await.unwrap(), 1, "the upload goes after a day and the midnight that follows");
+    house.set_versioning(BucketVersioningStatus::Enabled).await;
+    assert_eq!(execute(days(&house, 3)).await.unwrap(), 1);
+    assert_eq!(code(house.get("tmp/a").await), ("NoSuchKey", 404));
+    let listed = house.versions().await;
+    assert_eq!((listed.versions.unwrap().len(), listed.delete_markers.unwrap().len()), (2, 1));
+    assert_eq!(
+        execute(days(&house, 5)).await.unwrap(),
+        2,
+        "the old version, and the marker that nothing is left under"
+    );
+    assert_eq!(house.versions().await.versions.unwrap().len(), 1);
+    house.settle().await;
+    assert_eq!((house.files(), house.get("kept").await.unwrap()), (0, b"x".to_vec()));
+}
+
+fn of_account(digit: char) -> Ctx {
+    let account = digit.to_string().repeat(12).parse().unwrap();
+    let now = base::Timestamp::from_secs(1_767_225_600);
+    Ctx::new(Principal::root(account), base::Region::default(), now, "request")
+}
+
+fn anybody() -> Ctx {
+    Ctx { protocol: wire::model::Protocol::RestXml, principal: Principal::anonymous(), ..of_account('1') }
+}
+
+async fn admits(house: &House, ctx: &Ctx, action: &'static str, key: &str) -> bool {
+    let arn = crate::names::object_arn("photos", key);
+    ctx.admit(&house.s3, &platform::Access::to(action).on(arn)).await.is_ok()
+}
+
+async fn set_policy(house: &House, principal: &str) -> Result<(), Error> {
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {principal},
+            "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/open/*"}}]}}"#
+    );
+    let input = PutBucketPolicyRequest { bucket: "photos".to_owned(), policy, ..Default::default() };
+    ops::put_bucket_policy::put_bucket_policy(&house.s3, &house.ctx, input).await
+}
+
+async fn unblock(house: &House) {
+    let input = DeletePublicAccessBlockRequest { bucket: "photos".to_owned(), expected_bucket_owner: None };
+    ops::delete_public_access_block::delete_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_come_in_by_a_policy_alone_and_the_public_only_where_it_is_not_kept_out() {
+    let house = House::new().await;
+    let stranger = of_account('2');
+    assert!(admits(&house, &house.ctx, "s3:GetObject", "open/a").await);
+    assert!(!admits(&house, &stranger, "s3:GetObject", "open/a").await);
+    set_policy(&house, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#).await.unwrap();
+    assert!(admits(&house, &stranger, "s3:GetObject", "open/a").await);
+    assert!(!admits(&house, &stranger, "s3:GetObject", "closed/a").await);
+    assert!(!admits(&house, &stranger, "s3:PutObject", "open/a").await);
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "open/a").await);
+    assert_eq!(code(set_policy(&house, r#""*""#).await), ("AccessDenied", 403));
+    unblock(&house).await;
+    set_policy(&house, r#""*""#).await.unwrap();
+    assert!(admits(&house, &anybody(), "s3:GetObject", "open/a").await);
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "closed/a").await);
+    let block = PublicAccessBlockConfiguration { restrict_public_buckets: Some(true), ..Default::default() };
+    let input = PutPublicAccessBlockRequest {
+        bucket: "photos".to_owned(),
+        public_access_block_configuration: block,
+        ..Default::default()
+    };
+    ops::put_public_access_block::put_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "open/a").await);
+    assert!(admits(&house, &house.ctx, "s3:GetObject", "open/a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acls_count_once_they_are_switched_on_and_the_public_is_let_in() {
+    let house = House::new().await;
+    let public = || PutObjectRequest { acl: Some(ObjectCannedACL::PublicRead), ..put_request("a") };
+    assert_eq!(code(house.put_as(public(), b"x").await), ("AccessControlListNotSupported", 400));
+    let input = PutBucketOwnershipControlsRequest {
+        bucket: "photos".to_owned(),
+        ownership_controls: OwnershipControls {
+            rules: vec![OwnershipControlsRule { object_ownership: ObjectOwnership::ObjectWriter }],
+        },
+        ..Default::default()
+    };
+    ops::put_bucket_ownership_controls::put_bucket_ownership_controls(&house.s3, &house.ctx, input).await.unwrap();
+    assert_eq!(code(house.put_as(public(), b"x").await), ("AccessDenied", 403));
+    unblock(&house).await;
+    house.put_as(public(), b"x").await.unwrap();
+    house.put("b", b"x").await;
+    assert!(admits(&house, &anybody(), "s3:GetObject", "a").await);
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "b").await);
+    assert!(!admits(&house, &anybody(), "s3:DeleteObject", "a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_list_is_not_told_what_is_missing() {
+    let house = House::new().await;
+    set_policy(&house, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#).await.unwrap();
+    let missing = ops::get_object::get_object(&house.s3, &of_account('2'), get_request("open/missing")).await;
+    assert_eq!(code(missing), ("AccessDenied", 403));
+    assert_eq!(code(house.get("open/missing").await), ("NoSuchKey", 404));
+}

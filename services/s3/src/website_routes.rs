@@ -9,7 +9,7 @@ use platform::{Access, BoxFuture, Ctx};
 use wire::rest::host;
 use wire::serve::raw::{RawBody, RawRequest, RawResponse, Routes};
 
-use crate::api::{GetObjectOutput, GetObjectRequest};
+use crate::api::GetObjectOutput;
 use crate::bucket::{self, Bucket, setting};
 use crate::condition::ReadConditions;
 use crate::website::{Asked, Redirect, Website};
@@ -61,13 +61,7 @@ impl Websites {
     }
 
     /// An object, if everybody may read it.
-    async fn object(
-        &self,
-        ctx: &Ctx,
-        request: &RawRequest,
-        bucket: &Bucket,
-        key: &str,
-    ) -> Result<RawResponse, Error> {
+    async fn object(&self, ctx: &Ctx, request: &RawRequest, bucket: &Bucket, key: &str) -> Result<RawResponse, Error> {
         let access = Access::to("s3:GetObject").on(names::object_arn(&bucket.name, key));
         ctx.admit(&self.s3, &access).await.map_err(Error::Body)?;
         let text = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
@@ -126,10 +120,9 @@ impl Websites {
         }
         let Some(key) = &site.error_key else { return Err(error) };
         match self.object(ctx, request, bucket, key).await {
-            Ok(document) => Ok(RawResponse {
-                status: StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND),
-                ..document
-            }),
+            Ok(document) => {
+                Ok(RawResponse { status: StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND), ..document })
+            }
             Err(_) => Err(error),
         }
     }

@@ -1,4 +1,4 @@
-//! Executes lifecycle rules: soon after the start and after rules are set, and every hour from then on. What expires does so at
+//! Executes lifecycle rules: at the start, and every hour from then on. What expires does so at
 //! midnight, UTC; AWS, too, takes its time with it.
 
 use std::sync::Arc;
@@ -100,8 +100,7 @@ impl Rules<'_> {
     /// Objects that have expired, and delete markers that nothing is left under.
     async fn latest(&self) -> Result<u64, Error> {
         let mut changes = 0;
-        let mut walk =
-            Walk::<Current>::new(self.s3, &below::<Current>(&self.bucket.scope, &self.bucket.uid), "", None);
+        let mut walk = Walk::<Current>::new(self.s3, &below::<Current>(&self.bucket.scope, &self.bucket.uid), "", None);
         while let Some((key, current)) = walk.next().await? {
             let version = &current.latest;
             let cause = self.cause();
@@ -160,9 +159,9 @@ impl Rules<'_> {
 fn counted<T>(outcome: Result<Option<T>, Error>) -> Result<u64, Error> {
     match outcome {
         Ok(changed) => Ok(u64::from(changed.is_some())),
-        Err(Error::PreconditionFailed(_) | Error::NoSuchKey { .. } | Error::NoSuchUpload(_) | Error::NoSuchBucket(_)) => {
-            Ok(0)
-        }
+        Err(
+            Error::PreconditionFailed(_) | Error::NoSuchKey { .. } | Error::NoSuchUpload(_) | Error::NoSuchBucket(_),
+        ) => Ok(0),
         Err(error) => Err(error),
     }
 }
