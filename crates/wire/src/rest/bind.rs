@@ -136,11 +136,22 @@ impl Binding<'_> {
             let items = items.map(|item| self.scalar(element, item, TimestampFormat::HttpDate));
             return items.collect::<Result<_, _>>().map(Value::List).map(Some);
         }
+        if let Some(word) = self.word_of_checksums(member, &text) {
+            return Ok(Some(Value::String(word.to_owned())));
+        }
         match self.scalar(member, &text, TimestampFormat::HttpDate) {
             // RFC 9110, section 13.1.3: a condition on a time that is none is no condition.
             Err(_) if member.shape().kind() == Kind::Timestamp && !member.wire_name().starts_with("x-amz-") => Ok(None),
             value => value.map(Some),
         }
+    }
+
+    /// The model's word for one that S3 takes in any case: AWS's own transfer library writes `x-amz-checksum-mode: enabled`.
+    fn word_of_checksums(&self, member: MemberRef, text: &str) -> Option<&'static str> {
+        let name = member.wire_name();
+        let is_any_case = name.starts_with("x-amz-checksum-") || name == "x-amz-sdk-checksum-algorithm";
+        let mut words = member.shape().words();
+        words.find(|word| self.is_s3 && is_any_case && word.eq_ignore_ascii_case(text))
     }
 
     /// All headers whose names begin with `prefix`, by what follows.

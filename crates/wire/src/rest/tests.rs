@@ -130,6 +130,9 @@ fn parameters_are_numbers_texts_and_lists() {
     let get: GetThing =
         read(&S3, "GetThing", &request("GET", "/b/k?versionId=", &[("range", "bytes=0-1")], "")).unwrap();
     assert_eq!((get.version_id.as_deref(), get.range.as_deref()), (Some(""), Some("bytes=0-1")));
+    let mode = |text| read::<GetThing>(&S3, "GetThing", &request("GET", "/b/k", &[("x-amz-checksum-mode", text)], ""));
+    assert_eq!(mode("cold").unwrap().checksum_mode.as_deref(), Some("COLD"));
+    assert_eq!(mode("warm").unwrap_err().code, "InvalidArgument");
 }
 
 #[test]
