@@ -116,7 +116,18 @@ macro_rules! object_grants {
     };
 }
 
-pub(crate) use {announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum};
+/// Whether an input sets a list of grants, for which there is an action of its own.
+macro_rules! sets_acl {
+    ($input:expr) => {
+        $input.acl.is_some()
+            || $input.grant_full_control.is_some()
+            || $input.grant_read.is_some()
+            || $input.grant_read_acp.is_some()
+            || $input.grant_write_acp.is_some()
+    };
+}
+
+pub(crate) use {announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum, sets_acl};
 
 /// That nothing is encrypted, and not said to be.
 pub(crate) fn encryption_unserved() -> Error {

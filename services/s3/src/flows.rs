@@ -474,7 +474,7 @@ async fn what_lifecycle_rules_say_happens_to_objects_markers_versions_and_upload
     let listed = house.versions().await;
     assert_eq!((listed.versions.unwrap().len(), listed.delete_markers.unwrap().len()), (2, 1));
     assert_eq!(
-        execute(days(&house, 5)).await.unwrap(),
+        execute(days(&house, 6)).await.unwrap(),
         2,
         "the old version, and the marker that nothing is left under"
     );
@@ -568,4 +568,33 @@ async fn who_may_not_list_is_not_told_what_is_missing() {
     let missing = ops::get_object::get_object(&house.s3, &of_account('2'), get_request("open/missing")).await;
     assert_eq!(code(missing), ("AccessDenied", 403));
     assert_eq!(code(house.get("open/missing").await), ("NoSuchKey", 404));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_are_told_what_the_buckets_rules_say() {
+    use platform::ports::CrossOriginRules;
+    use wire::serve::CrossOrigin;
+
+    let house = House::new().await;
+    let asked = |path: &'static str, method: &'static str, is_preflight| {
+        let asked = CrossOrigin { service: 0, path, origin: "https://a.example", method, headers: None, is_preflight };
+        house.s3.cross_origin(&MODEL, asked)
+    };
+    let refused = asked("/photos/k", "GET", true).await.unwrap_err();
+    assert_eq!((refused.code.as_ref(), refused.status), ("AccessForbidden", 403));
+    let rule = CORSRule {
+        allowed_methods: vec!["GET".to_owned()],
+        allowed_origins: vec!["https://*.example".to_owned()],
+        ..Default::default()
+    };
+    let input = PutBucketCorsRequest {
+        bucket: "photos".to_owned(),
+        cors_configuration: CORSConfiguration { cors_rules: vec![rule] },
+        ..Default::default()
+    };
+    ops::put_bucket_cors::put_bucket_cors(&house.s3, &house.ctx, input).await.unwrap();
+    let allowed = asked("/photos/k?x-id=GetObject", "GET", false).await.unwrap();
+    assert!(allowed.contains(&("access-control-allow-origin", "https://a.example".to_owned())));
+    assert!(asked("/photos/k", "PUT", false).await.unwrap().is_empty());
+    assert!(asked("/photos", "PUT", true).await.is_err() && asked("/other", "GET", true).await.is_err());
 }

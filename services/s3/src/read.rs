@@ -100,10 +100,7 @@ fn span_of(object: &Object, asked: Asked<'_>) -> Result<(Option<Span>, bool), Er
             "Cannot specify both Range header and partNumber query parameter".to_owned(),
         ));
     }
-    if part < 1 || part > crate::multipart::PARTS_MAX {
-        let message = "Part number must be an integer between 1 and 10000, inclusive";
-        return Err(Error::argument("partNumber", part.to_string(), message));
-    }
+    crate::multipart::check_number(part)?;
     let sizes: Vec<u64> = match object.parts.as_slice() {
         [] => vec![object.size],
         parts => parts.iter().map(|part| part.size).collect(),

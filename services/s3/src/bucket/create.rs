@@ -1,19 +1,29 @@
 //! Creating and deleting.
 
+use std::time::Duration;
+
 use base::{AccountId, Region};
 use platform::Attempts;
-use store::{ListOptions, Scope, Tx, Versioned};
+use store::{HistoryPolicy, ListOptions, Record, Scope, Tx, Versioned};
 
 use super::{BUCKETS_MAX, Bucket, BucketName, look_up};
+use crate::multipart::Part;
 use crate::object::{Current, Older};
 use crate::reconcile::gone::Gone;
 use crate::{Error, S3};
+
+/// Nobody watches objects: what was written over is of no use to anybody, and would fill the disk.
+const HISTORY: HistoryPolicy = HistoryPolicy { keep: Duration::from_secs(1), events_max: 1024 };
 
 /// Creates a bucket.
 ///
 /// # Errors
 /// [`Error::BucketAlreadyOwnedByYou`], [`Error::BucketAlreadyExists`], [`Error::TooManyBuckets`]
 pub(crate) async fn create(s3: &S3, bucket: Bucket) -> Result<(), Error> {
+    for kind in [Current::key(&bucket.scope(), &[]), Older::key(&bucket.scope(), &[]), Part::key(&bucket.scope(), &[])]
+    {
+        s3.platform.store.set_history(&kind, HISTORY).await?;
+    }
     let mut attempts = Attempts::new();
     loop {
         let outcome = try_create(s3, &bucket).await;

@@ -122,8 +122,9 @@ impl Content {
         if rest.is_empty() {
             return Ok(Some(wire::Content::files(vec![opened])));
         }
-        let sequence =
-            Sequence { files: self.files.clone(), first: Some(opened), rest: rest.to_vec().into_iter(), _pin: pin };
+        // Owned, since it outlives the record that was read.
+        let rest: Vec<Part> = rest.to_vec();
+        let sequence = Sequence { files: self.files.clone(), first: Some(opened), rest: rest.into_iter(), _pin: pin };
         Ok(Some(wire::Content::sequence(span.length, sequence)))
     }
 }

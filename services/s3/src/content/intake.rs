@@ -16,7 +16,7 @@ use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::etag::Md5Sum;
 
 /// How much is gathered before it is handed to the threads that write and hash.
-const PIECE_BYTES: usize = 512 * 1024;
+const PIECE_BYTES: usize = 256 * 1024;
 /// How many pieces wait for each of these threads; with those at work this bounds an upload's memory.
 const PIECES_WAITING: usize = 2;
 
@@ -236,11 +236,14 @@ fn sums_of(algorithm: Option<Algorithm>, bytes: &[u8]) -> (Md5Sum, Option<(Algor
     (Md5::digest(bytes).into(), checksum)
 }
 
+/// A file and its checksum, if one is computed.
+type Written = (Piece, Option<Vec<u8>>);
+
 /// Content on its way to a file: one thread writes and computes the checksum, another one the MD5, which takes longest.
 struct Stream {
     to_file: mpsc::Sender<Bytes>,
     to_md5: mpsc::Sender<Bytes>,
-    file: JoinHandle<Result<(Piece, Option<Vec<u8>>), Error>>,
+    file: JoinHandle<Result<Written, Error>>,
     md5: JoinHandle<Md5Sum>,
     algorithm: Option<Algorithm>,
     size: u64,

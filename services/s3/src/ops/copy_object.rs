@@ -9,7 +9,7 @@ use crate::checksum::{Algorithm, Checksum, Hasher, Kind};
 use crate::condition::{ReadConditions, WriteCondition};
 use crate::content::{Data, Span};
 use crate::copy::{Found, Source};
-use crate::describe::{self, attributes, object_grants, refuse_unserved, set_object_checksum};
+use crate::describe::{self, attributes, object_grants, refuse_unserved, set_object_checksum, sets_acl};
 use crate::event::{By, Cause};
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::commit::Write;
@@ -28,7 +28,10 @@ pub(crate) fn access(_: &Ctx, input: &CopyObjectRequest) -> Access {
         access = access.key("s3:x-amz-metadata-directive", directive.as_str());
     }
     if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str()).and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
+        access = access.key("s3:x-amz-acl", acl.as_str());
+    }
+    if sets_acl!(input) {
+        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
     }
     if input.tagging.is_some() {
         access = access.and(Access::to("s3:PutObjectTagging").on(arn));

@@ -42,8 +42,9 @@ fn add(described: &mut NotificationConfiguration, rule: Rule) {
             .into_iter()
             .flatten()
             .collect();
-    let filter = (!rules.is_empty())
-        .then(|| NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(rules) }) });
+    let filter_rules = Some(rules).filter(|rules| !rules.is_empty());
+    let filter = filter_rules
+        .map(|rules| NotificationConfigurationFilter { key: Some(S3KeyFilter { filter_rules: Some(rules) }) });
     let events: Vec<Event> = rule.events.iter().filter_map(|event| event.parse().ok()).collect();
     let id = Some(rule.id);
     match rule.target {

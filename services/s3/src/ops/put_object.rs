@@ -6,7 +6,7 @@ use crate::api::{PutObjectOutput, PutObjectRequest};
 use crate::checksum::Algorithm;
 use crate::condition::WriteCondition;
 use crate::content::Announced;
-use crate::describe::{self, announced, attributes, object_grants, refuse_unserved, set_object_checksum};
+use crate::describe::{self, announced, attributes, object_grants, refuse_unserved, set_object_checksum, sets_acl};
 use crate::event::{By, Cause};
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::Object;
@@ -28,7 +28,7 @@ pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
             access = access.key(condition, header.as_str());
         }
     }
-    if input.acl.is_some() || input.grant_read.is_some() || input.grant_full_control.is_some() {
+    if sets_acl!(input) {
         access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
     }
     if input.tagging.is_some() {
