@@ -102,7 +102,7 @@ impl<B: Backend> Server<B> {
         let body = match (outcome, encoded.content.take()) {
             _ if asked.is_head => AnswerBody::new(Bytes::new(), Place::default()),
             (Ok(Reply::Stream { events, .. }), _) => exchange.stream(&self, bytes, events, link),
-            (_, Some(content)) => AnswerBody::content(content, asked.is_http_1, link).on(exchange.stream.take()),
+            (_, Some(content)) => AnswerBody::content(content, asked.is_http_1, link),
             (Ok(Reply::Value(_)) | Err(_), None) => AnswerBody::new(bytes.into(), place),
         };
         exchange.respond(&encoded, body, is_unusable && asked.is_http_1)
@@ -157,6 +157,10 @@ impl Exchange {
             Dialect::Rest { service, .. } => Some(service),
             _ => None,
         };
+        if let Some(service) = bound {
+            self.owner = Some(server.backend.services()[service]);
+            self.find_path(server, server.backend.services()[service])?;
+        }
         if let (Some(service), &Method::OPTIONS) = (bound, &self.parts.method) {
             return self.run_preflight(server, service).await;
         }

@@ -24,6 +24,22 @@ use crate::sigv4::{self, AuthError, BodyRule, ChunkChain, ParsedSignature, Paylo
 /// The encoding that is none of the object's: it ends with the request.
 const AWS_CHUNKED: &str = "aws-chunked";
 
+/// Parameters of presigned addresses that say nothing of the operation, or how the body is sent, which its sender says.
+const NEVER_HOISTED: [&str; 12] = [
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-signedheaders",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-amz-content-sha256",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-decoded-content-length",
+    "x-amz-trailer",
+    "x-amz-user-agent",
+];
+
 /// Who asks, and how the body is to be read.
 struct Asker<C> {
     caller: C,
@@ -49,7 +65,6 @@ impl Exchange {
         body: Incoming,
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
-        self.owner = Some(model);
         signature.check(self.now, model.signing_name).map_err(|error| self.refused(&error))?;
         let found = self.credential(server, signature).await?;
         let keyed = Keyed { signature, secret: &found.secret, service: model.signing_name };
@@ -85,7 +100,6 @@ impl Exchange {
         body: Incoming,
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
-        self.owner = Some(model);
         let missing = AuthError::MissingAuthenticationToken;
         let caller = server.backend.anonymous().filter(|_| model.admits_anonymous);
         let caller = caller.ok_or_else(|| self.refused(&missing))?;
@@ -95,10 +109,10 @@ impl Exchange {
     }
 
     /// The path by which the operation is found, told with every error from here on.
-    pub(super) fn find_path<B: Backend>(&mut self, server: &Server<B>, model: &ServiceModel) -> Result<String, Error> {
+    pub(super) fn find_path<B: Backend>(&mut self, server: &Server<B>, model: &ServiceModel) -> Result<(), Error> {
         let path = routed_path(&self.parts, model, server.backend.public_hosts());
         self.resource = path.map_err(|error| self.refused(&error))?;
-        Ok(self.resource.clone())
+        Ok(())
     }
 
     /// Finds the operation and hands the request to it.
@@ -110,7 +124,8 @@ impl Exchange {
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
         let parameters = Parameters::parse(self.parts.uri.query())?;
-        let path = self.find_path(server, model)?;
+        let path = self.resource.clone();
+        hoist(&mut self.parts.headers, &parameters);
         let protocol = self.dialect.protocol();
         let found = rest::route::route(model, &self.parts.method, &path, &parameters, &self.parts.headers);
         let operation = found.map_err(|none| match none {
@@ -186,6 +201,28 @@ fn routed_path(parts: &Parts, model: &ServiceModel, public_hosts: &[String]) -> 
         Some(bucket) => format!("/{bucket}{path}"),
         None => path.to_owned(),
     })
+}
+
+/// Puts into the head what a presigned address says in its query instead: S3 takes metadata, access control lists, storage
+/// classes and the like from there. (Not checksums: signers that have no body yet put those of none into addresses, and S3
+/// looks at them as little.)
+fn hoist(headers: &mut http::HeaderMap, parameters: &Parameters) {
+    if !parameters.has("X-Amz-Signature") {
+        return;
+    }
+    for (name, value) in parameters.iter() {
+        let name = name.to_ascii_lowercase();
+        let is_hoisted = name.starts_with("x-amz-")
+            && !name.starts_with("x-amz-checksum-")
+            && !NEVER_HOISTED.contains(&name.as_str());
+        let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), http::HeaderValue::from_bytes(value.as_bytes()))
+        else {
+            continue;
+        };
+        if is_hoisted && !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// Says in the head what is true of the bytes within the chunks.

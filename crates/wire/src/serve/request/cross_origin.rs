@@ -21,9 +21,7 @@ impl Exchange {
         server: &Arc<Server<B>>,
         service: usize,
     ) -> Result<Reply, Error> {
-        let model = server.backend.services()[service];
-        self.owner = Some(model);
-        let path = self.find_path(server, model)?;
+        let path = self.resource.clone();
         let insufficient = |what: &str| {
             Error::new("BadRequest", 400, format!("Insufficient information. {what} request header needed."))
         };

@@ -65,8 +65,7 @@ impl Exchange {
         body: Incoming,
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
-        self.owner = Some(model);
-        let path = self.find_path(server, model)?;
+        let path = self.resource.clone();
         let bucket = path.trim_matches('/').to_owned();
         if bucket.is_empty() || bucket.contains('/') {
             let message = "The specified method is not allowed against this resource.";

@@ -137,6 +137,14 @@ fn a_presigned_address_is_good_for_what_it_says() {
         assert_eq!(running.objects.get("b", "k  1").unwrap().caller, KEY);
         let get = presigned("GET", "/b/k%20+1");
         assert_eq!(running.send(&get).await.body, "by address");
+        // What other signers put into the address instead of the head; but for the checksum of a body that they did not have.
+        let mut hoisted =
+            presigned("PUT", "/b/h?X-Amz-Meta-Colour=red&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-unknown=1");
+        hoisted.body = b"hoisted".to_vec();
+        assert_eq!(running.send(&hoisted).await.status, 200);
+        assert_eq!(running.objects.get("b", "h").unwrap().metadata["colour"], "red");
+        let copy = presigned("PUT", "/b/c?x-amz-copy-source=%2Fb%2Fh");
+        assert_eq!(running.send(&copy).await.message(), "Pilvi does not serve s3:CopyThing yet.");
         let target = get.parts.uri.to_string();
         for (from, to) in [("k%20", "j%20"), ("Expires=60", "Expires=61"), ("?", "?versionId=files&")] {
             let changed = request("GET", &target.replacen(from, to, 1), b"");
@@ -225,6 +233,12 @@ fn a_page_of_another_origin_is_told_what_it_may_do() {
         let by_host = request_to("shared.s3.localhost", "GET", "/none", b"").header("origin", "https://page.example");
         let missing = running.send(&by_host.signed("s3")).await;
         assert_eq!((missing.status, missing.header("access-control-allow-origin")), (404, "https://page.example"));
+        // So may why it was refused.
+        let by_host = request_to("shared.s3.localhost", "GET", "/none", b"").header("origin", "https://page.example");
+        let forged = by_host.signed("s3").header("x-amz-date", "20260101T000001Z");
+        let refused = running.send(&forged).await;
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, "https://page.example"));
+        assert_eq!(refused.element("Resource"), "/shared/none");
         let elsewhere = request("GET", "/b/k", b"").header("origin", "https://page.example").signed("s3");
         assert_eq!(running.send(&elsewhere).await.header("access-control-allow-origin"), "");
     });
