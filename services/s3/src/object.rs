@@ -81,6 +81,9 @@ pub struct Object {
     /// The parts that it was uploaded in; none if it came in one piece.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartOfObject>,
+    /// The upload that it was made of, by which a client is known that completes it again.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<String>,
     /// What goes with it, as its writer has said.
     #[serde(rename = "h", default, skip_serializing_if = "Attributes::is_empty")]
     pub attributes: Attributes,

@@ -44,6 +44,7 @@ fn version(order: u64, is_object: bool) -> Version {
         data: Data::Inline(Bytes::new()),
         checksum: None,
         parts: Vec::new(),
+        upload: None,
         attributes: Attributes::default(),
         tags: Default::default(),
         acl: None,

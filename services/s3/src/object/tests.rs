@@ -14,6 +14,7 @@ fn object(file: u32) -> What {
         data: Data::Files(vec![Piece { file: file_id(file), size: 1 }]),
         checksum: None,
         parts: Vec::new(),
+        upload: None,
         attributes: Attributes::default(),
         tags: BTreeMap::new(),
         acl: None,

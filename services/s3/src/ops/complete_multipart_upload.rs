@@ -3,15 +3,16 @@
 use platform::{Access, Attempts, Ctx};
 
 use crate::api::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
+use crate::bucket::Versioning;
 use crate::checksum::Checksum;
 use crate::condition::WriteCondition;
 use crate::describe::{self, announced, set_object_checksum};
 use crate::event::{By, Cause};
 use crate::multipart::{self, Listed, Made, assemble};
 use crate::object::commit::{Committed, Write};
-use crate::object::{Object, commit};
+use crate::object::{self, Object, commit};
 use crate::reconcile::gone::Gone;
-use crate::{Error, S3, bucket, names};
+use crate::{Error, S3, bucket, etag, names};
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CompleteMultipartUploadRequest) -> Access {
@@ -50,7 +51,10 @@ async fn complete(
     listed: &[Listed],
 ) -> Result<CompleteMultipartUploadOutput, Error> {
     let bucket = bucket::expected(s3, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let upload = multipart::find(s3, &bucket, &input.key, &input.upload_id).await?;
+    let upload = match multipart::find(s3, &bucket, &input.key, &input.upload_id).await {
+        Ok(upload) => upload,
+        Err(error) => return completed_before(s3, ctx, input, listed, &bucket).await?.ok_or(error),
+    };
     let parts = multipart::all_parts(s3, &upload).await?;
     let by_number = parts.iter().map(|(number, part)| (*number, &part.value)).collect();
     let made = assemble(&input.upload_id, upload.checksum, listed, &by_number)?;
@@ -61,19 +65,13 @@ async fn complete(
         data: made.data,
         checksum: made.checksum,
         parts: made.parts,
+        upload: Some(input.upload_id.clone()),
         attributes: upload.attributes.clone(),
         tags: upload.tags.clone(),
         acl: upload.acl.clone(),
         storage_class: upload.storage_class.clone(),
     };
-    let mut output = CompleteMultipartUploadOutput {
-        e_tag: describe::quoted(&object.etag),
-        location: Some(location(ctx, &input.bucket, &input.key)),
-        bucket: Some(input.bucket.clone()),
-        key: Some(input.key.clone()),
-        ..CompleteMultipartUploadOutput::default()
-    };
-    set_object_checksum!(output, &object.checksum);
+    let mut output = answer(ctx, input, &object);
     let kept: Vec<_> = object.data.files().collect();
     let cause = Cause::of(ctx, By::CompleteMultipartUpload);
     let write = Write { bucket: &bucket, key: &input.key, condition, cause: &cause };
@@ -85,6 +83,37 @@ async fn complete(
     let committed: Committed = commit::once(&write, s3, upload.owner, object, &ends).await?;
     output.version_id = committed.answered_id(bucket.versioning);
     Ok(output)
+}
+
+/// The answer to a client that has not got it: the object that is latest was made of this upload and these parts.
+async fn completed_before(
+    s3: &S3,
+    ctx: &Ctx,
+    input: &CompleteMultipartUploadRequest,
+    listed: &[Listed],
+    bucket: &bucket::Bucket,
+) -> Result<Option<CompleteMultipartUploadOutput>, Error> {
+    let Some(current) = object::current(&s3.platform.store, bucket, &input.key).await? else { return Ok(None) };
+    let version = &current.value.latest;
+    let Some(object) = version.object() else { return Ok(None) };
+    let sums: Option<Vec<_>> = listed.iter().map(|part| etag::md5_of(&part.etag)).collect();
+    let is_it = object.upload.as_deref() == Some(input.upload_id.as_str())
+        && sums.is_some_and(|sums| etag::of_parts(sums.iter()) == object.etag);
+    let mut output = answer(ctx, input, object);
+    output.version_id = (bucket.versioning != Versioning::Never).then(|| version.id.to_string());
+    Ok(is_it.then_some(output))
+}
+
+fn answer(ctx: &Ctx, input: &CompleteMultipartUploadRequest, object: &Object) -> CompleteMultipartUploadOutput {
+    let mut output = CompleteMultipartUploadOutput {
+        e_tag: describe::quoted(&object.etag),
+        location: Some(location(ctx, &input.bucket, &input.key)),
+        bucket: Some(input.bucket.clone()),
+        key: Some(input.key.clone()),
+        ..CompleteMultipartUploadOutput::default()
+    };
+    set_object_checksum!(output, &object.checksum);
+    output
 }
 
 /// Whether what is made is what the client expects.

@@ -103,6 +103,7 @@ async fn write(
         data,
         checksum,
         parts: Vec::new(),
+        upload: None,
         attributes: attributes_of(input, original)?,
         tags: match input.tagging_directive {
             Some(TaggingDirective::Replace) => tags::of_header(input.tagging.as_deref())?,

@@ -66,6 +66,7 @@ pub(crate) async fn put_object(s3: &S3, ctx: &Ctx, input: PutObjectRequest) -> R
         checksum: received.object_checksum(),
         data: received.data,
         parts: Vec::new(),
+        upload: None,
         attributes,
         tags,
         acl,
