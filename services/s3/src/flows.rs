@@ -600,3 +600,74 @@ async fn pages_of_other_origins_are_told_what_the_buckets_rules_say() {
     assert!(asked("/photos/k", "PUT", false).await.unwrap().is_empty());
     assert!(asked("/photos", "PUT", true).await.is_err() && asked("/other", "GET", true).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_at_anothers_objects_by_copies_parts_or_deletions_of_many() {
+    let house = House::new().await;
+    house.put("secret", b"x").await;
+    let stranger = of_account('2');
+    let own = CreateBucketRequest { bucket: "strangers".to_owned(), ..Default::default() };
+    ops::create_bucket::create_bucket(&house.s3, &stranger, own).await.unwrap();
+    let taken = CreateBucketRequest { bucket: "photos".to_owned(), ..Default::default() };
+    let taken = ops::create_bucket::create_bucket(&house.s3, &stranger, taken).await;
+    assert_eq!(code(taken), ("BucketAlreadyExists", 409));
+    for source in ["photos/secret", "/photos/secret", "photos/%73ecret", "photos/secret?versionId=null"] {
+        let copy = CopyObjectRequest {
+            bucket: "strangers".to_owned(),
+            key: "k".to_owned(),
+            copy_source: source.to_owned(),
+            ..Default::default()
+        };
+        let refused = stranger.admit(&house.s3, &ops::copy_object::access(&stranger, &copy)).await.unwrap_err();
+        assert!(refused.code.starts_with("AccessDenied"), "{source}: {refused}");
+        let part = UploadPartCopyRequest {
+            bucket: "strangers".to_owned(),
+            key: "k".to_owned(),
+            copy_source: source.to_owned(),
+            ..Default::default()
+        };
+        assert!(stranger.admit(&house.s3, &ops::upload_part_copy::access(&stranger, &part)).await.is_err(), "{source}");
+    }
+    let input = DeleteObjectsRequest {
+        bucket: "photos".to_owned(),
+        delete: Delete {
+            objects: vec![ObjectIdentifier { key: "secret".to_owned(), ..Default::default() }],
+            quiet: None,
+        },
+        ..Default::default()
+    };
+    let output = ops::delete_objects::delete_objects(&house.s3, &stranger, input).await.unwrap();
+    assert!(output.deleted.is_none() && output.errors.unwrap()[0].code.as_ref().unwrap().starts_with("AccessDenied"));
+    assert_eq!(house.get("secret").await.unwrap(), b"x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_found_by_its_own_key_and_bucket_alone() {
+    let house = House::new().await;
+    house.create("others").await.unwrap();
+    let upload = house.begin("big").await;
+    let part = |bucket: &str, key: &str, upload_id: &str| UploadPartRequest {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        upload_id: upload_id.to_owned(),
+        part_number: 1,
+        ..Default::default()
+    };
+    let crooked = format!("{upload}/../x");
+    for (bucket, key, id) in [
+        ("others", "big", upload.as_str()),
+        ("photos", "bi", upload.as_str()),
+        ("photos", "big/x", upload.as_str()),
+        ("photos", "big", ""),
+        ("photos", "big", crooked.as_str()),
+        ("photos", "big", "%00"),
+    ] {
+        let outcome = ops::upload_part::upload_part(&house.s3, &house.ctx, part(bucket, key, id)).await;
+        assert_eq!(code(outcome), ("NoSuchUpload", 404), "{bucket}/{key} {id}");
+    }
+    for number in [0, -1, 10_001] {
+        let input = UploadPartRequest { part_number: number, ..part("photos", "big", &upload) };
+        assert_eq!(code(ops::upload_part::upload_part(&house.s3, &house.ctx, input).await), ("InvalidArgument", 400));
+    }
+    assert_eq!(house.files(), 0);
+}
