@@ -142,6 +142,10 @@ fn without_body(answer: &mut RawResponse) {
         RawBody::Empty => return,
         RawBody::Bytes(bytes) => bytes.len() as u64,
         RawBody::File { range, .. } => range.end - range.start,
+        RawBody::Content(content) => match content.length() {
+            Some(length) => length,
+            None => return,
+        },
     };
     answer.headers.insert(CONTENT_LENGTH, length.into());
 }
