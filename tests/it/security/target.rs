@@ -126,6 +126,8 @@ impl Refusal {
         match protocol {
             Protocol::AwsJson10 | Protocol::AwsJson11 | Protocol::RpcV2Cbor => self.json,
             Protocol::AwsQuery => self.query,
+            // None of the services of these sweeps; theirs are refusals of other codes.
+            Protocol::RestXml | Protocol::RestJson1 => panic!("{protocol:?} has refusals of its own"),
         }
     }
 

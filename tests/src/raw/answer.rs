@@ -79,7 +79,8 @@ impl Answer {
     pub fn failure(&self, protocol: Protocol) -> Failure {
         let text = self.text();
         assert_eq!(self.header("content-type"), Some(protocol.content_type()), "{text}");
-        let header_id = self.header("x-amzn-requestid").unwrap_or_else(|| panic!("no request id: {:?}", self.headers));
+        let id_name = if protocol == Protocol::RestXml { "x-amz-request-id" } else { "x-amzn-requestid" };
+        let header_id = self.header(id_name).unwrap_or_else(|| panic!("no request id: {:?}", self.headers));
         assert!(!header_id.is_empty());
         let of_object = |body: Value| {
             let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -98,6 +99,15 @@ impl Answer {
                 let blamed = if self.status < 500 { "Sender" } else { "Receiver" };
                 assert_eq!(self.element("Type").as_deref(), Some(blamed), "{text}");
                 (self.element("Code").unwrap_or_default(), self.element("Message").unwrap_or_default())
+            }
+            Protocol::RestXml => {
+                assert!(text.contains("<Error>") && text.ends_with("</Error>"), "not an Error: {text}");
+                assert_eq!(self.element("RequestId").as_deref(), Some(header_id), "{text}");
+                (self.element("Code").unwrap_or_default(), self.element("Message").unwrap_or_default())
+            }
+            Protocol::RestJson1 => {
+                let code = self.header("x-amzn-errortype").unwrap_or_default().to_owned();
+                (code, of_object(self.json()).1)
             }
         };
         assert!(!code.is_empty(), "an error without a code: {} {text}", self.status);

@@ -21,7 +21,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request of an operation with this input, already encoded (in CBOR: as JSON), and without a signature.
+    /// A request of an operation with this input, already encoded (in CBOR: as JSON), and without a signature. Where members
+    /// are bound to HTTP the input is JSON too, and only what stands in the path is taken from it.
     pub fn of(host: &str, model: &ServiceModel, operation: &str, protocol: Protocol, input: &str) -> Self {
         let mut request = Self {
             method: "POST".to_owned(),
@@ -51,6 +52,13 @@ impl Request {
                 let separator = if input.is_empty() { "" } else { "&" };
                 let head = format!("Action={operation}&Version={}{separator}", model.api_version);
                 request.body = [head.as_bytes(), input.as_bytes()].concat();
+            }
+            Protocol::RestXml | Protocol::RestJson1 => {
+                let http = model.operation(operation).and_then(|operation| model.http(operation));
+                let http = http.expect("an operation that is bound to HTTP has a method and a path");
+                request.method = http.method.to_owned();
+                request.target = with_labels(http.uri, input);
+                request.body = Vec::new();
             }
         }
         request
@@ -117,4 +125,17 @@ impl Request {
 /// A form of these parameters.
 pub fn form(parameters: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+}
+
+/// A path whose labels are what the members of their names say.
+fn with_labels(uri: &str, input: &str) -> String {
+    let members: serde_json::Value = serde_json::from_str(input).unwrap_or_default();
+    let mut pieces = uri.split('{');
+    let mut target = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (label, rest) = piece.split_once('}').unwrap_or((piece, ""));
+        target.push_str(members[label.trim_end_matches('+')].as_str().unwrap_or_default());
+        target.push_str(rest);
+    }
+    target
 }
