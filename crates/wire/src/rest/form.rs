@@ -8,7 +8,10 @@ pub mod policy;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::arguments::malformed_xml;
 use crate::error::Error;
+use crate::sigv4::encode_query_text;
+use crate::xml::reader::{Event, Reader};
 
 /// The field that the file is in.
 pub(crate) const FILE: &str = "file";
@@ -65,12 +68,14 @@ impl Fields {
         let mut headers = HeaderMap::new();
         for (field, value) in self.iter() {
             let is_amazons = field.starts_with("x-amz-") && !field.starts_with("x-amz-copy-source");
-            let name = match field {
-                "acl" => "x-amz-acl",
-                name if HEADERS.contains(&name) => name,
-                name if is_amazons && !OF_SIGNATURE.contains(&name) => name,
+            let tags: String;
+            let (name, value) = match field {
+                "acl" => ("x-amz-acl", value),
+                name if HEADERS.contains(&name) => (name, value),
+                name if is_amazons && !OF_SIGNATURE.contains(&name) => (name, value),
                 "tagging" => {
-                    return Err(Error::new("NotImplemented", 501, "Pilvi does not serve a form's tagging yet."));
+                    tags = header_of_tags(value).ok_or_else(malformed_xml)?;
+                    ("x-amz-tagging", tags.as_str())
                 }
                 _ => continue,
             };
@@ -93,6 +98,33 @@ impl Fields {
             Error::new("InvalidArgument", 400, message).with("ArgumentName", name).with("ArgumentValue", "")
         })
     }
+}
+
+/// The tags of a form's document, as the header of other uploads writes them.
+fn header_of_tags(document: &str) -> Option<String> {
+    let mut reader = Reader::new(document.as_bytes()).ok()?;
+    let (mut open, mut tags) = (Vec::new(), Vec::new());
+    let (mut key, mut value) = (String::new(), String::new());
+    while let Some(event) = reader.read().ok()? {
+        match event {
+            Event::Start { name, .. } => open.push(name),
+            Event::Text(text) => match open[..] {
+                ["Tagging", "TagSet", "Tag", "Key"] => key.push_str(&text),
+                ["Tagging", "TagSet", "Tag", "Value"] => value.push_str(&text),
+                _ if text.trim_ascii().is_empty() => {}
+                _ => return None,
+            },
+            Event::End => {
+                if open[..] == ["Tagging", "TagSet", "Tag"] {
+                    tags.push(format!("{}={}", encode_query_text(&key), encode_query_text(&value)));
+                    key.clear();
+                    value.clear();
+                }
+                open.pop();
+            }
+        }
+    }
+    Some(tags.join("&"))
 }
 
 /// What is no form, or not one that can be read.
@@ -127,6 +159,16 @@ mod tests {
         assert_eq!(names, [("content-type", "image/png"), ("x-amz-acl", "public-read"), ("x-amz-meta-a", "b")]);
         let split = super::Fields(vec![("x-amz-meta-a".to_owned(), "b\r\nx-amz-acl: public-read".to_owned())]);
         assert_eq!(split.headers().unwrap_err().code, "InvalidArgument");
+    }
+
+    #[test]
+    fn tags_come_as_a_document() {
+        let headers = |document: &str| fields(&[("tagging", document)]).headers();
+        let document = "<Tagging><TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag>\n<Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>";
+        assert_eq!(headers(document).unwrap()["x-amz-tagging"], "a%20b=1%262&c=");
+        for document in ["", "a=b", "<Tagging>a</Tagging>", "<!DOCTYPE a><Tagging/>"] {
+            assert_eq!(headers(document).unwrap_err().code, "MalformedXML", "{document}");
+        }
     }
 
     #[test]
