@@ -10,7 +10,7 @@ use super::credentials::Confinement;
 use super::enter::Cgroup;
 use super::execute::{self, Stdio};
 use super::failure::{Doing, refused};
-use super::process::{self, Side};
+use super::process::{self, Birth, Side};
 use super::terminal::Terminal;
 use super::{SandboxHandle, Streams, host, init, kernel_files, late, root, sandbox};
 use crate::plan::{ContainerPlan, SandboxPlan};
@@ -41,18 +41,19 @@ impl Order<'_> {
 
     /// Where the helper is born: in the sandbox's process namespace, if the container's is made within that one, where there is
     /// nobody but the process that holds it and other helpers.
-    pub(crate) fn born_among(&self) -> Option<BorrowedFd<'_>> {
-        (!self.shares_processes()).then(|| self.sandbox.process.as_fd())
+    pub(crate) fn birth(&self) -> Birth<'_> {
+        if self.shares_processes() { Birth::Beside } else { Birth::Among(self.sandbox.process.as_fd()) }
     }
 
     /// Whether others may be in the process namespace that the container is in.
-    fn shares_processes(&self) -> bool {
+    pub(crate) fn shares_processes(&self) -> bool {
         self.shared.share_processes || self.shared.host_processes
     }
 }
 
 /// The helper: makes what only the host's root may make, joins what is shared, and goes on as the container or clones it.
-pub(crate) fn make(channel: &Inner, order: &Order<'_>) -> Result<Infallible, ShimFailure> {
+/// `is_counted` says that it is in the container's cgroup already.
+pub(crate) fn make(channel: &Inner, order: &Order<'_>, is_counted: bool) -> Result<Infallible, ShimFailure> {
     let plan = order.plan;
     if plan.tty.is_none() && order.streams.is_none() {
         return Err(refused("a container without a terminal has input and output"));
@@ -60,7 +61,7 @@ pub(crate) fn make(channel: &Inner, order: &Order<'_>) -> Result<Infallible, Shi
     host::be_killed_first().doing("setting the out-of-memory score")?;
     let cgroup = Cgroup::open(&plan.cgroup)?;
     let is_born_there = cgroup.birthplace().is_some() && !order.shares_processes();
-    if !is_born_there {
+    if !is_born_there && !is_counted {
         cgroup.enter()?;
     }
     let stdio = order.streams.map(|streams| own_streams(&streams)).transpose()?;

@@ -35,6 +35,13 @@ pub(crate) struct View {
     pub(crate) mount: OwnedFd,
 }
 
+/// The directory into which a plan's processes can be born, if there is one: that of version 2, alone.
+pub(crate) fn birthplace(plan: &CgroupPlan) -> Result<Option<OwnedFd>, ShimFailure> {
+    let [path] = plan.directories.as_slice() else { return Ok(None) };
+    let directory = Directory::open(path)?;
+    Ok(directory.is_version_2.then_some(directory.fd))
+}
+
 impl Cgroup {
     /// Opens a plan's directories.
     pub(crate) fn open(plan: &CgroupPlan) -> Result<Self, ShimFailure> {

@@ -20,6 +20,8 @@ pub(crate) struct Order<'a> {
     pub(crate) process: &'a ProcessPlan,
     pub(crate) tty: Option<TerminalSize>,
     pub(crate) streams: Option<Streams<'a>>,
+    /// Whether the helper is in the container's cgroup already.
+    pub(crate) is_counted: bool,
 }
 
 /// Every namespace; those that are the process's own already are joined again, which changes nothing.
@@ -35,7 +37,9 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
 pub(crate) fn make(channel: &Inner, order: Order<'_>) -> Result<Infallible, ShimFailure> {
     let confinement = Confinement::of(order.plan)?;
     host::be_killed_first().doing("setting the out-of-memory score")?;
-    Cgroup::open(&order.plan.cgroup)?.enter()?;
+    if !order.is_counted {
+        Cgroup::open(&order.plan.cgroup)?.enter()?;
+    }
     let streams = order.streams.map(|streams| container::own_streams(&streams)).transpose()?;
     let flags = NAMESPACES | host::other_users(order.container).doing("looking at the container's users")?;
     process::join(order.container, flags).doing("joining the container")?;

@@ -46,8 +46,9 @@ mod root;
 mod sandbox;
 mod terminal;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use self::process::Birth;
 use crate::plan::{ContainerPlan, LateParts, ProcessPlan, SandboxPlan, TerminalSize};
 use crate::protocol::ShimFailure;
 
@@ -124,7 +125,7 @@ pub enum Report {
 /// [`ShimFailure`] if no process could be forked.
 pub fn sandbox(plan: &SandboxPlan, network: Option<BorrowedFd<'_>>) -> Result<Making, ShimFailure> {
     let keep: Vec<BorrowedFd<'_>> = network.into_iter().collect();
-    let control = process::child(&keep, None, |channel| sandbox::make(channel, plan, network))?;
+    let control = process::child(&keep, Birth::Beside, |channel| sandbox::make(channel, plan, network))?;
     Ok(Making { control })
 }
 
@@ -143,7 +144,13 @@ pub fn container(
     streams: Option<Streams<'_>>,
 ) -> Result<Making, ShimFailure> {
     let order = container::Order { sandbox, shared, plan, root, mounts, streams };
-    let control = process::child(&order.descriptors(), order.born_among(), |channel| container::make(channel, &order))?;
+    let birthplace = if order.shares_processes() { enter::birthplace(&plan.cgroup)? } else { None };
+    let birth = match &birthplace {
+        Some(cgroup) => Birth::Counted(cgroup.as_fd()),
+        None => order.birth(),
+    };
+    let control =
+        process::child(&order.descriptors(), birth, |channel| container::make(channel, &order, birthplace.is_some()))?;
     Ok(Making { control })
 }
 
@@ -177,8 +184,10 @@ pub fn exec(
         keep.extend(streams.input);
         keep.extend([streams.output, streams.errors]);
     }
-    let order = exec::Order { container, plan, process, tty, streams };
-    let control = process::child(&keep, None, |channel| exec::make(channel, order))?;
+    let birthplace = enter::birthplace(&plan.cgroup)?;
+    let birth = birthplace.as_ref().map_or(Birth::Beside, |cgroup| Birth::Counted(cgroup.as_fd()));
+    let order = exec::Order { container, plan, process, tty, streams, is_counted: birthplace.is_some() };
+    let control = process::child(&keep, birth, |channel| exec::make(channel, order))?;
     Ok(Making { control })
 }
 

@@ -34,7 +34,11 @@ pub(crate) fn make(
     if plan.hostname.len() > HOSTNAME_BYTES_MAX {
         return Err(refused(format!("the host name is longer than {HOSTNAME_BYTES_MAX} bytes")));
     }
-    Cgroup::open(&plan.cgroup)?.enter()?;
+    let cgroup = Cgroup::open(&plan.cgroup)?;
+    let birthplace = cgroup.birthplace().map(AsFd::as_fd);
+    if birthplace.is_none() {
+        cgroup.enter()?;
+    }
     let kit = kit::make()?;
     match (plan.network, network) {
         (NetworkNamespace::Given, Some(namespace)) => {
@@ -46,7 +50,7 @@ pub(crate) fn make(
     }
     // The child waits for its users to be mapped: a pipe whose end closes.
     let (wait, mapped) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("making a pipe")?;
-    match process::clone_sibling(namespaces(plan), None).doing("making namespaces")? {
+    match process::clone_sibling(namespaces(plan), birthplace).doing("making namespaces")? {
         Side::Parent(pid) => {
             if let Some(users) = plan.users {
                 map_users(pid, users).doing("mapping users")?;
@@ -55,7 +59,7 @@ pub(crate) fn make(
             process::leave(0)
         }
         Side::Child => process::run(channel, || {
-            drop(mapped);
+            drop((mapped, cgroup));
             let is_mapped = rustix::io::read(&wait, &mut [0; 1][..]).doing("waiting for users")? == 1;
             if is_mapped { hold(channel, plan, kit) } else { Err(failed("users could not be mapped")) }
         }),
