@@ -8,6 +8,7 @@ mod lifecycle;
 mod limits;
 mod network;
 mod output;
+mod rounds;
 mod running;
 mod survives;
 mod terminal;
