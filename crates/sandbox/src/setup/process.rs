@@ -1,4 +1,5 @@
-//! Processes: forked, cloned into namespaces, made ready, ended. Everything here is called in single-threaded processes.
+//! Processes: forked, cloned into namespaces, made ready, ended. Everything here is called in single-threaded processes, but for
+//! [`join`] and [`unshare`], which threads may call that are then in other namespaces than the rest of their process.
 
 use std::convert::Infallible;
 use std::io;
@@ -202,7 +203,7 @@ fn reset_signals() {
 
 /// Joins namespaces of the process that a pidfd is of; `flags` are `CLONE_NEW…`.
 pub(crate) fn join(process: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<()> {
-    // SAFETY: no memory is involved; the process has one thread, so no thread is left in other namespaces.
+    // SAFETY: no memory is involved.
     match unsafe { libc::setns(process.as_raw_fd(), flags) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

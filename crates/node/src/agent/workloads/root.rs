@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use images::Store;
 use images::overlay::Upper;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
-use sandbox::mounts::{self, Depth};
+use sandbox::mounts::{self, Depth, Moment};
 use sandbox::plan::{MountFlags, MountPlan, MountSource};
 use workload::{Reason, ReasonCode, Spec};
 
@@ -39,7 +39,9 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
         // An overlay that waits for no disk is refused where one was before; what the kernel had there is nothing by now.
         let work = area::empty_directory(places.work, &[&index.to_string()])?;
         let upper = Upper { upper: upper.as_fd(), work: work.as_fd(), volatile: true };
-        // Older kernels mount it for a moment before it is attached nowhere.
+        // Older kernels make overlays of what is attached alone, and mount them for a moment before they are attached nowhere.
+        let mapped = if area.users.is_some() { &lower.layers[..] } else { &[] };
+        let _attached = Moment::of(mapped, places.work, &format!("layers-{index}"))?;
         let name = format!("moment-{index}");
         area::directory(places.work, &[&name])?;
         let mount = lower.mount_by_way_of(Some(upper), places.work, &name);

@@ -34,7 +34,7 @@ pub(super) enum Volume {
     Named(OwnedFd),
     /// A directory or file of the host, and what is mounted below it.
     Host(OwnedFd),
-    /// A mount that is attached nowhere: a node that comes after this one finds it by its descriptor alone.
+    /// What copies of a mount are made of ([`mounts::original`]): a node that comes after this one finds it by its descriptor alone.
     Memory(OwnedFd),
 }
 
@@ -82,14 +82,14 @@ fn make_one(wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
         VolumeSource::Memory { bytes_max } => {
             let flags = MountFlags { no_suid: true, no_dev: true, ..MountFlags::default() };
             let root = area.users.as_ref().map_or(0, Users::root);
-            Volume::Memory(mounts::tmpfs(*bytes_max, MEMORY_MODE, root, root, flags)?)
+            Volume::Memory(mounts::original(mounts::tmpfs(*bytes_max, MEMORY_MODE, root, root, flags)?)?)
         }
         VolumeSource::Files { files } => {
             let files = files.iter().map(|(path, content)| {
                 let content = BASE64.decode(content).map_err(|_| io::ErrorKind::InvalidInput)?;
                 Ok(MemoryFile { path: path.clone(), content, mode: 0o644 })
             });
-            Volume::Memory(mounts::memory_files(&files.collect::<io::Result<Vec<_>>>()?)?)
+            Volume::Memory(mounts::original(mounts::memory_files(&files.collect::<io::Result<Vec<_>>>()?)?)?)
         }
     })
 }
@@ -104,7 +104,10 @@ impl Volume {
             }),
             Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some((root, area))),
             Self::Host(place) => mount(place.as_fd(), how, Depth::Tree, None),
-            Self::Memory(place) => mount(place.as_fd(), how, Depth::Alone, None),
+            Self::Memory(place) => {
+                let mount = mounts::clone_within(place.as_fd(), how.sub_path.as_deref().unwrap_or(""))?;
+                restricted(mount, how, Depth::Alone)
+            }
         }
     }
 }
@@ -125,6 +128,10 @@ fn mount(
         Some(users) => users.mapped(place)?,
         None => mounts::clone_of(place, depth)?,
     };
+    restricted(mount, how, depth)
+}
+
+fn restricted(mount: OwnedFd, how: &MountedVolume, depth: Depth) -> io::Result<OwnedFd> {
     let flags = MountFlags { read_only: how.read_only, no_dev: true, ..MountFlags::default() };
     mounts::restrict(mount.as_fd(), flags, depth)?;
     Ok(mount)
