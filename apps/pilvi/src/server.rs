@@ -131,7 +131,6 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
         workloads,
         scope: Scope::new(settings.account, settings.region.clone()),
         nodes: Arc::new(fleet),
-        supply: images_supply.clone(),
     };
     let node_commands = gate.as_ref().map(NodeGate::commands).unwrap_or_default();
     let supply = supply::start(images_supply, Arc::new(runtime), node_commands, &dir, stop.clone())?;

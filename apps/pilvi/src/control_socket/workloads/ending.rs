@@ -17,6 +17,13 @@ pub(super) fn has_begun(told: &Told) -> bool {
     })
 }
 
+/// Whether nothing of it runs any more, though its node may still clear away what it had.
+pub(super) fn has_run_out(told: &Told) -> bool {
+    let Some(observed) = &told.observed else { return false };
+    observed.phase >= Phase::Stopping
+        && observed.containers.iter().all(|one| matches!(one.state, ContainerState::Exited(_)))
+}
+
 /// How it ended, if it has.
 pub(super) fn ended(told: &Told) -> Option<Exited> {
     let observed = told.observed.as_ref()?;

@@ -109,9 +109,11 @@ impl WorkloadCommands {
             return Ok(WorkloadAnswer::ImageMissing);
         }
         let never_pulls = pull == Pulls::Never;
+        // Before it is there: its node may take it at once.
+        let takes = self.0.takes();
         let id = self.0.create(Creation { spec, name, remove, never_pulls }).await?;
         teller.tell_workload(WorkloadAnswer::Created { id: id.clone() }).await;
-        let mut attached = Attached::new(&*self.0, id.clone(), 0);
+        let mut attached = Attached::new(&*self.0, id.clone(), 0).as_soon_as(takes);
         if !attach {
             return attached.until_begun(teller, heard).await;
         }
@@ -165,10 +167,11 @@ impl WorkloadCommands {
         let told = self.find(workload).await?;
         let has_stopped = told.observed.as_ref().is_some_and(|observed| observed.phase == Phase::Stopped);
         if !has_stopped {
-            if !force {
+            if force {
+                self.0.stop(&told.id, Some(0)).await?;
+            } else if !ending::has_run_out(&told) {
                 return Err(format!("{workload} has not stopped: `pilvi stop {workload}` first, or `pilvi rm -f`"));
             }
-            self.0.stop(&told.id, Some(0)).await?;
             self.until_stopped(&told.id).await?;
         }
         // One that is forgotten as soon as it has stopped is gone already.
