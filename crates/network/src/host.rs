@@ -6,7 +6,7 @@ use crate::firewall::{self, Firewall, Frame, Member, Nft};
 use crate::link::Route;
 use crate::netlink::Socket;
 use crate::record::Records;
-use crate::{Error, Settings, Subnet, link, namespace, place};
+use crate::{Error, Settings, Subnet, flows, link, namespace, place};
 
 /// How long a prefix a node's addresses have that nobody chose: 4,093 workloads.
 const PREFIX: u8 = 20;
@@ -41,6 +41,9 @@ pub(crate) fn open_firewall(settings: &Settings, host: &Host, members: &[Member]
     let Some(nft) = Nft::find() else {
         return Err(format!("the program nft (package nftables) is not installed, {WITHOUT}"));
     };
+    if let Err(error) = Socket::netfilter().and_then(|mut socket| flows::count(&mut socket)) {
+        return Err(format!("the kernel cannot be asked for its connections (ctnetlink: {error}), {WITHOUT}"));
+    }
     let frame = Frame {
         tag: settings.tag.clone(),
         subnet: host.subnet,

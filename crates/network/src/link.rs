@@ -140,6 +140,15 @@ pub(crate) fn remove(socket: &mut Socket, name: &str) -> io::Result<()> {
 
 /// Removes devices, all at once: they are put into a group of their own, which is removed. Those that are not there are none.
 pub(crate) fn remove_all(socket: &mut Socket, names: &[String]) -> io::Result<()> {
+    let mut there = Vec::new();
+    for name in names {
+        there.extend(link(socket, name)?.map(|link| link.name));
+    }
+    let names = match &there[..] {
+        [] => return Ok(()),
+        [one] => return remove(socket, one),
+        many => many,
+    };
     let group = unused_group(socket)?;
     let mut grouped = Vec::new();
     for name in names {

@@ -176,7 +176,7 @@ fn packets_are_as_big_as_the_hosts_way_out_allows() {
 #[test]
 fn nothing_is_left_when_a_network_is_removed() {
     on_machine(|machine| async move {
-        let routes = ip("route show table all");
+        let routes = ip("-4 route show table all");
         let mut settings = machine.settings();
         settings.pool = 3;
         let network = crate::support::open(settings).await;
@@ -187,7 +187,7 @@ fn nothing_is_left_when_a_network_is_removed() {
         assert!(!Network::leftovers(machine.tag()).await.unwrap().is_empty());
         network.purge().await.unwrap();
         assert_eq!(Network::leftovers(machine.tag()).await.unwrap(), [""; 0]);
-        assert_eq!(ip("route show table all"), routes);
+        assert_eq!(ip("-4 route show table all"), routes);
         assert!(!ip("-o link").contains(machine.tag()));
         assert!(network.attach(&id(5), &bridge()).await.is_err());
     });
@@ -250,10 +250,10 @@ fn many_come_and_go_at_once_and_nothing_is_left() {
         addresses.sort();
         addresses.dedup();
         assert_eq!(addresses.len(), 50);
-        let table = run("nft", &format!("list table inet pilvi_{}", machine.tag()));
+        let table = run("nft", &format!("-n list table inet pilvi_{}", machine.tag()));
         assert_eq!(table.matches(" : jump group_").count(), 50, "{table}");
         assert_eq!(table.matches("chain group_").count(), 7, "{table}");
-        assert_eq!(table.matches("127.0.0.1 . tcp . ").count(), 50, "{table}");
+        assert_eq!(table.matches("127.0.0.1 . 6 . ").count(), 50, "{table}");
         for number in 0..50 {
             network.detach(&id(number)).await.unwrap();
         }
