@@ -12,12 +12,12 @@
 //! What a captured host can do: run or not run what was given to it, read what it was given, and reach the API like anybody
 //! else who can connect. It can be no other host, read no other image, and say nothing about other hosts' workloads.
 
+mod arrivals;
 mod authority;
 mod blob_body;
 mod connections;
-mod fingerprint;
 mod grants;
-mod guarded;
+pub(crate) mod held;
 mod host;
 pub mod lease;
 mod roster;
@@ -42,12 +42,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use workload::NodeId;
 
-pub use authority::{Authority, AuthorityError};
-pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use authority::Authority;
 pub use lease::HostState;
 pub use roster::{GateError, HOSTS_MAX, JoinedHost, KnownCertificate, TOKENS_MAX};
 pub use token::{InvalidToken, TOKEN_TTL_DEFAULT, TOKEN_TTL_MAX, Token};
 
+pub use crate::certificates::{AuthorityError, Fingerprint, InvalidFingerprint};
 use crate::client::{Node, Stream};
 use authority::HostCertificate;
 use host::{Host, Way};
@@ -138,7 +138,7 @@ impl Gate {
     pub async fn open(parts: Parts) -> Result<Self, GateError> {
         let Parts { store, blobs, authority, reserved, facts, door, clock, rng, uptime } = parts;
         let roster = Roster { store };
-        let tls = connections::tls(&authority, authority.gate_identity(clock.now())?)?;
+        let tls = connections::tls(&authority, authority.gate_identity(clock.now())?, Arc::clone(&clock))?;
         let names: Vec<_> = roster.all().await?.into_iter().map(|(name, _)| name).collect();
         let leases = Leases::started(names, uptime());
         let states = watch::Sender::new(leases.states());
