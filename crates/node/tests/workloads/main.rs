@@ -2,7 +2,8 @@
 //! node's shims are forked from it, too: it is executed again as their launcher, before there is any thread. It takes root, and is
 //! skipped aloud without.
 //!
-//! `cargo test -p node --test workloads -- PART_OF_A_NAME` runs some; `--list` names them.
+//! `cargo test -p node --test workloads -- PART_OF_A_NAME` runs some; `--list` names them; `--speed=COUNT` prints how long the steps of
+//! so many starts take.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -13,6 +14,7 @@ mod child;
 mod connected;
 mod life;
 mod limits;
+mod speed;
 mod streams;
 mod survival;
 
@@ -57,6 +59,11 @@ fn main() -> ExitCode {
     }
     if !bed::is_root() || child::busybox().is_none() {
         println!("skipped: {} tests need root and a static busybox", tests.len());
+        return ExitCode::SUCCESS;
+    }
+    if let Some(count) = arguments.iter().find_map(|argument| argument.strip_prefix("--speed=")) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(speed::print(count.parse().unwrap()));
         return ExitCode::SUCCESS;
     }
     let failed: Vec<&str> = tests.iter().filter(|test| !passes(test)).map(|test| test.name).collect();

@@ -1,5 +1,6 @@
 //! Programs that are executed in containers, and what goes into containers themselves.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
@@ -33,11 +34,12 @@ struct Streams {
 
 /// Executes a program. None if whoever asked is gone.
 pub(super) async fn exec(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     wanted: Exec,
     telling: &Telling,
     hearing: Hearing,
 ) -> Option<Result<Answer, Failure>> {
+    shared.hasten();
     let begun = match begin(shared, wanted).await {
         Ok(begun) => begun,
         Err(Refusal::Exit(code)) => return Some(Ok(Answer::Exited { code })),

@@ -1,8 +1,9 @@
 //! What a node keeps of a workload on disk. Everything in there is root's own; what containers write is elsewhere.
 //!
 //! ```text
-//! workloads/<id>/assignment.json    what it is, and what its images said when it was assigned; on the disk before that is answered
-//! workloads/<id>/state.json         how far it is
+//! workloads/<id>/assignment.json    what it is, and what its images said when it was assigned; on the disk before that is answered, and
+//!                                   before anything of it is executed
+//! workloads/<id>/state.json         how far it is, a line each time: the last counts
 //! workloads/<id>/shim/              its shim's: socket, output, last words
 //! trash/                            what is being removed
 //! ```
@@ -29,11 +30,17 @@ const STATE: &str = "state.json";
 const VERSION: u32 = 1;
 /// The longest of these files, in bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// From how many bytes on what is known by its last line is written anew.
+const LINES_BYTES_MAX: u64 = 256 * 1024;
 
 /// What a node was told, and what it needs of images to do it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Assigned {
     version: u32,
+    /// The start of the machine in which it was assigned: what was executed before another one is not executed again. None of what
+    /// an older program wrote.
+    #[serde(default)]
+    pub(super) boot_id: Option<String>,
     pub(super) assignment: Assignment,
     /// By container.
     pub(super) images: BTreeMap<String, ImageUse>,
@@ -48,8 +55,8 @@ pub(super) struct ImageUse {
 }
 
 impl Assigned {
-    pub(super) fn new(assignment: Assignment, images: BTreeMap<String, ImageUse>) -> Self {
-        Self { version: VERSION, assignment, images }
+    pub(super) fn new(assignment: Assignment, images: BTreeMap<String, ImageUse>, boot_id: &str) -> Self {
+        Self { version: VERSION, boot_id: Some(boot_id.to_owned()), assignment, images }
     }
 }
 
@@ -106,11 +113,6 @@ impl Homes {
 }
 
 impl Home {
-    /// Makes it, or takes what is there.
-    pub(super) fn make(&self) -> io::Result<()> {
-        directory(&self.path)
-    }
-
     /// The directory of its shim.
     pub(super) fn shim(&self) -> io::Result<std::os::fd::OwnedFd> {
         let path = self.path.join("shim");
@@ -118,25 +120,48 @@ impl Home {
         Ok(File::open(path)?.into())
     }
 
-    /// On the disk when it returns.
+    /// On the disk when it returns, and the names of the files that it has later, too.
     pub(super) fn write_assigned(&self, assigned: &Assigned) -> io::Result<()> {
-        self.make()?;
-        self.write(ASSIGNMENT, assigned, true)?;
+        directory(&self.path)?;
+        OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(STATE))?;
+        self.replace(ASSIGNMENT, &serde_json::to_vec(assigned)?)?.sync_data()?;
+        File::open(&self.path)?.sync_all()?;
         // Its own name.
         File::open(self.node.join(WORKLOADS))?.sync_all()
     }
 
     pub(super) fn assigned(&self) -> Option<Assigned> {
-        self.read::<Assigned>(ASSIGNMENT).filter(|assigned| assigned.version == VERSION)
+        let assigned: Assigned = parse(ASSIGNMENT, &self.bytes(ASSIGNMENT)?)?;
+        (assigned.version == VERSION).then_some(assigned)
     }
 
-    /// Survives this process; the machine, if it is final.
-    pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
-        self.write(STATE, state, state.phase.is_final())
+    /// Survives this process; the machine, once [`Home::sync_state`] has returned.
+    pub(super) fn write_state(&self, lines: &mut Lines, state: &State) -> io::Result<()> {
+        let mut line = serde_json::to_vec(state)?;
+        line.push(b'\n');
+        match &mut lines.bytes {
+            Some(bytes) if *bytes < LINES_BYTES_MAX => {
+                *bytes += line.len() as u64;
+                OpenOptions::new().append(true).open(self.path.join(STATE))?.write_all(&line)
+            }
+            // What is there may be cut off in the middle of a line, by the end of the process that wrote it.
+            _ => {
+                *lines = Lines { bytes: Some(line.len() as u64), is_named: false };
+                self.replace(STATE, &line).map(drop)
+            }
+        }
+    }
+
+    /// Waits until everything that was written is on the disk; the file's name, too, unless it is.
+    pub(super) fn sync_state(&self, is_named: bool) -> io::Result<()> {
+        File::open(self.path.join(STATE))?.sync_data()?;
+        if is_named { Ok(()) } else { File::open(&self.path)?.sync_all() }
     }
 
     pub(super) fn state(&self) -> Option<State> {
-        self.read(STATE)
+        let text = self.bytes(STATE)?;
+        let mut lines = text.split(|byte| *byte == b'\n').rev().filter(|line| !line.is_empty());
+        lines.find_map(|line| parse(STATE, line))
     }
 
     /// Takes it away.
@@ -144,25 +169,41 @@ impl Home {
         to_trash(&self.node, &self.path)
     }
 
-    fn write(&self, name: &str, what: &impl Serialize, durable: bool) -> io::Result<()> {
+    /// Writes a file beside the one that is there, and puts it in its place.
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<File> {
         let new = self.path.join(format!("{name}.new"));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec(what)?)?;
-        if durable {
-            file.sync_data()?;
-        }
+        file.write_all(content)?;
         std::fs::rename(&new, self.path.join(name))?;
-        if durable { File::open(&self.path)?.sync_all() } else { Ok(()) }
+        Ok(file)
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let file = File::open(self.path.join(name)).ok()?;
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut io::Read::take(file, FILE_BYTES_MAX), &mut bytes).ok()?;
-        serde_json::from_slice(&bytes)
-            .inspect_err(|error| tracing::warn!(%error, name, "what is kept of a workload cannot be read"))
-            .ok()
+        Some(bytes)
     }
+}
+
+/// A file of lines of which the last counts, as this process writes it.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// How long it is, if it is known not to be cut off.
+    bytes: Option<u64>,
+    /// Whether its name is on the disk.
+    pub(super) is_named: bool,
+}
+
+impl Lines {
+    /// Those of a workload that has none yet.
+    pub(super) const NONE_YET: Self = Self { bytes: Some(0), is_named: true };
+}
+
+fn parse<T: DeserializeOwned>(name: &str, text: &[u8]) -> Option<T> {
+    serde_json::from_slice(text)
+        .inspect_err(|error| tracing::warn!(%error, name, "what is kept of a workload cannot be read"))
+        .ok()
 }
 
 /// Makes a directory for root alone, and those above it.
@@ -185,3 +226,66 @@ fn to_trash(node: &Path, path: &Path) -> io::Result<()> {
 
 /// Names are random: two that are the same are a wonder.
 const TRASH_NAMES_TRIED_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(node: &Path) -> Home {
+        let homes = Homes::open(node).unwrap();
+        homes.of(&"0123456789abcdef0123456789abcdef".parse().unwrap())
+    }
+
+    fn state(sequence: u64) -> State {
+        let mut state = State::new(&workload::Spec::default(), "boot", |_| None);
+        state.skip(sequence, 0);
+        state
+    }
+
+    #[test]
+    fn the_last_whole_line_says_how_far_a_workload_is() {
+        let node = tempfile::tempdir().unwrap();
+        let home = home(node.path());
+        let assignment = Assignment {
+            id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            generation: 1,
+            spec: workload::Spec::default(),
+            desired: workload::Desired::Running,
+            images: BTreeMap::new(),
+        };
+        let assigned = Assigned::new(assignment, BTreeMap::new(), "boot");
+        home.write_assigned(&assigned).unwrap();
+        assert_eq!(home.assigned(), Some(assigned));
+        assert_eq!(home.state(), None, "nothing of it was executed");
+        let mut lines = Lines::NONE_YET;
+        for sequence in 1..=3 {
+            home.write_state(&mut lines, &state(sequence)).unwrap();
+        }
+        assert_eq!(home.state(), Some(state(3)));
+        let path = home.path.join(STATE);
+        let text = std::fs::read(&path).unwrap();
+        for length in (text.len() * 2 / 3 + 1)..text.len() - 1 {
+            std::fs::write(&path, &text[..length]).unwrap();
+            assert_eq!(home.state(), Some(state(2)), "{length}");
+        }
+        // The next process does not write on in the middle of a line.
+        home.write_state(&mut Lines::default(), &state(4)).unwrap();
+        assert_eq!(home.state(), Some(state(4)));
+        home.sync_state(false).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_again_and_again_does_not_grow_without_end() {
+        let node = tempfile::tempdir().unwrap();
+        let home = home(node.path());
+        directory(&home.path).unwrap();
+        let mut lines = Lines::default();
+        let mut longest = 0;
+        for sequence in 0..2000 {
+            home.write_state(&mut lines, &state(sequence)).unwrap();
+            longest = longest.max(std::fs::metadata(home.path.join(STATE)).unwrap().len());
+        }
+        assert!(longest > LINES_BYTES_MAX && longest < 2 * LINES_BYTES_MAX, "{longest}");
+        assert_eq!(home.state(), Some(state(1999)));
+    }
+}

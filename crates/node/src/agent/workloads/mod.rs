@@ -13,6 +13,7 @@ mod container;
 mod copy;
 mod describe;
 mod exec;
+mod haste;
 mod home;
 pub(super) mod local;
 mod open;
@@ -88,6 +89,7 @@ pub(super) struct Shared {
     homes: Homes,
     launcher: Launcher,
     cgroups: Cgroups,
+    haste: haste::Haste,
     disks: Disks,
     network: Network,
     board: Board,
@@ -120,6 +122,7 @@ struct Handle {
     live: Arc<Live>,
     /// One at a time changes what is wanted.
     changing: tokio::sync::Mutex<()>,
+    written: assign::WhetherWritten,
     task: AbortHandle,
 }
 
@@ -184,8 +187,15 @@ impl Shared {
 
     /// Starts a shim for the workload whose directory this is.
     async fn shim(&self, directory: std::os::fd::OwnedFd) -> Result<Shim, ShimError> {
+        let moved = *self.launcher_moved.lock().unwrap_or_else(PoisonError::into_inner);
         let shim = self.launcher.shim(directory).await?;
         self.move_launcher();
+        // One that was forked by a new launcher, before that was moved, is where the launcher was.
+        if (moved.is_none() || moved != self.launcher.pid())
+            && let Err(error) = self.move_to_shims(shim.pid())
+        {
+            tracing::warn!(%error, "a shim is in the node's own group, and ends with it");
+        }
         Ok(shim)
     }
 
@@ -196,11 +206,15 @@ impl Shared {
         if *moved == Some(pid) {
             return;
         }
-        let Some(process) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
-        match self.cgroups.shims().and_then(|group| group.add(process)) {
+        match self.move_to_shims(pid) {
             Ok(()) => *moved = Some(pid),
             Err(error) => tracing::warn!(%error, "shims are in the node's own group, and end with it"),
         }
+    }
+
+    fn move_to_shims(&self, pid: u32) -> Result<(), sandbox::cgroup::Error> {
+        let process = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        process.map_or(Ok(()), |process| self.cgroups.shims()?.add(process))
     }
 
     async fn signal(&self, id: &WorkloadId, container: Option<&str>, signal: i32) -> Result<(), Failure> {

@@ -160,8 +160,8 @@ impl State {
     }
 
     /// A node comes after another, of which it is not known what it said last.
-    pub(super) fn skip(&mut self, step: u64) {
-        self.sequence += step;
+    pub(super) fn skip(&mut self, step: u64, at_least: u64) {
+        self.sequence = (self.sequence + step).max(at_least);
     }
 
     /// How far it is, once something has happened. What cannot happen changes nothing.
@@ -186,6 +186,11 @@ impl State {
             }
         }
         self.advance(Event::Ending);
+    }
+
+    /// Whether it is known why it ends and how each container did.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ending.is_some() && self.containers.iter().all(|one| matches!(one.stage, Stage::Done(_)))
     }
 
     /// A container runs.

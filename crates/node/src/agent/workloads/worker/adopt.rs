@@ -119,7 +119,7 @@ impl Worker {
             false => (ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it"),
         };
         self.lose(code, message);
-        self.note();
+        self.note_on_disk();
     }
 
     /// How containers ended, as their shim has written down.
@@ -135,7 +135,7 @@ impl Worker {
         let Some(shim) = self.has.shim.clone() else { return };
         if let Ok(state) = shim.state().await {
             self.apply(&state);
-            self.note();
+            self.note_on_disk();
         }
     }
 

@@ -17,7 +17,13 @@ impl Worker {
     pub(super) async fn clean_up(&mut self) {
         let began = self.begin_step(StepName::CleanUp, None);
         self.has.probes.drain().for_each(|(_, probe)| probe.abort());
-        let removed = self.remove().await;
+        let (later, shared, id) = (self.told_later.take(), Arc::clone(&self.shared), self.id.clone());
+        let telling = async {
+            if let Some(later) = later {
+                later.tell(&shared, &id).await;
+            }
+        };
+        let ((), removed) = tokio::join!(telling, self.remove());
         self.end_step(began, removed.as_ref().copied());
         match removed {
             Ok(()) => {
@@ -32,7 +38,7 @@ impl Worker {
                 self.state.is_frozen = false;
                 self.state.advance(Event::Removed);
                 self.state.stopped_at = Some(now().at);
-                self.note();
+                self.note_the_end().await;
             }
             Err(reason) => {
                 tracing::warn!(workload = %self.id, reason = reason.message, "what a workload had cannot be removed");
@@ -44,6 +50,11 @@ impl Worker {
     }
 
     async fn remove(&mut self) -> Result<(), Reason> {
+        if let Some(begun) = self.has.begun.take()
+            && let Ok((_, Ok(shim))) = begun.await
+        {
+            self.has.shim = Some(shim);
+        }
         if let Some(shim) = self.has.shim.clone() {
             // If it does not hear, it has ended, or is made to.
             let _ = tokio::time::timeout(SHIM_PATIENCE, shim.destroy()).await;
@@ -64,7 +75,7 @@ impl Worker {
 pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId) -> Result<(), Reason> {
     let failed = |error: &dyn std::fmt::Display| Reason::new(ReasonCode::Internal, error.to_string());
     let (own, of) = (Arc::clone(shared), id.clone());
-    aside(move || {
+    let disks = aside(move || {
         use sandbox::cgroup::Error;
         match own.cgroups.open_workload(of.as_str()) {
             Ok(group) => group.kill().and_then(|()| group.remove()).map_err(|error| failed(&error))?,
@@ -73,9 +84,10 @@ pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId) -> Result<(), 
         }
         own.disks.remove(of.as_str()).map_err(|error| failed(&error))?;
         own.release(&of).map_err(|error| failed(&error))
-    })
-    .await?;
-    shared.network.detach(id).await.map_err(|error| failed(&error))?;
+    });
+    let (disks, network) = tokio::join!(disks, shared.network.detach(id));
+    disks?;
+    network.map_err(|error| failed(&error))?;
     shared.untidy.notify_one();
     Ok(())
 }
