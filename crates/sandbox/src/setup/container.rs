@@ -10,7 +10,7 @@ use super::credentials::Confinement;
 use super::enter::Cgroup;
 use super::execute::{self, Stdio};
 use super::failure::{Doing, refused};
-use super::process::{self, Birth, Side};
+use super::process::{self, Side};
 use super::terminal::Terminal;
 use super::{SandboxHandle, Streams, host, init, kernel_files, late, root, sandbox};
 use crate::plan::{ContainerPlan, SandboxPlan};
@@ -41,12 +41,12 @@ impl Order<'_> {
 
     /// Where the helper is born: in the sandbox's process namespace, if the container's is made within that one, where there is
     /// nobody but the process that holds it and other helpers.
-    pub(crate) fn birth(&self) -> Birth<'_> {
-        if self.shares_processes() { Birth::Beside } else { Birth::Among(self.sandbox.process.as_fd()) }
+    pub(crate) fn born_among(&self) -> Option<BorrowedFd<'_>> {
+        (!self.shares_processes()).then(|| self.sandbox.process.as_fd())
     }
 
     /// Whether others may be in the process namespace that the container is in.
-    pub(crate) fn shares_processes(&self) -> bool {
+    fn shares_processes(&self) -> bool {
         self.shared.share_processes || self.shared.host_processes
     }
 }
@@ -60,12 +60,12 @@ pub(crate) fn make(channel: &Inner, order: &Order<'_>, is_counted: bool) -> Resu
     }
     host::be_killed_first().doing("setting the out-of-memory score")?;
     let cgroup = Cgroup::open(&plan.cgroup)?;
-    let is_born_there = cgroup.birthplace().is_some() && !order.shares_processes();
-    if !is_born_there && !is_counted {
+    if !is_counted {
         cgroup.enter()?;
     }
     let stdio = order.streams.map(|streams| own_streams(&streams)).transpose()?;
     let views = cgroup.views(!plan.privileged)?;
+    drop(cgroup);
     let mut devices = plan.devices.clone();
     if plan.privileged {
         devices.extend(host::devices()?);
@@ -77,18 +77,13 @@ pub(crate) fn make(channel: &Inner, order: &Order<'_>, is_counted: bool) -> Resu
         root::Parts { plan, shared: order.shared, root: order.root, mounts: order.mounts, sys, proc, views, devices };
     let own_ipc = if order.shared.share_ipc || order.shared.host_ipc { 0 } else { libc::CLONE_NEWIPC };
     if order.shares_processes() {
-        drop(cgroup);
         process::unshare(libc::CLONE_NEWNS | own_ipc).doing("making namespaces")?;
         return be(channel, order, parts, stdio);
     }
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | own_ipc;
-    let birthplace = cgroup.birthplace().filter(|_| is_born_there).map(AsFd::as_fd);
-    match process::clone_sibling(flags, birthplace).doing("making namespaces")? {
+    match process::clone_sibling(flags).doing("making namespaces")? {
         Side::Parent(_) => process::leave(0),
-        Side::Child => process::run(channel, || {
-            drop(cgroup);
-            be(channel, order, parts, stdio)
-        }),
+        Side::Child => process::run(channel, || be(channel, order, parts, stdio)),
     }
 }
 

@@ -52,14 +52,6 @@ impl Cgroup {
         Ok(Self { directories })
     }
 
-    /// The one directory of version 2, into which a process can be born, if there is no other.
-    pub(crate) fn birthplace(&self) -> Option<&OwnedFd> {
-        match self.directories.as_slice() {
-            [only] if only.is_version_2 => Some(&only.fd),
-            _ => None,
-        }
-    }
-
     /// Has this process enter it.
     pub(crate) fn enter(&self) -> Result<(), ShimFailure> {
         for directory in &self.directories {
@@ -74,7 +66,7 @@ impl Cgroup {
     /// Mounts of its directories, attached nowhere. Their names are those of the hierarchies.
     pub(crate) fn views(&self, read_only: bool) -> Result<Vec<View>, ShimFailure> {
         let flags = MountFlags { read_only, no_exec: true, no_suid: true, no_dev: true };
-        let is_alone = self.birthplace().is_some();
+        let is_alone = matches!(self.directories.as_slice(), [only] if only.is_version_2);
         let mut views = Vec::with_capacity(self.directories.len());
         for directory in &self.directories {
             let name = if is_alone { Some("") } else { directory.hierarchy() };

@@ -259,7 +259,7 @@ pub(crate) fn send_ahead(
     channel: &Inner,
     go: impl FnOnce() -> Result<Infallible, ShimFailure>,
 ) -> Result<Infallible, ShimFailure> {
-    match process::clone_sibling(0, None) {
+    match process::clone_sibling(0) {
         Ok(process::Side::Parent(_)) => process::leave(0),
         Ok(process::Side::Child) => process::run(channel, go),
         Err(error) => Err(failed(format!("forking into the container: {error}"))),

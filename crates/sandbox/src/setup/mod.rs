@@ -19,8 +19,8 @@
 //!
 //! # Order and why
 //!
-//! 1. A *helper*, a fork of the shim that no container sees, enters the cgroup, joins what is shared and makes what only the
-//!    host's root may make.
+//! 1. A *helper*, a fork of the shim that no container sees, enters the cgroup (in one of version 2 it is born), joins what is
+//!    shared and makes what only the host's root may make.
 //! 2. It clones the container's process 1 into a process namespace of its own, where nobody else is, and that one builds
 //!    the container around itself. In a sandbox that shares its process namespace others are there, and one that may trace
 //!    processes (`CAP_SYS_PTRACE`, which Fargate grants) would take over a process that still has the host's rights: there
@@ -125,7 +125,10 @@ pub enum Report {
 /// [`ShimFailure`] if no process could be forked.
 pub fn sandbox(plan: &SandboxPlan, network: Option<BorrowedFd<'_>>) -> Result<Making, ShimFailure> {
     let keep: Vec<BorrowedFd<'_>> = network.into_iter().collect();
-    let control = process::child(&keep, Birth::Beside, |channel| sandbox::make(channel, plan, network))?;
+    let birthplace = enter::birthplace(&plan.cgroup)?;
+    let birth = Birth { among: None, cgroup: birthplace.as_ref().map(AsFd::as_fd) };
+    let make = |channel: &channel::Inner| sandbox::make(channel, plan, network, birthplace.is_some());
+    let control = process::child(&keep, birth, make)?;
     Ok(Making { control })
 }
 
@@ -144,13 +147,10 @@ pub fn container(
     streams: Option<Streams<'_>>,
 ) -> Result<Making, ShimFailure> {
     let order = container::Order { sandbox, shared, plan, root, mounts, streams };
-    let birthplace = if order.shares_processes() { enter::birthplace(&plan.cgroup)? } else { None };
-    let birth = match &birthplace {
-        Some(cgroup) => Birth::Counted(cgroup.as_fd()),
-        None => order.birth(),
-    };
-    let control =
-        process::child(&order.descriptors(), birth, |channel| container::make(channel, &order, birthplace.is_some()))?;
+    let birthplace = enter::birthplace(&plan.cgroup)?;
+    let birth = Birth { among: order.born_among(), cgroup: birthplace.as_ref().map(AsFd::as_fd) };
+    let make = |channel: &channel::Inner| container::make(channel, &order, birthplace.is_some());
+    let control = process::child(&order.descriptors(), birth, make)?;
     Ok(Making { control })
 }
 
@@ -185,7 +185,7 @@ pub fn exec(
         keep.extend([streams.output, streams.errors]);
     }
     let birthplace = enter::birthplace(&plan.cgroup)?;
-    let birth = birthplace.as_ref().map_or(Birth::Beside, |cgroup| Birth::Counted(cgroup.as_fd()));
+    let birth = Birth { among: None, cgroup: birthplace.as_ref().map(AsFd::as_fd) };
     let order = exec::Order { container, plan, process, tty, streams, is_counted: birthplace.is_some() };
     let control = process::child(&keep, birth, |channel| exec::make(channel, order))?;
     Ok(Making { control })
