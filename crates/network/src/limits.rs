@@ -15,6 +15,8 @@ pub const FLOWS_MAX: u32 = 8192;
 pub const DOOMED_PAUSE_MS: u64 = 1000;
 /// Workloads that ended after which nobody waits for more.
 pub const DOOMED_MAX: usize = 256;
+/// How often the kernel is asked whether a new link is usable, with a pause of a millisecond.
+pub const LINK_RUNNING_TRIES: u32 = 1000;
 /// Links that are removed at once. The kernel holds its lock for so many.
 pub const LINKS_AT_ONCE: usize = 64;
 /// The ports of the host that workloads without a wish are given, unless the settings say otherwise: ECS's own (PortMapping,

@@ -6,7 +6,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
+};
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -27,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) peer: Option<u32>,
     /// The biggest packet, in bytes.
     pub(crate) mtu: Option<u32>,
+    /// Whether what is sent through it arrives.
+    pub(crate) is_running: bool,
 }
 
 /// A route to some addresses.
@@ -45,7 +49,7 @@ pub(crate) fn links(socket: &mut Socket) -> io::Result<Vec<Link>> {
     Ok(socket.list(RouteNetlinkMessage::GetLink(LinkMessage::default()))?.iter().filter_map(link_of).collect())
 }
 
-/// The device of a name.
+/// The device of a name. A newer kernel (6.14) has done by then what it does when the other end of a pair is switched on.
 pub(crate) fn link(socket: &mut Socket, name: &str) -> io::Result<Option<Link>> {
     let answer = socket.one(RouteNetlinkMessage::GetLink(named(name)));
     Ok(absent_is_none(answer)?.as_ref().and_then(link_of))
@@ -77,7 +81,8 @@ fn link_of(message: &RouteNetlinkMessage) -> Option<Link> {
         LinkAttribute::Mtu(mtu) => Some(*mtu),
         _ => None,
     });
-    Some(Link { index: message.header.index, name, peer, mtu })
+    let is_running = message.attributes.contains(&LinkAttribute::OperState(State::Up));
+    Some(Link { index: message.header.index, name, peer, mtu, is_running })
 }
 
 /// How much went through a device, as the other end sees it; nothing, if there is no such device.

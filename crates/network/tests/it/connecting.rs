@@ -141,12 +141,31 @@ fn what_went_through_a_link_is_counted_as_the_workload_sees_it() {
         let (_, inside) = place(&attached);
         let before = network.stats(&id(1)).await.unwrap();
         let socket = within(&inside, || std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))).unwrap();
+        let there = crate::support::receiver(&machine.beyond, (BEYOND, 0));
         for _ in 0..100 {
-            socket.send_to(&[0; 1000], (BEYOND, 9)).unwrap();
+            socket.send_to(&[0; 1000], there.local_addr().unwrap()).unwrap();
+            crate::support::received(&there);
         }
         let after = network.stats(&id(1)).await.unwrap();
         assert!(after.sent_bytes - before.sent_bytes >= 100_000, "{before:?} {after:?}");
         assert!(after.received_bytes - before.received_bytes < 100_000);
+    });
+}
+
+#[test]
+fn the_first_packet_of_a_workload_arrives() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let there = crate::support::receiver(&machine.beyond, (BEYOND, 0));
+        let to = there.local_addr().unwrap();
+        for number in 0..20 {
+            let (_, inside) = place(&network.attach(&id(number), &bridge()).await.unwrap());
+            within(&inside, || {
+                std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().send_to(b"first", to).unwrap();
+            });
+            assert_eq!(crate::support::received(&there).0, "first");
+            network.detach(&id(number)).await.unwrap();
+        }
     });
 }
 
