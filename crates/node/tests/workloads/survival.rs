@@ -13,6 +13,7 @@ tests![
     a_node_that_is_killed_while_it_stops_something_goes_on,
     what_ran_on_the_machine_before_it_was_started_anew_is_lost,
 ];
+tests![LONG_TESTS: a_shim_that_is_silent_is_given_up_alone_and_killed];
 
 fn pid(observed: &Observed) -> u32 {
     match observed.containers[0].state {
@@ -160,4 +161,23 @@ async fn what_ran_on_the_machine_before_it_was_started_anew_is_lost() {
         assert!(leftovers(&living.bed.node_dir()).await.iter().all(|line| !line.contains(id.as_str())));
         living.end().await;
     }
+}
+
+async fn a_shim_that_is_silent_is_given_up_alone_and_killed() {
+    let mut living = Living::new().await;
+    let silent = living.run(script("echo started; sleep 600")).await;
+    living.until_printed(&silent, "started").await;
+    let before = living.running(&silent).await;
+    let shim = parent_chain(pid(&before));
+    let other = living.run(script("echo started; sleep 600")).await;
+    living.until_printed(&other, "started").await;
+    rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
+    living.kill();
+    living.start();
+    let observed = living.stopped(&silent).await;
+    assert_eq!(observed.reason.unwrap().code, ReasonCode::SandboxLost);
+    let process = |pid: u32| std::path::PathBuf::from(format!("/proc/{pid}/exe"));
+    assert!(!process(shim.as_raw_nonzero().get().unsigned_abs()).exists() && !process(pid(&before)).exists());
+    assert_eq!(living.exec(&other, &["echo", "hello"], b"").await, ("hello\n".to_owned(), 0));
+    living.end().await;
 }

@@ -120,6 +120,11 @@ impl Home {
         Ok(File::open(path)?.into())
     }
 
+    /// The directory of its shim, as the kernel names it.
+    pub(super) fn shim_path(&self) -> io::Result<PathBuf> {
+        std::fs::canonicalize(self.path.join("shim"))
+    }
+
     /// On the disk when it returns, and the names of the files that it has later, too.
     pub(super) fn write_assigned(&self, assigned: &Assigned) -> io::Result<()> {
         directory(&self.path)?;

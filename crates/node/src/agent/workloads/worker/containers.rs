@@ -135,14 +135,21 @@ impl Worker {
         let image = self.assigned.images.get(&container.name).ok_or_else(internal)?;
         let process = process::container(&self.id, self.spec(), container, &image.run, &local);
         let process = process.map_err(|reason| (reason, Some(NOT_FOUND)))?;
-        shim.start(&container.name, process, None, Vec::new()).await.map_err(|error| {
+        let started = shim.start(&container.name, process, None, Vec::new()).await;
+        if let Err(error) = started {
+            // A node before this one may have started it.
+            if error.kind() == Some(ShimFailureKind::NotThere)
+                && let Some(pid) = self.was_started(&shim, &container.name).await
+            {
+                return Ok(pid);
+            }
             let code = match error.kind() {
                 Some(ShimFailureKind::ProgramNotFound) => Some(NOT_FOUND),
                 Some(ShimFailureKind::ProgramNotExecutable) => Some(NOT_EXECUTABLE),
                 _ => None,
             };
-            (Reason::new(ReasonCode::CannotStart, error.to_string()), code)
-        })?;
+            return Err((Reason::new(ReasonCode::CannotStart, error.to_string()), code));
+        }
         let isolation = &self.spec().isolation;
         let is_another = isolation.share_processes || isolation.host_processes;
         if let (false, Some(pid)) = (is_another, self.has.processes.remove(&index)) {
