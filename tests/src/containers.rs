@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::image::Layout;
+use crate::image::{Image, Layout};
 use crate::program::{self, Answer, until};
 use crate::server::without_settings;
 use crate::{Api, Followed, Registry, Server, place};
@@ -51,10 +51,15 @@ impl Server {
     /// Pushes the image of a recipe (`busybox`, `python`) to this server; the name by which it is run.
     #[track_caller]
     pub fn image(&self, recipe: &str) -> String {
-        let mut registry = Registry::of(self, &self.root());
-        Api::new(self, &self.root()).ecr("CreateRepository", &json!({ "repositoryName": recipe }));
-        registry.push(recipe, "1", &Layout::at(place::image(recipe)).read("latest"));
-        format!("{}/{recipe}:1", self.address())
+        self.push(recipe, &Layout::at(place::image(recipe)).read("latest"))
+    }
+
+    /// Pushes an image to a new repository of this server; the name by which it is run.
+    #[track_caller]
+    pub fn push(&self, repository: &str, image: &Image) -> String {
+        Api::new(self, &self.root()).ecr("CreateRepository", &json!({ "repositoryName": repository }));
+        Registry::of(self, &self.root()).push(repository, "1", image);
+        format!("{}/{repository}:1", self.address())
     }
 
     /// Whether there is a node that runs containers; one comes by itself wherever root runs the tests.
