@@ -69,7 +69,7 @@ fn of_exit(exit: &ExitStatus, of_workload: Option<&Reason>) -> Exited {
 
 /// Whether it ended because what it stands on did.
 fn is_loss(reason: &Reason) -> bool {
-    matches!(reason.code, ReasonCode::SandboxLost | ReasonCode::HostLost | ReasonCode::Fenced | ReasonCode::Internal)
+    reason.code.is_loss() || reason.code == ReasonCode::Internal
 }
 
 #[cfg(test)]

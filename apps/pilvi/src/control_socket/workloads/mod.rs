@@ -142,7 +142,7 @@ impl WorkloadCommands {
         let talking = self.0.open(id, session).await.map_err(Broken::into_reason)?;
         let ended = pass::pass(talking, &mut heard, teller, &mut 0, &|_| Box::pin(async {})).await;
         match ended.map_err(Broken::into_reason)? {
-            node::protocol::Answer::Exited { code } => {
+            node::protocol::Answer::Exited { code, .. } => {
                 Ok(WorkloadAnswer::Exited(Exited { code: ending::code(code), reason: None }))
             }
             _ => Ok(done()),
