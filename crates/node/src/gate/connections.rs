@@ -139,7 +139,8 @@ impl Gate {
         let Some(certificate) = shown.map(|der| Fingerprint::of(der)) else { return Ok(Caller::Stranger) };
         match self.0.roster.who(certificate, self.0.clock.now()).await {
             Ok((name, _)) => {
-                let host = self.host(&name);
+                // Removed a moment ago.
+                let Some(host) = self.present(&name) else { return Ok(Caller::Former(certificate)) };
                 let too_many = || io::Error::other("a node has too many connections");
                 // What outlives the requests of a connection keeps its place.
                 let place = Arc::new(Arc::clone(&host.places).try_acquire_owned().map_err(|_| too_many())?);

@@ -204,11 +204,12 @@ impl Gate {
     /// [`GateError::Store`]
     pub async fn remove(&self, name: &NodeId) -> Result<bool, GateError> {
         let was_there = self.0.roster.remove(name).await?;
+        self.leases().forget(name);
+        // Before its connections are looked for: from here on no further one is its.
+        self.publish();
         if let Some(host) = self.hosts().remove(name) {
             host.remove();
         }
-        self.leases().forget(name);
-        self.publish();
         Ok(was_there)
     }
 
@@ -265,13 +266,11 @@ impl Gate {
 
     /// A host that has joined.
     fn present(&self, name: &NodeId) -> Option<Arc<Host>> {
-        let is_known = self.0.states.borrow().contains_key(name);
-        is_known.then(|| self.host(name))
-    }
-
-    fn host(&self, name: &NodeId) -> Arc<Host> {
         let mut hosts = self.hosts();
-        Arc::clone(hosts.entry(name.clone()).or_insert_with(|| Arc::new(Host::new(name.clone()))))
+        // Looked at while nobody can be taken out: who is removed meanwhile is found there by who removes him.
+        let is_known = self.0.states.borrow().contains_key(name);
+        let host = || Arc::clone(hosts.entry(name.clone()).or_insert_with(|| Arc::new(Host::new(name.clone()))));
+        is_known.then(host)
     }
 
     fn now(&self) -> Timestamp {

@@ -106,3 +106,29 @@ async fn what_is_no_tls_or_says_nothing_takes_nobodys_place() {
     let _host = server.host("worker-1").await;
     server.node("worker-1").status().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_removed_while_it_connects_again_and_again_has_no_connection_left() {
+    let server = Server::start().await;
+    for round in 0..20 {
+        let member = server.host("worker-1").await;
+        let mut doors = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let joined = member.joined.clone();
+            doors.spawn(async move {
+                // Until it is told, or cut off, for good.
+                while let Ok(mut door) = joined.door().await {
+                    let _ = door.read_exact(&mut [0; 9]).await;
+                    closed(&mut door).await;
+                }
+            });
+        }
+        for _ in 0..round {
+            tokio::task::yield_now().await;
+        }
+        assert!(server.gate.remove(&host("worker-1")).await.unwrap());
+        // Each ends: a connection that had outlived its host would be read from for ever.
+        doors.join_all().await;
+        assert!(matches!(member.staying.await.unwrap(), node::join::JoinError::Removed { .. }));
+    }
+}
