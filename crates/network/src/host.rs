@@ -70,6 +70,13 @@ pub(crate) fn open_gateway(settings: &Settings, host: &Host) -> Result<Option<St
     let name = place::gateway_name(&settings.tag);
     let mut socket = Socket::route().map_err(Error::io("open netlink"))?;
     let failed = || Error::io(format!("set up {name}"));
+    if let Some(link) = link::link(&mut socket, &name).map_err(failed())? {
+        let addresses = link::addresses(&mut socket, link.index).map_err(failed())?;
+        // That of a node before this one, whose settings were others.
+        if addresses.iter().any(|address| *address != host.gateway) {
+            link::remove(&mut socket, &name).map_err(failed())?;
+        }
+    }
     link::make_bridge(&mut socket, &name).map_err(failed())?;
     namespace::set_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);

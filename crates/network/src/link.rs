@@ -118,10 +118,14 @@ pub(crate) fn make_pair(
     namespace: BorrowedFd<'_>,
     mtu: Option<u32>,
 ) -> io::Result<()> {
+    // As many as are used by default. Without a word the kernel makes as many as there are processors, and then takes them away again.
+    let queues = [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)];
     let mut other = named(peer);
+    other.attributes.extend(queues.clone());
     other.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
     other.attributes.extend(mtu.map(LinkAttribute::Mtu));
     let mut message = named(name);
+    message.attributes.extend(queues);
     message.attributes.extend(mtu.map(LinkAttribute::Mtu));
     message.attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::Kind(InfoKind::Veth),
