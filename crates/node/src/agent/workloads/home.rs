@@ -6,6 +6,7 @@
 //! workloads/<id>/state.json         how far it is, a line each time: the last counts
 //! workloads/<id>/shim/              its shim's: socket, output, last words
 //! trash/                            what is being removed
+//! secret                            what paths are made of that only a workload of the host's network knows
 //! ```
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ const WORKLOADS: &str = "workloads";
 const TRASH: &str = "trash";
 const ASSIGNMENT: &str = "assignment.json";
 const STATE: &str = "state.json";
+const SECRET: &str = "secret";
 /// The form of [`Assigned`] that is written.
 const VERSION: u32 = 1;
 /// The longest of these files, in bytes.
@@ -100,6 +102,18 @@ impl Homes {
         Ok((ids, others))
     }
 
+    /// What nobody else knows, the same for every process of this node: workloads go on that were told something made of it.
+    pub(super) fn secret(&self) -> io::Result<[u8; 32]> {
+        let path = self.node.join(SECRET);
+        if let Some(secret) = std::fs::read(&path).ok().and_then(|bytes| bytes.try_into().ok()) {
+            return Ok(secret);
+        }
+        let mut secret = [0; 32];
+        base::Rng::fill(&base::SystemRng, &mut secret);
+        replace(&path, &secret)?;
+        Ok(secret)
+    }
+
     /// Removes what is in the trash. Takes as long as it takes.
     pub(super) fn empty_trash(&self) -> io::Result<()> {
         let trash = File::open(self.node.join(TRASH))?;
@@ -129,7 +143,7 @@ impl Home {
     pub(super) fn write_assigned(&self, assigned: &Assigned) -> io::Result<()> {
         directory(&self.path)?;
         OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(STATE))?;
-        self.replace(ASSIGNMENT, &serde_json::to_vec(assigned)?)?.sync_data()?;
+        replace(&self.path.join(ASSIGNMENT), &serde_json::to_vec(assigned)?)?.sync_data()?;
         File::open(&self.path)?.sync_all()?;
         // Its own name.
         File::open(self.node.join(WORKLOADS))?.sync_all()
@@ -152,7 +166,7 @@ impl Home {
             // What is there may be cut off in the middle of a line, by the end of the process that wrote it.
             _ => {
                 *lines = Lines { bytes: Some(line.len() as u64), is_named: false };
-                self.replace(STATE, &line).map(drop)
+                replace(&self.path.join(STATE), &line).map(drop)
             }
         }
     }
@@ -172,15 +186,6 @@ impl Home {
     /// Takes it away.
     pub(super) fn remove(&self) -> io::Result<()> {
         to_trash(&self.node, &self.path)
-    }
-
-    /// Writes a file beside the one that is there, and puts it in its place.
-    fn replace(&self, name: &str, content: &[u8]) -> io::Result<File> {
-        let new = self.path.join(format!("{name}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(content)?;
-        std::fs::rename(&new, self.path.join(name))?;
-        Ok(file)
     }
 
     fn bytes(&self, name: &str) -> Option<Vec<u8>> {
@@ -203,6 +208,15 @@ pub(super) struct Lines {
 impl Lines {
     /// Those of a workload that has none yet.
     pub(super) const NONE_YET: Self = Self { bytes: Some(0), is_named: true };
+}
+
+/// Writes a file beside the one that may be there, and puts it in its place.
+fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
+    let new = path.with_added_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(content)?;
+    std::fs::rename(&new, path)?;
+    Ok(file)
 }
 
 fn parse<T: DeserializeOwned>(name: &str, text: &[u8]) -> Option<T> {

@@ -16,6 +16,7 @@ mod exec;
 mod haste;
 mod home;
 pub(super) mod local;
+mod losses;
 mod open;
 mod plan;
 mod printed;

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::{Rng, SystemRng};
 use images::{Algorithm, Digest, Store};
 use network::{Living, Network};
 use sandbox::cgroup::Cgroups;
@@ -69,8 +68,7 @@ impl Shared {
         let (homes, disks, cgroups, launcher) = opened.await.map_err(|error| said(&error))??;
         let network =
             Network::open(network_settings(&settings, &tag, directory)).await.map_err(|error| said(&error))?;
-        let mut secret = [0; 32];
-        SystemRng.fill(&mut secret);
+        let secret = homes.secret().map_err(|error| said(&error))?;
         let shared = Arc::new(Self {
             options,
             settings,
@@ -196,7 +194,7 @@ impl Shared {
                 }
             }
             for name in shared.disks.list().map_err(|error| error.to_string())? {
-                if !known.contains(&name) {
+                if !known.contains(super::area::owner(&name)) {
                     shared.disks.remove(&name).map_err(|error| error.to_string())?;
                 }
             }
@@ -261,9 +259,12 @@ struct FoundOne {
 
 impl FoundOne {
     async fn go_on(mut self, attached: Option<Result<network::Attached, network::Error>>) -> Arc<Handle> {
-        if let Some(shim) = self.shim.take() {
-            let attached = attached.unwrap_or_else(|| Err(network::Error::Unknown(self.id.clone())));
-            self.worker.take_over(shim, attached).await;
+        match self.shim.take() {
+            Some(shim) => {
+                let attached = attached.unwrap_or_else(|| Err(network::Error::Unknown(self.id.clone())));
+                self.worker.take_over(shim, attached).await;
+            }
+            None => self.worker.begin_anew().await,
         }
         self.parts.run(self.worker)
     }

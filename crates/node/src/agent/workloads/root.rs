@@ -13,7 +13,7 @@ use sandbox::plan::{MountFlags, MountPlan, MountSource};
 use workload::{Reason, ReasonCode, Spec};
 
 use super::super::failure;
-use super::area::{self, Area};
+use super::area::{self, Area, Whose};
 use super::home::ImageUse;
 
 /// Makes a container's root, attached nowhere. What it wrote before it was started again is there.
@@ -21,7 +21,7 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
     let lower = store.hold(&image.layers).and_then(|held| held.lower());
     let mut lower =
         lower.map_err(|error| Reason::new(ReasonCode::CannotPull, format!("the image is not there: {error}")))?;
-    let made = area.within(|places| {
+    let made = area.within(Whose::Container(index), |places| {
         let name = format!("root-{index}");
         let is_new = rustix::fs::statat(places.upper, &name, AtFlags::SYMLINK_NOFOLLOW).is_err();
         let upper = area::directory(places.upper, &[&name])?;
@@ -76,7 +76,7 @@ impl EtcFiles {
         ];
         let read_only = spec.containers.get(index).is_some_and(|container| container.read_only_root);
         let (mut plans, mut mounted) = (Vec::new(), Vec::new());
-        area.within(|places| {
+        area.within(Whose::Container(index), |places| {
             let directory = area::directory(places.upper, &[&format!("etc-{index}")])?;
             for (name, content) in files {
                 let target = format!("/etc/{name}");

@@ -14,7 +14,7 @@ use sandbox::mounts::{self, Depth, Kind, MemoryFile};
 use sandbox::plan::MountFlags;
 use workload::{MountedVolume, Reason, ReasonCode, Volume as Wanted, VolumeSource};
 
-use super::area::{self, Area};
+use super::area::{self, Area, Whose};
 use super::users::Users;
 use super::{copy, home};
 
@@ -28,8 +28,8 @@ const MEMORY_MODE: u32 = 0o1777;
 /// A volume that is there.
 #[derive(Debug)]
 pub(super) enum Volume {
-    /// A directory in the workload's area, by its name.
-    Scratch(String),
+    /// A directory in the workload's area, by its place in the specification and its name.
+    Scratch(usize, String),
     /// A directory that outlives the workload.
     Named(OwnedFd),
     /// A directory or file of the host, and what is mounted below it.
@@ -45,18 +45,18 @@ pub(super) fn make(
     area: &Area,
     mut kept: HashMap<String, OwnedFd>,
 ) -> Result<HashMap<String, Volume>, Reason> {
-    let make = |volume: &Wanted| match kept.remove(&volume.name) {
+    let make = |(index, volume): (usize, &Wanted)| match kept.remove(&volume.name) {
         Some(place) => Ok((volume.name.clone(), Volume::Memory(place))),
-        None => make_one(volume, node, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
+        None => make_one(index, volume, node, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
             Reason::new(ReasonCode::Volume, format!("the volume {} cannot be made: {error}", volume.name))
         }),
     };
-    wanted.iter().map(make).collect()
+    wanted.iter().enumerate().map(make).collect()
 }
 
-fn make_one(wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
+fn make_one(index: usize, wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
     Ok(match &wanted.source {
-        VolumeSource::Scratch { .. } => Volume::Scratch(file_name(&wanted.name)?),
+        VolumeSource::Scratch { .. } => Volume::Scratch(index, file_name(&wanted.name)?),
         VolumeSource::Named { scope, name } => {
             let path = node.join(VOLUMES).join(file_name(scope)?);
             home::directory(&path)?;
@@ -98,7 +98,7 @@ impl Volume {
     /// A mount of it, attached nowhere. While it is empty it may be given what the image has there.
     pub(super) fn mount(&self, how: &MountedVolume, area: &Area, root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         match self {
-            Self::Scratch(name) => area.within(|places| {
+            Self::Scratch(index, name) => area.within(Whose::Scratch(*index), |places| {
                 let place = area::directory(places.upper, &["scratch", name])?;
                 mount(place.as_fd(), how, Depth::Alone, Some((root, area)))
             }),

@@ -129,11 +129,18 @@ impl Worker {
     /// There is no shim. If there was one, what was in it has ended.
     pub(in crate::agent::workloads) fn without_shim(&mut self) {
         if !self.state.has.sandbox {
-            self.state.has = Has::default();
+            // Nothing was executed: it begins anew.
             return;
         }
         self.heard_last_words();
         self.lose(ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it");
+    }
+
+    /// Goes on with a workload that has no shim.
+    pub(in crate::agent::workloads) async fn begin_anew(&mut self) {
+        if !self.state.phase.is_final() && self.state.ending.is_none() {
+            self.start_over().await;
+        }
     }
 
     /// The machine was started anew.
@@ -149,11 +156,16 @@ impl Worker {
         }
         self.has.events = None;
         self.live.change(|live| live.shim = None);
-        if let Err(reason) = super::clean_up::remove(&self.shared, &self.id).await {
+        if let Err(reason) = super::clean_up::remove(&self.shared, &self.id, &self.assigned).await {
             tracing::warn!(workload = %self.id, reason = reason.message, "what is left of a workload stays");
         }
-        if let Err(error) = self.shared.lease(&self.id, &self.assigned) {
-            return self.lose(ReasonCode::CannotPull, &error.to_string());
+        let (shared, id, assigned) = (Arc::clone(&self.shared), self.id.clone(), Arc::clone(&self.assigned));
+        let leased = aside(move || {
+            let leased = shared.lease(&id, &assigned);
+            leased.map_err(|error| Reason::new(ReasonCode::CannotPull, error))
+        });
+        if let Err(reason) = leased.await {
+            return self.lose(reason.code, &reason.message);
         }
         self.state.has = Has::default();
     }

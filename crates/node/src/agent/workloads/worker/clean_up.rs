@@ -6,7 +6,8 @@ use std::time::Duration;
 use workload::{Event, Reason, ReasonCode, StepName};
 
 use super::{CLEAN_UP_PAUSES, Made, Worker, aside, now};
-use crate::agent::workloads::Shared;
+use crate::agent::workloads::home::Assigned;
+use crate::agent::workloads::{Shared, area};
 use workload::WorkloadId;
 
 /// How long a shim may take to end once it was told to.
@@ -67,14 +68,16 @@ impl Worker {
         self.live.change(|live| *live = Default::default());
         // Their ends of the network and mounts go before what they are part of.
         self.has = Made::default();
-        remove(&self.shared, &self.id).await
+        let (shared, id) = (Arc::clone(&self.shared), self.id.clone());
+        let releasing = aside(move || shared.release(&id).map_err(|error| failed(&error)));
+        let (removed, released) = tokio::join!(remove(&self.shared, &self.id, &self.assigned), releasing);
+        removed.and(released)
     }
 }
 
-/// Removes what a workload has beside its processes' shim, whoever made it.
-pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId) -> Result<(), Reason> {
-    let failed = |error: &dyn std::fmt::Display| Reason::new(ReasonCode::Internal, error.to_string());
-    let (own, of) = (Arc::clone(shared), id.clone());
+/// Removes what a workload has beside its processes' shim and its images, whoever made it.
+pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId, assigned: &Arc<Assigned>) -> Result<(), Reason> {
+    let (own, of, assigned) = (Arc::clone(shared), id.clone(), Arc::clone(assigned));
     let disks = aside(move || {
         use sandbox::cgroup::Error;
         match own.cgroups.open_workload(of.as_str()) {
@@ -82,12 +85,15 @@ pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId) -> Result<(), 
             Err(Error::Absent { .. }) => {}
             Err(error) => return Err(failed(&error)),
         }
-        own.disks.remove(of.as_str()).map_err(|error| failed(&error))?;
-        own.release(&of).map_err(|error| failed(&error))
+        area::remove(&own.disks, &of, &assigned.assignment.spec).map_err(|error| failed(&error))
     });
     let (disks, network) = tokio::join!(disks, shared.network.detach(id));
     disks?;
     network.map_err(|error| failed(&error))?;
     shared.untidy.notify_one();
     Ok(())
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Reason {
+    Reason::new(ReasonCode::Internal, error.to_string())
 }

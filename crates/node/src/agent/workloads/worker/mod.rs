@@ -27,6 +27,7 @@ use super::area::Area;
 use super::assign::Kept;
 use super::home::{Assigned, Home};
 use super::local::LocalAddresses;
+use super::losses::{Loss, Losses};
 use super::plan::{self, Action, Next};
 use super::root::EtcFiles;
 use super::state::{Now, State};
@@ -53,7 +54,10 @@ pub(super) enum Command {
 
 /// What sessions need of a workload that lives.
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<LiveParts>);
+pub(super) struct Live {
+    parts: Mutex<LiveParts>,
+    pub(super) losses: Losses,
+}
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct LiveParts {
@@ -64,12 +68,12 @@ pub(super) struct LiveParts {
 impl Live {
     /// As it is now.
     pub(super) fn now(&self) -> LiveParts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut LiveParts)) {
         // Nothing in there is half-changed by a panic that could poison it.
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.parts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -145,6 +149,9 @@ pub(super) struct Beginning {
 impl Worker {
     pub(super) fn new(beginning: Beginning) -> Self {
         let Beginning { shared, id, home, assigned, state, kept, wanted, commands, live } = beginning;
+        for one in &state.containers {
+            live.losses.begin(&one.name, Loss { seen: one.output_seen, bytes: one.output_bytes_lost });
+        }
         let (tell_outcome, outcomes) = mpsc::channel(COMMANDS_WAITING_MAX);
         Self {
             shared,
@@ -242,6 +249,7 @@ impl Worker {
             },
             Some(command) = self.commands.recv() => self.obey(command).await,
             Some(outcome) = self.outcomes.recv() => self.probed(&outcome),
+            () = self.live.losses.news() => self.note(),
             event = next_event(&mut self.has.events) => self.heard(event).await,
             () = ended(shim.as_ref()) => self.lost_shim().await,
             () = sleep(pause) => {}

@@ -31,7 +31,7 @@ impl Worker {
     /// Writes down how far it is, and tells everybody. Of what is new, nothing is written: it is made anew by a node that comes
     /// after this one.
     pub(super) fn note(&mut self) {
-        self.state.touch();
+        self.touch();
         if !self.kept.is_new {
             self.write();
         }
@@ -41,7 +41,7 @@ impl Worker {
 
     /// The same, but others are told only what is on the disk.
     pub(super) fn note_on_disk(&mut self) {
-        self.state.touch();
+        self.touch();
         self.write();
         let (home, is_named) = (self.home.clone(), std::mem::replace(&mut self.kept.lines.is_named, true));
         let writing = tokio::task::spawn_blocking(move || home.sync_state(is_named));
@@ -81,6 +81,11 @@ impl Worker {
             self.note_on_disk();
             self.tell_what_is_on_disk().await;
         }
+    }
+
+    fn touch(&mut self) {
+        self.state.touch();
+        self.state.lost_output(&self.live.losses);
     }
 
     fn write(&mut self) {
