@@ -101,13 +101,16 @@ impl Runtime for Fleet {
 
     fn create(&self, creation: Creation) -> BoxFuture<'_, Result<WorkloadId, String>> {
         Box::pin(async move {
-            let Creation { spec, name, remove, never_pulls } = creation;
+            let Creation { spec, name, remove, never_pulls, log } = creation;
+            let first = spec.containers.first().map(|container| container.name.clone());
+            let sinks = first.into_iter().zip(log).collect();
             let new = NewWorkload {
                 spec,
                 name,
                 owner: OWNER.to_owned(),
                 pull: if never_pulls { PullPolicy::Never } else { PullPolicy::Missing },
                 remove_when_stopped: remove,
+                sinks,
                 ..NewWorkload::default()
             };
             self.workloads.create(&self.scope, new).await.map_err(|error| chain(&error))

@@ -101,7 +101,7 @@ impl WorkloadCommands {
     }
 
     async fn run(&self, run: Run, teller: &Teller, heard: Heard) -> Answered {
-        let Run { spec, image, pull, name, remove, attach } = run;
+        let Run { spec, image, pull, name, remove, attach, log } = run;
         if self.0.nodes().await?.is_empty() {
             return Err(NO_NODE.to_owned());
         }
@@ -111,7 +111,7 @@ impl WorkloadCommands {
         let never_pulls = pull == Pulls::Never;
         // Before it is there: its node may take it at once.
         let takes = self.0.takes();
-        let id = self.0.create(Creation { spec, name, remove, never_pulls }).await?;
+        let id = self.0.create(Creation { spec, name, remove, never_pulls, log }).await?;
         teller.tell_workload(WorkloadAnswer::Created { id: id.clone() }).await;
         let mut attached = Attached::new(&*self.0, id.clone(), 0).as_soon_as(takes);
         if !attach {
@@ -142,8 +142,8 @@ impl WorkloadCommands {
         let talking = self.0.open(id, session).await.map_err(Broken::into_reason)?;
         let ended = pass::pass(talking, &mut heard, teller, &mut 0, &|_| Box::pin(async {})).await;
         match ended.map_err(Broken::into_reason)? {
-            node::protocol::Answer::Exited { code, .. } => {
-                Ok(WorkloadAnswer::Exited(Exited { code: ending::code(code), reason: None }))
+            node::protocol::Answer::Exited { code, reason } => {
+                Ok(WorkloadAnswer::Exited(Exited { code: ending::code(code), reason }))
             }
             _ => Ok(done()),
         }

@@ -2,6 +2,7 @@
 
 use node::protocol::{Answer, Event, Input, Session, WorkloadStats};
 use node::supply::BoxFuture;
+use platform::workloads::LogDestination;
 use workload::{Spec, WorkloadId};
 
 use super::protocol::{NodeTold, Told, Why};
@@ -48,6 +49,8 @@ pub(crate) struct Creation {
     pub(crate) remove: bool,
     /// Whether an image that is missing is an error.
     pub(crate) never_pulls: bool,
+    /// Where the output of its first container goes, beside the node.
+    pub(crate) log: Option<LogDestination>,
 }
 
 /// What becomes of a workload.

@@ -277,7 +277,15 @@ fn exited(code: Option<i32>) -> ContainerState {
 fn run(attach: bool) -> WorkloadRequest {
     let image = "busybox".parse().unwrap();
     let spec = Spec::default();
-    WorkloadRequest::Run(Box::new(Run { spec, image, pull: Pulls::IfMissing, name: None, remove: false, attach }))
+    WorkloadRequest::Run(Box::new(Run {
+        spec,
+        image,
+        pull: Pulls::IfMissing,
+        name: None,
+        remove: false,
+        attach,
+        log: None,
+    }))
 }
 
 fn output(text: &str, next: u64) -> Result<NodeSaid, Broken> {
@@ -442,8 +450,13 @@ async fn a_program_in_a_container_ends_with_its_own_code() {
     let mut asked = bed.ask(exec("0123")).await;
     node.says.send(Ok(NodeSaid::Event(Event::Started))).unwrap();
     assert_eq!(asked.next().await.unwrap(), WorkloadAnswer::Started);
-    node.says.send(Ok(NodeSaid::Answer(NodeAnswer::Exited { code: 5 }))).unwrap();
+    node.says.send(Ok(NodeSaid::Answer(NodeAnswer::Exited { code: 5, reason: None }))).unwrap();
     assert_eq!(asked.next().await.unwrap(), answered(5));
+    let other = bed.session(8);
+    let mut asked = bed.ask(exec("0123")).await;
+    let reason = Some("`x` is not found".to_owned());
+    other.says.send(Ok(NodeSaid::Answer(NodeAnswer::Exited { code: 127, reason: reason.clone() }))).unwrap();
+    assert_eq!(asked.next().await.unwrap(), WorkloadAnswer::Exited(Exited { code: 127, reason }));
     let Session::Exec(exec) = bed.opened.recv().await.unwrap() else { panic!() };
     assert_eq!((exec.id.as_str(), exec.container.as_deref()), (ID, Some("main")));
     let missing =
