@@ -1,6 +1,6 @@
 //! `pilvi down`: stops a Pilvi that runs in another terminal, and what it runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,9 @@ pub(crate) struct DownArgs {
     /// Kill containers at once, and remove every trace of them from this machine; data and images stay
     #[arg(long)]
     purge: bool,
+    /// With --purge, of a Pilvi that does not run: where its node's own state is, if `up` was given another place
+    #[arg(long, value_name = "DIR", env = "PILVI_NODE_DIR", value_hint = clap::ValueHint::DirPath)]
+    node_dir: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
 }
@@ -83,7 +86,7 @@ fn purge_what_was_left(args: &DownArgs, places: &[PathBuf]) -> Result<()> {
         bail!("Pilvi is not running, and what its node has left only root can remove: `sudo pilvi down --purge`");
     }
     let place = Place { data_dir: Some(path.clone()), config: args.place.config.clone() };
-    let mut started = Started::up(&place)?;
+    let mut started = Started::up(&place, args.node_dir.as_deref())?;
     let running = started.ready(&place)?;
     purge(&running)?;
     stop(&running)?;
@@ -95,11 +98,12 @@ fn purge_what_was_left(args: &DownArgs, places: &[PathBuf]) -> Result<()> {
 struct Started(Child);
 
 impl Started {
-    fn up(place: &Place) -> Result<Self> {
+    fn up(place: &Place, node_dir: Option<&Path>) -> Result<Self> {
         let program = std::env::current_exe().context("this program's own file cannot be found")?;
         let mut command = Command::new(program);
         command.args(["up", "--listen", "127.0.0.1:0", "--log", "warn"]).stdin(Stdio::null()).stdout(Stdio::null());
-        for (flag, value) in [("--data-dir", &place.data_dir), ("--config", &place.config)] {
+        let places = [("--data-dir", place.data_dir.as_deref()), ("--config", place.config.as_deref())];
+        for (flag, value) in places.into_iter().chain([("--node-dir", node_dir)]) {
             if let Some(value) = value {
                 command.arg(flag).arg(value);
             }
