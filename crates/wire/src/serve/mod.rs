@@ -10,6 +10,7 @@
 
 mod activity;
 mod answer;
+mod below;
 mod body;
 mod connection;
 mod file;
@@ -44,6 +45,7 @@ use crate::model::{Protocol, ServiceModel};
 use crate::reply::Reply;
 use crate::sigv4::{SecretAccessKey, SigningKeyCache};
 
+pub use below::Below;
 pub use body::{BodyError, RequestBody};
 pub use connection::{Tls, serve, serve_stream};
 

@@ -42,6 +42,7 @@ mod secret;
 mod sign;
 mod verify;
 
+pub(crate) use canonical::SignedPath;
 pub use canonical::host;
 pub use error::{AuthError, ExpiresFault, Form, Parameter, ScopeFault};
 pub use family::ErrorFamily;
