@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use super::channel::{Inner, Start};
 use super::credentials::Confinement;
 use super::enter::Cgroup;
-use super::execute::{self, Stdio};
+use super::execute::{self, Missing, Stdio};
 use super::failure::{Doing, refused};
 use super::process::{self, Side};
 use super::terminal::Terminal;
@@ -149,7 +149,7 @@ fn be(
         late::add(late, &mounts, plan)?;
     }
     drop(mounts);
-    let ready = execute::prepare(&process, &confinement, stdio)?;
+    let ready = execute::prepare(&process, &confinement, stdio, Missing::Made)?;
     let go = || {
         // Where there is no process namespace that ends with the shim the process itself has to.
         if order.shared.host_processes {

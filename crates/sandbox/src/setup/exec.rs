@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use super::channel::Inner;
 use super::credentials::Confinement;
 use super::enter::Cgroup;
-use super::execute::{self, Stdio};
+use super::execute::{self, Missing, Stdio};
 use super::failure::{Doing, refused};
 use super::terminal::Terminal;
 use super::{Streams, container, host, process};
@@ -54,7 +54,7 @@ pub(crate) fn make(channel: &Inner, order: Order<'_>) -> Result<Infallible, Shim
         (None, Some(streams)) => (Stdio::Streams(streams), None),
         (None, None) => return Err(refused("an exec without a terminal has input and output")),
     };
-    let ready = execute::prepare(order.process, &confinement, stdio)?;
+    let ready = execute::prepare(order.process, &confinement, stdio, Missing::Refused)?;
     // Who may trace processes sees the next one's descriptors. Nothing that owns another one is used from here on.
     let keep: Vec<RawFd> = std::iter::once(channel.as_raw_fd()).chain(master.iter().map(AsRawFd::as_raw_fd)).collect();
     process::close_all_but(&keep).doing("closing descriptors")?;
