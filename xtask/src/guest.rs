@@ -205,6 +205,13 @@ fn second_script(guest: &Guest) -> Result<String> {
          echo root:x:0:0::/root:/bin/sh > /etc/passwd; echo root:x:0: > /etc/group; echo nameserver 10.0.2.3 > /etc/resolv.conf\n\
          ip link set lo up; chmod 1777 /tmp; cd /tmp; failed=0\n"
     );
+    // The node looks for programs where distributions have them, and nowhere else.
+    for one in guest.with.iter().filter(|path| path.is_absolute()) {
+        let (path, directory) =
+            (one.display().to_string(), one.parent().unwrap_or(Path::new("/")).display().to_string());
+        let place = quoted(&format!("/{PLACE}/{}", name_of(one)?));
+        script.push_str(&format!("mkdir -p {}; ln -sf {place} {}\n", quoted(&directory), quoted(&path)));
+    }
     guest.environment.iter().for_each(|pair| script.push_str(&format!("export {}\n", quoted(pair))));
     for run in &guest.runs {
         script.push_str(&quoted(&format!("/{PLACE}/{}", name_of(&run.program)?)));

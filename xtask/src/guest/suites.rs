@@ -26,10 +26,15 @@ const PATIENCE: &str = "PILVI_TEST_PATIENCE=8";
 /// The program that emulates a machine.
 pub(super) const EMULATOR: &str = "qemu-system-x86_64";
 /// What the machine must have, and Debian's package of it: the emulator, and what is brought into the guest.
-const NEEDED: [(&str, &str); 4] =
-    [(EMULATOR, "qemu-system-x86"), ("busybox", "busybox-static"), ("nft", "nftables"), ("mke2fs", "e2fsprogs")];
-/// Those of them that nodes ask for.
-const BROUGHT: [&str; 2] = ["nft", "mke2fs"];
+const NEEDED: [(&str, &str); 5] = [
+    (EMULATOR, "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("nft", "nftables"),
+    ("ip", "iproute2"),
+    ("mke2fs", "e2fsprogs"),
+];
+/// Those of them that nodes and the tests of networks ask for.
+const BROUGHT: [&str; 3] = ["nft", "ip", "mke2fs"];
 
 /// A test program, and which of its tests.
 struct Suite {
