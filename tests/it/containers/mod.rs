@@ -6,12 +6,15 @@ mod files;
 mod leaves_nothing;
 mod lifecycle;
 mod limits;
+mod machines;
 mod network;
 mod output;
+mod published;
 mod rounds;
 mod running;
 mod survives;
 mod terminal;
+mod told;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -42,7 +45,13 @@ impl Stage {
     /// A stage of one's own; none without root.
     #[track_caller]
     pub(crate) fn new() -> Option<Self> {
-        let server = Server::start(Options { keeps_address: true, ..Options::default() });
+        Self::with(Options { keeps_address: true, ..Options::default() })
+    }
+
+    /// One whose server is started so; none without root.
+    #[track_caller]
+    pub(crate) fn with(options: Options) -> Option<Self> {
+        let server = Server::start(options);
         if !tests::is_root() {
             let said = server.do_pilvi(&["run", "busybox"]);
             assert_eq!(said.status.code(), Some(125), "{said:?}");
