@@ -78,3 +78,69 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sockets::Sockets;
+
+    /// What looks like a wired namespace.
+    fn ready(place: u32) -> Ready {
+        let listener = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let sockets = Sockets {
+            services: listener(),
+            services_at: at,
+            endpoint: listener(),
+            endpoint_at: at,
+            questions: UdpSocket::bind(at).unwrap(),
+            question_streams: listener(),
+        };
+        Ready { place, quarters: Quarters { namespace: crate::namespace::own().unwrap(), sockets } }
+    }
+
+    #[test]
+    fn one_at_a_time_fills_it_until_it_is_full_and_again_when_something_was_taken() {
+        let pool = Pool::new(2);
+        assert!(pool.begin() && !pool.begin());
+        assert!(pool.put(ready(2)).unwrap());
+        assert!(!pool.put(ready(3)).unwrap());
+        assert!(!pool.begin(), "it is full");
+        assert_eq!(pool.take().unwrap().place, 2);
+        assert!(pool.begin());
+        pool.give_up();
+        assert!(pool.begin(), "whoever gave up is nobody any more");
+    }
+
+    #[test]
+    fn nothing_comes_into_a_pool_after_it_was_closed_and_whoever_closes_it_waits_for_whoever_fills_it() {
+        let pool = Arc::new(Pool::new(4));
+        assert!(pool.begin());
+        assert!(pool.put(ready(2)).unwrap());
+        let (closed, is_closed) = std::sync::mpsc::channel();
+        let closing = std::thread::spawn({
+            let pool = Arc::clone(&pool);
+            move || {
+                let found = pool.close().len();
+                closed.send(()).unwrap();
+                found
+            }
+        });
+        let refused = (3..).find_map(|place| {
+            let refused = pool.put(ready(place)).err();
+            if refused.is_none() {
+                // As many stay as were there.
+                drop(pool.take());
+            }
+            refused
+        });
+        assert!(refused.is_some());
+        assert!(is_closed.try_recv().is_err(), "somebody fills it yet");
+        pool.give_up();
+        assert_eq!(closing.join().unwrap(), 1);
+        assert!(!pool.begin());
+    }
+}
