@@ -25,7 +25,7 @@ pub use identity::{idmapped, user_namespace};
 pub(crate) use memory::write_all;
 pub use memory::{MemoryFile, memory_files, tmpfs};
 pub use moment::Moment;
-pub(crate) use original::can_be_copied;
+pub(crate) use original::{can_be_copied, in_a_thread, unshare};
 pub use original::{clone_within, original};
 
 use crate::plan::MountFlags;

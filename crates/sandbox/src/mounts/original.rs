@@ -85,7 +85,7 @@ pub(super) fn copy_from_apart(namespace: BorrowedFd<'_>, path: &str) -> Result<O
 }
 
 /// Namespaces, root and working directory are changed for a thread alone, which then ends.
-fn in_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub(crate) fn in_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().spawn_scoped(scope, work);
         let thread = thread.map_err(errno)?;
@@ -95,7 +95,7 @@ fn in_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
 }
 
 /// `unshare(2)` for this thread. A thread that has a root and a working directory of its own may enter other mount namespaces.
-fn unshare(flags: libc::c_int) -> Result<()> {
+pub(crate) fn unshare(flags: libc::c_int) -> Result<()> {
     process::unshare(flags).map_err(errno)
 }
 
