@@ -41,7 +41,7 @@ impl<'a> Attached<'a> {
     }
 
     /// The same, with the session opened as soon as its node has taken it, and not when it is known to run.
-    pub(super) fn as_soon_as(self, takes: Box<dyn Takes>) -> Self {
+    pub(super) fn hearing(self, takes: Box<dyn Takes>) -> Self {
         Self { takes: Some(takes), ..self }
     }
 

@@ -113,7 +113,7 @@ impl WorkloadCommands {
         let takes = self.0.takes();
         let id = self.0.create(Creation { spec, name, remove, never_pulls, log }).await?;
         teller.tell_workload(WorkloadAnswer::Created { id: id.clone() }).await;
-        let mut attached = Attached::new(&*self.0, id.clone(), 0).as_soon_as(takes);
+        let mut attached = Attached::new(&*self.0, id.clone(), 0).hearing(takes);
         if !attach {
             return attached.until_begun(teller, heard).await;
         }
