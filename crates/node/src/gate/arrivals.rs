@@ -67,7 +67,7 @@ struct Memory {
     hosts_until: Duration,
 }
 
-/// One of them. What is dropped without [`Arrival::is_host`] has come to nothing.
+/// One of them. What is dropped without [`Arrival::admitted`] has come to nothing.
 pub(super) struct Arrival {
     arrivals: Arc<Arrivals>,
     origin: Origin,
@@ -116,7 +116,7 @@ impl Arrival {
     }
 
     /// It is a host: it is counted here no more.
-    pub(super) fn is_host(mut self) {
+    pub(super) fn admitted(mut self) {
         self.is_host = true;
     }
 }
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn where_hosts_are_nobody_is_turned_away_for_what_others_do_there() {
         let bed = bed();
-        bed.arrives("192.0.2.1").is_host();
+        bed.arrives("192.0.2.1").admitted();
         for _ in 0..2 * FRUITLESS_MAX {
             drop(bed.arrives("192.0.2.1"));
         }
@@ -296,13 +296,13 @@ mod tests {
     #[test]
     fn of_any_number_of_addresses_little_is_remembered_and_of_hosts_enough() {
         let bed = bed();
-        bed.arrives("192.0.2.1").is_host();
+        bed.arrives("192.0.2.1").admitted();
         for number in 0..2 * ADDRESSES_MAX {
             drop(bed.arrives(&format!("2001:db8:{number:x}::1")));
         }
         assert!(bed.remembered() <= ADDRESSES_MAX + 1);
         for number in 0..ADDRESSES_MAX {
-            bed.arrives(&format!("10.0.{}.{}", number / 256, number % 256)).is_host();
+            bed.arrives(&format!("10.0.{}.{}", number / 256, number % 256)).admitted();
         }
         bed.pass(SWEEP_PAUSE);
         drop(bed.arrives("2001:db8::1"));

@@ -30,8 +30,8 @@ use super::words::HEAD_BYTES_MAX;
 use super::{Gate, GateError, keep_alive};
 use crate::certificates::{AuthorityError, Fingerprint};
 
-/// How long a handshake may take.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a handshake may take: two ways through the network, and what both ends compute.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection may take for a request's head, and idle between two requests.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How long somebody may be connected who shows no certificate of a host.
@@ -112,7 +112,7 @@ impl Gate {
     async fn connection(&self, stream: TcpStream, peer: SocketAddr, arrival: Arrival) -> io::Result<()> {
         let (stream, caller) = unless_ousted(&arrival, self.welcome(stream)).await?;
         if let Caller::Host { host, .. } = &caller {
-            arrival.is_host();
+            arrival.admitted();
             let gone = host.gone();
             return tokio::select! {
                 served = self.requests(stream, caller) => served,

@@ -18,7 +18,7 @@ mod blob_body;
 mod connections;
 mod grants;
 pub(crate) mod held;
-mod host;
+pub(crate) mod host;
 pub mod lease;
 mod roster;
 mod routes;

@@ -174,3 +174,16 @@ impl Joined {
         self.0.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::host::{BLOBS_AT_ONCE, CONNECTIONS_MAX};
+
+    #[test]
+    fn workloads_leave_room_for_what_their_host_itself_needs() {
+        // The lease, and a certificate that is renewed.
+        let own = LINKS_MAX + BLOBS_AT_ONCE + 2;
+        assert!(DOORS_MAX + 4 * own < CONNECTIONS_MAX);
+    }
+}

@@ -1,6 +1,7 @@
 //! Attacks on the nodes' port by those who reach it and are no nodes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use node::certificates::{Known, client};
 use node::gate::HostState;
@@ -91,6 +92,22 @@ async fn strangers_who_hold_their_connections_keep_nobody_from_joining() {
     }
     closed(&mut held[0]).await;
     assert!(server.gate.node(&host("worker-150")).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_that_never_gets_anywhere_is_ended() {
+    let server = Server::start().await;
+    let (mut from, mut to) = connect(&server, 5).await.into_split();
+    let dripping = tokio::spawn(async move {
+        // The head of a message that would be as long as one can be, and then a byte at a time.
+        let _ = to.write_all(b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03").await;
+        while to.write_all(&[0]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let mut silent = connect(&server, 6).await;
+    tokio::join!(closed(&mut from), closed(&mut silent));
+    dripping.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
