@@ -14,6 +14,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use images::{DiffId, Digest, Run};
 use serde::de::DeserializeOwned;
@@ -66,6 +67,8 @@ impl Assigned {
 #[derive(Debug, Clone)]
 pub(super) struct Homes {
     node: PathBuf,
+    /// Held while the trash is emptied.
+    emptying: Arc<Mutex<()>>,
 }
 
 /// Where a workload is.
@@ -77,7 +80,7 @@ pub(super) struct Home {
 
 impl Homes {
     pub(super) fn open(node: &Path) -> io::Result<Self> {
-        let homes = Self { node: node.to_owned() };
+        let homes = Self { node: node.to_owned(), emptying: Arc::default() };
         for name in [WORKLOADS, TRASH] {
             directory(&homes.node.join(name))?;
         }
@@ -116,6 +119,8 @@ impl Homes {
 
     /// Removes what is in the trash. Takes as long as it takes.
     pub(super) fn empty_trash(&self) -> io::Result<()> {
+        // What two remove at one time is not there for one of them.
+        let _one_at_a_time = self.emptying.lock().unwrap_or_else(PoisonError::into_inner);
         let trash = File::open(self.node.join(TRASH))?;
         Ok(images::remove_all_in(std::os::fd::AsFd::as_fd(&trash))?)
     }
@@ -291,6 +296,24 @@ mod tests {
         home.write_state(&mut Lines::default(), &state(4)).unwrap();
         assert_eq!(home.state(), Some(state(4)));
         home.sync_state(false).unwrap();
+    }
+
+    #[test]
+    fn many_empty_the_trash_at_one_time() {
+        let node = tempfile::tempdir().unwrap();
+        let homes = Homes::open(node.path()).unwrap();
+        for round in 0..20 {
+            for number in 0..20 {
+                let path = node.path().join(format!("{round}-{number}"));
+                std::fs::create_dir_all(path.join("a/b/c")).unwrap();
+                homes.trash(&path).unwrap();
+            }
+            std::thread::scope(|scope| {
+                let emptying: Vec<_> = (0..4).map(|_| scope.spawn(|| homes.empty_trash())).collect();
+                emptying.into_iter().for_each(|one| one.join().unwrap().unwrap());
+            });
+        }
+        assert_eq!(std::fs::read_dir(node.path().join(TRASH)).unwrap().count(), 0);
     }
 
     #[test]
