@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::process;
@@ -47,8 +47,8 @@ pub(crate) struct Options {
     /// Variables of the program's environment, as NAME=value.
     #[arg(long)]
     env: Vec<String>,
-    /// A static program, and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    /// A static program, and its arguments; without one, the smoke test of what makes containers is run.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ struct Run {
 
 /// Runs a program in a guest, its output on this terminal. Fails when it fails.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let [program, arguments @ ..] = &options.program[..] else { bail!("no program is named") };
+    let [program, arguments @ ..] = &options.program[..] else { return suites::smoke_alone(workspace) };
     let guest = Guest {
         memory_mib: options.memory,
         limit: Duration::from_secs(options.limit),
