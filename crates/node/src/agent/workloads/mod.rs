@@ -3,7 +3,8 @@
 //! - [`home`] is what is kept on disk; [`state`] how far a workload is; [`plan`] what is done next, which is pure.
 //! - [`worker`] does it: one task for each workload. What it makes is found again by a node that comes after this one, whose
 //!   containers have not been touched.
-//! - [`sessions`], [`printed`], [`exec`] are what others do with containers.
+//! - [`sessions`], [`printed`], [`exec`] are what others do with containers; [`losses`] what they did not get.
+//! - [`area`] is where containers write, each within its limit.
 //! - [`local`] is the port by which something is served near workloads that the node has no word for.
 
 mod area;
