@@ -91,6 +91,8 @@ fn log_to(directory: BorrowedFd<'_>) {
 #[derive(Debug)]
 struct Shim {
     directory: OwnedFd,
+    /// Whether the file system says how many names a directory has. Some say 0 always.
+    counts_links: bool,
     poll: Poll,
     listener: OwnedFd,
     /// Keeps other shims out of the directory.
@@ -119,8 +121,10 @@ impl Shim {
         poll.add(&children, Source::Children)?;
         poll.add(&fence, Source::Fence)?;
         poll.add(&listener, Source::Listener)?;
+        let counts_links = rustix::fs::fstat(&directory)?.st_nlink > 0;
         Ok(Self {
             directory,
+            counts_links,
             poll,
             listener,
             _lock: lock,
@@ -178,7 +182,7 @@ impl Shim {
 
     /// Whether the workload's directory was removed: no node will ever find this shim again, nor read what its containers print.
     fn is_homeless(&self) -> bool {
-        rustix::fs::fstat(&self.directory).is_ok_and(|about| about.st_nlink == 0)
+        self.counts_links && rustix::fs::fstat(&self.directory).is_ok_and(|about| about.st_nlink == 0)
     }
 
     fn next_key(&mut self) -> u64 {

@@ -23,8 +23,6 @@ use support::Test;
 
 /// Whoever waits longer for anything waits for ever.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many times as long an emulated machine may take.
-const PATIENCE: &str = "PILVI_TEST_PATIENCE";
 /// On a machine that is so many times slower, an emulated one, so many times that long.
 const PATIENCE: &str = "PILVI_TEST_PATIENCE";
 
