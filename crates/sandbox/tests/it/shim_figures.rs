@@ -88,8 +88,8 @@ fn processor_time(pid: u32) -> u64 {
 async fn figures_of_a_flood_of_output() {
     let (workload, shim) = Workload::with_sandbox().await;
     for (what, script) in [
-        ("2 GiB in large writes", "dd if=/dev/zero bs=64k count=32768"),
-        ("128 MiB of short lines", "yes | head -c 134217728"),
+        ("512 MiB in large writes", "dd if=/dev/zero bs=64k count=8192"),
+        ("32 MiB of short lines", "yes | head -c 33554432"),
     ] {
         let before = processor_time(shim.pid());
         let began = Instant::now();
