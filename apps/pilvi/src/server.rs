@@ -18,6 +18,7 @@ use prometheus_client::registry::Registry;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::{info, warn};
 use wire::serve::{Outcome, ServeLimits, Server};
 
@@ -35,6 +36,8 @@ use crate::tls::ServerTls;
 use beside::Beside;
 use ground::Ground;
 
+/// How long rounds of reconcilers may take to their end once the store is closed.
+const ROUNDS_END_MAX: Duration = Duration::from_millis(500);
 /// How long requests under way may take once the server was told to stop. The supervisor allows a little more.
 const DRAIN: Duration = Duration::from_secs(4);
 
@@ -108,7 +111,10 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     serve(server, listener, &ground, &own, &stop).await?;
     others.end(&drained).await?;
     ground.platform.store.close().await.context("cannot close the state")?;
-    reconcilers.ended().await;
+    // What still waits for a node can write down nothing of what it hears.
+    if timeout(ROUNDS_END_MAX, reconcilers.ended()).await.is_err() {
+        info!("rounds that were under way are broken off");
+    }
     // It waits for the disk, and nothing else is left to be done.
     tokio::task::block_in_place(|| ground.segments.close());
     records::remove(&dir.server_record());
