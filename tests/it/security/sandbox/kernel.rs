@@ -59,10 +59,7 @@ fn devices_of_the_host_are_neither_made_nor_opened() {
 fn nothing_below_proc_and_sys_is_written_to() {
     let Some(stage) = Stage::shared() else { return };
     for flags in [[].as_slice(), &["-u", "1000:1000"]] {
-        let said = python(&stage, flags, WRITES, &[]);
-        // By these anybody may ask to be woken when the machine is short of something; nothing is changed by it.
-        let written: Vec<&str> = said.lines().filter(|line| !line.starts_with("/proc/pressure/")).collect();
-        assert_eq!(written, ["walked"], "{flags:?}");
+        assert_eq!(python(&stage, flags, WRITES, &[]).trim(), "walked", "{flags:?}");
     }
 }
 
