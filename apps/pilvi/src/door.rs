@@ -19,6 +19,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use node::client::Stream;
 use node::gate::BoxFuture;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -244,9 +245,11 @@ impl WayToDoor {
 }
 
 async fn connect_here(path: &Path) -> io::Result<UnixStream> {
-    let stream = at_short_path(path, |short| std::os::unix::net::UnixStream::connect(short))?;
-    stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
+    // While a server accepts nobody only so many wait for it: the next one is turned away at once, and blocks no thread of the node.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    at_short_path(path, |short| Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(short)?)?))?;
+    UnixStream::from_std(socket.into())
 }
 
 #[cfg(test)]

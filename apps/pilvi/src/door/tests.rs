@@ -160,3 +160,22 @@ async fn what_a_node_hands_over_at_the_socket_is_served() {
     serving.await.unwrap();
     assert!(!dir.door_socket().exists());
 }
+
+#[tokio::test]
+async fn who_finds_no_room_at_a_door_where_nobody_accepts_keeps_nobody_else_waiting() {
+    use rustix::net::{bind, listen, socket};
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("door");
+    let silent = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&silent, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    listen(&silent, 1).unwrap();
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match connect_here(&path).await {
+            Ok(stream) => waiting.push(stream),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+    assert!(!waiting.is_empty());
+}

@@ -78,8 +78,9 @@ impl Fleet {
     ) -> Result<(), WorkloadError> {
         let gone: Vec<_> = known.states.keys().filter(|id| !now.contains_key(*id)).cloned().collect();
         for id in gone {
-            known.states.remove(&id);
             self.let_go(&id).await?;
+            // Not before: what failed is tried again.
+            known.states.remove(&id);
             known.leaving.insert(id, Instant::now() + LOST_AFTER);
         }
         let over: Vec<_> =

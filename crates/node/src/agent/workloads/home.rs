@@ -148,7 +148,7 @@ impl Home {
     pub(super) fn write_assigned(&self, assigned: &Assigned) -> io::Result<()> {
         directory(&self.path)?;
         OpenOptions::new().append(true).create(true).mode(0o600).open(self.path.join(STATE))?;
-        replace(&self.path.join(ASSIGNMENT), &serde_json::to_vec(assigned)?)?.sync_data()?;
+        replace(&self.path.join(ASSIGNMENT), &serde_json::to_vec(assigned)?)?;
         File::open(&self.path)?.sync_all()?;
         // Its own name.
         File::open(self.node.join(WORKLOADS))?.sync_all()
@@ -163,17 +163,26 @@ impl Home {
     pub(super) fn write_state(&self, lines: &mut Lines, state: &State) -> io::Result<()> {
         let mut line = serde_json::to_vec(state)?;
         line.push(b'\n');
-        match &mut lines.bytes {
-            Some(bytes) if *bytes < LINES_BYTES_MAX => {
-                *bytes += line.len() as u64;
-                OpenOptions::new().append(true).open(self.path.join(STATE))?.write_all(&line)
+        let path = self.path.join(STATE);
+        // Until it is written nothing is known: a disk that is full may take a part of it.
+        let Lines { bytes, is_named } = std::mem::take(lines);
+        let before = match bytes {
+            Some(bytes) => bytes,
+            None => {
+                // What is there may be cut off in the middle of a line, by that or by the end of the process that wrote it.
+                line.insert(0, b'\n');
+                std::fs::metadata(&path).map_or(0, |about| about.len())
             }
-            // What is there may be cut off in the middle of a line, by the end of the process that wrote it.
-            _ => {
-                *lines = Lines { bytes: Some(line.len() as u64), is_named: false };
-                replace(&self.path.join(STATE), &line).map(drop)
-            }
-        }
+        };
+        let bytes = line.len() as u64;
+        *lines = if before < LINES_BYTES_MAX {
+            OpenOptions::new().append(true).create(true).mode(0o600).open(path)?.write_all(&line)?;
+            Lines { bytes: Some(before + bytes), is_named }
+        } else {
+            replace(&path, &line)?;
+            Lines { bytes: Some(bytes), is_named: false }
+        };
+        Ok(())
     }
 
     /// Waits until everything that was written is on the disk; the file's name, too, unless it is.
@@ -215,13 +224,14 @@ impl Lines {
     pub(super) const NONE_YET: Self = Self { bytes: Some(0), is_named: true };
 }
 
-/// Writes a file beside the one that may be there, and puts it in its place.
-fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
+/// Writes a file beside the one that may be there, and puts it in its place once it is on the disk: whenever the machine fails, one of
+/// them is there as a whole.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_added_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(content)?;
-    std::fs::rename(&new, path)?;
-    Ok(file)
+    file.sync_data()?;
+    std::fs::rename(&new, path)
 }
 
 fn parse<T: DeserializeOwned>(name: &str, text: &[u8]) -> Option<T> {
@@ -296,6 +306,24 @@ mod tests {
         home.write_state(&mut Lines::default(), &state(4)).unwrap();
         assert_eq!(home.state(), Some(state(4)));
         home.sync_state(false).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_has_cut_off_spoils_none_that_comes_after_it() {
+        let node = tempfile::tempdir().unwrap();
+        let home = home(node.path());
+        directory(&home.path).unwrap();
+        let path = home.path.join(STATE);
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let mut lines = Lines::NONE_YET;
+        assert_eq!(home.write_state(&mut lines, &state(1)).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        // As much of it as there was room for.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &serde_json::to_vec(&state(1)).unwrap()[..100]).unwrap();
+        for sequence in 2..=3 {
+            home.write_state(&mut lines, &state(sequence)).unwrap();
+            assert_eq!(home.state(), Some(state(sequence)));
+        }
     }
 
     #[test]

@@ -62,11 +62,13 @@ impl Worker {
     /// called before anything is executed.
     pub(super) async fn remember(&mut self) -> Result<(), Reason> {
         if self.kept.is_new {
-            let written = assign::written(&mut self.kept.written).await;
-            written
-                .map_err(|error| Reason::new(ReasonCode::Internal, format!("it cannot be written down: {error}")))?;
+            let unwritten =
+                |error: String| Reason::new(ReasonCode::Internal, format!("it cannot be written down: {error}"));
+            assign::written(&mut self.kept.written).await.map_err(unwritten)?;
+            // Without a word of this the next node would take it for one of which nothing was executed.
+            let written = self.home.write_state(&mut self.kept.lines, &self.state);
+            written.map_err(|error| unwritten(error.to_string()))?;
             self.kept.is_new = false;
-            self.write();
         }
         Ok(())
     }
