@@ -162,7 +162,9 @@ fn machines_join_and_containers_are_placed_where_there_is_room_and_it_is_said_wh
     let process = before.unwrap();
     let gone = until(LIMIT, || (!Path::new(&format!("/proc/{process}")).exists()).then_some(()));
     assert!(gone.is_some(), "what ran on a machine that was let go goes on");
-    assert!(site.node("large").is_none());
+    // It is one of the nodes until nothing can run there by the server's own clock.
+    let forgotten = until(LIMIT, || site.node("large").is_none().then_some(()));
+    assert!(forgotten.is_some(), "{:?}", site.node("large"));
     for machine in [large, small] {
         leaves_nothing(machine);
     }
