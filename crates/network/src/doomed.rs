@@ -42,13 +42,24 @@ impl Doomed {
 }
 
 impl Inner {
-    /// Cuts a place off: nothing reaches it, and what comes from it comes by a way that does not lead to it, which the table and the
-    /// kernel drop. What is left of it is cleared away later, and then the place is free again.
+    /// Cuts a place off for good: it is nobody's any more. What is left of it is cleared away later, and then the place is free again.
     pub(crate) fn cut_off(self: &Arc<Self>, place: u32) -> Result<(), Error> {
+        self.unroute(place)?;
+        self.doom(place);
+        Ok(())
+    }
+
+    /// Nothing reaches a place any more, and what comes from it comes by a way that does not lead to it, which the table and the kernel
+    /// drop.
+    pub(crate) fn unroute(&self, place: u32) -> Result<(), Error> {
         let address = self.address_at(place);
         Socket::route()
             .and_then(|mut socket| link::unroute(&mut socket, address))
-            .map_err(Error::io(format!("remove the route to {address}")))?;
+            .map_err(Error::io(format!("remove the route to {address}")))
+    }
+
+    /// Has a place be cleared away that nothing reaches and nobody will ever speak of again: soon it is another's.
+    pub(crate) fn doom(self: &Arc<Self>, place: u32) {
         let mut doomed = self.doomed.lock();
         doomed.places.push(place);
         if doomed.places.len() >= limits::DOOMED_MAX {
@@ -58,7 +69,6 @@ impl Inner {
             doomed.awaited = true;
             self.runtime.spawn(clear_away_soon(Arc::downgrade(self), Arc::clone(&self.doomed)));
         }
-        Ok(())
     }
 
     /// Clears away what is left of all that are cut off. Afterwards they are free, whoever cleared them away.

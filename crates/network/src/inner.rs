@@ -203,7 +203,9 @@ impl Inner {
         outcome
     }
 
-    /// Removes what a record tells of, whatever of it is there. Everything is tried, whatever fails.
+    /// Removes what a record tells of, whatever of it is there. Everything is tried, whatever fails; but for the place, which is
+    /// given up once, when nothing can fail any more: who tries again would take it from whoever has it by then, and what the table
+    /// still says of it would be that one's.
     pub(crate) fn tear_down(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let mut outcome = Ok(());
         if let Some(member) = member_of(record, &self.host) {
@@ -214,15 +216,15 @@ impl Inner {
                 outcome = firewall.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
             }
         }
-        let freed = match record.place {
-            Some(place) if record.linked => self.cut_off(place),
-            Some(place) => {
-                self.give_back_place(place);
-                Ok(())
-            }
-            None => Ok(()),
-        };
-        outcome.and(freed).and_then(|()| self.records.forget(&record.id))
+        let link = record.place.filter(|_| record.linked);
+        let cut = link.map_or(Ok(()), |place| self.unroute(place));
+        outcome.and(cut).and_then(|()| self.records.forget(&record.id))?;
+        match (link, record.place) {
+            (Some(place), _) => self.doom(place),
+            (None, Some(place)) => self.give_back_place(place),
+            (None, None) => {}
+        }
+        Ok(())
     }
 
     /// Removes the links that no workload has.

@@ -176,6 +176,32 @@ fn where_addresses_are_few_whoever_gets_one_that_was_anothers_a_moment_ago_gets_
 }
 
 #[test]
+fn who_could_not_be_taken_away_keeps_its_address_until_that_is_done() {
+    on_machine(|machine| async move {
+        let mut settings = machine.settings();
+        settings.subnet = Some("10.99.0.0/28".parse().unwrap());
+        let network = open(settings).await;
+        let (address, _) = place(&network.attach(&id(1), &bridge()).await.unwrap());
+        // It cannot be forgotten: there is something else in the place of what is remembered.
+        let (record, aside) =
+            (machine.path("network").join("workloads").join(format!("{}.json", id(1))), machine.path("aside"));
+        std::fs::rename(&record, &aside).unwrap();
+        std::fs::create_dir(&record).unwrap();
+        assert!(network.detach(&id(1)).await.is_err());
+        let mut others = Vec::new();
+        while let Ok(attached) = network.attach(&id(2 + others.len() as u32), &bridge()).await {
+            others.push(attached.address.unwrap());
+        }
+        assert!(others.len() > 5 && !others.contains(&address), "{others:?}");
+        std::fs::remove_dir(&record).unwrap();
+        std::fs::rename(&aside, &record).unwrap();
+        network.detach(&id(1)).await.unwrap();
+        let (again, _) = place(&network.attach(&id(1), &bridge()).await.unwrap());
+        assert_eq!(again, address);
+    });
+}
+
+#[test]
 fn what_a_node_that_was_killed_had_not_forgotten_yet_the_next_one_forgets() {
     on_machine(|machine| async move {
         let network = machine.network().await;
