@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::image::Layout;
+use crate::image::{Image, Layout};
 use crate::program::{self, Answer, until};
 use crate::server::without_settings;
 use crate::{Api, Followed, Registry, Server, place};
@@ -51,10 +51,15 @@ impl Server {
     /// Pushes the image of a recipe (`busybox`, `python`) to this server; the name by which it is run.
     #[track_caller]
     pub fn image(&self, recipe: &str) -> String {
-        let mut registry = Registry::of(self, &self.root());
-        Api::new(self, &self.root()).ecr("CreateRepository", &json!({ "repositoryName": recipe }));
-        registry.push(recipe, "1", &Layout::at(place::image(recipe)).read("latest"));
-        format!("{}/{recipe}:1", self.address())
+        self.push(recipe, &Layout::at(place::image(recipe)).read("latest"))
+    }
+
+    /// Pushes an image to a new repository of this server; the name by which it is run.
+    #[track_caller]
+    pub fn push(&self, repository: &str, image: &Image) -> String {
+        Api::new(self, &self.root()).ecr("CreateRepository", &json!({ "repositoryName": repository }));
+        Registry::of(self, &self.root()).push(repository, "1", image);
+        format!("{}/{repository}:1", self.address())
     }
 
     /// Whether there is a node that runs containers; one comes by itself wherever root runs the tests.
@@ -84,6 +89,13 @@ impl Server {
     pub fn process_of(&self, name: &str) -> Option<u32> {
         let pid = self.container(name)?.pointer("/observed/containers/0/state/running/pid")?.as_u64()?;
         u32::try_from(pid).ok()
+    }
+
+    /// The process of the node that `pilvi up` started; none while it is started anew.
+    #[track_caller]
+    pub fn node_process(&self) -> Option<u32> {
+        let status: Value = serde_json::from_str(&self.command(&["status", "--format", "json"]).stdout).ok()?;
+        u32::try_from(status.pointer("/node/pid")?.as_u64()?).ok()
     }
 
     /// Waits until a container is as it is wanted; what is told of it then.
@@ -125,7 +137,7 @@ impl Leftovers {
             }
         };
         note("cgroups", cgroups(&tag));
-        note("processes", processes(&tag));
+        note("processes", processes(node_dir).iter().map(u32::to_string).collect());
         note("links", links(&tag));
         note("rules", rules(&tag));
         note("mounts", mounts(&directory));
@@ -192,12 +204,18 @@ fn cgroups(tag: &str) -> Vec<String> {
     found
 }
 
-/// Processes in such groups.
-fn processes(tag: &str) -> Vec<String> {
-    let group = format!("/pilvi-{tag}/");
+/// The processes of a node's containers, and those that make and keep them.
+pub fn processes(node_dir: &Path) -> Vec<u32> {
+    let group = format!("/pilvi-{}/", tag(node_dir));
     let is_in_one =
-        |pid: &str| fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(&group));
-    entries(Path::new("/proc")).into_iter().filter(|name| name.parse::<u32>().is_ok() && is_in_one(name)).collect()
+        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|text| text.contains(&group));
+    entries(Path::new("/proc")).into_iter().filter_map(|name| name.parse().ok()).filter(is_in_one).collect()
+}
+
+/// The process that a process was made by.
+pub fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The host's ends of containers' links, but not the bridge that waits for the next one, nor what is kept in store for it.

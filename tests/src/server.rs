@@ -32,6 +32,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Whether it listens where it did before when it is started again.
     pub keeps_address: bool,
+    /// A program and its first arguments, which executes `pilvi up` in its own place.
+    pub wrapped_in: Vec<String>,
 }
 
 /// What `pilvi env` prints.
@@ -109,7 +111,15 @@ impl Server {
         let configuration = format!("{}{}", self.options.configuration, Account::configuration());
         let configuration = self.folder.write("pilvi.toml", &configuration);
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the folder is writable");
-        let mut up = without_settings(&place::pilvi());
+        let program = place::pilvi();
+        let mut up = match &self.options.wrapped_in[..] {
+            [] => without_settings(&program),
+            [wrapper, arguments @ ..] => {
+                let mut up = without_settings(Path::new(wrapper));
+                up.args(arguments).arg(&program);
+                up
+            }
+        };
         up.arg("up").arg("--data-dir").arg(&self.data).arg("--config").arg(configuration);
         up.args(["--listen", &self.to_listen_on()]).args(&self.options.arguments);
         // Nothing of a test stays on the machine: what the node unpacks goes with the folder.

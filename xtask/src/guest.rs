@@ -6,6 +6,7 @@
 
 mod archive;
 mod modules;
+pub(crate) mod suites;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::process;
@@ -26,12 +27,12 @@ const KERNEL: &str = "linux-image-cloud-amd64";
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(300);
 /// Quick questions to local programs.
 const QUESTION_LIMIT: Duration = Duration::from_secs(60);
-/// What the guest prints last, before the program's exit code.
+/// What the guest prints last, before the exit code of the last program that failed.
 const ENDED: &str = "PILVI-GUEST-ENDED ";
 /// Where the program and what it brings are in the guest.
 const PLACE: &str = "work";
 
-/// What a guest is to do.
+/// What `cargo xtask guest` is asked for.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The guest's memory, in MiB.
@@ -46,21 +47,59 @@ pub(crate) struct Options {
     /// Variables of the program's environment, as NAME=value.
     #[arg(long)]
     env: Vec<String>,
-    /// A static program, and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    /// A static program, and its arguments; without one, the smoke test of what makes containers is run.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     program: Vec<String>,
+}
+
+/// A guest, and what it does one after the other.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// Its memory, in MiB.
+    memory_mib: u32,
+    /// How long it may take, in all.
+    limit: Duration,
+    /// Further programs, which it finds in its `PATH` with the libraries that they need.
+    with: Vec<PathBuf>,
+    /// Variables of the environment, as NAME=value.
+    environment: Vec<String>,
+    /// What is run, each also after another has failed.
+    runs: Vec<Run>,
+}
+
+/// A static program that a guest runs.
+#[derive(Debug)]
+struct Run {
+    program: PathBuf,
+    arguments: Vec<String>,
 }
 
 /// Runs a program in a guest, its output on this terminal. Fails when it fails.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let place = workspace.target.join("guest");
-    std::fs::create_dir_all(&place)?;
-    let kernel = kernel(&place)?;
-    let initrd = place.join(format!("initrd-{}", std::process::id()));
-    let written = write_initrd(&kernel, options, &initrd);
-    let outcome = written.and_then(|()| boot(&kernel, &initrd, options));
-    let _ = std::fs::remove_file(&initrd);
-    outcome
+    let [program, arguments @ ..] = &options.program[..] else { return suites::smoke_alone(workspace) };
+    let guest = Guest {
+        memory_mib: options.memory,
+        limit: Duration::from_secs(options.limit),
+        with: options.with.clone(),
+        environment: options.env.clone(),
+        runs: vec![Run { program: program.into(), arguments: arguments.to_vec() }],
+    };
+    guest.boot(workspace, |_| ())
+}
+
+impl Guest {
+    /// Boots it and lets it do what it is to do, its output on this terminal, line by line also to `each`. Fails when one of
+    /// its programs fails.
+    fn boot(&self, workspace: &Workspace, each: impl FnMut(&str) + Send + 'static) -> Result<()> {
+        let place = workspace.target.join("guest");
+        std::fs::create_dir_all(&place)?;
+        let kernel = kernel(&place)?;
+        let initrd = place.join(format!("initrd-{}", std::process::id()));
+        let written = write_initrd(&kernel, self, &initrd);
+        let outcome = written.and_then(|()| boot(&kernel, &initrd, self, each));
+        let _ = std::fs::remove_file(&initrd);
+        outcome
+    }
 }
 
 /// A kernel that was unpacked.
@@ -98,8 +137,7 @@ fn kernel(place: &Path) -> Result<Kernel> {
     })
 }
 
-fn write_initrd(kernel: &Kernel, options: &Options, initrd: &Path) -> Result<()> {
-    let [program, arguments @ ..] = &options.program[..] else { bail!("no program is named") };
+fn write_initrd(kernel: &Kernel, guest: &Guest, initrd: &Path) -> Result<()> {
     let mut archive = Archive::create(initrd)?;
     for directory in ["bin", "dev", "proc", "sys", "new", "modules", PLACE] {
         archive.directory(directory)?;
@@ -110,17 +148,18 @@ fn write_initrd(kernel: &Kernel, options: &Options, initrd: &Path) -> Result<()>
     for module in &modules {
         archive.file(&format!("modules/{}", name_of(module)?), module, false)?;
     }
-    let program = Path::new(program);
-    archive.file(&format!("{PLACE}/{}", name_of(program)?), program, true)?;
+    for run in &guest.runs {
+        archive.file_once(&format!("{PLACE}/{}", name_of(&run.program)?), &run.program, true)?;
+    }
     let mut libraries = BTreeSet::new();
-    for one in &options.with {
+    for one in &guest.with {
         archive.file(&format!("{PLACE}/{}", name_of(one)?), one, true)?;
         libraries.extend(libraries_of(one)?);
     }
     archive.with_parents(&libraries)?;
     let order: Vec<String> = modules.iter().map(|module| name_of(module)).collect::<Result<_>>()?;
     archive.script("init", &first_script(&order))?;
-    archive.script(&format!("{PLACE}/main"), &second_script(&name_of(program)?, arguments, &options.env))?;
+    archive.script(&format!("{PLACE}/main"), &second_script(guest)?)?;
     archive.finish()
 }
 
@@ -154,7 +193,8 @@ fn first_script(modules: &[String]) -> String {
     script
 }
 
-fn second_script(program: &str, arguments: &[String], environment: &[String]) -> String {
+/// Makes the guest a machine as containers expect one, runs its programs and switches it off.
+fn second_script(guest: &Guest) -> Result<String> {
     let mut script = format!(
         "#!/bin/busybox sh\n\
          /bin/busybox --install -s /bin\n\
@@ -163,14 +203,23 @@ fn second_script(program: &str, arguments: &[String], environment: &[String]) ->
          mount -t devpts -o ptmxmode=666 devpts /dev/pts; mount -t tmpfs -o mode=1777 shm /dev/shm\n\
          mount -t cgroup2 cgroup /sys/fs/cgroup\n\
          echo root:x:0:0::/root:/bin/sh > /etc/passwd; echo root:x:0: > /etc/group; echo nameserver 10.0.2.3 > /etc/resolv.conf\n\
-         ip link set lo up; chmod 1777 /tmp; cd /tmp\n"
+         ip link set lo up; chmod 1777 /tmp; cd /tmp; failed=0\n"
     );
-    environment.iter().for_each(|pair| script.push_str(&format!("export {}\n", quoted(pair))));
-    script.push_str(&quoted(&format!("/{PLACE}/{program}")));
-    arguments.iter().for_each(|argument| script.push_str(&format!(" {}", quoted(argument))));
-    // The console turns a line's end into two characters.
-    script.push_str(&format!("\necho \"{ENDED}$?\"\nsync\npoweroff -f\n"));
-    script
+    // The node looks for programs where distributions have them, and nowhere else.
+    for one in guest.with.iter().filter(|path| path.is_absolute()) {
+        let (path, directory) =
+            (one.display().to_string(), one.parent().unwrap_or(Path::new("/")).display().to_string());
+        let place = quoted(&format!("/{PLACE}/{}", name_of(one)?));
+        script.push_str(&format!("mkdir -p {}; ln -sf {place} {}\n", quoted(&directory), quoted(&path)));
+    }
+    guest.environment.iter().for_each(|pair| script.push_str(&format!("export {}\n", quoted(pair))));
+    for run in &guest.runs {
+        script.push_str(&quoted(&format!("/{PLACE}/{}", name_of(&run.program)?)));
+        run.arguments.iter().for_each(|argument| script.push_str(&format!(" {}", quoted(argument))));
+        script.push_str(" || failed=$?\n");
+    }
+    script.push_str(&format!("echo \"{ENDED}$failed\"\nsync\npoweroff -f\n"));
+    Ok(script)
 }
 
 /// A word of the guest's shell.
@@ -179,10 +228,10 @@ fn quoted(text: &str) -> String {
 }
 
 /// Starts the emulator and follows the guest's console until it is switched off.
-fn boot(kernel: &Kernel, initrd: &Path, options: &Options) -> Result<()> {
-    let mut qemu = Command::new("qemu-system-x86_64");
+fn boot(kernel: &Kernel, initrd: &Path, guest: &Guest, mut each: impl FnMut(&str) + Send + 'static) -> Result<()> {
+    let mut qemu = Command::new(suites::EMULATOR);
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"])
-        .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", &options.memory.to_string()])
+        .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", &guest.memory_mib.to_string()])
         .args(["-append", "console=ttyS0 quiet loglevel=3 panic=-1 cgroup_no_v1=all random.trust_cpu=on"])
         .arg("-kernel")
         .arg(&kernel.image)
@@ -191,7 +240,9 @@ fn boot(kernel: &Kernel, initrd: &Path, options: &Options) -> Result<()> {
         .stdin(Stdio::null());
     let code = Arc::new(Mutex::new(None));
     let heard = Arc::clone(&code);
-    process::run_watched(&mut qemu, Duration::from_secs(options.limit), move |line| {
+    process::run_watched(&mut qemu, guest.limit, move |line| {
+        // The console turns a line's end into two characters.
+        each(line.trim_end());
         let code = line.trim_end().rsplit_once(ENDED).and_then(|(_, code)| code.parse::<i32>().ok());
         if let (Some(code), Ok(mut heard)) = (code, heard.lock()) {
             *heard = Some(code);
@@ -199,6 +250,6 @@ fn boot(kernel: &Kernel, initrd: &Path, options: &Options) -> Result<()> {
     })?;
     let code = code.lock().ok().and_then(|code| *code);
     let code = code.context("the guest was switched off before the program ended")?;
-    ensure!(code == 0, "the program ended with exit code {code} in the guest");
+    ensure!(code == 0, "a program ended with exit code {code} in the guest");
     Ok(())
 }

@@ -56,7 +56,7 @@ enum Command {
     },
     /// The long jobs: a thousand crashes, many more random cases, fuzzing.
     Soak(soak::Options),
-    /// Run a static program as root in an emulated Debian guest, which has cgroup version 2 alone.
+    /// Run a static program, or the smoke test of containers, as root in an emulated Debian guest with cgroup version 2 alone.
     Guest(guest::Options),
     /// Write the shapes, operation tables and operation documents from `models/`.
     Codegen {

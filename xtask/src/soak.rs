@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::guest::suites;
 use crate::steps::Steps;
 use crate::tidy::Package;
 use crate::workspace::Workspace;
-use crate::{process, screen, test};
+use crate::{clients, process, screen, test};
 
 /// How long one soak job may take, with its build.
 const JOB_LIMIT: Duration = Duration::from_secs(4 * 3600);
@@ -19,7 +20,8 @@ const FUZZ_OVERHEAD: Duration = Duration::from_secs(1800);
 /// How far to go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How often the store of the state, that of log events, the registry, the image store and the node are killed under load.
+    /// How often the store of the state, that of log events, the registry, the image store, the node and what is around
+    /// containers are killed under load.
     #[arg(long, default_value_t = 1000)]
     kills: u32,
     /// How often the store loses its power, each time from another seed.
@@ -47,6 +49,8 @@ impl Options {
 
 /// What runs the fuzz targets.
 const FUZZING: &str = "fuzzing";
+/// What runs in a guest what makes containers.
+const GUEST: &str = "sandbox, network and node in an emulated guest with cgroup version 2 alone";
 
 /// A job of test programs built for release.
 struct Job {
@@ -69,15 +73,20 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut failed = Vec::new();
     let jobs = jobs(&Package::read_all(&workspace.root)?, options);
     ensure!(
-        options.wants(FUZZING) || jobs.iter().any(|job| options.wants(job.name)),
-        "there is no such job; there are: {}, {FUZZING}",
+        options.wants(FUZZING) || options.wants(GUEST) || jobs.iter().any(|job| options.wants(job.name)),
+        "there is no such job; there are: {}, {GUEST}, {FUZZING}",
         jobs.iter().map(|job| job.name).collect::<Vec<_>>().join(", ")
     );
     if jobs.iter().any(|job| options.wants(job.name) && job.runs_the_product()) {
         test::build_release(workspace)?;
+        clients::engines::prepare_nodes()?;
+        clients::images::prepare(workspace)?;
     }
     for job in jobs.iter().filter(|job| options.wants(job.name)) {
         failed.extend(steps.take(job.name, || run_job(workspace, job)).err());
+    }
+    if options.wants(GUEST) {
+        failed.extend(steps.take(GUEST, || suites::whole(workspace)).err());
     }
     if options.wants(FUZZING) {
         failed.extend(steps.take(FUZZING, || fuzz(workspace, options.fuzz_seconds)).err());
@@ -114,6 +123,11 @@ fn jobs(packages: &[Package], options: &Options) -> Vec<Job> {
         Job {
             name: "kill -9 of the node while it unpacks and collects",
             arguments: of("--package node --test it crash -- --nocapture"),
+            environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "kill -9 of server, node, shim and container while containers come and go",
+            arguments: of("--package tests --test it containers::rounds -- --nocapture"),
             environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
         },
         Job {
@@ -218,7 +232,7 @@ mod tests {
             let options = options(only);
             jobs(&[], &options).into_iter().map(|job| job.name).filter(|name| options.wants(name)).count()
         };
-        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (8, 5, 1, 0));
+        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (9, 6, 1, 0));
     }
 
     #[test]
@@ -230,6 +244,7 @@ mod tests {
             ("tests/it/registry/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/images/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/node/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
+            ("tests/it/containers/rounds.rs", "PILVI_CRASH_KILLS"),
             ("crates/store/tests/it/power_loss.rs", "PILVI_POWER_LOSSES"),
             ("crates/policy/tests/differential/main.rs", "PILVI_POLICY_CASES"),
         ] {

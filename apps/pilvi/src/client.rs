@@ -17,7 +17,7 @@ use wire::sigv4::{Credentials, SecretAccessKey, SignableBody, Signer};
 use crate::locate::Running;
 use crate::records::ServerRecord;
 use crate::root_key::RootKey;
-use crate::tls::PinnedCertificate;
+use crate::tls;
 
 /// How much more than a request's own time a server on this machine may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,7 +43,7 @@ pub(crate) fn exchange(server: &ServerRecord, request: &[u8], patience: Duration
     stream.set_write_timeout(Some(patience))?;
     let answer = if scheme == "https" {
         let pin = server.certificate_sha256.clone().context("the server's record has no certificate")?;
-        let client = Arc::new(PinnedCertificate::client(pin)?);
+        let client = Arc::new(tls::client_of(&pin)?);
         let connection = ClientConnection::new(client, ServerName::from(address.ip()))?;
         ask(StreamOwned::new(connection, stream), request)?
     } else {

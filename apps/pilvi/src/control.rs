@@ -50,8 +50,6 @@ pub(crate) struct NodeAssignment {
     pub(crate) owner_uid: u32,
     /// Where the server takes workloads' connections to the API.
     pub(crate) door: PathBuf,
-    /// The API's own address.
-    pub(crate) endpoint: String,
     /// The region that the server is in.
     pub(crate) region: String,
 }

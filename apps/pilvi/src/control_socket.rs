@@ -8,28 +8,24 @@ mod protocol;
 pub(crate) mod workloads;
 
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use node::supply::BoxFuture;
-use rustix::fs::{Mode, OFlags};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::debug;
 
 pub(crate) use client::{Conversation, Ended, Session};
 pub(crate) use protocol::{Answer, Credentials, ImageRequest, NodeRequest, Pull, Request};
 
 use crate::data_dir::DataDir;
 use crate::node_gate::NodeCommands;
+use crate::own_socket::{OwnSocket, at_short_path, is_own};
 use crate::stop::Stop;
 use protocol::{ANSWER_BYTES_MAX, Envelope, REQUEST_BYTES_MAX, VERSION};
 use workloads::{SAY_BYTES_MAX, Say, WorkloadAnswer, WorkloadCommands};
@@ -42,8 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// Lines that wait for a command to read them.
 const LINES_MAX: usize = 64;
-/// A pause after a failure to accept, which is the want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who answers what is asked of images.
 pub(crate) trait Commands: Send + Sync + 'static {
@@ -94,82 +88,36 @@ impl Heard {
 }
 
 /// The socket, which answers nobody yet.
-pub(crate) struct ControlSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
+pub(crate) struct ControlSocket(OwnSocket);
 
 impl ControlSocket {
-    /// Makes the socket, in place of what a server before has left. The caller holds the server's lock.
+    /// Makes the socket.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// As [`OwnSocket::make`].
     pub(crate) fn open(dir: &DataDir) -> Result<Self> {
-        let path = dir.control_socket();
-        let made = at_short_path(&path, |short| {
-            match std::fs::remove_file(short) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let listener = UnixListener::bind(short)?;
-            std::fs::set_permissions(short, std::fs::Permissions::from_mode(0o600))?;
-            Ok(listener)
-        });
-        let listener = made.with_context(|| format!("cannot listen at {}", path.display()))?;
-        Ok(Self { listener, path })
+        OwnSocket::make(dir.control_socket()).map(Self)
     }
 
     /// Answers until told to stop; what is under way then is broken off.
     pub(crate) async fn serve(self, answerers: Answerers, stop: Stop) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let mut connections = JoinSet::new();
-        let accepting = async {
-            loop {
-                // It is closed by nobody.
-                let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-                match self.listener.accept().await {
-                    Ok((stream, _)) => {
-                        let answerers = answerers.clone();
-                        connections.spawn(async move {
-                            if let Err(error) = converse(stream, &answerers).await {
-                                debug!(%error, "a command broke off");
-                            }
-                            drop(place);
-                        });
-                    }
-                    Err(error) => {
-                        warn!(%error, "no command can connect");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+        let answer = |stream| {
+            let answerers = answerers.clone();
+            async move {
+                if let Err(error) = converse(stream, &answerers).await {
+                    debug!(%error, "a command broke off");
                 }
-                while connections.try_join_next().is_some() {}
             }
         };
-        tokio::select! {
-            () = accepting => {}
-            () = stop.requested() => {}
-        }
-        connections.shutdown().await;
-        // One that stays is harmless: nobody answers there.
-        let _ = std::fs::remove_file(&self.path);
+        self.0.accept(CONNECTIONS_MAX, &stop, answer).await.shutdown().await;
     }
-}
-
-/// Addresses of sockets are short, and paths may be long: the directory is named by a descriptor.
-pub(crate) fn at_short_path<T>(path: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(parent, flags, Mode::empty())?;
-    act(&Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name))
 }
 
 /// One command, from its question to the answer.
 async fn converse(stream: UnixStream, answerers: &Answerers) -> io::Result<()> {
-    let caller = stream.peer_cred()?.uid();
+    let is_own = is_own(&stream);
     let (from, mut to) = stream.into_split();
-    if caller != 0 && caller != rustix::process::geteuid().as_raw() {
+    if !is_own {
         let reason = "only the owner of the data directory and root may ask for this".to_owned();
         return send(&mut to, &Answer::Failed { reason }, Some(PATIENCE)).await;
     }

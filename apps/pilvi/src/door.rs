@@ -7,12 +7,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -20,36 +19,39 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use node::client::Stream;
 use node::gate::BoxFuture;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tracing::{debug, warn};
-use wire::serve::{Backend, Internal, Server};
+use wire::serve::{Backend, Below, Internal, Server};
 use workload::{NodeId, WorkloadId};
 
-use crate::control_socket::at_short_path;
 use crate::data_dir::DataDir;
 use crate::own_routes::PREFIX;
+use crate::own_socket::{OwnSocket, at_short_path, is_own};
 use crate::stop::Stop;
 
 /// Connections of all workloads at one time.
 const CONNECTIONS_MAX: usize = 2048;
+/// Connections of all workloads on this machine at one time, with those that are about to be turned away; further ones wait.
+const KNOCKING_MAX: usize = CONNECTIONS_MAX + 64;
 /// Connections of one workload at one time, so that it leaves room for others.
 const WORKLOAD_CONNECTIONS_MAX: usize = 128;
 /// The longest first line, in bytes.
 const LINE_BYTES_MAX: u64 = 256;
 /// How long the first line may take.
 const LINE_PATIENCE: Duration = Duration::from_secs(5);
-/// A pause after a failure to accept, which is the want of descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The first line of a connection.
 #[derive(Debug, Serialize, Deserialize)]
 struct Preface {
     /// Who calls.
     workload: WorkloadId,
+    /// The path below which it was told to find the API, if any: that part of its requests' paths means nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    below: String,
 }
 
 /// Serves what is behind the door: the API. Cheap to clone.
@@ -95,8 +97,8 @@ impl<B: Backend> Door<B> {
             first = timeout(LINE_PATIENCE, read_preface(&mut stream)) => first,
             () = self.stop.requested() => return,
         };
-        let workload = match first {
-            Ok(Ok(workload)) => workload,
+        let (workload, below) = match first {
+            Ok(Ok(preface)) => preface,
             Ok(Err(error)) => return warn!(?host, %error, "a node hands over what is no workload's connection"),
             Err(_) => return debug!(?host, "a node hands over a connection and says nothing"),
         };
@@ -104,7 +106,7 @@ impl<B: Backend> Door<B> {
             return warn!(?host, %workload, "a workload has too many connections to the API: one more is turned away");
         };
         debug!(?host, %workload, "a workload is connected to the API");
-        wire::serve::serve_stream(Arc::clone(api), stream, self.stop.requested()).await;
+        wire::serve::serve_stream(Arc::clone(api), stream, below, self.stop.requested()).await;
     }
 }
 
@@ -129,11 +131,15 @@ pub(crate) fn no_own_pages() -> Internal {
     })
 }
 
-async fn read_preface(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<WorkloadId> {
+async fn read_preface(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<(WorkloadId, Option<Below>)> {
     let mut line = Vec::new();
     stream.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await?;
-    let preface: Preface = serde_json::from_slice(&line)?;
-    Ok(preface.workload)
+    let Preface { workload, below } = serde_json::from_slice(&line)?;
+    if below.is_empty() {
+        return Ok((workload, None));
+    }
+    let below = Below::new(&below).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((workload, Some(below)))
 }
 
 impl Guests {
@@ -165,64 +171,44 @@ impl Drop for Guest {
 }
 
 /// The socket where the node on this machine hands connections over.
-pub(crate) struct DoorSocket {
-    listener: UnixListener,
-    path: PathBuf,
-}
+pub(crate) struct DoorSocket(OwnSocket);
 
 impl DoorSocket {
-    /// Makes the socket, in place of what a server before has left. The caller holds the server's lock.
+    /// Makes the socket.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// As [`OwnSocket::make`].
     pub(crate) fn make(dir: &DataDir) -> Result<Self> {
-        let path = dir.door_socket();
-        let made = at_short_path(&path, |short| {
-            match std::fs::remove_file(short) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let listener = UnixListener::bind(short)?;
-            std::fs::set_permissions(short, std::fs::Permissions::from_mode(0o600))?;
-            Ok(listener)
-        });
-        let listener = made.with_context(|| format!("cannot listen at {}", path.display()))?;
-        Ok(Self { listener, path })
+        OwnSocket::make(dir.door_socket()).map(Self)
     }
 
     /// Lets connections in until told to stop. Requests under way may finish as those of the API do.
     pub(crate) async fn serve<B: Backend>(self, door: Door<B>) {
-        let mut connections = JoinSet::new();
-        let accepting = async {
-            loop {
-                match self.listener.accept().await {
-                    Ok((stream, _)) if is_admitted(&stream) => {
-                        let door = door.clone();
-                        connections.spawn(async move { door.let_in(None, Box::new(stream)).await });
-                    }
-                    Ok(_) => warn!("somebody who is neither root nor this server's user knocks at the door"),
-                    Err(error) => {
-                        warn!(%error, "no workload can connect");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+        let let_in = |stream: UnixStream| {
+            let door = door.clone();
+            async move {
+                // The node is root; this server's user is for tests, and gains nothing by it.
+                match is_own(&stream) {
+                    true => door.let_in(None, Box::new(stream)).await,
+                    false => warn!("somebody who is neither root nor this server's user knocks at the door"),
                 }
-                while connections.try_join_next().is_some() {}
             }
         };
-        tokio::select! {
-            () = accepting => {}
-            () = door.stop.requested() => {}
-        }
-        // One that stays is harmless: nobody answers there.
-        let _ = std::fs::remove_file(&self.path);
-        while connections.join_next().await.is_some() {}
+        self.0.accept(KNOCKING_MAX, &door.stop, let_in).await.join_all().await;
     }
 }
 
-/// The node is root; this server's user is for tests, and gains nothing by it.
-fn is_admitted(stream: &UnixStream) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
+/// A workload's connection, as it is handed over.
+#[derive(Debug)]
+pub(crate) struct Handed<S> {
+    /// Whose it is.
+    pub(crate) workload: WorkloadId,
+    /// The path below which it was told to find the API; empty if there is none.
+    pub(crate) below: String,
+    /// What was read of it already.
+    pub(crate) read: Vec<u8>,
+    /// What comes.
+    pub(crate) from: S,
 }
 
 /// The node's way to the door.
@@ -235,15 +221,18 @@ pub(crate) enum WayToDoor {
 }
 
 impl WayToDoor {
-    /// Hands over a workload's connection, and carries bytes until both sides have ended.
+    /// Hands over a workload's connection, and carries bytes until both sides have ended. Of the connection something may have
+    /// been read already.
     ///
     /// # Errors
     /// When the server is not to be reached, or the connection breaks.
-    pub(crate) async fn hand_over(&self, workload: WorkloadId, mut from: impl Stream) -> io::Result<()> {
+    pub(crate) async fn hand_over(&self, call: Handed<impl Stream>) -> io::Result<()> {
+        let Handed { workload, below, read, mut from } = call;
         let mut door = self.connect().await?;
-        let mut line = serde_json::to_vec(&Preface { workload })?;
-        line.push(b'\n');
-        door.write_all(&line).await?;
+        let mut first = serde_json::to_vec(&Preface { workload, below })?;
+        first.push(b'\n');
+        first.extend_from_slice(&read);
+        door.write_all(&first).await?;
         tokio::io::copy_bidirectional(&mut from, &mut door).await.map(drop)
     }
 
@@ -256,9 +245,11 @@ impl WayToDoor {
 }
 
 async fn connect_here(path: &Path) -> io::Result<UnixStream> {
-    let stream = at_short_path(path, |short| std::os::unix::net::UnixStream::connect(short))?;
-    stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
+    // While a server accepts nobody only so many wait for it: the next one is turned away at once, and blocks no thread of the node.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    at_short_path(path, |short| Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(short)?)?))?;
+    UnixStream::from_std(socket.into())
 }
 
 #[cfg(test)]

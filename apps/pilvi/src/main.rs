@@ -29,6 +29,7 @@ mod node_join;
 mod node_role;
 mod node_token;
 mod own_routes;
+mod own_socket;
 mod owner;
 mod ps;
 mod pull;

@@ -242,8 +242,6 @@ async fn leave(place: &NodePlace) {
 fn options(joined: &Joined, directory: &Path, args: &JoinArgs) -> Options {
     let near = NearWorkloads {
         way: WayToDoor::There(joined.clone()),
-        // The API's port is no part of what a node is told: workloads in the host's network have no address of it.
-        endpoint: String::new(),
         region: joined.facts().remove(REGION).unwrap_or_default(),
     };
     let mut workloads = WorkloadOptions::new(Arc::new(near));

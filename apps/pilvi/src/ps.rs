@@ -15,7 +15,7 @@ use crate::images::aligned;
 use crate::locate::running;
 use crate::settings::Place;
 use crate::terminal::{bytes, printable, printable_json, say};
-use crate::workload_cli::words::{ago, at_most, ports, short, span, status};
+use crate::workload_cli::words::{ago, at_most, output_lost, ports, short, span, status};
 use crate::workload_cli::{SOMETHING_ELSE, ask_for_all, list};
 
 pub(crate) use stats::{StatsArgs, run as stats};
@@ -112,12 +112,21 @@ fn table(workloads: &[Told], now: Timestamp) -> Vec<String> {
             format!("{}{more}", first.map_or("", |first| first.image.as_str())),
             at_most(COMMAND_CHARACTERS, &first.map(|first| first.command.join(" ")).unwrap_or_default()),
             ago(told.created_at, now),
-            at_most(STATUS_CHARACTERS, &status(told, now)),
+            at_most(STATUS_CHARACTERS, &shown_status(told, now)),
             ports(told.observed.as_ref()),
             told.name.clone().or_else(|| told.owner.as_ref().map(|owner| format!("({owner})"))).unwrap_or_default(),
         ]
     };
     aligned(&std::iter::once(head).chain(workloads.iter().map(row)).collect::<Vec<_>>())
+}
+
+/// How it is, and whether something of what it printed is lost.
+fn shown_status(told: &Told, now: Timestamp) -> String {
+    let containers = told.observed.as_ref().map(|observed| observed.containers.as_slice()).unwrap_or_default();
+    match containers.first().and_then(output_lost) {
+        Some(lost) => format!("{}, {lost}", status(told, now)),
+        None => status(told, now),
+    }
 }
 
 fn node_table(nodes: &[NodeTold], now: Timestamp) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! TLS for the port: the operator's own certificate, or one of an authority that lives in the data directory.
 
 mod authority;
-mod pinned;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -9,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base::{Clock, SystemClock, Timestamp};
-use rustls::ServerConfig;
+use node::certificates::{Fingerprint, Known, client};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use sha2::{Digest, Sha256};
+use rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
@@ -25,7 +24,6 @@ use crate::settings::{Settings, Tls};
 use crate::stop::Stop;
 
 use authority::Names;
-pub(crate) use pinned::PinnedCertificate;
 
 /// How often the age of a generated certificate is looked at.
 const RENEWAL_CHECK: Duration = Duration::from_secs(6 * 3600);
@@ -84,7 +82,7 @@ impl ServerTls {
 
     /// SHA-256 of the certificate (DER) that is shown now, hexadecimal.
     pub(crate) fn certificate_sha256(&self) -> String {
-        self.current.get().cert.first().map(|certificate| fingerprint(certificate)).unwrap_or_default()
+        self.current.get().cert.first().map(|it| Fingerprint::of(it).to_string()).unwrap_or_default()
     }
 
     /// Renews a generated certificate before its end, until the server stops; `renewed` hears its fingerprint.
@@ -160,8 +158,14 @@ fn certified(certificate: &str, key: &str) -> Result<CertifiedKey> {
     CertifiedKey::from_der(chain, key, &default_provider()).context("certificate and key do not fit")
 }
 
-fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    hex::encode(Sha256::digest(certificate))
+/// A client that knows the server by the SHA-256 (hexadecimal) of its certificate, whoever signed it: how this program's own
+/// commands reach their server.
+///
+/// # Errors
+/// When that is no SHA-256.
+pub(crate) fn client_of(certificate_sha256: &str) -> Result<ClientConfig> {
+    let certificate = certificate_sha256.parse().context("the server's record has no certificate")?;
+    Ok(client(Known::Certificate(certificate))?.with_no_client_auth())
 }
 
 #[cfg(test)]

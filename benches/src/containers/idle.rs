@@ -36,6 +36,9 @@ pub(super) struct OfSandbox {
 pub(super) struct OfEngine {
     pub(super) who: Who,
     pub(super) containers: usize,
+    /// What all its processes have together without a container: of Pilvi supervisor, server, node, and what shims are forked from.
+    /// It has run many by then.
+    pub(super) alone_mib: f64,
     /// What all processes together have more with a further container.
     pub(super) each_mib: f64,
     /// The median of Pilvi's shims.
@@ -64,15 +67,15 @@ pub(super) fn of_sandboxes(sandboxes: &Sandboxes, count: usize) -> Result<OfSand
 /// Leaves containers running, and measures what they cost.
 pub(super) fn of_engine(engine: &Engine, containers: usize) -> Result<OfEngine> {
     std::thread::sleep(SETTLE);
-    let before = held(engine)?;
+    let alone_mib = held(engine)?;
     for _ in 0..containers {
         engine.leave_running(&IDLE_PROGRAM)?;
     }
     std::thread::sleep(SETTLE);
-    let each_mib = (held(engine)? - before) / figure(containers as u64);
+    let each_mib = (held(engine)? - alone_mib) / figure(containers as u64);
     let shims = of(engine)?.into_iter().filter(|pid| name(*pid).as_deref() == Some(SHIM));
     let shims: Vec<f64> = shims.filter_map(processes::pss_mib).collect();
-    Ok(OfEngine { who: engine.who, containers, each_mib, shim_mib: median(&shims) })
+    Ok(OfEngine { who: engine.who, containers, alone_mib, each_mib, shim_mib: median(&shims) })
 }
 
 /// What an engine's processes have, in MiB, without those in its containers.

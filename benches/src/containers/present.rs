@@ -111,7 +111,8 @@ pub(super) fn results(report: &Report<Results>) {
     ));
     for idle in &results.idle_engines {
         let shim = idle.shim_mib.map(|mib| format!(", of that a shim {} MiB", rounded(mib))).unwrap_or_default();
-        say(&format!("{:<12} {} MiB more for each{shim}", idle.who.name(), rounded(idle.each_mib)));
+        let (alone, each) = (rounded(idle.alone_mib), rounded(idle.each_mib));
+        say(&format!("{:<12} {alone} MiB without any, {each} MiB more for each{shim}", idle.who.name()));
     }
     for left_out in &results.left_out {
         say(&format!("{} is left out: {}", left_out.who, left_out.why));

@@ -1,28 +1,38 @@
-//! Links of workloads that ended. The kernel waits for every processor when it removes a device, tens of milliseconds with a lock that
-//! everybody needs; it waits once for many that go together. So a workload is cut off at once by its route, and links are removed
-//! together, in the background.
+//! Places of workloads that ended. A workload is cut off at once, by its route; everything else waits a moment and is done for all
+//! that ended meanwhile, in the background. For the kernel waits for every processor when it removes a device, tens of milliseconds
+//! with a lock that everybody needs, and waits once for many that go together; most go by themselves with their namespaces. And to find
+//! what it remembers of connections it walks through its whole table, ten milliseconds on a usual host though nothing is in it.
+//!
+//! A place is nobody's until all of that is done.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::inner::Inner;
 use crate::netlink::Socket;
-use crate::{Error, flows, link, place};
+use crate::network::blocking;
+use crate::{Error, flows, limits, link, place};
 
-/// Links at once. The kernel holds its lock for so many.
-const AT_ONCE: usize = 64;
-
-/// Places whose links are to be removed.
+/// Places of workloads that ended.
 #[derive(Debug, Default)]
 pub(crate) struct Doomed {
     state: Mutex<State>,
-    /// Held by whoever removes.
+    /// Held by whoever clears away.
     turn: Mutex<()>,
+    /// Told when there are so many that nobody should wait for more.
+    many: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Those that are cut off.
     places: Vec<u32>,
-    removing: bool,
+    /// Those whose links are gone, while connections of theirs are still remembered.
+    remembered: Vec<u32>,
+    /// Whether somebody waits to clear away.
+    awaited: bool,
 }
 
 impl Doomed {
@@ -32,48 +42,59 @@ impl Doomed {
 }
 
 impl Inner {
-    /// Cuts a place off: nothing reaches it, and what comes from it comes by a way that does not lead to it, which the table and the
-    /// kernel drop. Its link is removed later, what is remembered of its
-    /// connections, too, and then the place is free again.
+    /// Cuts a place off for good: it is nobody's any more. What is left of it is cleared away later, and then the place is free again.
     pub(crate) fn cut_off(self: &Arc<Self>, place: u32) -> Result<(), Error> {
-        let address = self.address_at(place);
-        Socket::route()
-            .and_then(|mut socket| link::unroute(&mut socket, address))
-            .map_err(Error::io(format!("remove the route to {address}")))?;
-        let mut doomed = self.doomed.lock();
-        doomed.places.push(place);
-        if !doomed.removing {
-            doomed.removing = true;
-            let inner = Arc::clone(self);
-            self.runtime.spawn_blocking(move || inner.remove_doomed());
-        }
+        self.unroute(place)?;
+        self.doom(place);
         Ok(())
     }
 
-    /// Removes the links of all that are cut off. Afterwards they are gone, whoever removed them.
-    pub(crate) fn remove_doomed(&self) {
+    /// Nothing reaches a place any more, and what comes from it comes by a way that does not lead to it, which the table and the kernel
+    /// drop.
+    pub(crate) fn unroute(&self, place: u32) -> Result<(), Error> {
+        let address = self.address_at(place);
+        Socket::route()
+            .and_then(|mut socket| link::unroute(&mut socket, address))
+            .map_err(Error::io(format!("remove the route to {address}")))
+    }
+
+    /// Has a place be cleared away that nothing reaches and nobody will ever speak of again: soon it is another's.
+    pub(crate) fn doom(self: &Arc<Self>, place: u32) {
+        let mut doomed = self.doomed.lock();
+        doomed.places.push(place);
+        if doomed.places.len() >= limits::DOOMED_MAX {
+            self.doomed.many.notify_one();
+        }
+        if !doomed.awaited {
+            doomed.awaited = true;
+            self.runtime.spawn(clear_away_soon(Arc::downgrade(self), Arc::clone(&self.doomed)));
+        }
+    }
+
+    /// Clears away what is left of all that are cut off. Afterwards they are free, whoever cleared them away.
+    pub(crate) fn clear_away(&self) {
         let _turn = self.doomed.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let places = {
-                let mut doomed = self.doomed.lock();
-                let many = doomed.places.len().min(AT_ONCE);
-                let places: Vec<u32> = doomed.places.drain(..many).collect();
-                doomed.removing = !places.is_empty();
-                places
-            };
-            if places.is_empty() {
-                return;
-            }
-            if let Err(error) = self.remove_links(&places) {
+        let (places, mut remembered) = {
+            let mut doomed = self.doomed.lock();
+            doomed.awaited = false;
+            (std::mem::take(&mut doomed.places), std::mem::take(&mut doomed.remembered))
+        };
+        for some in places.chunks(limits::LINKS_AT_ONCE) {
+            match self.remove_links(some) {
+                Ok(()) => remembered.extend(some),
                 // Their places stay taken, and the next process of the node removes them.
-                tracing::warn!(%error, links = places.len(), "links of workloads that ended are left");
-                continue;
+                Err(error) => tracing::warn!(%error, links = some.len(), "links of workloads that ended are left"),
             }
-            if let Err(error) = self.forget_flows(&places) {
-                // Places are taken again in the order in which they were given back, so most of it is over by then.
-                tracing::warn!(%error, "connections of workloads that ended are remembered until they are over");
+        }
+        if remembered.is_empty() {
+            return;
+        }
+        match self.forget_flows(&remembered) {
+            Ok(()) => remembered.iter().for_each(|place| self.give_back_place(*place)),
+            Err(error) => {
+                tracing::warn!(%error, "connections of workloads that ended are remembered; it is tried again");
+                self.doomed.lock().remembered.append(&mut remembered);
             }
-            places.iter().for_each(|place| self.give_back_place(*place));
         }
     }
 
@@ -84,9 +105,25 @@ impl Inner {
     }
 
     fn forget_flows(&self, places: &[u32]) -> Result<(), Error> {
-        let addresses = places.iter().map(|place| self.address_at(*place)).collect();
+        let over: std::collections::BTreeSet<_> = places.iter().map(|place| self.address_at(*place)).collect();
         Socket::netfilter()
-            .and_then(|mut socket| flows::forget(&mut socket, &addresses))
+            .and_then(|mut socket| flows::forget(&mut socket, |address| over.contains(&address)))
             .map_err(Error::io("forget the connections of workloads that ended"))
+    }
+}
+
+async fn clear_away_soon(network: Weak<Inner>, doomed: Arc<Doomed>) {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_millis(limits::DOOMED_PAUSE_MS)) => {}
+        () = doomed.many.notified() => {}
+    }
+    // If nobody uses the network any more, the next process of the node finds what is left.
+    let Some(inner) = network.upgrade() else { return };
+    let cleared = blocking(move || {
+        inner.clear_away();
+        Ok(())
+    });
+    if let Err(error) = cleared.await {
+        tracing::debug!(%error, "what is left of workloads that ended is for the next process of the node");
     }
 }

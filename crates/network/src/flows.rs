@@ -1,7 +1,6 @@
 //! What the kernel remembers of connections and datagrams (ctnetlink, `linux/netfilter/nfnetlink_conntrack.h`). Of an address that
 //! somebody else is to have nothing may be remembered: what goes on by an old agreement would come to the wrong one.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 
@@ -9,6 +8,7 @@ use crate::netlink::{self, Socket};
 
 const GET: u16 = 1 << 8 | 1;
 const DELETE: u16 = 1 << 8 | 2;
+const COUNT: u16 = 1 << 8 | 5;
 /// `AF_INET`, and the version and resource of `nfgenmsg`, which mean nothing here.
 const FAMILY: [u8; 4] = [2, 0, 0, 0];
 
@@ -19,10 +19,24 @@ const ZONE: u16 = 18;
 /// Within a tuple.
 const TUPLE_ADDRESSES: u16 = 1;
 
-/// Has the kernel forget everything about some addresses.
-pub(crate) fn forget(socket: &mut Socket, addresses: &BTreeSet<Ipv4Addr>) -> io::Result<()> {
+/// Within the answer to [`COUNT`].
+const ENTRIES: u16 = 1;
+
+/// How many entries there are. An error says that the kernel cannot be asked about them at all.
+pub(crate) fn count(socket: &mut Socket) -> io::Result<u32> {
+    let answer = socket.one_raw(COUNT, &FAMILY)?;
+    let mut attributes = netlink::attributes(answer.get(FAMILY.len()..).unwrap_or_default());
+    let entries = attributes.find(|(kind, ..)| *kind == ENTRIES).and_then(|(_, value, _)| value.try_into().ok());
+    entries.map(u32::from_be_bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Has the kernel forget everything about addresses that are over.
+pub(crate) fn forget(socket: &mut Socket, is_over: impl Fn(Ipv4Addr) -> bool) -> io::Result<()> {
+    if count(socket)? == 0 {
+        return Ok(());
+    }
     let mut found = Vec::new();
-    socket.list_raw(GET, &FAMILY, |body| found.extend(name_if_of(body, addresses)))?;
+    socket.list_raw(GET, &FAMILY, |body| found.extend(name_if_of(body, &is_over)))?;
     for name in found {
         match socket.change_raw(DELETE, &[&FAMILY, name.as_slice()].concat()) {
             // It was over meanwhile.
@@ -33,8 +47,8 @@ pub(crate) fn forget(socket: &mut Socket, addresses: &BTreeSet<Ipv4Addr>) -> io:
     Ok(())
 }
 
-/// What names an entry, if one of its ends is one of the addresses.
-fn name_if_of(body: &[u8], addresses: &BTreeSet<Ipv4Addr>) -> Option<Vec<u8>> {
+/// What names an entry, if one of its ends is over.
+fn name_if_of(body: &[u8], is_over: impl Fn(Ipv4Addr) -> bool) -> Option<Vec<u8>> {
     let attributes = body.get(FAMILY.len()..)?;
     let is_of = netlink::attributes(attributes)
         .filter(|(kind, ..)| matches!(*kind, ORIGINAL | REPLY))
@@ -42,7 +56,7 @@ fn name_if_of(body: &[u8], addresses: &BTreeSet<Ipv4Addr>) -> Option<Vec<u8>> {
         .filter(|(kind, ..)| *kind == TUPLE_ADDRESSES)
         .flat_map(|(_, both, _)| netlink::attributes(both))
         .filter_map(|(_, address, _)| <[u8; 4]>::try_from(address).ok())
-        .any(|address| addresses.contains(&address.into()));
+        .any(|address| is_over(address.into()));
     let name = netlink::attributes(attributes).filter(|(kind, ..)| matches!(*kind, ORIGINAL | ID | ZONE));
     is_of.then(|| name.flat_map(|(.., whole)| whole.to_vec()).collect())
 }
@@ -64,7 +78,7 @@ mod tests {
     #[test]
     fn an_entry_is_an_addresss_if_either_end_of_either_way_is() {
         let (mine, other) = ([10, 88, 0, 2], [192, 0, 2, 1]);
-        let addresses = BTreeSet::from([Ipv4Addr::from(mine)]);
+        let is_over = |address| address == Ipv4Addr::from(mine);
         for (original, reply, is) in [
             (tuple(1, mine, other), tuple(2, other, other), true),
             (tuple(1, other, other), tuple(2, mine, other), true),
@@ -72,7 +86,7 @@ mod tests {
         ] {
             let id = attribute(12, &[1, 2, 3, 4]);
             let body = [&FAMILY[..], &original, &reply, &attribute(3, &[0; 4]), &id].concat();
-            assert_eq!(name_if_of(&body, &addresses), is.then(|| [original, id].concat()));
+            assert_eq!(name_if_of(&body, is_over), is.then(|| [original, id].concat()));
         }
     }
 
@@ -80,7 +94,7 @@ mod tests {
     fn what_is_cut_short_is_no_entry() {
         let body = [&FAMILY[..], &tuple(1, [10, 88, 0, 2], [0; 4])].concat();
         for length in 0..body.len() - 8 {
-            assert_eq!(name_if_of(&body[..length], &BTreeSet::from([Ipv4Addr::new(10, 88, 0, 2)])), None, "{length}");
+            assert_eq!(name_if_of(&body[..length], |address| address == Ipv4Addr::new(10, 88, 0, 2)), None, "{length}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::firewall::{self, Firewall, Frame, Member, Nft};
 use crate::link::Route;
 use crate::netlink::Socket;
 use crate::record::Records;
-use crate::{Error, Settings, Subnet, link, namespace, place};
+use crate::{Error, Settings, Subnet, flows, link, namespace, place};
 
 /// How long a prefix a node's addresses have that nobody chose: 4,093 workloads.
 const PREFIX: u8 = 20;
@@ -41,6 +41,9 @@ pub(crate) fn open_firewall(settings: &Settings, host: &Host, members: &[Member]
     let Some(nft) = Nft::find() else {
         return Err(format!("the program nft (package nftables) is not installed, {WITHOUT}"));
     };
+    if let Err(error) = Socket::netfilter().and_then(|mut socket| flows::count(&mut socket)) {
+        return Err(format!("the kernel cannot be asked for its connections (ctnetlink: {error}), {WITHOUT}"));
+    }
     let frame = Frame {
         tag: settings.tag.clone(),
         subnet: host.subnet,
@@ -67,6 +70,13 @@ pub(crate) fn open_gateway(settings: &Settings, host: &Host) -> Result<Option<St
     let name = place::gateway_name(&settings.tag);
     let mut socket = Socket::route().map_err(Error::io("open netlink"))?;
     let failed = || Error::io(format!("set up {name}"));
+    if let Some(link) = link::link(&mut socket, &name).map_err(failed())? {
+        let addresses = link::addresses(&mut socket, link.index).map_err(failed())?;
+        // That of a node before this one, whose settings were others.
+        if addresses.iter().any(|address| *address != host.gateway) {
+            link::remove(&mut socket, &name).map_err(failed())?;
+        }
+    }
     link::make_bridge(&mut socket, &name).map_err(failed())?;
     namespace::set_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);

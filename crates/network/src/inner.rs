@@ -20,7 +20,7 @@ use crate::record::{Record, Records};
 use crate::resolver::{self, Resolver};
 use crate::tasks::Tasks;
 use crate::wire::{self, Wiring};
-use crate::{Adopted, Attached, Error, Living, Settings, Traffic, link, wish};
+use crate::{Adopted, Attached, Error, Living, Settings, Traffic, flows, link, wish};
 
 /// How often another place is tried where a link of an ended workload has not quite gone yet.
 const PLACE_TRIES: usize = 16;
@@ -37,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) ports: Finder,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) runtime: Handle,
-    pub(crate) doomed: Doomed,
+    pub(crate) doomed: Arc<Doomed>,
     pub(crate) watching: Mutex<Tasks>,
     pool: Pool,
     state: Mutex<State>,
@@ -97,7 +97,7 @@ impl Inner {
             pool: Pool::new(if firewall.is_some() { settings.pool } else { 0 }),
             state: Mutex::new(State { places, inherited, attached: BTreeMap::new(), closed: false }),
             settled: Condvar::new(),
-            doomed: Doomed::default(),
+            doomed: Arc::default(),
             watching: Mutex::default(),
             runtime: runtime.clone(),
             settings,
@@ -162,7 +162,9 @@ impl Inner {
         for record in others.values() {
             self.tear_down(record)?;
         }
+        self.clear_away();
         self.remove_strange_links()?;
+        self.forget_strange_flows()?;
         Ok(adopted)
     }
 
@@ -201,7 +203,9 @@ impl Inner {
         outcome
     }
 
-    /// Removes what a record tells of, whatever of it is there. Everything is tried, whatever fails.
+    /// Removes what a record tells of, whatever of it is there. Everything is tried, whatever fails; but for the place, which is
+    /// given up once, when nothing can fail any more: who tries again would take it from whoever has it by then, and what the table
+    /// still says of it would be that one's.
     pub(crate) fn tear_down(self: &Arc<Self>, record: &Record) -> Result<(), Error> {
         let mut outcome = Ok(());
         if let Some(member) = member_of(record, &self.host) {
@@ -212,15 +216,15 @@ impl Inner {
                 outcome = firewall.lock().unwrap_or_else(PoisonError::into_inner).remove(&member);
             }
         }
-        let freed = match record.place {
-            Some(place) if record.linked => self.cut_off(place),
-            Some(place) => {
-                self.give_back_place(place);
-                Ok(())
-            }
-            None => Ok(()),
-        };
-        outcome.and(freed).and_then(|()| self.records.forget(&record.id))
+        let link = record.place.filter(|_| record.linked);
+        let cut = link.map_or(Ok(()), |place| self.unroute(place));
+        outcome.and(cut).and_then(|()| self.records.forget(&record.id))?;
+        match (link, record.place) {
+            (Some(place), _) => self.doom(place),
+            (None, Some(place)) => self.give_back_place(place),
+            (None, None) => {}
+        }
+        Ok(())
     }
 
     /// Removes the links that no workload has.
@@ -235,6 +239,19 @@ impl Inner {
             link::remove(&mut socket, &link.name).map_err(Error::io(format!("remove the link {}", link.name)))?;
         }
         Ok(())
+    }
+
+    /// Has the kernel forget the connections of addresses that no workload has: an earlier process may have ended before it did.
+    fn forget_strange_flows(&self) -> Result<(), Error> {
+        if self.firewall.is_none() {
+            return Ok(());
+        }
+        let (subnet, gateway) = (self.host.subnet, self.host.gateway);
+        let taken = self.lock().places.addresses();
+        let is_strange = |address| subnet.contains(address) && address != gateway && !taken.contains(&address);
+        Socket::netfilter()
+            .and_then(|mut socket| flows::forget(&mut socket, is_strange))
+            .map_err(Error::io("forget the connections of workloads that ended earlier"))
     }
 
     /// A wired namespace and its place: a prepared one, or else a new one.
@@ -266,6 +283,12 @@ impl Inner {
     }
 
     pub(crate) fn take_place(&self) -> Result<u32, Error> {
+        let place = self.lock().places.take();
+        if let Some(place) = place {
+            return Ok(place);
+        }
+        // There may be those of workloads that ended a moment ago.
+        self.clear_away();
         self.lock().places.take().ok_or(Error::NoAddress(self.host.subnet))
     }
 
@@ -289,23 +312,8 @@ impl Inner {
     /// Fills the pool in the background.
     pub(crate) fn fill_pool(inner: &Arc<Self>) {
         if inner.pool.begin() {
-            let inner = Arc::clone(inner);
-            inner.runtime.clone().spawn_blocking(move || while inner.put_one_into_pool() {});
-        }
-    }
-
-    fn put_one_into_pool(self: &Arc<Self>) -> bool {
-        match self.wire().map(|ready| self.pool.put(ready)) {
-            Ok(Ok(further)) => further,
-            Ok(Err(refused)) => {
-                self.discard(&refused);
-                false
-            }
-            Err(error) => {
-                tracing::warn!(%error, "no namespace can be prepared");
-                self.pool.give_up();
-                false
-            }
+            let filling = Filling { inner: Arc::clone(inner), is_full: false };
+            inner.runtime.spawn_blocking(|| filling.go_on());
         }
     }
 
@@ -354,7 +362,7 @@ impl Inner {
         for id in &ids {
             self.detach(id)?;
         }
-        self.remove_doomed();
+        self.clear_away();
         self.remove_strange_links()?;
         let mut firewall =
             self.firewall.as_ref().map(|firewall| firewall.lock().unwrap_or_else(PoisonError::into_inner));
@@ -368,6 +376,39 @@ impl Inner {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody who fills the pool. If that comes to nothing, others may.
+struct Filling {
+    inner: Arc<Inner>,
+    is_full: bool,
+}
+
+impl Filling {
+    fn go_on(mut self) {
+        loop {
+            match self.inner.wire().map(|ready| self.inner.pool.put(ready)) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => {
+                    self.is_full = true;
+                    return;
+                }
+                Ok(Err(refused)) => return self.inner.discard(&refused),
+                Err(error) => {
+                    tracing::warn!(%error, "no namespace can be prepared");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        if !self.is_full {
+            self.inner.pool.give_up();
+        }
     }
 }
 

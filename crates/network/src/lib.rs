@@ -61,4 +61,6 @@ mod wish;
 pub use attached::{Adopted, Attached, LinkLocal, Living, Traffic};
 pub use error::Error;
 pub use network::Network;
+/// What the resolver reads, for whoever feeds it what strangers send.
+pub use resolver::Question;
 pub use settings::{Settings, Subnet};

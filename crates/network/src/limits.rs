@@ -11,6 +11,14 @@ pub const ALIASES_MAX: usize = 32;
 /// Connections and datagram flows that a workload may have beyond its namespace at once. They are entries of the host's connection
 /// tracking table, which all share.
 pub const FLOWS_MAX: u32 = 8192;
+/// How long what is left of a workload that ended waits for others to be cleared away together with it, in milliseconds.
+pub const DOOMED_PAUSE_MS: u64 = 1000;
+/// Workloads that ended after which nobody waits for more.
+pub const DOOMED_MAX: usize = 256;
+/// How often the kernel is asked whether a new link is usable, with a pause of a millisecond.
+pub const LINK_RUNNING_TRIES: u32 = 1000;
+/// Links that are removed at once. The kernel holds its lock for so many.
+pub const LINKS_AT_ONCE: usize = 64;
 /// The ports of the host that workloads without a wish are given, unless the settings say otherwise: ECS's own (PortMapping,
 /// hostPort: 49153 to 65535).
 pub const PORT_RANGE_DEFAULT: [u16; 2] = [49153, 65535];

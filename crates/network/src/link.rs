@@ -6,7 +6,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
+};
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -27,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) peer: Option<u32>,
     /// The biggest packet, in bytes.
     pub(crate) mtu: Option<u32>,
+    /// Whether what is sent through it arrives.
+    pub(crate) is_running: bool,
 }
 
 /// A route to some addresses.
@@ -45,7 +49,7 @@ pub(crate) fn links(socket: &mut Socket) -> io::Result<Vec<Link>> {
     Ok(socket.list(RouteNetlinkMessage::GetLink(LinkMessage::default()))?.iter().filter_map(link_of).collect())
 }
 
-/// The device of a name.
+/// The device of a name. A newer kernel (6.14) has done by then what it does when the other end of a pair is switched on.
 pub(crate) fn link(socket: &mut Socket, name: &str) -> io::Result<Option<Link>> {
     let answer = socket.one(RouteNetlinkMessage::GetLink(named(name)));
     Ok(absent_is_none(answer)?.as_ref().and_then(link_of))
@@ -77,7 +81,8 @@ fn link_of(message: &RouteNetlinkMessage) -> Option<Link> {
         LinkAttribute::Mtu(mtu) => Some(*mtu),
         _ => None,
     });
-    Some(Link { index: message.header.index, name, peer, mtu })
+    let is_running = message.attributes.contains(&LinkAttribute::OperState(State::Up));
+    Some(Link { index: message.header.index, name, peer, mtu, is_running })
 }
 
 /// How much went through a device, as the other end sees it; nothing, if there is no such device.
@@ -113,10 +118,14 @@ pub(crate) fn make_pair(
     namespace: BorrowedFd<'_>,
     mtu: Option<u32>,
 ) -> io::Result<()> {
+    // As many as are used by default. Without a word the kernel makes as many as there are processors, and then takes them away again.
+    let queues = [LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)];
     let mut other = named(peer);
+    other.attributes.extend(queues.clone());
     other.attributes.push(LinkAttribute::NetNsFd(namespace.as_raw_fd()));
     other.attributes.extend(mtu.map(LinkAttribute::Mtu));
     let mut message = named(name);
+    message.attributes.extend(queues);
     message.attributes.extend(mtu.map(LinkAttribute::Mtu));
     message.attributes.push(LinkAttribute::LinkInfo(vec![
         LinkInfo::Kind(InfoKind::Veth),
@@ -140,6 +149,15 @@ pub(crate) fn remove(socket: &mut Socket, name: &str) -> io::Result<()> {
 
 /// Removes devices, all at once: they are put into a group of their own, which is removed. Those that are not there are none.
 pub(crate) fn remove_all(socket: &mut Socket, names: &[String]) -> io::Result<()> {
+    let mut there = Vec::new();
+    for name in names {
+        there.extend(link(socket, name)?.map(|link| link.name));
+    }
+    let names = match &there[..] {
+        [] => return Ok(()),
+        [one] => return remove(socket, one),
+        many => many,
+    };
     let group = unused_group(socket)?;
     let mut grouped = Vec::new();
     for name in names {

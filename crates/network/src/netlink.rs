@@ -122,6 +122,17 @@ impl Socket {
         }
     }
 
+    /// Asks for one thing, without its header.
+    pub(crate) fn one_raw(&mut self, kind: u16, body: &[u8]) -> io::Result<Vec<u8>> {
+        self.send_raw(kind, NLM_F_REQUEST, body)?;
+        let received = self.receive()?;
+        match raw_messages(&self.answer[..received]).next() {
+            Some((NLMSG_ERROR, body)) => Err(error_of(body).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
+            Some((_, body)) => Ok(body.to_vec()),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
     /// Has something changed.
     pub(crate) fn change_raw(&mut self, kind: u16, body: &[u8]) -> io::Result<()> {
         self.send_raw(kind, NLM_F_REQUEST | NLM_F_ACK, body)?;

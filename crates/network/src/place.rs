@@ -79,6 +79,11 @@ impl Places {
         }
     }
 
+    /// The addresses that somebody has.
+    pub(crate) fn addresses(&self) -> BTreeSet<Ipv4Addr> {
+        self.taken.iter().map(|place| self.address(*place)).collect()
+    }
+
     /// Whether somebody has it.
     pub(crate) fn is_taken(&self, place: u32) -> bool {
         self.taken.contains(&place)

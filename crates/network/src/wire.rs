@@ -2,13 +2,16 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use crate::netlink::Socket;
 use crate::sockets::{self, Age, Sockets};
-use crate::{Error, link, namespace};
+use crate::{Error, limits, link, namespace};
 
 /// What the link is called inside.
 const INSIDE: &str = "eth0";
+/// The pause before the kernel is asked again whether a link is usable.
+const RUNNING_PAUSE: Duration = Duration::from_millis(1);
 
 /// A namespace with everything that a workload finds there.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub(crate) fn wired(wiring: &Wiring) -> Result<Quarters, Error> {
         let made = connect(wiring, &mut in_here).and_then(|()| sockets::open(Age::New)).and_then(|sockets| {
             namespace::enter(host.as_fd())?;
             set_up_host_end(wiring, &mut on_host)?;
+            until_running(wiring, &mut in_here)?;
             Ok(sockets)
         });
         match made {
@@ -117,6 +121,21 @@ fn set_up_host_end(wiring: &Wiring, socket: &mut Socket) -> Result<(), Error> {
         .index;
     link::set_up(socket, index).map_err(failed("set up the host's end"))?;
     link::route_through(socket, wiring.address, index, Some(wiring.gateway)).map_err(failed("route to the inside"))
+}
+
+/// Waits until packets can be sent from the inside. It was switched on before the host's end, and the kernel drops them until it has
+/// seen to that in the background: the first of a workload that is quick would be lost, and be sent again a second later.
+fn until_running(wiring: &Wiring, in_here: &mut Socket) -> Result<(), Error> {
+    for _ in 0..limits::LINK_RUNNING_TRIES {
+        let inside =
+            link::link(in_here, INSIDE).map_err(Error::io(format!("look at the inside of {}", wiring.name)))?;
+        if inside.is_none_or(|link| link.is_running) {
+            return Ok(());
+        }
+        std::thread::sleep(RUNNING_PAUSE);
+    }
+    tracing::warn!(link = wiring.name, "a link is not usable yet; what is sent at first may be lost");
+    Ok(())
 }
 
 /// Whether a namespace is the inside of a link whose host's end has a certain name and address.

@@ -12,6 +12,7 @@
 //! its blobs nothing is believed: they are verified while they are unpacked.
 
 pub mod agent;
+pub mod certificates;
 pub mod client;
 pub mod gate;
 pub mod join;

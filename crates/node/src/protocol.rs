@@ -291,8 +291,11 @@ pub enum Answer {
     Stats(Vec<WorkloadStats>),
     /// The program of an exec has ended.
     Exited {
-        /// Its exit code, or 128 and the signal's number.
+        /// Its exit code, or 128 and the signal's number; what a shell says, if it could not be executed.
         code: i32,
+        /// Why it could not be executed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// There is no more output.
     OutputEnded,

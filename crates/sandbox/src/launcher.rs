@@ -1,4 +1,4 @@
-//! What shims are forked from: this program, executed from a sealed copy, with one thread and nothing in its memory. A fork of
+//! What shims are forked from: this program, executed as nobody can change it, with one thread and nothing in its memory. A fork of
 //! it shares nearly all of its pages, so that a shim costs a few hundred KiB. It does nothing else, and ends with its node.
 
 use std::ffi::OsStr;

@@ -4,7 +4,7 @@
 //! - A *shim* (`shim`) is a single-threaded process for each workload. It holds the sandbox's namespaces by a child (whose death,
 //!   like its own, ends everything in it by the kernel alone), makes containers, keeps their output and how they ended. It
 //!   outlives the node, which finds it again.
-//! - The *launcher* ([`client::Launcher`]) is what shims are forked from, re-executed from a sealed copy of the program.
+//! - The *launcher* ([`client::Launcher`]) is what shims are forked from: the program, executed as nobody can change it.
 //! - [`client::Shim`] is the node's handle on a shim; [`protocol`] what they say to each other; [`plan`] what is asked for.
 //! - [`setup`] is what happens between `clone3(2)` and `execve(2)`.
 //! - [`cgroup`]: limits and counters, for version 1, version 2 and both at once. [`disk`]: directories that hold so many bytes.

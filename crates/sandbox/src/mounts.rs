@@ -6,6 +6,8 @@
 mod beneath;
 mod identity;
 mod memory;
+mod moment;
+mod original;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,9 @@ pub(crate) use beneath::{open_plain, open_within};
 pub use identity::{idmapped, user_namespace};
 pub(crate) use memory::write_all;
 pub use memory::{MemoryFile, memory_files, tmpfs};
+pub use moment::Moment;
+pub(crate) use original::{can_be_copied, in_a_thread, unshare};
+pub use original::{clone_within, original};
 
 use crate::plan::MountFlags;
 use crate::setup::process;
@@ -35,11 +40,15 @@ pub enum Depth {
     Tree,
 }
 
-/// A copy of a directory's or file's mount, attached nowhere. What is mounted below it comes along, if that is asked for.
+/// A copy of a directory's or file's mount, attached nowhere, or of an [`original`]. What is mounted below it comes along, if that is
+/// asked for.
 ///
 /// # Errors
-/// `EPERM` without `CAP_SYS_ADMIN`, `EINVAL` if it is in another mount namespace.
+/// `EPERM` without `CAP_SYS_ADMIN`, `EINVAL` if it is in another mount namespace, or before Linux 6.15 attached nowhere.
 pub fn clone_of(what: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd> {
+    if original::is_namespace(what)? {
+        return original::copy_from_apart(what, "");
+    }
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if depth == Depth::Tree {
         flags |= OpenTreeFlags::AT_RECURSIVE;

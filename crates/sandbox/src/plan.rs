@@ -179,7 +179,7 @@ pub struct ProcessPlan {
     pub args: Vec<String>,
     /// `NAME=value`.
     pub env: Vec<String>,
-    /// Where it starts; absolute; made if it is not there.
+    /// Where it starts; absolute. If it is not there, it is made for a container's own program; for others that is an error.
     pub working_dir: String,
     /// `user`, `uid`, `user:group`, `uid:gid` or mixtures, looked up in the container's own files; empty is 0.
     pub user: String,

@@ -35,10 +35,12 @@ pub enum Request {
     /// namespace, if it is given. Answered by [`Answer::Sandbox`].
     Sandbox(SandboxPlan),
     /// Make a container, all but what it executes. Descriptors: its root, then those of its mounts. Answered by
-    /// [`Answer::Created`] once everything that can fail for it has been done.
+    /// [`Answer::Created`] once everything that can fail for it has been done. Asked for again by the same plan, before it is started,
+    /// it is answered as before, and what comes along is let go of.
     Create(Box<ContainerPlan>),
     /// Execute a container's program. Descriptors: those of the late mounts. Answered by [`Answer::Done`] once the program
-    /// has replaced ours (its `execve` succeeded).
+    /// has replaced ours (its `execve` succeeded). Asked for again by the same words it is answered as before, and nothing happens
+    /// twice.
     Start {
         /// Which.
         container: String,
@@ -203,12 +205,34 @@ pub struct ShimState {
 pub struct ContainerInfo {
     /// Its name.
     pub name: String,
+    /// How far it has got. A shim of an earlier version does not say.
+    #[serde(default)]
+    pub phase: ContainerPhase,
     /// Its process 1, as the host numbers it, while it has one.
     pub pid: Option<u32>,
     /// When its program was executed, in nanoseconds since 1970.
     pub started_ns: Option<u64>,
     /// How it ended.
     pub exit: Option<Exit>,
+}
+
+/// How far a container has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ContainerPhase {
+    /// It is being made: [`Request::Create`] has not been answered.
+    Making,
+    /// It waits for what it executes.
+    Created,
+    /// It is about to execute its program: [`Request::Start`] has not been answered.
+    Starting,
+    /// Its program was executed.
+    Running,
+    /// It has ended, whether or not it ran.
+    Ended,
+    /// Another version's shim says something else, or nothing.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 /// How a process ended.
@@ -241,7 +265,7 @@ pub enum ShimFailureKind {
     Refused,
     /// There is no such container or exec, or it is not in the state for it.
     NotThere,
-    /// The program is not there; a shell says 127.
+    /// The program is not there, or what it is executed by, or the directory that it is to start in; a shell says 127.
     ProgramNotFound,
     /// The program cannot be executed; a shell says 126.
     ProgramNotExecutable,

@@ -24,6 +24,8 @@ pub const STOP_TIMEOUT_S_DEFAULT: u32 = 10;
 pub const SHM_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// The least memory that a container can be limited to, in bytes; ECS's.
 pub const MEMORY_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// The least disk that what is written can be limited to, in bytes: less holds no file system.
+pub const DISK_BYTES_MIN: u64 = 1024 * 1024;
 /// Devices of a container.
 pub const DEVICES_MAX: usize = 64;
 /// Files that are given with a volume.

@@ -218,6 +218,14 @@ impl Reason {
     }
 }
 
+impl ReasonCode {
+    /// Whether something ended because what it stood on did, and not by itself or by anybody's wish: how it would have ended
+    /// nobody knows.
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::SandboxLost | Self::HostLost | Self::Fenced)
+    }
+}
+
 /// Why something is as it is, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ mod process;
 mod volume;
 mod words;
 
-use crate::limits::{CONTAINERS_MAX, LABELS_MAX, MEMORY_BYTES_MIN, NAME_BYTES_MAX, SPEC_BYTES_MAX};
+use crate::limits::{CONTAINERS_MAX, DISK_BYTES_MIN, LABELS_MAX, MEMORY_BYTES_MIN, NAME_BYTES_MAX, SPEC_BYTES_MAX};
 use crate::{Container, InvalidSpec, NetworkMode, Resources, Seccomp, Spec, VolumeSource};
 use words::{is_name, wrong};
 
@@ -80,17 +80,18 @@ fn resources(resources: &Resources, containers: &[Container]) -> Result<(), Inva
     if resources.memory_bytes_max.is_some_and(|max| max < memory_bytes_reserved.max(MEMORY_BYTES_MIN)) {
         return Err(wrong(at("memoryBytesMax"), "it is less than what is set aside, or than a process needs"));
     }
-    if resources.disk_bytes_max.is_some_and(|max| max < disk_bytes_reserved.max(1)) {
-        return Err(wrong(at("diskBytesMax"), "it is less than what is set aside"));
+    if resources.disk_bytes_max.is_some_and(|max| max < disk_bytes_reserved.max(DISK_BYTES_MIN)) {
+        return Err(wrong(at("diskBytesMax"), "it is less than what is set aside, or than can be limited to"));
     }
     if resources.pids_max == Some(0) {
         return Err(wrong(at("pidsMax"), "nothing runs without a process"));
     }
-    let largest = containers.iter().filter_map(|container| container.memory.bytes_max).max();
-    if let (Some(all), Some(one)) = (resources.memory_bytes_max, largest)
-        && one > all
-    {
+    let largest = |of: fn(&Container) -> Option<u64>| containers.iter().filter_map(of).max().unwrap_or_default();
+    if resources.memory_bytes_max.is_some_and(|all| all < largest(|one| one.memory.bytes_max)) {
         return Err(wrong(at("memoryBytesMax"), "a single container may have more"));
+    }
+    if resources.disk_bytes_max.is_some_and(|all| all < largest(|one| one.disk_bytes_max)) {
+        return Err(wrong(at("diskBytesMax"), "a single container may write more"));
     }
     Ok(())
 }

@@ -6,11 +6,15 @@ mod files;
 mod leaves_nothing;
 mod lifecycle;
 mod limits;
+mod machines;
 mod network;
 mod output;
+mod published;
+mod rounds;
 mod running;
 mod survives;
 mod terminal;
+mod told;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -18,16 +22,16 @@ use tests::program::Answer;
 use tests::{Options, Server};
 
 /// A server with a node, and the name of an image on it; one for all tests that need no other.
-struct Stage {
-    server: Server,
-    image: String,
+pub(crate) struct Stage {
+    pub(crate) server: Server,
+    pub(crate) image: String,
     python: OnceLock<String>,
 }
 
 impl Stage {
     /// The stage that tests which run at the same time have together; none without root.
     #[track_caller]
-    fn shared() -> Option<Arc<Self>> {
+    pub(crate) fn shared() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Stage>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stage) = shared.upgrade() {
@@ -40,8 +44,14 @@ impl Stage {
 
     /// A stage of one's own; none without root.
     #[track_caller]
-    fn new() -> Option<Self> {
-        let server = Server::start(Options { keeps_address: true, ..Options::default() });
+    pub(crate) fn new() -> Option<Self> {
+        Self::with(Options { keeps_address: true, ..Options::default() })
+    }
+
+    /// One whose server is started so; none without root.
+    #[track_caller]
+    pub(crate) fn with(options: Options) -> Option<Self> {
+        let server = Server::start(options);
         if !tests::is_root() {
             let said = server.do_pilvi(&["run", "busybox"]);
             assert_eq!(said.status.code(), Some(125), "{said:?}");
@@ -55,42 +65,48 @@ impl Stage {
 
     /// The name of an image in which there are Python and a whole C library, whose resolver asks as programs do.
     #[track_caller]
-    fn python(&self) -> &str {
+    pub(crate) fn python(&self) -> &str {
         self.python.get_or_init(|| self.server.image("python"))
     }
 
     /// What a script in a container says; it must end with 0.
     #[track_caller]
-    fn script(&self, flags: &[&str], script: &str) -> String {
+    pub(crate) fn script(&self, flags: &[&str], script: &str) -> String {
         self.server.do_pilvi(&[&["run", "--rm"], flags, &[self.python(), "python3", "-c", script]].concat()).success()
     }
 
     /// `pilvi run --rm FLAGS IMAGE COMMAND`.
     #[track_caller]
-    fn run(&self, flags: &[&str], command: &[&str]) -> Answer {
+    pub(crate) fn run(&self, flags: &[&str], command: &[&str]) -> Answer {
         self.server.do_pilvi(&self.arguments(flags, command))
     }
 
     /// The arguments of such a command.
-    fn arguments<'a>(&'a self, flags: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
+    pub(crate) fn arguments<'a>(&'a self, flags: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
         [&["run", "--rm"], flags, &[&self.image], command].concat()
     }
 
     /// What a shell in a container says to a script; it must end with 0.
     #[track_caller]
-    fn sh(&self, flags: &[&str], script: &str) -> String {
+    pub(crate) fn sh(&self, flags: &[&str], script: &str) -> String {
         self.run(flags, &["sh", "-c", script]).success()
     }
 
     /// Runs a container in the background; it is removed when the guard is dropped.
     #[track_caller]
-    fn start<'a>(&'a self, name: &'a str, flags: &[&str], command: &[&str]) -> Started<'a> {
+    pub(crate) fn start<'a>(&'a self, name: &'a str, flags: &[&str], command: &[&str]) -> Started<'a> {
         self.start_image(&self.image, name, flags, command)
     }
 
     /// The same of another image.
     #[track_caller]
-    fn start_image<'a>(&'a self, image: &str, name: &'a str, flags: &[&str], command: &[&str]) -> Started<'a> {
+    pub(crate) fn start_image<'a>(
+        &'a self,
+        image: &str,
+        name: &'a str,
+        flags: &[&str],
+        command: &[&str],
+    ) -> Started<'a> {
         let arguments = [&["run", "-d", "--name", name], flags, &[image], command].concat();
         let id = self.server.do_pilvi(&arguments).success().trim().to_owned();
         assert_eq!(id.len(), 32, "{id}");
@@ -99,22 +115,22 @@ impl Stage {
 
     /// A command about containers.
     #[track_caller]
-    fn pilvi(&self, arguments: &[&str]) -> Answer {
+    pub(crate) fn pilvi(&self, arguments: &[&str]) -> Answer {
         self.server.do_pilvi(arguments)
     }
 }
 
 /// A container in the background.
-struct Started<'a> {
+pub(crate) struct Started<'a> {
     stage: &'a Stage,
     name: &'a str,
-    id: String,
+    pub(crate) id: String,
 }
 
 impl Started<'_> {
     /// What a program in it says; it must end with 0.
     #[track_caller]
-    fn exec(&self, command: &[&str]) -> String {
+    pub(crate) fn exec(&self, command: &[&str]) -> String {
         self.stage.pilvi(&[&["exec", self.name], command].concat()).success()
     }
 }
@@ -128,11 +144,11 @@ impl Drop for Started<'_> {
 }
 
 /// What is told of a container: whether it runs.
-fn is_running(told: &serde_json::Value) -> bool {
+pub(crate) fn is_running(told: &serde_json::Value) -> bool {
     !told["observed"]["containers"][0]["state"]["running"].is_null()
 }
 
 /// What is told of a container: whether everything of it is gone.
-fn has_stopped(told: &serde_json::Value) -> bool {
+pub(crate) fn has_stopped(told: &serde_json::Value) -> bool {
     told["observed"]["phase"] == "stopped"
 }

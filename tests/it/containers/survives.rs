@@ -1,7 +1,7 @@
 //! Kill the server, kill the node, stop both: what runs goes on. Kill its shim: it is gone, and that is told.
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use tests::containers::parent_of;
 use tests::program::{LIMIT, until};
 
 use super::{Stage, has_stopped, is_running};
@@ -9,14 +9,7 @@ use super::{Stage, has_stopped, is_running};
 /// The node's process.
 #[track_caller]
 fn node(stage: &Stage) -> Option<Pid> {
-    let status: Value = serde_json::from_str(&stage.server.command(&["status", "--format", "json"]).stdout).ok()?;
-    Pid::from_raw(i32::try_from(status.pointer("/node/pid")?.as_i64()?).ok()?)
-}
-
-/// The process that a process was made by.
-fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    Pid::from_raw(i32::try_from(stage.server.node_process()?).ok()?)
 }
 
 fn kill(pid: Pid) {
@@ -85,7 +78,7 @@ fn a_shim_that_is_killed_takes_its_container_along_and_that_is_told() {
     stage.server.do_pilvi(&["run", "-d", "--name", "bereft", &stage.image, "sleep", "1000"]).success();
     stage.server.do_pilvi(&["run", "-d", "--name", "other", &stage.image, "sleep", "1000"]).success();
     let (process, other) = (stage.server.process_of("bereft").unwrap(), stage.server.process_of("other").unwrap());
-    let shim = parent(process).unwrap();
+    let shim = parent_of(process).unwrap();
     kill(Pid::from_raw(i32::try_from(shim).unwrap()).unwrap());
     let told = stage.server.until_container("bereft", has_stopped);
     assert!(told.to_string().contains("sandboxLost"), "{told}");

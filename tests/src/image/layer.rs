@@ -45,6 +45,16 @@ impl Entry {
         Self::of(name, tar::EntryType::Regular, 0o644, "", content.into())
     }
 
+    /// A file that can be executed.
+    pub fn program(name: &str, content: impl Into<Vec<u8>>) -> Self {
+        Self::of(name, tar::EntryType::Regular, 0o755, "", content.into())
+    }
+
+    /// A pipe with a name.
+    pub fn pipe(name: &str) -> Self {
+        Self::of(name, tar::EntryType::Fifo, 0o666, "", Vec::new())
+    }
+
     /// A directory.
     pub fn directory(name: &str) -> Self {
         Self::of(name, tar::EntryType::Directory, 0o755, "", Vec::new())

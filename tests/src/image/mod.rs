@@ -92,6 +92,21 @@ impl Image {
         Self::of_parts(MANIFEST, Blob::json(CONFIG, &config), layers)
     }
 
+    /// Another image with a layer on top and further `settings` of how it is run.
+    pub fn on(base: &Self, layer: &Layer, settings: &Value) -> Self {
+        let mut config = base.config.document();
+        if let Some(layers) = config.pointer_mut("/rootfs/diff_ids").and_then(Value::as_array_mut) {
+            layers.push(layer.diff_id().into());
+        }
+        for (name, value) in settings.as_object().into_iter().flatten() {
+            config["config"][name] = value.clone();
+        }
+        // It tells of the layers that the other had.
+        config.as_object_mut().expect("a configuration is an object").remove("history");
+        let layers = base.layers.iter().chain([&layer.blob]).cloned().collect();
+        Self::of_parts(&base.manifest.media_type, Blob::json(&base.config.media_type, &config), layers)
+    }
+
     /// An image that shows nothing but a text: a small one, of which each text gives another.
     pub fn small(text: &str) -> Self {
         let layer = Layer::new(&[Entry::file("etc/text", text)], Compression::Gzip);

@@ -15,10 +15,9 @@ use crate::{process, screen};
 
 /// The programs that must be there, each in Debian's package of its name.
 const INSTALLED: [&str; 2] = ["skopeo", "podman"];
-/// What a node asks for on its machine: the program, Debian's package of it, and how it tells its version.
-const OF_NODES: [(&str, &str, &str); 3] =
-    [("nft", "nftables", "--version"), ("ip", "iproute2", "-V"), ("mke2fs", "e2fsprogs", "-V")];
-/// Where such programs are, beside what the caller's shell knows.
+/// What a node asks for on its machine, and Debian's package of it.
+const OF_NODES: [(&str, &str); 3] = [("nft", "nftables"), ("ip", "iproute2"), ("mke2fs", "e2fsprogs")];
+/// Where such programs are, whatever the caller's shell knows.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
 /// What podman runs as another program, and Debian only recommends beside it: the container runtime.
 const WITH_THEM: [&str; 1] = ["crun"];
@@ -75,15 +74,13 @@ pub(crate) fn prepare_skopeo() -> Result<()> {
 /// What a node uses to connect containers and to limit their disks, installed where it is missing. Without root there is no
 /// node, and nothing is needed.
 pub(crate) fn prepare_nodes() -> Result<()> {
-    if !is_root()? {
-        return Ok(());
-    }
-    let is_missing = |(program, _, flag): &(&str, &str, &str)| {
-        let mut asked = Command::new(program);
-        asked.arg(flag).env("PATH", SYSTEM_PATH);
-        !process::capture(&mut asked, QUESTION_LIMIT).is_ok_and(|said| said.status.success())
-    };
-    let missing: Vec<&str> = OF_NODES.iter().filter(|one| is_missing(one)).map(|(_, package, _)| *package).collect();
+    if is_root()? { ensure_there(&OF_NODES) } else { Ok(()) }
+}
+
+/// Installs those of these programs that are missing, each in Debian's package of it.
+pub(crate) fn ensure_there(programs: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> =
+        programs.iter().filter(|(name, _)| find(name).is_err()).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -91,6 +88,12 @@ pub(crate) fn prepare_nodes() -> Result<()> {
     ensure!(can_install()?, "{list} are missing, which containers need: install them");
     screen::say(&format!("installing {list} by apt"));
     install(&missing)
+}
+
+/// Where a program is that is the system's own.
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
+    let found = SYSTEM_PATH.split(':').map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
+    found.with_context(|| format!("{program} is not there"))
 }
 
 /// The engines, installed and unpacked where they are missing.

@@ -40,6 +40,11 @@ impl Archive {
         self.entry(name, if executable { PROGRAM } else { FILE }, length, &mut file)
     }
 
+    /// Adds a file's content unless one of its name was added by this.
+    pub(super) fn file_once(&mut self, name: &str, path: &Path, executable: bool) -> Result<()> {
+        if self.made.insert(name.to_owned()) { self.file(name, path, executable) } else { Ok(()) }
+    }
+
     /// Adds files where they are, with the directories above them.
     pub(super) fn with_parents(&mut self, paths: &BTreeSet<PathBuf>) -> Result<()> {
         for path in paths {

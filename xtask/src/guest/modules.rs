@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// What containers and their networks need, where the kernel has it as a module.
-const WANTED: [&str; 20] = [
+const WANTED: [&str; 22] = [
     "overlay",
     "loop",
     "ext4",
@@ -19,6 +19,8 @@ const WANTED: [&str; 20] = [
     "nft_masq",
     "nft_redir",
     "nft_ct",
+    "nft_connlimit",
+    "nf_conntrack_netlink",
     "nft_fib_inet",
     "nft_fib_ipv4",
     "nft_reject_inet",

@@ -33,16 +33,18 @@ const CHECKSUMS: &str = "checksums.json";
 const BLOBS: &str = "blobs/";
 const LOGS: &str = "logs/";
 
-/// Raised when an older program could not understand an archive: 2 brought the log events.
-const FORMAT: u32 = 2;
+/// Raised when an older program could not understand an archive: 2 brought the log events, 3 the nodes' authority.
+const FORMAT: u32 = 3;
 
 /// Small files, and whether a data directory cannot do without them.
-const FILES: [(&str, bool); 5] = [
+const FILES: [(&str, bool); 6] = [
     ("keys/root.json", true),
     ("keys/sealing.json", true),
     ("tls/ca.json", false),
     ("tls/ca.pem", false),
     ("tls/server.json", false),
+    // By it the machines that joined know the server, and it knows them: without it each has to join anew.
+    ("tls/nodes.json", false),
 ];
 
 /// A larger "small file" is none of ours.

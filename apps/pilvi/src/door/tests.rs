@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use base::Timestamp;
 use tokio::io::DuplexStream;
 use wire::error::Error;
@@ -64,9 +66,14 @@ impl Bed {
     }
 
     async fn get(&self, path: &str) -> String {
+        self.get_below("", path).await
+    }
+
+    async fn get_below(&self, below: &str, path: &str) -> String {
         let mut stream = self.knock();
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        stream.write_all(format!("{{\"workload\":\"{WORKLOAD}\"}}\n{request}").as_bytes()).await.unwrap();
+        let preface = serde_json::json!({ "workload": WORKLOAD, "below": below });
+        stream.write_all(format!("{preface}\n{request}").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
@@ -82,6 +89,22 @@ async fn a_workload_reaches_the_api_and_not_the_servers_own_pages() {
         let answer = bed.get(path).await;
         assert!(answer.starts_with("HTTP/1.1 404 ") && answer.ends_with("nothing is here\n"), "{path}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn below_a_path_the_api_is_there_and_nothing_is_beside_it() {
+    let bed = bed();
+    let below = format!("/{}", "0123abcd".repeat(8));
+    for path in [below.clone(), format!("{below}/"), format!("{below}/?Action=ListUsers")] {
+        let answer = bed.get_below(&below, &path).await;
+        assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("0123"), "{path}: {answer}");
+    }
+    let own = format!("{below}/_pilvi/metrics");
+    for path in ["/", "/_pilvi/metrics", "/0123abcd/", &own, &format!("/x{below}/")] {
+        let answer = bed.get_below(&below, path).await;
+        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.ends_with("nothing is here\n"), "{path}: {answer}");
+    }
+    assert_eq!(bed.get_below("/../x", "/").await, "", "a node that says such a thing is not believed");
 }
 
 #[tokio::test]
@@ -124,8 +147,10 @@ async fn what_a_node_hands_over_at_the_socket_is_served() {
     let serving = tokio::spawn(socket.serve(door));
     let (mut near, far) = tokio::io::duplex(64 * 1024);
     let way = WayToDoor::Here(dir.door_socket());
-    let handing = tokio::spawn(async move { way.hand_over(WORKLOAD.to_owned().try_into().unwrap(), far).await });
-    near.write_all(b"GET /_pilvi/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let workload = WORKLOAD.to_owned().try_into().unwrap();
+    let handed = Handed { workload, below: String::new(), read: b"GET".to_vec(), from: far };
+    let handing = tokio::spawn(async move { way.hand_over(handed).await });
+    near.write_all(b" /_pilvi/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     near.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
@@ -134,4 +159,23 @@ async fn what_a_node_hands_over_at_the_socket_is_served() {
     stopper.stop();
     serving.await.unwrap();
     assert!(!dir.door_socket().exists());
+}
+
+#[tokio::test]
+async fn who_finds_no_room_at_a_door_where_nobody_accepts_keeps_nobody_else_waiting() {
+    use rustix::net::{bind, listen, socket};
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("door");
+    let silent = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&silent, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    listen(&silent, 1).unwrap();
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match connect_here(&path).await {
+            Ok(stream) => waiting.push(stream),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+    assert!(!waiting.is_empty());
 }

@@ -46,6 +46,11 @@ impl Driver {
         self.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether an image is known to be ready there.
+    pub(super) fn is_ready(&self, here: &Here) -> bool {
+        self.ready().get(&here.reference.to_string()).is_some_and(|(ready, _)| ready == here)
+    }
+
     fn there(&self) -> Result<Node, DriverError> {
         self.node().ok_or_else(|| DriverError::Unavailable("it has left".to_owned()))
     }
@@ -58,7 +63,8 @@ impl Driver {
         let reference: Reference =
             order.image.parse().map_err(|error| DriverError::Refused(format!("{}: {error}", order.image)))?;
         let here = self.images.get(&reference, order.pull, tell).await?;
-        let key = reference.to_string();
+        // By the one name that it has here, whichever it was asked for by.
+        let key = here.reference.to_string();
         if order.pull != PullPolicy::Always
             && let Some((known, manifest)) = self.ready().get(&key)
             && *known == here

@@ -53,6 +53,12 @@ impl Images {
         }
     }
 
+    /// Whether the node on this machine has an image unpacked.
+    pub(super) async fn is_unpacked(&self, here: &Here) -> bool {
+        let Ok(inventory) = self.supply.images().await else { return false };
+        inventory.images.iter().any(|image| image.reference == here.reference && image.unpacked_bytes.is_some())
+    }
+
     /// An image, got from wherever it is.
     pub(super) async fn get(
         &self,

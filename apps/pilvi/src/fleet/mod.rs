@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ::images::Reference;
 use node::client::Node;
-use node::supply::{LocalRegistry, Supply};
+use node::supply::{BoxFuture, LocalRegistry, Supply};
 use platform::Reconcilers;
 use platform::ports::{LogSink, MetricSink};
 use platform::workloads::{WorkloadError, Workloads};
@@ -108,6 +109,18 @@ impl Nodes for Fleet {
 
     fn own(&self) -> Option<Node> {
         self.node(&local())
+    }
+
+    fn has_image<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let images = &self.0.images;
+            let Ok(Some(here)) = images.find(reference).await else { return false };
+            let Some(own) = self.0.lock().get(&local()).map(Arc::clone) else {
+                // Nodes elsewhere get it from here.
+                return true;
+            };
+            own.is_ready(&here) || images.is_unpacked(&here).await
+        })
     }
 }
 

@@ -1,39 +1,48 @@
 //! What workloads find near them, in AWS's terms: the API of the server, by the variables that AWS's clients look at.
+//!
+//! In a network of its own nobody but the workload can call. In the host's network anybody there can: there the address has a
+//! path in it that nobody else knows, and the connection of who does not know it ends here.
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
+use std::time::Duration;
 
 use node::agent::{LocalAddresses, LocalCall, LocalEndpoint, LocalListener};
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 use tracing::debug;
 use workload::{Spec, WorkloadId};
 
-use crate::door::WayToDoor;
+use crate::door::{Handed, WayToDoor};
 
 /// Where AWS's clients look for the address of all services.
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 /// Where they look for the region.
 const REGION: &str = "AWS_REGION";
+/// The longest method of a request, in bytes: no operation is asked for by one that is longer than `OPTIONS`.
+const METHOD_BYTES_MAX: usize = 7;
+/// How long a connection may take to say where it goes to.
+const TARGET_PATIENCE: Duration = Duration::from_secs(10);
+/// What who does not know the path is answered.
+const NOT_HERE: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// What is served near workloads of one server.
 #[derive(Debug)]
 pub(crate) struct NearWorkloads {
     /// How the server's API is reached from the node.
     pub(crate) way: WayToDoor,
-    /// The API's own address, for workloads in the host's network, where no address is theirs alone; empty if it is not known.
-    pub(crate) endpoint: String,
-    /// The region that the server is in.
+    /// The region that the server is in; empty if it is not known.
     pub(crate) region: String,
 }
 
 impl LocalEndpoint for NearWorkloads {
     fn env(&self, _: &WorkloadId, _: &Spec, at: &LocalAddresses) -> BTreeMap<String, String> {
-        let endpoint = match at.path_prefix.is_empty() {
-            true => format!("http://{}", at.endpoint),
-            false => self.endpoint.clone(),
-        };
+        let endpoint = format!("http://{}{}", at.endpoint, at.path_prefix);
         let variables = [(ENDPOINT, endpoint), (REGION, self.region.clone())];
-        // What is not known is not set: an empty address would be taken for one.
+        // What is not known is not set: an empty region would be taken for one.
         variables
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
@@ -42,16 +51,113 @@ impl LocalEndpoint for NearWorkloads {
     }
 
     fn serve(&self, call: LocalCall) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let LocalCall { workload, listener, path_prefix, stream, .. } = call;
         let way = self.way.clone();
         Box::pin(async move {
-            // A signature covers the path: the API cannot be below a prefix, and needs none.
-            if listener != LocalListener::Endpoint || !path_prefix.is_empty() {
+            if call.listener != LocalListener::Endpoint {
                 return;
             }
-            if let Err(error) = way.hand_over(workload.clone(), stream).await {
+            let workload = call.workload.clone();
+            if let Err(error) = serve_endpoint(&way, call).await {
                 debug!(%workload, %error, "a workload's connection to the API broke off");
             }
         })
+    }
+}
+
+async fn serve_endpoint(way: &WayToDoor, call: LocalCall) -> io::Result<()> {
+    let LocalCall { workload, path_prefix: below, stream: mut from, .. } = call;
+    let mut read = Vec::new();
+    if !below.is_empty() {
+        let knows = timeout(TARGET_PATIENCE, knows(&below, &mut from, &mut read)).await?;
+        if !knows? {
+            debug!(%workload, "somebody else on this machine looks for a workload's way to the API");
+            return from.write_all(NOT_HERE).await;
+        }
+    }
+    way.hand_over(Handed { workload, below, read, from }).await
+}
+
+/// Whether the first request of a connection is for below a path. What is read of it is kept. The requests after it are the same
+/// client's; whether they are for there is looked at by who serves them.
+async fn knows(below: &str, from: &mut (impl AsyncRead + Unpin), read: &mut Vec<u8>) -> io::Result<bool> {
+    let method = loop {
+        match from.read_u8().await? {
+            b' ' => break read.len(),
+            byte if byte.is_ascii_uppercase() && read.len() < METHOD_BYTES_MAX => read.push(byte),
+            _ => return Ok(false),
+        }
+    };
+    read.push(b' ');
+    let path = read.len();
+    // With one more: what begins with the path may go on as another.
+    read.resize(path + below.len() + 1, 0);
+    from.read_exact(&mut read[path..]).await?;
+    let (said, end) = read[path..].split_at(below.len());
+    let is_below = method > 0 && matches!(end, [b'/' | b'?' | b' ']);
+    Ok(is_below && bool::from(said.ct_eq(below.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddrV4;
+
+    use super::*;
+
+    async fn read(said: &str) -> (io::Result<bool>, String) {
+        let (mut from, mut read) = (said.as_bytes(), Vec::new());
+        let known = knows("/0123abcd", &mut from, &mut read).await;
+        read.extend_from_slice(from);
+        (known, String::from_utf8(read).unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_knows_the_path_is_let_on_with_all_that_he_said() {
+        for said in [
+            "GET /0123abcd/ HTTP/1.1\r\n",
+            "POST /0123abcd HTTP/1.1\r\nHost: a\r\n",
+            "OPTIONS /0123abcd?a HTTP/1.1\r\n",
+        ] {
+            let (known, read) = read(said).await;
+            assert!(known.unwrap(), "{said}");
+            assert_eq!(read, said);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_know_the_path_is_not_let_on() {
+        for said in [
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /0123abce/ HTTP/1.1\r\n",
+            "GET /0123abcde/ HTTP/1.1\r\n",
+            "GET /0123ABCD/ HTTP/1.1\r\n",
+            " /0123abcd/ HTTP/1.1\r\n",
+            "GET  /0123abcd/ HTTP/1.1\r\n",
+            "PROPFINDX /0123abcd/ HTTP/1.1\r\n",
+            "get /0123abcd/ HTTP/1.1\r\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "GET http://a/0123abcd/ HTTP/1.1\r\n",
+            "\x16\x03\x01 /0123abcd/ HTTP/1.1\r\n",
+        ] {
+            assert!(!read(said).await.0.unwrap(), "{said:?}");
+        }
+        for cut in ["", "GET", "GET /0123"] {
+            assert!(read(cut).await.0.is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_workload_in_the_hosts_network_is_told_the_path_too() {
+        let way = WayToDoor::Here("/nowhere".into());
+        let near = NearWorkloads { way, region: String::new() };
+        let workload = WorkloadId::try_from("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
+        let spec: Spec = serde_json::from_value(serde_json::json!({ "containers": [] })).unwrap();
+        let at = |path_prefix: &str| LocalAddresses {
+            services: SocketAddrV4::new([127, 0, 0, 1].into(), 1),
+            endpoint: SocketAddrV4::new([127, 0, 0, 1].into(), 4711),
+            path_prefix: path_prefix.to_owned(),
+        };
+        let told = near.env(&workload, &spec, &at("/0123abcd"));
+        assert_eq!(told, BTreeMap::from([(ENDPOINT.to_owned(), "http://127.0.0.1:4711/0123abcd".to_owned())]));
+        assert_eq!(near.env(&workload, &spec, &at(""))[ENDPOINT], "http://127.0.0.1:4711");
     }
 }

@@ -72,6 +72,41 @@ fn a_person_reads_a_table_of_what_runs() {
 }
 
 #[test]
+fn what_was_lost_is_not_said_to_have_exited() {
+    let exit = |code, started_at, reason: Option<(ReasonCode, &str)>| ExitStatus {
+        code,
+        signal: None,
+        out_of_memory: false,
+        reason: reason.map(|(code, message)| Reason::new(code, message)),
+        started_at,
+        at: at(5),
+    };
+    let lost = Some((ReasonCode::SandboxLost, "its sandbox died"));
+    for (exit, expected) in [
+        (exit(None, Some(at(9)), lost), "lost 5 s ago: its sandbox died"),
+        (exit(Some(137), Some(at(9)), lost), "lost 5 s ago: its sandbox died"),
+        (exit(None, None, Some((ReasonCode::CannotCreate, "no such user"))), "never ran: no such user"),
+        (exit(Some(127), None, Some((ReasonCode::CannotStart, "no such program"))), "exited (127) 5 s ago"),
+        (exit(Some(143), Some(at(9)), Some((ReasonCode::Asked, "stopped"))), "exited (143) 5 s ago"),
+    ] {
+        let shown = shown_status(&told('a', Some(ContainerState::Exited(exit))), Timestamp::from_millis(NOW));
+        assert_eq!(shown, expected);
+    }
+}
+
+#[test]
+fn lost_output_is_told() {
+    let mut told = told('a', Some(ContainerState::Running { since: at(9), pid: 7 }));
+    told.observed.as_mut().unwrap().containers[0].output_bytes_lost = 3_000_000;
+    let now = Timestamp::from_millis(NOW);
+    assert_eq!(shown_status(&told, now), "up 9 s (healthy), 3.00 MB of output lost");
+    let because = "it runs".to_owned();
+    let why = Why { workload: told, because, activity: None, refusals: Vec::new(), passed: Vec::new() };
+    let lines = why::lines(&why, now).join("\n");
+    assert!(lines.contains("output    main: 3.00 MB of output lost, overwritten"), "{lines}");
+}
+
+#[test]
 fn why_tells_steps_and_the_refusals_of_each_node() {
     let running = ContainerState::Running { since: at(200), pid: 7 };
     let refusals = [Refusal { node: "one".to_owned(), reason: "2 GB of memory are missing".to_owned() }];

@@ -11,7 +11,7 @@ use crate::control_socket::workloads::{Why, WorkloadAnswer, WorkloadRequest};
 use crate::locate::running;
 use crate::settings::Place;
 use crate::terminal::{printable, printable_json, say};
-use crate::workload_cli::words::status;
+use crate::workload_cli::words::{output_lost, status};
 use crate::workload_cli::{SOMETHING_ELSE, ask};
 
 /// Arguments of `pilvi why`.
@@ -60,8 +60,15 @@ pub(super) fn lines(why: &Why, now: Timestamp) -> Vec<String> {
         for container in &observed.containers {
             if let Some(exit) = &container.last_exit {
                 let why = exit.reason.as_ref().map(|reason| format!(": {}", reason.message)).unwrap_or_default();
-                let code = exit.code.map_or_else(|| "never ran".to_owned(), |code| format!("ended with {code}"));
-                row("last", &format!("{} {code}{why}", container.name));
+                let ended = match (exit.code, exit.started_at) {
+                    (Some(code), _) => format!("ended with {code}"),
+                    (None, Some(_)) => "was lost".to_owned(),
+                    (None, None) => "never ran".to_owned(),
+                };
+                row("last", &format!("{} {ended}{why}", container.name));
+            }
+            if let Some(lost) = output_lost(container) {
+                row("output", &format!("{}: {lost}, overwritten before it was read", container.name));
             }
             if container.restarts > 0 {
                 row("restarts", &format!("{} {}", container.name, container.restarts));

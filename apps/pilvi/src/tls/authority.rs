@@ -6,17 +6,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use base::Timestamp;
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use node::certificates::{Authority, Purpose, Subject};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, fingerprint};
+use super::Identity;
 use crate::config::{DnsName, Secret};
 use crate::data_dir::{DataDir, make_private_dir, write_private};
 use crate::records;
@@ -32,9 +27,6 @@ const SERVER_VALID: Duration = DAY.saturating_mul(397);
 
 /// A server certificate with less left is renewed.
 const SERVER_LEFT_MIN: Duration = DAY.saturating_mul(30);
-
-/// How far a client's clock may be behind.
-const CLOCK_TOLERANCE: Duration = DAY;
 
 /// What a server certificate is valid for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,16 +44,6 @@ impl Names {
         let valid = names.filter_map(|name| name.parse::<DnsName>().ok());
         Self(valid.chain(configured.iter().cloned()).map(String::from).collect())
     }
-}
-
-/// `tls/ca.json`
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Authority {
-    common_name: String,
-    not_after: Timestamp,
-    certificate: String,
-    key: Secret,
 }
 
 /// `tls/server.json`
@@ -84,17 +66,17 @@ pub(super) fn ca_bundle(dir: &DataDir) -> PathBuf {
 /// none, the names have changed or the end is near.
 pub(super) fn identity(dir: &DataDir, names: &Names, now: Timestamp) -> Result<Identity> {
     make_private_dir(&dir.tls())?;
-    let authority = Authority::load_or_make(&dir.tls().join("ca.json"), now)?;
-    publish(&ca_bundle(dir), &authority.certificate)?;
+    let authority = load_or_make(&dir.tls().join("ca.json"), now)?;
+    publish(&ca_bundle(dir), authority.pem())?;
     let path = dir.tls().join("server.json");
-    let signed_by = authority.sha256()?;
+    let signed_by = authority.fingerprint()?.to_string();
     let kept = records::read::<Server>(&path)?.filter(|server| {
         server.names == *names && server.authority_sha256 == signed_by && server.not_after > now.plus(SERVER_LEFT_MIN)
     });
     let server = match kept {
         Some(server) => server,
         None => {
-            let server = authority.sign(names, signed_by, now)?;
+            let server = sign(&authority, names, now)?;
             records::write(&path, &server)?;
             server
         }
@@ -110,72 +92,30 @@ fn publish(path: &Path, certificate: &str) -> Result<()> {
     write_private(path, certificate.as_bytes())
 }
 
-impl Authority {
-    /// An authority that would end before a certificate that it signs today is replaced.
-    fn load_or_make(path: &Path, now: Timestamp) -> Result<Self> {
-        let kept: Option<Self> = records::read(path)?;
-        if let Some(authority) = kept.filter(|authority| authority.not_after > now.plus(SERVER_VALID)) {
-            return Ok(authority);
-        }
-        let authority = Self::make(now)?;
-        records::write(path, &authority)?;
-        Ok(authority)
+/// The authority that is kept, or a new one in place of one that would end before a certificate that it signs today is replaced.
+fn load_or_make(path: &Path, now: Timestamp) -> Result<Authority> {
+    let kept: Option<Authority> = records::read(path)?;
+    if let Some(authority) = kept.filter(|authority| authority.not_after() > now.plus(SERVER_VALID)) {
+        return Ok(authority);
     }
-
-    fn make(now: Timestamp) -> Result<Self> {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let key = KeyPair::generate()?;
-        // A replaced authority must not be taken for its predecessor: the key's fingerprint makes the name its own.
-        let short = hex::encode(&<sha2::Sha256 as sha2::Digest>::digest(key.public_key_raw())[..4]);
-        let common_name = format!("Pilvi CA {short} on {host}");
-        let not_after = now.plus(AUTHORITY_VALID);
-        let certificate = authority_params(&common_name, now, not_after).self_signed(&key)?.pem();
-        Ok(Self { common_name, not_after, certificate, key: Secret::new(key.serialize_pem()) })
-    }
-
-    fn sha256(&self) -> Result<String> {
-        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).context("the authority is damaged")?;
-        Ok(fingerprint(&der))
-    }
-
-    fn sign(&self, names: &Names, authority_sha256: String, now: Timestamp) -> Result<Server> {
-        let authority_key = KeyPair::from_pem(self.key.reveal()).ok().context("the authority's key is damaged")?;
-        let authority = authority_params(&self.common_name, now, self.not_after);
-        let not_after = now.plus(SERVER_VALID);
-        let mut params = CertificateParams::new(names.0.iter().cloned().collect::<Vec<_>>())?;
-        params.distinguished_name = common_name("Pilvi");
-        set_validity(&mut params, now, not_after);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.use_authority_key_identifier_extension = true;
-        let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &Issuer::from_params(&authority, authority_key))?.pem();
-        let key = Secret::new(key.serialize_pem());
-        Ok(Server { names: names.clone(), not_after, authority_sha256, certificate, key })
-    }
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let authority = Authority::make(|own| format!("Pilvi CA {own} on {host}"), now, AUTHORITY_VALID)?;
+    records::write(path, &authority)?;
+    Ok(authority)
 }
 
-fn authority_params(name: &str, not_before: Timestamp, not_after: Timestamp) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = common_name(name);
-    set_validity(&mut params, not_before, not_after);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-}
-
-fn common_name(name: &str) -> DistinguishedName {
-    let mut distinguished = DistinguishedName::new();
-    distinguished.push(DnType::CommonName, name);
-    distinguished
-}
-
-/// From a little before `from`, for clients whose clock is behind. An instant before 1970 becomes 1970.
-fn set_validity(params: &mut CertificateParams, from: Timestamp, to: Timestamp) {
-    let since_epoch = |at: Timestamp| Duration::from_secs(u64::try_from(at.as_secs()).unwrap_or(0));
-    let epoch = date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + since_epoch(from).saturating_sub(CLOCK_TOLERANCE);
-    params.not_after = epoch + since_epoch(to);
+/// A new certificate.
+fn sign(authority: &Authority, names: &Names, now: Timestamp) -> Result<Server> {
+    let (listed, not_after): (Vec<_>, _) = (names.0.iter().cloned().collect(), now.plus(SERVER_VALID));
+    let subject = Subject { common_name: "Pilvi", names: &listed, purpose: Purpose::Server, from: now, not_after };
+    let issued = authority.issue(&subject)?;
+    Ok(Server {
+        names: names.clone(),
+        not_after,
+        authority_sha256: authority.fingerprint()?.to_string(),
+        certificate: issued.certificate.pem,
+        key: Secret::new(issued.key.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -236,6 +176,8 @@ mod tests {
     fn a_client_that_trusts_the_authority_trusts_the_server_by_each_of_its_names() {
         use rustls::client::WebPkiServerVerifier;
         use rustls::client::danger::ServerCertVerifier;
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
         use rustls::pki_types::{ServerName, UnixTime};
 
         let (_temp, dir) = at();

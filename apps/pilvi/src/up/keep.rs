@@ -108,7 +108,6 @@ impl Supervisor {
             blobs: self.dir.blobs(),
             owner_uid: self.owner.uid,
             door: self.dir.door_socket(),
-            endpoint: crate::server::endpoint(&self.settings.tls, self.listener()?.local_addr()?),
             region: self.settings.region.to_string(),
         };
         Process::start("node", command, place.listener()?, &self.settings.log, assignment)

@@ -30,6 +30,8 @@ pub(crate) const SYSTEM_NODE_DIRS: &str = "/var/lib/pilvi-node";
 pub(crate) const DATA_DIR_NOTE: &str = "data-dir";
 /// Where in a node's directory its lock is.
 pub(crate) const LOCK: &str = "lock";
+/// Where in a node's directory root says what workloads may have of the host; it may be there before the node is.
+const SETTINGS: &str = "node.toml";
 /// How much of the data directory's hash names its node's directory, in bytes.
 const NAME_BYTES: usize = 8;
 /// Others pass through to the socket, and list nothing.
@@ -135,7 +137,9 @@ fn secure(path: &Path) -> Result<PathBuf> {
     }
     let names: io::Result<Vec<OsString>> = std::fs::read_dir(&path)?.map(|entry| Ok(entry?.file_name())).collect();
     let names = names?;
-    if !names.is_empty() && !names.iter().any(|name| name == LOCK) {
+    // A new one may hold what root allows it before it is there.
+    let is_new = names.iter().all(|name| name == SETTINGS);
+    if !is_new && !names.iter().any(|name| name == LOCK) {
         bail!("it is neither empty nor a node's directory");
     }
     // Whatever root's umask is: the server's user must pass through all that were made here.
@@ -278,6 +282,16 @@ mod tests {
         std::fs::write(etc.join("passwd"), "").unwrap();
         assert!(why(&etc).contains("neither empty"));
         assert_eq!(mode(&etc).0, 0o755);
+    }
+
+    #[test]
+    fn what_root_allows_may_be_written_down_before_the_node_is_there() {
+        let Some(parent) = reachable() else { return };
+        let path = parent.path().join("node");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(path.join(SETTINGS), "").unwrap();
+        assert!(NodePlace::at(&path, &owner()).is_ok());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! How a container is, in a few words.
 
 use base::Timestamp;
-use workload::{ContainerState, Health, Observed, Phase, PortProtocol};
+use workload::{ContainerObserved, ContainerState, ExitStatus, Health, Observed, Phase, PortProtocol, Reason};
 
 use crate::control_socket::workloads::Told;
+use crate::terminal::bytes;
 
 /// How many digits of an id a person is shown, as docker does.
 const ID_DIGITS: usize = 12;
@@ -39,11 +40,7 @@ pub(crate) fn status(told: &Told, now: Timestamp) -> String {
     };
     let first = observed.containers.first();
     match first.map(|first| (&first.state, first.health)) {
-        Some((ContainerState::Exited(exit), _)) => {
-            let code = exit.code.map_or_else(|| "never ran".to_owned(), |code| code.to_string());
-            let memory = if exit.out_of_memory { ", out of memory" } else { "" };
-            format!("exited ({code}{memory}) {}", ago(exit.at, now))
-        }
+        Some((ContainerState::Exited(exit), _)) => ended(exit, observed.reason.as_ref(), now),
         Some((ContainerState::Running { since, .. }, health)) => {
             let up = format!("up {}", span(now.since(*since).as_secs()));
             match (health, observed.phase) {
@@ -57,6 +54,27 @@ pub(crate) fn status(told: &Told, now: Timestamp) -> String {
         Some((ContainerState::Waiting { reason }, _)) => unstarted(observed, &reason.message),
         None => unstarted(observed, ""),
     }
+}
+
+/// How it ended: `exited (0) 5 s ago`, `lost 5 s ago: its sandbox died`, `never ran: no such user`.
+fn ended(exit: &ExitStatus, of_workload: Option<&Reason>, now: Timestamp) -> String {
+    let reason = exit.reason.as_ref().or(of_workload);
+    let why = reason.map(|reason| format!(": {}", reason.message)).unwrap_or_default();
+    let is_lost = exit.reason.as_ref().is_some_and(|reason| reason.code.is_loss());
+    match (exit.code, exit.started_at) {
+        (None, None) => format!("never ran{why}"),
+        (None, Some(_)) => format!("lost {}{why}", ago(exit.at, now)),
+        (Some(_), Some(_)) if is_lost => format!("lost {}{why}", ago(exit.at, now)),
+        (Some(code), _) => {
+            let memory = if exit.out_of_memory { ", out of memory" } else { "" };
+            format!("exited ({code}{memory}) {}", ago(exit.at, now))
+        }
+    }
+}
+
+/// How much of what it printed nobody got; nothing if that is none.
+pub(crate) fn output_lost(container: &ContainerObserved) -> Option<String> {
+    (container.output_bytes_lost > 0).then(|| format!("{} of output lost", bytes(container.output_bytes_lost)))
 }
 
 fn unstarted(observed: &Observed, message: &str) -> String {

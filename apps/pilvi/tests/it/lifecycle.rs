@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Up, as_person, ask, exists, get, send, text, wait_for, writable};
+use crate::harness::{Up, as_person, ask, exists, get, root, send, sudo, text, wait_for, writable};
 
 /// The promise for the whole of stopping.
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
@@ -161,4 +161,32 @@ fn logs_for_programs_are_json_lines_and_nothing_else_is_printed() {
 fn the_servers_own_subcommand_is_of_no_use_to_anybody_else() {
     let output = as_person().arg("server-role").output().unwrap();
     assert!(!output.status.success() && text(&output).contains("`pilvi up`'s own"), "{}", text(&output));
+}
+
+#[test]
+fn what_a_pilvi_has_left_is_cleared_away_though_none_runs() {
+    let temp = writable();
+    let dir = temp.path().join("data");
+    let purge = |command| ask(command, &dir, &["down", "--purge"]);
+    let nothing = purge(as_person());
+    assert!(nothing.status.success() && text(&nothing).contains("not running"), "{}", text(&nothing));
+    let up = Up::start(as_person(), &dir, &[]);
+    up.signal(Signal::KILL);
+    up.wait();
+    let record = dir.join("run/up.json");
+    assert!(record.exists(), "what was killed tidies nothing");
+    let refused = purge(as_person());
+    assert!(!refused.status.success() && text(&refused).contains("sudo pilvi down --purge"), "{}", text(&refused));
+    if !root() {
+        return;
+    }
+    let node_dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(node_dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    for _ in 0..2 {
+        let mut command = sudo();
+        command.env("PILVI_NODE_DIR", node_dir.path().join("node"));
+        let purged = purge(command);
+        assert!(purged.status.success() && text(&purged).contains("no container was here"), "{}", text(&purged));
+        assert!(!record.exists(), "what was started for it has ended");
+    }
 }

@@ -6,6 +6,7 @@ use crate::limits;
 
 const HEADER_BYTES: usize = 12;
 const LABEL_BYTES_MAX: usize = 63;
+/// With the lengths of its labels and the byte that ends it (RFC 1035, 2.3.4).
 const NAME_BYTES_MAX: usize = 255;
 
 const TYPE_A: u16 = 1;
@@ -18,13 +19,13 @@ const SERVER_FAILURE: u8 = 2;
 const NOT_IMPLEMENTED: u8 = 4;
 const REFUSED: u8 = 5;
 
-/// A question.
+/// A question. Whoever runs in a workload writes it, so it is read without trust in a byte of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Question {
+pub struct Question {
     /// Which answer belongs to it.
-    pub(super) id: u16,
+    pub id: u16,
     /// The name in lower case, without the last dot. Bytes that are no letters, digits, `-`, `_` are `?`: nobody here has such a name.
-    pub(super) name: String,
+    pub name: String,
     kind: u16,
     class: u16,
     recursion: bool,
@@ -37,7 +38,7 @@ impl Question {
     ///
     /// # Errors
     /// What is to be answered instead; nothing to what is no question at all.
-    pub(super) fn parse(packet: &[u8]) -> Result<Self, Option<Vec<u8>>> {
+    pub fn parse(packet: &[u8]) -> Result<Self, Option<Vec<u8>>> {
         let Some(header) = packet.get(..HEADER_BYTES) else { return Err(None) };
         let is_answer = header[2] & 0x80 != 0;
         if is_answer {
@@ -64,7 +65,7 @@ impl Question {
     }
 
     /// The answer that a name has these addresses. To a question for anything else about it the answer is that there is nothing.
-    pub(super) fn answer(&self, addresses: &[Ipv4Addr]) -> Vec<u8> {
+    pub fn answer(&self, addresses: &[Ipv4Addr]) -> Vec<u8> {
         let wants_addresses = self.kind == TYPE_A && self.class == CLASS_IN;
         let addresses = if wants_addresses { addresses } else { &[] };
         // Whoever takes the first alone is led to another one each time, as questions' ids differ.
@@ -86,12 +87,12 @@ impl Question {
     }
 
     /// The answer that it is not answered.
-    pub(super) fn refuse(&self) -> Vec<u8> {
+    pub fn refuse(&self) -> Vec<u8> {
         self.only(REFUSED)
     }
 
     /// The answer that nobody could be asked.
-    pub(super) fn fail(&self) -> Vec<u8> {
+    pub fn fail(&self) -> Vec<u8> {
         self.only(SERVER_FAILURE)
     }
 
@@ -102,12 +103,12 @@ impl Question {
     }
 
     /// Whether it is one that programs ask: about the internet, and not for whole zones or what a server is.
-    pub(super) fn may_be_passed_on(&self) -> bool {
+    pub fn may_be_passed_on(&self) -> bool {
         self.class == CLASS_IN && !TYPES_NOT_PASSED_ON.contains(&self.kind)
     }
 
     /// Whether an answer is one to it. The name may have come back in other letters' case.
-    pub(super) fn is_answered_by(&self, packet: &[u8], id: u16) -> bool {
+    pub fn is_answered_by(&self, packet: &[u8], id: u16) -> bool {
         let Some(header) = packet.get(..HEADER_BYTES) else { return false };
         let is_answer = header[2] & 0x80 != 0 && u16_at(header, 0) == id;
         // A server that cannot read a question need not repeat it (RFC 1035, 4.1.1).
@@ -137,7 +138,8 @@ fn name_at(packet: &[u8], start: usize) -> Option<(String, usize)> {
         if length == 0 {
             return Some((name, at + 1));
         }
-        if length > LABEL_BYTES_MAX || at + length - start >= NAME_BYTES_MAX {
+        // Behind it comes one byte at least, which ends the name.
+        if length > LABEL_BYTES_MAX || at + 1 + length + 1 - start > NAME_BYTES_MAX {
             return None;
         }
         if !name.is_empty() {

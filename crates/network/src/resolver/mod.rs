@@ -22,7 +22,7 @@ mod upstream;
 #[cfg(test)]
 mod tests;
 
-use message::Question;
+pub use message::Question;
 pub(crate) use upstream::of_host;
 
 /// The biggest question, in bytes. A name has at most 255, and extensions are short.

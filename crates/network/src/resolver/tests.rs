@@ -51,6 +51,13 @@ fn a_name_that_points_elsewhere_or_is_too_long_is_a_format_error() {
 }
 
 #[test]
+fn the_longest_name_is_read_and_one_that_is_a_byte_longer_is_not() {
+    let of_bytes = |bytes: usize| "a.".repeat(126) + &"a".repeat(bytes - 252);
+    assert_eq!(Question::parse(&packet(&of_bytes(253), 1, 1)).unwrap().name.len(), 253);
+    assert_eq!(Question::parse(&packet(&of_bytes(254), 1, 1)).unwrap_err().unwrap()[3] & 0x0f, 1);
+}
+
+#[test]
 fn no_bytes_make_the_reader_fail() {
     let mut seed = 1_u32;
     for _ in 0..20_000 {

@@ -141,12 +141,31 @@ fn what_went_through_a_link_is_counted_as_the_workload_sees_it() {
         let (_, inside) = place(&attached);
         let before = network.stats(&id(1)).await.unwrap();
         let socket = within(&inside, || std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))).unwrap();
+        let there = crate::support::receiver(&machine.beyond, (BEYOND, 0));
         for _ in 0..100 {
-            socket.send_to(&[0; 1000], (BEYOND, 9)).unwrap();
+            socket.send_to(&[0; 1000], there.local_addr().unwrap()).unwrap();
+            crate::support::received(&there);
         }
         let after = network.stats(&id(1)).await.unwrap();
         assert!(after.sent_bytes - before.sent_bytes >= 100_000, "{before:?} {after:?}");
         assert!(after.received_bytes - before.received_bytes < 100_000);
+    });
+}
+
+#[test]
+fn the_first_packet_of_a_workload_arrives() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let there = crate::support::receiver(&machine.beyond, (BEYOND, 0));
+        let to = there.local_addr().unwrap();
+        for number in 0..20 {
+            let (_, inside) = place(&network.attach(&id(number), &bridge()).await.unwrap());
+            within(&inside, || {
+                std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().send_to(b"first", to).unwrap();
+            });
+            assert_eq!(crate::support::received(&there).0, "first");
+            network.detach(&id(number)).await.unwrap();
+        }
     });
 }
 
@@ -176,7 +195,7 @@ fn packets_are_as_big_as_the_hosts_way_out_allows() {
 #[test]
 fn nothing_is_left_when_a_network_is_removed() {
     on_machine(|machine| async move {
-        let routes = ip("route show table all");
+        let routes = ip("-4 route show table all");
         let mut settings = machine.settings();
         settings.pool = 3;
         let network = crate::support::open(settings).await;
@@ -187,7 +206,7 @@ fn nothing_is_left_when_a_network_is_removed() {
         assert!(!Network::leftovers(machine.tag()).await.unwrap().is_empty());
         network.purge().await.unwrap();
         assert_eq!(Network::leftovers(machine.tag()).await.unwrap(), [""; 0]);
-        assert_eq!(ip("route show table all"), routes);
+        assert_eq!(ip("-4 route show table all"), routes);
         assert!(!ip("-o link").contains(machine.tag()));
         assert!(network.attach(&id(5), &bridge()).await.is_err());
     });
@@ -250,10 +269,10 @@ fn many_come_and_go_at_once_and_nothing_is_left() {
         addresses.sort();
         addresses.dedup();
         assert_eq!(addresses.len(), 50);
-        let table = run("nft", &format!("list table inet pilvi_{}", machine.tag()));
+        let table = run("nft", &format!("-n list table inet pilvi_{}", machine.tag()));
         assert_eq!(table.matches(" : jump group_").count(), 50, "{table}");
         assert_eq!(table.matches("chain group_").count(), 7, "{table}");
-        assert_eq!(table.matches("127.0.0.1 . tcp . ").count(), 50, "{table}");
+        assert_eq!(table.matches("127.0.0.1 . 6 . ").count(), 50, "{table}");
         for number in 0..50 {
             network.detach(&id(number)).await.unwrap();
         }

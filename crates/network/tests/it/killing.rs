@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use network::{Network, Settings};
 use workload::PortProtocol;
 
-use crate::support::{bridge, id, in_group, on_machine, open, place, publishing, reach};
+use crate::support::{bridge, id, in_group, ip, on_machine, open, place, publishing, reach, run};
 
 const ROUNDS: u32 = 20;
 const TAG: &str = "PILVI_TEST_NETWORK_TAG";
@@ -38,9 +38,35 @@ fn victim() {
     });
 }
 
+/// What there is on a machine: devices, ways, rules.
+fn everything() -> [String; 4] {
+    let addresses = ip("-4 -o addr").lines().map(|line| line.split("valid_lft").next().unwrap().to_owned()).collect();
+    [addresses, ip("-4 route show table all"), ip("-4 rule"), run("nft", "list ruleset")]
+}
+
+#[test]
+fn what_a_node_of_other_settings_left_is_gone_when_the_next_one_begins() {
+    on_machine(|machine| async move {
+        let before = everything();
+        let mut settings = machine.settings();
+        settings.subnet = Some("10.99.0.0/24".parse().unwrap());
+        let network = open(settings.clone()).await;
+        network.attach(&id(1), &publishing(80, None, PortProtocol::Tcp)).await.unwrap();
+        drop(network);
+        settings.subnet = Some("10.99.16.0/24".parse().unwrap());
+        let network = open(settings).await;
+        let everywhere = everything().concat();
+        assert!(everywhere.contains("10.99.16.") && !everywhere.contains("10.99.0."), "{everywhere}");
+        network.attach(&id(1), &bridge()).await.unwrap();
+        network.purge().await.unwrap();
+        assert_eq!(everything(), before);
+    });
+}
+
 #[test]
 fn whenever_a_node_is_killed_the_next_one_finds_its_way_and_leaves_nothing() {
     on_machine(|machine| async move {
+        let before = everything();
         for round in 0..ROUNDS {
             let mut victim = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "killing::victim", "--nocapture"])
@@ -66,6 +92,7 @@ fn whenever_a_node_is_killed_the_next_one_finds_its_way_and_leaves_nothing() {
             assert!(reach(&inside, server).is_ok());
             network.purge().await.unwrap();
             assert_eq!(Network::leftovers(machine.tag()).await.unwrap(), [""; 0], "round {round}");
+            assert_eq!(everything(), before, "round {round}");
         }
     });
 }

@@ -1,11 +1,14 @@
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use network::Error;
+use network::{Error, Living, Network};
 use workload::{NetworkMode, PortProtocol, PublishedPort};
 
 use crate::support::{
-    BEYOND, HOST, bridge, cannot_reach, eventually, id, listen, on_machine, place, publishing, reach, received,
-    receiver, within,
+    BEYOND, HOST, Machine, PATIENCE, bridge, cannot_reach, eventually, id, listen, on_machine, open, place, publishing,
+    reach, received, receiver, within,
 };
 
 #[test]
@@ -120,23 +123,98 @@ fn free_ports_are_found_for_many_at_once() {
     });
 }
 
+/// Attaches a workload and has somebody beyond the host ask it something, so that the kernel remembers.
+async fn asked(machine: &Machine, network: &Network, number: u32) -> (Ipv4Addr, Arc<OwnedFd>) {
+    let wanted = publishing(53, Some(HOST), PortProtocol::Udp);
+    let attached = network.attach(&id(number), &wanted).await.unwrap();
+    let (address, inside) = place(&attached);
+    let server = receiver(&inside, (Ipv4Addr::UNSPECIFIED, 53));
+    let client = receiver(&machine.beyond, (Ipv4Addr::UNSPECIFIED, 0));
+    client.send_to(b"ping", (HOST, attached.ports[0].host_port)).unwrap();
+    let (_, peer) = received(&server);
+    server.send_to(b"pong", peer).unwrap();
+    received(&client);
+    assert!(is_remembered(address));
+    (address, inside)
+}
+
+fn is_remembered(address: Ipv4Addr) -> bool {
+    std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap().contains(&format!("={address} "))
+}
+
 #[test]
 fn nothing_is_remembered_of_an_address_when_it_is_free_again() {
     on_machine(|machine| async move {
         let network = machine.network().await;
-        let wanted = publishing(53, Some(HOST), PortProtocol::Udp);
-        let attached = network.attach(&id(1), &wanted).await.unwrap();
-        let (address, inside) = place(&attached);
-        let server = receiver(&inside, (Ipv4Addr::UNSPECIFIED, 53));
-        let client = receiver(&machine.beyond, (Ipv4Addr::UNSPECIFIED, 0));
-        client.send_to(b"ping", (HOST, attached.ports[0].host_port)).unwrap();
-        let (_, peer) = received(&server);
-        server.send_to(b"pong", peer).unwrap();
-        received(&client);
-        let remembered =
-            || std::fs::read_to_string("/proc/thread-self/net/nf_conntrack").unwrap().contains(&format!("={address} "));
-        assert!(remembered());
+        let (address, _) = asked(&machine, &network, 1).await;
         network.detach(&id(1)).await.unwrap();
-        eventually(|| !remembered());
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while is_remembered(address) {
+            assert!(tokio::time::Instant::now() < until, "it is remembered for ever");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
+fn where_addresses_are_few_whoever_gets_one_that_was_anothers_a_moment_ago_gets_nothing_else_of_it() {
+    on_machine(|machine| async move {
+        let mut settings = machine.settings();
+        settings.subnet = Some("10.99.0.0/28".parse().unwrap());
+        let network = open(settings).await;
+        let mut seen = BTreeSet::new();
+        for number in 0..40 {
+            let attached = network.attach(&id(1000 + number), &bridge()).await.unwrap();
+            let address = attached.address.unwrap();
+            assert!(!is_remembered(address), "{address}, for the {number}th");
+            network.detach(&id(1000 + number)).await.unwrap();
+            seen.insert(asked(&machine, &network, number).await.0);
+            network.detach(&id(number)).await.unwrap();
+        }
+        assert!(seen.len() > 5, "{seen:?}");
+    });
+}
+
+#[test]
+fn who_could_not_be_taken_away_keeps_its_address_until_that_is_done() {
+    on_machine(|machine| async move {
+        let mut settings = machine.settings();
+        settings.subnet = Some("10.99.0.0/28".parse().unwrap());
+        let network = open(settings).await;
+        let (address, _) = place(&network.attach(&id(1), &bridge()).await.unwrap());
+        // It cannot be forgotten: there is something else in the place of what is remembered.
+        let (record, aside) =
+            (machine.path("network").join("workloads").join(format!("{}.json", id(1))), machine.path("aside"));
+        std::fs::rename(&record, &aside).unwrap();
+        std::fs::create_dir(&record).unwrap();
+        assert!(network.detach(&id(1)).await.is_err());
+        let mut others = Vec::new();
+        while let Ok(attached) = network.attach(&id(2 + others.len() as u32), &bridge()).await {
+            others.push(attached.address.unwrap());
+        }
+        assert!(others.len() > 5 && !others.contains(&address), "{others:?}");
+        std::fs::remove_dir(&record).unwrap();
+        std::fs::rename(&aside, &record).unwrap();
+        network.detach(&id(1)).await.unwrap();
+        let (again, _) = place(&network.attach(&id(1), &bridge()).await.unwrap());
+        assert_eq!(again, address);
+    });
+}
+
+#[test]
+fn what_a_node_that_was_killed_had_not_forgotten_yet_the_next_one_forgets() {
+    on_machine(|machine| async move {
+        let network = machine.network().await;
+        let (living, inside) = asked(&machine, &network, 1).await;
+        let (over, _) = asked(&machine, &network, 2).await;
+        drop(network);
+        // As if it had been killed after it forgot the workload, and before the kernel did.
+        std::fs::remove_file(machine.path("network").join("workloads").join(format!("{}.json", id(2)))).unwrap();
+        let network = Network::open(machine.settings()).await.unwrap();
+        assert!(is_remembered(living) && is_remembered(over));
+        let (wanted, namespace) = (publishing(53, Some(HOST), PortProtocol::Udp), Some(inside.try_clone().unwrap()));
+        let adopted = network.adopt(vec![Living { id: id(1), wanted, namespace }]).await.unwrap();
+        assert_eq!(adopted[0].1.as_ref().unwrap().address, Some(living));
+        assert!(is_remembered(living) && !is_remembered(over));
     });
 }

@@ -22,7 +22,7 @@ use base::{Clock, SystemClock, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, Notify, Semaphore};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::protocol::{Failure, FailureKind, Status, Usage};
@@ -102,7 +102,8 @@ struct Opening {
     workloads: Option<Arc<Workloads>>,
     /// When that failed the last time, and why.
     failed: Option<(Instant, String)>,
-    tidying: Option<JoinHandle<()>>,
+    /// What is done beside them.
+    beside: JoinSet<()>,
 }
 
 impl Options {
@@ -223,7 +224,8 @@ impl Agent {
         }
         match Workloads::open(self.directory(), self.0.store.clone(), options).await {
             Ok(workloads) => {
-                opening.tidying = Some(tokio::spawn(Arc::clone(&workloads).tidy()));
+                opening.beside.spawn(Arc::clone(&workloads).tidy());
+                opening.beside.spawn(Arc::clone(&workloads).rest());
                 opening.workloads = Some(Arc::clone(&workloads));
                 Ok(workloads)
             }
@@ -237,10 +239,8 @@ impl Agent {
     }
 
     async fn close_workloads(&self) {
-        let Opening { workloads, tidying, .. } = std::mem::take(&mut *self.0.workloads.lock().await);
-        if let Some(tidying) = tidying {
-            tidying.abort();
-        }
+        let Opening { workloads, beside, .. } = std::mem::take(&mut *self.0.workloads.lock().await);
+        drop(beside);
         if let Some(workloads) = workloads {
             workloads.close().await;
         }

@@ -17,13 +17,13 @@ use crate::client::{Dial, Stream};
 use crate::protocol::Request;
 
 /// Connections of one host at one time, those of its workloads among them.
-const CONNECTIONS_MAX: usize = 1024;
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
 /// Connections that wait to be asked over. A host offers one, and the next when that is taken.
 const LINKS_WAITING_MAX: usize = 4;
 /// How long the server waits for a host to offer one.
 const LINK_PATIENCE: Duration = Duration::from_secs(2);
 /// Blobs that are sent to one host at one time.
-const BLOBS_AT_ONCE: usize = 8;
+pub(crate) const BLOBS_AT_ONCE: usize = 8;
 
 /// A host.
 pub(super) struct Host {

@@ -12,13 +12,13 @@
 //! What a captured host can do: run or not run what was given to it, read what it was given, and reach the API like anybody
 //! else who can connect. It can be no other host, read no other image, and say nothing about other hosts' workloads.
 
+mod arrivals;
 mod authority;
 mod blob_body;
 mod connections;
-mod fingerprint;
 mod grants;
-mod guarded;
-mod host;
+pub(crate) mod held;
+pub(crate) mod host;
 pub mod lease;
 mod roster;
 mod routes;
@@ -42,12 +42,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use workload::NodeId;
 
-pub use authority::{Authority, AuthorityError};
-pub use fingerprint::{Fingerprint, InvalidFingerprint};
+pub use authority::Authority;
 pub use lease::HostState;
 pub use roster::{GateError, HOSTS_MAX, JoinedHost, KnownCertificate, TOKENS_MAX};
 pub use token::{InvalidToken, TOKEN_TTL_DEFAULT, TOKEN_TTL_MAX, Token};
 
+pub use crate::certificates::{AuthorityError, Fingerprint, InvalidFingerprint};
 use crate::client::{Node, Stream};
 use authority::HostCertificate;
 use host::{Host, Way};
@@ -138,7 +138,7 @@ impl Gate {
     pub async fn open(parts: Parts) -> Result<Self, GateError> {
         let Parts { store, blobs, authority, reserved, facts, door, clock, rng, uptime } = parts;
         let roster = Roster { store };
-        let tls = connections::tls(&authority, authority.gate_identity(clock.now())?)?;
+        let tls = connections::tls(&authority, authority.gate_identity(clock.now())?, Arc::clone(&clock))?;
         let names: Vec<_> = roster.all().await?.into_iter().map(|(name, _)| name).collect();
         let leases = Leases::started(names, uptime());
         let states = watch::Sender::new(leases.states());
@@ -204,11 +204,12 @@ impl Gate {
     /// [`GateError::Store`]
     pub async fn remove(&self, name: &NodeId) -> Result<bool, GateError> {
         let was_there = self.0.roster.remove(name).await?;
+        self.leases().forget(name);
+        // Before its connections are looked for: from here on no further one is its.
+        self.publish();
         if let Some(host) = self.hosts().remove(name) {
             host.remove();
         }
-        self.leases().forget(name);
-        self.publish();
         Ok(was_there)
     }
 
@@ -265,13 +266,11 @@ impl Gate {
 
     /// A host that has joined.
     fn present(&self, name: &NodeId) -> Option<Arc<Host>> {
-        let is_known = self.0.states.borrow().contains_key(name);
-        is_known.then(|| self.host(name))
-    }
-
-    fn host(&self, name: &NodeId) -> Arc<Host> {
         let mut hosts = self.hosts();
-        Arc::clone(hosts.entry(name.clone()).or_insert_with(|| Arc::new(Host::new(name.clone()))))
+        // Looked at while nobody can be taken out: who is removed meanwhile is found there by who removes him.
+        let is_known = self.0.states.borrow().contains_key(name);
+        let host = || Arc::clone(hosts.entry(name.clone()).or_insert_with(|| Arc::new(Host::new(name.clone()))));
+        is_known.then(host)
     }
 
     fn now(&self) -> Timestamp {

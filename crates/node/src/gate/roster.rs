@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use store::{ListOptions, Record, Scope, SecondaryKey, Store, StoreError, Tx, Versioned};
 use workload::NodeId;
 
-use super::authority::{Authority, AuthorityError, HostCertificate};
-use super::fingerprint::Fingerprint;
+use super::authority::{Authority, HostCertificate};
 use super::token::{Secret, Token, is_id};
+use crate::certificates::{AuthorityError, Fingerprint};
 
 /// The most hosts.
 pub const HOSTS_MAX: usize = 10_000;
@@ -33,6 +33,9 @@ pub enum GateError {
     /// No host has that certificate.
     #[error("no node that joined has this certificate: it was removed, or the certificate was replaced")]
     Unknown,
+    /// A host had it, and has it still, but its time is over. That a clock is wrong looks the same.
+    #[error("this node's certificate has run out by the server's clock: unless that is wrong, it has to join again")]
+    Expired,
     /// There are [`HOSTS_MAX`] hosts or [`TOKENS_MAX`] tokens.
     #[error("there are as many nodes or tokens as there may be")]
     TooMany,
@@ -208,16 +211,17 @@ impl Roster {
             .ok_or(GateError::Token)
     }
 
-    /// Whose certificate that is.
-    pub(super) async fn who(&self, certificate: Fingerprint, now: Timestamp) -> Result<NodeId, GateError> {
+    /// Whose certificate that is, and when it ends.
+    pub(super) async fn who(&self, certificate: Fingerprint, now: Timestamp) -> Result<(NodeId, Timestamp), GateError> {
         let text = certificate.to_string();
         let host = self.store.find_by::<JoinedHost>(&Scope::system(), BY_CERTIFICATE, &text).await?;
         let host = host.ok_or(GateError::Unknown)?;
-        let is_good = |known: &KnownCertificate| known.fingerprint == certificate && known.not_after > now;
-        if !host.certificates.iter().any(is_good) {
-            return Err(GateError::Unknown);
+        let known = host.certificates.iter().find(|known| known.fingerprint == certificate);
+        let not_after = known.ok_or(GateError::Unknown)?.not_after;
+        if not_after <= now {
+            return Err(GateError::Expired);
         }
-        NodeId::try_from(host.name().to_owned()).map_err(|_| GateError::Unknown)
+        Ok((NodeId::try_from(host.name().to_owned()).map_err(|_| GateError::Unknown)?, not_after))
     }
 
     /// A further certificate for a host that shows `present`, which stays good until its end or until the next renewal: the

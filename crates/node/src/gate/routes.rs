@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -20,9 +21,8 @@ use tokio::time::timeout;
 
 use super::authority::{HOST_VALID, HostCertificate};
 use super::blob_body::BlobBody;
-use super::fingerprint::Fingerprint;
 use super::grants;
-use super::guarded::Guarded;
+use super::held::Held;
 use super::host::Host;
 use super::lease::{FENCE_AFTER, RENEW_EVERY};
 use super::roster::{Applicant, GateError};
@@ -32,6 +32,7 @@ use super::words::{
     RENEW, Refusal, RefusalKind, RenewRequest,
 };
 use super::{Gate, millis};
+use crate::certificates::Fingerprint;
 
 /// How long a host may take to send the body of a request, and to go on with a connection that becomes something else.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -45,10 +46,10 @@ pub(super) type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 pub(super) enum Caller {
     /// Nobody yet: it may join.
     Stranger,
-    /// A host, by the certificate that it showed.
-    Host { host: Arc<Host>, certificate: Fingerprint },
-    /// Somebody with a certificate of ours that no host has any more.
-    Removed,
+    /// A host, by the certificate that it showed, and the connection's place among its own.
+    Host { host: Arc<Host>, certificate: Fingerprint, place: Arc<OwnedSemaphorePermit> },
+    /// Somebody with a certificate of ours that no host has any more, or whose time is over.
+    Former(Fingerprint),
 }
 
 /// What is not answered.
@@ -60,6 +61,7 @@ impl From<GateError> for Refused {
             GateError::Token => (StatusCode::FORBIDDEN, RefusalKind::Token),
             GateError::NameTaken => (StatusCode::CONFLICT, RefusalKind::Name),
             GateError::Unknown => (StatusCode::FORBIDDEN, RefusalKind::Unknown),
+            GateError::Expired => (StatusCode::FORBIDDEN, RefusalKind::Expired),
             GateError::TooMany => (StatusCode::SERVICE_UNAVAILABLE, RefusalKind::Busy),
             GateError::Authority(super::AuthorityError::Key) => (StatusCode::BAD_REQUEST, RefusalKind::Wrong),
             GateError::Authority(_) | GateError::Store(_) => {
@@ -73,16 +75,11 @@ impl From<GateError> for Refused {
 }
 
 /// Answers a request. Never fails: whatever goes wrong is an answer.
-pub(super) async fn answer(
-    gate: Gate,
-    caller: Caller,
-    request: Request<Incoming>,
-    place: Arc<OwnedSemaphorePermit>,
-) -> Answer {
+pub(super) async fn answer(gate: Gate, caller: Caller, request: Request<Incoming>) -> Answer {
     let answered = match caller {
         Caller::Stranger => stranger(&gate, request).await,
-        Caller::Removed => Err(GateError::Unknown.into()),
-        Caller::Host { host, certificate } => known(&gate, host, certificate, request, place).await,
+        Caller::Former(certificate) => former(&gate, certificate).await,
+        Caller::Host { host, certificate, place } => known(&gate, host, certificate, request, place).await,
     };
     answered.unwrap_or_else(|Refused(status, kind, message)| json(status, &Refusal { kind, message }))
 }
@@ -94,6 +91,11 @@ async fn stranger(gate: &Gate, request: Request<Incoming>) -> Result<Answer, Ref
     }
 }
 
+/// Says why a certificate is good no more.
+async fn former(gate: &Gate, certificate: Fingerprint) -> Result<Answer, Refused> {
+    Err(gate.0.roster.who(certificate, gate.now()).await.err().unwrap_or(GateError::Unknown).into())
+}
+
 async fn known(
     gate: &Gate,
     host: Arc<Host>,
@@ -102,12 +104,13 @@ async fn known(
     place: Arc<OwnedSemaphorePermit>,
 ) -> Result<Answer, Refused> {
     // A connection lives longer than a certificate, or a host's name, may.
-    if gate.0.roster.who(certificate, gate.0.clock.now()).await? != host.name {
+    let (name, not_after) = gate.0.roster.who(certificate, gate.0.clock.now()).await?;
+    if name != host.name {
         return Err(GateError::Unknown.into());
     }
     match (request.method(), request.uri().path()) {
         (&Method::POST, RENEW) => renew(gate, &host, certificate, read(request).await?).await,
-        (&Method::POST, LEASE) => lease(gate, &host),
+        (&Method::POST, LEASE) => lease(gate, &host, not_after),
         (&Method::GET, LINK) => {
             let name = host.name.clone();
             upgrade(request, LINK_PROTOCOL, host, place, move |host, stream| {
@@ -151,9 +154,13 @@ async fn renew(gate: &Gate, host: &Host, certificate: Fingerprint, asked: RenewR
     Ok(certified(gate, made))
 }
 
-fn lease(gate: &Gate, host: &Host) -> Result<Answer, Refused> {
+fn lease(gate: &Gate, host: &Host, not_after: Timestamp) -> Result<Answer, Refused> {
     gate.renew_lease(&host.name).ok_or(GateError::Unknown)?;
-    let leased = Leased { fence_after_ms: millis(FENCE_AFTER), renew_every_ms: millis(RENEW_EVERY) };
+    let leased = Leased {
+        fence_after_ms: millis(FENCE_AFTER),
+        renew_every_ms: millis(RENEW_EVERY),
+        renew_certificate: not_after <= gate.0.clock.now().plus(HOST_VALID / 2),
+    };
     Ok(json(StatusCode::OK, &leased))
 }
 
@@ -206,7 +213,7 @@ fn upgrade(
     protocol: &'static str,
     host: Arc<Host>,
     place: Arc<OwnedSemaphorePermit>,
-    take: impl FnOnce(&Host, Guarded) + Send + 'static,
+    take: impl FnOnce(&Host, Held) + Send + 'static,
 ) -> Result<Answer, Refused> {
     let asks = request.headers().get(UPGRADE).is_some_and(|value| value.as_bytes() == protocol.as_bytes());
     if !asks {
@@ -218,7 +225,7 @@ fn upgrade(
         match timeout(BODY_PATIENCE, upgraded).await {
             Ok(Ok(stream)) => {
                 let gone = host.gone();
-                take(&host, Guarded::new(TokioIo::new(stream), gone, place));
+                take(&host, Held::new(TokioIo::new(stream), place).until(gone));
             }
             Ok(Err(error)) => tracing::debug!(%error, "a node did not go on with a connection"),
             Err(_) => tracing::debug!("a node took too long to go on with a connection"),

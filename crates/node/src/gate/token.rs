@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::fingerprint::Fingerprint;
+use crate::certificates::Fingerprint;
 
 /// For how long a token is good unless told otherwise.
 pub const TOKEN_TTL_DEFAULT: Duration = Duration::from_secs(3600);

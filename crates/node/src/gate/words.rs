@@ -82,6 +82,10 @@ pub(crate) struct Leased {
     pub(crate) fence_after_ms: u64,
     /// So often it is to ask, in milliseconds.
     pub(crate) renew_every_ms: u64,
+    /// Whether it is time for a new certificate in place of the one that was shown: the server's clock is the one that its end
+    /// is seen by.
+    #[serde(default)]
+    pub(crate) renew_certificate: bool,
 }
 
 /// What is said where something is refused.
@@ -104,6 +108,8 @@ pub(crate) enum RefusalKind {
     Name,
     /// The certificate is none of a host that is known.
     Unknown,
+    /// The certificate is of a host that is known, and its time is over.
+    Expired,
     /// What was asked for is not given to this host.
     Denied,
     /// There is as much going on as there may be.

@@ -63,6 +63,12 @@ pub enum JoinError {
         /// What it says.
         message: String,
     },
+    /// The certificate's time is over, as the server sees it. It may see it otherwise when its clock is set.
+    #[error("the server takes this node for out of date: are both clocks right? Else it has to join again ({message})")]
+    Expired {
+        /// What it says.
+        message: String,
+    },
     /// The server cannot now.
     #[error("the server cannot answer now: {message}")]
     Busy {
@@ -104,6 +110,7 @@ impl JoinError {
         let message = message.replace(char::is_control, " ");
         match refusal.kind {
             RefusalKind::Unknown => Self::Removed { message },
+            RefusalKind::Expired => Self::Expired { message },
             RefusalKind::Busy => Self::Busy { message },
             RefusalKind::Token | RefusalKind::Name | RefusalKind::Denied | RefusalKind::Wrong => {
                 Self::Refused { message }
@@ -113,6 +120,20 @@ impl JoinError {
 
     /// Whether the same will fail the same way until somebody does something about it.
     pub fn is_permanent(&self) -> bool {
-        !matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Busy { .. } | Self::Confused { .. })
+        let passes = matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Silent { .. }
+                | Self::Busy { .. }
+                | Self::Confused { .. }
+                | Self::Expired { .. }
+        );
+        !passes
+    }
+
+    /// Whether it ends a membership: only what its server itself says does, or what will not be right again here. Somebody else
+    /// who answers in its place, at its address or on the way, says nothing about it; a disk that is full will not be.
+    pub fn ends_membership(&self) -> bool {
+        self.is_permanent() && !matches!(self, Self::Impostor { .. } | Self::File { .. })
     }
 }

@@ -1,6 +1,7 @@
 //! Requests to the gate.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,15 +12,19 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use rustls::{AlertDescription, CertificateError, ClientConfig};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, ClientConfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Address, Identity, JoinError, tls};
-use crate::client::Stream;
+use super::{Address, Identity, JoinError};
+use crate::certificates::{Known, client};
+use crate::gate::held::Held;
 use crate::gate::keep_alive;
 use crate::gate::words::{BODY_BYTES_MAX, GATE_NAME, HEAD_BYTES_MAX, Refusal, RefusalKind};
 
@@ -38,18 +43,27 @@ pub(super) type Sender = SendRequest<Full<Bytes>>;
 pub(super) struct Way {
     server: Address,
     tls: RwLock<Arc<ClientConfig>>,
+    /// How often what connections are made with was replaced.
+    renewals: AtomicU64,
 }
 
 impl Way {
     pub(super) fn new(identity: &Identity) -> Result<Self, JoinError> {
-        Ok(Self { server: identity.server.clone(), tls: RwLock::new(Arc::new(tls::client(identity)?)) })
+        let tls = RwLock::new(Arc::new(tls(identity)?));
+        Ok(Self { server: identity.server.clone(), tls, renewals: AtomicU64::new(0) })
     }
 
     /// From here on connections are made with what the identity has now.
     pub(super) fn renew(&self, identity: &Identity) -> Result<(), JoinError> {
-        let config = Arc::new(tls::client(identity)?);
+        let config = Arc::new(tls(identity)?);
         *self.tls.write().unwrap_or_else(PoisonError::into_inner) = config;
+        self.renewals.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// How often that was done. A connection that was made before it changed shows a certificate that was replaced.
+    pub(super) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::SeqCst)
     }
 
     /// A new connection.
@@ -60,7 +74,7 @@ impl Way {
             let stream = stream.map_err(unreachable)?;
             keep_alive(&stream).map_err(unreachable)?;
             let config = Arc::clone(&self.tls.read().unwrap_or_else(PoisonError::into_inner));
-            let connected = TlsConnector::from(config).connect(tls::gate_name(), stream).await;
+            let connected = TlsConnector::from(config).connect(gate_name(), stream).await;
             let stream = connected.map_err(|error| self.handshake_failed(error))?;
             let mut builder = http1::Builder::new();
             builder.max_buf_size(READ_BYTES_MAX).max_header_size(HEAD_BYTES_MAX);
@@ -109,12 +123,13 @@ impl Way {
         }
     }
 
-    /// Makes something else of a new connection.
+    /// Makes something else of a new connection, which takes a place.
     pub(super) async fn upgrade(
         &self,
         path: &'static str,
         protocol: &'static str,
-    ) -> Result<Box<dyn Stream>, JoinError> {
+        place: OwnedSemaphorePermit,
+    ) -> Result<Held, JoinError> {
         let mut sender = self.connect().await?;
         let request = self
             .request(Method::GET, path)
@@ -126,7 +141,7 @@ impl Way {
             return Err(self.refusal(answer).await);
         }
         let upgraded = hyper::upgrade::on(answer).await.map_err(|error| self.confused(error))?;
-        Ok(Box::new(TokioIo::new(upgraded)))
+        Ok(Held::new(TokioIo::new(upgraded), Arc::new(place)))
     }
 
     fn request(&self, method: Method, path: &str) -> http::request::Builder {
@@ -141,6 +156,9 @@ impl Way {
         let answer = timeout(ANSWER_PATIENCE, sending).await.map_err(|_| self.silent())?;
         answer.map_err(|error| match tls_error(&error) {
             // With TLS 1.3 a certificate is refused after the client's side of the handshake is done.
+            Some(rustls::Error::AlertReceived(AlertDescription::CertificateExpired)) => {
+                JoinError::Expired { message: "by the server's clock this node's certificate has run out".to_owned() }
+            }
             Some(rustls::Error::AlertReceived(alert)) if is_about_certificates(*alert) => {
                 JoinError::Refused { message: format!("it does not take this node's certificate ({alert:?})") }
             }
@@ -166,9 +184,6 @@ impl Way {
 
     fn handshake_failed(&self, error: io::Error) -> JoinError {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::NotValidYet)) => {
-                self.confused("its certificate is not valid now: are both clocks right?")
-            }
             Some(rustls::Error::AlertReceived(_)) => self.confused(error),
             Some(_) => JoinError::Impostor { server: self.server() },
             None => JoinError::Unreachable { server: self.server(), source: error },
@@ -188,6 +203,20 @@ impl Way {
     }
 }
 
+/// The name that the gate's certificate is checked against.
+fn gate_name() -> ServerName<'static> {
+    ServerName::try_from(GATE_NAME).expect("it is a DNS name")
+}
+
+/// What connections to the gate are made with: the host's certificate, once it has one.
+fn tls(identity: &Identity) -> Result<ClientConfig, JoinError> {
+    let builder = client(Known::Authority(identity.authority)).map_err(|_| JoinError::Key)?;
+    let Some(certificate) = &identity.certificate else { return Ok(builder.with_no_client_auth()) };
+    let certificate = CertificateDer::from_pem_slice(certificate.pem.as_bytes()).map_err(|_| JoinError::Key)?;
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).map_err(|_| JoinError::Key)?;
+    builder.with_client_auth_cert(vec![certificate], key).map_err(|_| JoinError::Key)
+}
+
 /// Whether an alert says that a certificate is not taken (RFC 8446, section 6.2).
 fn is_about_certificates(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
@@ -196,7 +225,6 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
         Alert::BadCertificate
             | Alert::UnsupportedCertificate
             | Alert::CertificateRevoked
-            | Alert::CertificateExpired
             | Alert::CertificateUnknown
             | Alert::UnknownCA
             | Alert::AccessDenied

@@ -184,6 +184,12 @@ pub struct Description {
     pub attributes: BTreeMap<String, Option<String>>,
     /// When its machine was started, as the kernel names it: another one means that nothing runs any more.
     pub boot_id: String,
+    /// What it cannot do on its machine and why, a sentence each.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// What it has changed on its machine beside what is its own, a sentence each.
+    #[serde(default)]
+    pub changed: Vec<String>,
 }
 
 /// What a container uses.

@@ -1,178 +1,19 @@
 //! Hosts that join over TLS, and those who would be one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::{Clock, SystemClock, SystemRng};
+use base::SystemClock;
 use images::Descriptor;
-use node::agent::{Agent, Elsewhere, Options};
-use node::client::{Node, Stream};
-use node::gate::{Authority, BoxFuture, Door, Gate, HostState, Parts, Token};
-use node::join::{Address, Identity, JoinError, Joined, Resident, join};
-use store::{Store, StoreOptions};
-use tempfile::TempDir;
+use node::gate::{HostState, Token};
+use node::join::{Identity, JoinError, Joined, join};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
-use workload::NodeId;
 
-use crate::bed::{Bed, archive, noise, wanted};
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A server's gate. Its leases are counted by a clock that goes as the test says.
-struct Server {
-    bed: Bed,
-    store: Store,
-    authority: Authority,
-    gate: Gate,
-    address: Address,
-    uptime: Arc<AtomicU64>,
-    stop: Option<oneshot::Sender<()>>,
-    serving: Option<JoinHandle<()>>,
-}
-
-/// A workload's connection is answered with the host's name and what it said.
-struct Echo;
-
-impl Door for Echo {
-    fn serve(&self, host: NodeId, mut stream: Box<dyn Stream>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            let _ = stream.write_all(format!("{host}:").as_bytes()).await;
-            let mut piece = [0; 64];
-            while let Ok(count @ 1..) = stream.read(&mut piece).await {
-                let _ = stream.write_all(&piece[..count]).await;
-            }
-        })
-    }
-}
-
-impl Server {
-    async fn start() -> Self {
-        let store = Store::in_memory(StoreOptions::default());
-        let authority = Authority::make(SystemClock.now()).unwrap();
-        Self::start_with(Bed::new(), store, authority, "127.0.0.1:0").await
-    }
-
-    async fn start_with(bed: Bed, store: Store, authority: Authority, at: &str) -> Self {
-        let uptime = Arc::new(AtomicU64::new(1_000_000));
-        let told = uptime.clone();
-        let parts = Parts {
-            store: store.clone(),
-            blobs: bed.blobs.clone(),
-            authority: authority.clone(),
-            reserved: vec![host("local")],
-            facts: BTreeMap::from([("where".to_owned(), "here".to_owned())]),
-            door: Arc::new(Echo),
-            clock: Arc::new(SystemClock),
-            rng: Arc::new(SystemRng),
-            uptime: Arc::new(move || Duration::from_millis(told.load(Ordering::SeqCst))),
-        };
-        let gate = Gate::open(parts).await.unwrap();
-        let listener = TcpListener::bind(at).await.unwrap();
-        let address = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = gate.clone();
-        let serving = tokio::spawn(async move { serving.serve(&listener, async { drop(stopped.await) }).await });
-        Self { bed, store, authority, gate, address, uptime, stop: Some(stop), serving: Some(serving) }
-    }
-
-    /// Ends, and begins again at the same place.
-    async fn restart(mut self) -> Self {
-        self.stop.take().map(|stop| stop.send(()));
-        self.serving.take().unwrap().await.unwrap();
-        let at = self.address.to_string().replace("https://", "");
-        Self::start_with(self.bed, self.store, self.authority, &at).await
-    }
-
-    async fn token(&self) -> Token {
-        self.gate.create_token(HOUR).await.unwrap()
-    }
-
-    async fn join(&self, directory: &Path, name: &str, token: &Token) -> Result<Identity, JoinError> {
-        join(directory, &self.address, &host(name), Some(token), &SystemClock).await
-    }
-
-    /// A host that has joined, and stays.
-    async fn host(&self, name: &str) -> Host {
-        let directory = tempfile::tempdir().unwrap();
-        let token = self.token().await;
-        let identity = self.join(directory.path(), name, &token).await.unwrap();
-        Host::start(identity, directory)
-    }
-
-    async fn until(&self, name: &str, state: Option<HostState>) {
-        self.gate.states().wait_for(|states| states.get(&host(name)).copied() == state).await.unwrap();
-    }
-
-    fn node(&self, name: &str) -> Node {
-        self.gate.node(&host(name)).unwrap()
-    }
-}
-
-/// A host: an agent, and the membership.
-struct Host {
-    joined: Joined,
-    fenced: watch::Receiver<Duration>,
-    staying: JoinHandle<JoinError>,
-    directory: TempDir,
-}
-
-struct House {
-    agent: Agent,
-    fenced: watch::Sender<Duration>,
-}
-
-impl Resident for House {
-    fn serve(&self, stream: Box<dyn Stream>) -> BoxFuture<'static, ()> {
-        let agent = self.agent.clone();
-        Box::pin(async move { agent.serve_on(stream).await })
-    }
-
-    fn fence(&self, at: Duration) -> BoxFuture<'_, ()> {
-        self.fenced.send_replace(at);
-        Box::pin(std::future::ready(()))
-    }
-}
-
-impl Host {
-    fn start(identity: Identity, directory: TempDir) -> Self {
-        let joined = Joined::new(identity, directory.path(), Arc::new(SystemClock)).unwrap();
-        let me = rustix::process::geteuid().as_raw();
-        let options = Options {
-            spare_bytes: 0,
-            elsewhere: Some(Elsewhere(Arc::new(joined.blobs()))),
-            ..Options::new(directory.path().join("node"), directory.path().join("no-blobs"), me)
-        };
-        let agent = Agent::open(options).unwrap();
-        let (fence, fenced) = watch::channel(Duration::ZERO);
-        let stays = joined.clone();
-        let staying = tokio::spawn(async move { stays.stay(Arc::new(House { agent, fenced: fence })).await });
-        Self { joined, fenced, staying, directory }
-    }
-
-    async fn renewed(&mut self) -> Duration {
-        self.fenced.changed().await.unwrap();
-        *self.fenced.borrow_and_update()
-    }
-
-    fn away(self) -> (Identity, TempDir) {
-        self.staying.abort();
-        (self.joined.identity(), self.directory)
-    }
-}
-
-fn host(name: &str) -> NodeId {
-    NodeId::try_from(name.to_owned()).unwrap()
-}
-
-fn message(error: &JoinError) -> String {
-    error.to_string()
-}
+use crate::bed::{archive, noise, wanted};
+use crate::gate_bed::{Host, Server, host, message};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_joined_is_asked_like_a_node_on_this_machine() {
@@ -341,21 +182,6 @@ async fn without_a_certificate_nothing_is_answered_but_a_token() {
     let blobs = joined.blobs();
     let read = tokio::task::spawn_blocking(move || images::BlobSource::open(&blobs, &blob).map(drop));
     assert!(read.await.unwrap().unwrap_err().to_string().contains("a certificate is needed"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_tls_or_says_nothing_takes_nobodys_place() {
-    let server = Server::start().await;
-    let at = server.address.to_string().replace("https://", "");
-    let mut silent = Vec::new();
-    for _ in 0..100 {
-        let mut stream = TcpStream::connect(&at).await.unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        silent.push(stream);
-        silent.push(TcpStream::connect(&at).await.unwrap());
-    }
-    let _host = server.host("worker-1").await;
-    server.node("worker-1").status().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -249,7 +249,7 @@ impl Living {
             }
         }
         feeding.await.unwrap();
-        let Some(node::protocol::Answer::Exited { code }) = talk.answer() else { panic!("{:?}", talk.answer()) };
+        let Some(node::protocol::Answer::Exited { code, .. }) = talk.answer() else { panic!("{:?}", talk.answer()) };
         (String::from_utf8(printed).unwrap(), *code)
     }
 
@@ -361,9 +361,15 @@ fn root() -> Vec<u8> {
 }
 
 impl Living {
-    /// Waits until a container has printed a text.
+    /// Waits until the only container has printed a text.
     pub(crate) async fn until_printed(&self, id: &WorkloadId, wanted: &str) {
-        let of = OutputOf { id: id.clone(), container: None, from: 0, tail_lines: None, follow: true };
+        self.printed_until(id, None, wanted).await;
+    }
+
+    /// What a container has printed once a text is in it.
+    pub(crate) async fn printed_until(&self, id: &WorkloadId, container: Option<&str>, wanted: &str) -> String {
+        let container = container.map(str::to_owned);
+        let of = OutputOf { id: id.clone(), container, from: 0, tail_lines: None, follow: true };
         let mut talk = self.node.open(Session::Output(of)).await.unwrap();
         let mut printed = String::new();
         while !printed.contains(wanted) {
@@ -375,5 +381,6 @@ impl Living {
                 other => panic!("{other:?} after {printed:?}"),
             }
         }
+        printed
     }
 }

@@ -26,9 +26,12 @@ async fn ask(living: &Living, id: &WorkloadId) -> String {
 }
 
 async fn what_is_served_near_a_workload_knows_who_asks_also_after_the_node_was_killed() {
-    let mut living = Living::new().await;
+    let mut living = Living::with("allow = [\"pilvi.host-network\"]").await;
     let spec = waiting(script("echo ready; sleep 600"));
-    let ids = [living.run(spec.clone()).await, living.run(spec).await];
+    // The path that only a workload of the host's network knows stays good, too.
+    let mut of_host = spec.clone();
+    of_host.network.mode = NetworkMode::Host;
+    let ids = [living.run(spec.clone()).await, living.run(spec).await, living.run(of_host).await];
     for id in &ids {
         living.until_printed(id, "ready").await;
         assert_eq!(ask(&living, id).await, format!("{id} Endpoint"));

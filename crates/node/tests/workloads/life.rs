@@ -19,6 +19,8 @@ tests![
     who_stops_whatever_enters_a_container_is_not_well,
     an_assignment_that_cannot_be_is_refused,
     many_run_at_once,
+    what_cannot_be_written_down_is_not_executed,
+    what_a_full_disk_does_not_take_down_is_not_executed,
 ];
 
 fn code(observed: &Observed, index: usize) -> Option<i32> {
@@ -188,5 +190,44 @@ async fn many_run_at_once() {
         living.until_printed(id, &number.to_string()).await;
     }
     assert_eq!(living.node.stats(&[]).await.unwrap().len(), 50);
+    living.end().await;
+}
+
+async fn what_cannot_be_written_down_is_not_executed() {
+    let mut living = Living::new().await;
+    let assignment = living.assignment(script("echo executed"));
+    let id = &assignment.id;
+    let home = living.bed.node_dir().join("workloads").join(id.as_str());
+    // Once it has looked for workloads of a node before it.
+    living.node.describe().await.unwrap();
+    std::fs::create_dir_all(home.join("assignment.json.new")).unwrap();
+    for _ in 0..2 {
+        assert!(living.node.assign(&assignment).await.is_err());
+    }
+    let observed = living.stopped(id).await;
+    assert_eq!(observed.reason.unwrap().code, ReasonCode::Internal);
+    assert_eq!(living.printed(id).await, "");
+    // The next process knows nothing of it, and leaves nothing.
+    living.kill();
+    living.start();
+    assert!(!living.node.retire(id).await.unwrap());
+    assert!(!home.exists());
+    living.end().await;
+}
+
+async fn what_a_full_disk_does_not_take_down_is_not_executed() {
+    let living = Living::new().await;
+    let assignment = living.assignment(script("echo executed"));
+    let id = &assignment.id;
+    let home = living.bed.node_dir().join("workloads").join(id.as_str());
+    // Once it has looked for workloads of a node before it.
+    living.node.describe().await.unwrap();
+    std::fs::create_dir_all(&home).unwrap();
+    std::os::unix::fs::symlink("/dev/full", home.join("state.json")).unwrap();
+    living.node.assign(&assignment).await.unwrap();
+    let observed = living.stopped(id).await;
+    assert_eq!(observed.reason.unwrap().code, ReasonCode::Internal);
+    assert_eq!(living.printed(id).await, "");
+    assert!(living.node.retire(id).await.unwrap());
     living.end().await;
 }

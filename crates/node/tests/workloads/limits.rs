@@ -1,13 +1,16 @@
 //! What a workload may use.
 
-use workload::{ContainerState, MemoryLimits, MountedVolume, ReasonCode, TmpfsMount, Volume, VolumeSource};
+use workload::{
+    ContainerState, MemoryLimits, MountedVolume, Phase, ReasonCode, Spec, TmpfsMount, Volume, VolumeSource,
+};
 
-use crate::child::{Living, script};
+use crate::child::{Living, container, script};
 use crate::tests;
 
 tests![
     what_uses_too_much_memory_is_killed_and_that_is_told,
     what_is_written_has_its_limit,
+    each_container_and_each_volume_has_its_own_limit,
     volumes_are_mounted_as_they_are_said,
     what_runs_is_counted_and_can_be_frozen,
     users_of_a_workloads_own_are_nobody_to_the_host,
@@ -42,6 +45,51 @@ async fn what_is_written_has_its_limit() {
     let mut lines = printed.lines();
     assert_eq!(lines.next(), Some("full"), "{printed} {observed:#?}");
     assert!(lines.next().unwrap().trim().parse::<u64>().unwrap() <= 17 * 1024 * 1024, "{printed}");
+    living.end().await;
+}
+
+async fn each_container_and_each_volume_has_its_own_limit() {
+    const MIB: u64 = 1024 * 1024;
+    let mut living = Living::new().await;
+    // Each says how much it could write, and stays.
+    let text = |path: &str| {
+        format!("dd if=/dev/zero of={path} bs=64k count=1000 2>/dev/null; wc -c < {path}; echo full; sleep 600")
+    };
+    let mut spec = Spec {
+        containers: vec![container("small", &text("/tmp/file")), container("large", &text("/tmp/file"))],
+        ..Spec::default()
+    };
+    spec.containers.push(container("volume", &text("/scratch/file")));
+    for (one, disk_bytes_max) in spec.containers.iter_mut().zip([Some(4 * MIB), Some(16 * MIB), None]) {
+        (one.disk_bytes_max, one.stop_timeout_s) = (disk_bytes_max, Some(0));
+    }
+    let source = VolumeSource::Scratch { bytes_max: Some(8 * MIB) };
+    spec.volumes.push(Volume { name: "data".to_owned(), source });
+    let (volume, path) = ("data".to_owned(), "/scratch".to_owned());
+    let mounted = MountedVolume { volume, path, sub_path: None, read_only: false, copy_image_content: false };
+    spec.containers[2].mounts.push(mounted);
+    spec.resources.disk_bytes_max = Some(40 * MIB);
+    let id = living.run(spec.clone()).await;
+    let observed = living.until(&id, |observed| observed.phase >= Phase::Running).await;
+    if observed.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Refused) {
+        println!("skipped: {observed:?}");
+        return living.end().await;
+    }
+    for (name, max) in [("small", 4), ("large", 16), ("volume", 8)] {
+        let printed = living.printed_until(&id, Some(name), "full").await;
+        let bytes: u64 = printed.lines().next().unwrap().trim().parse().unwrap();
+        assert!((max * MIB / 2..=max * MIB + MIB / 4).contains(&bytes), "{name}: {bytes}");
+    }
+    // A node that comes after finds each place again.
+    living.kill();
+    living.start();
+    living.running(&id).await;
+    living.stop(&id, spec.clone(), Some(0)).await;
+    living.stopped(&id).await;
+    living.node.retire(&id).await.unwrap();
+    spec.resources.disk_bytes_max = Some(28 * MIB);
+    let refused = living.run(spec).await;
+    assert_eq!(living.stopped(&refused).await.reason.unwrap().code, ReasonCode::Refused);
     living.end().await;
 }
 

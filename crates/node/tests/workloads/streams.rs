@@ -12,6 +12,8 @@ tests![
     output_is_read_from_where_it_is_wanted,
     whoever_attaches_hears_and_is_heard,
     more_output_than_is_taken_waits_and_is_not_lost,
+    output_that_nobody_got_is_told,
+    why_a_program_cannot_be_executed_is_told,
 ];
 
 fn output_of(id: &WorkloadId, from: u64, tail_lines: Option<u64>) -> Session {
@@ -66,7 +68,7 @@ async fn a_terminal_has_its_size_and_says_what_is_typed() {
             }
         }
     }
-    assert_eq!(talk.answer(), Some(&Answer::Exited { code: 4 }));
+    assert_eq!(talk.answer(), Some(&Answer::Exited { code: 4, reason: None }));
     assert!(printed.contains("20 90\r\n") && printed.contains("got word\r\n"), "{printed:?}");
     living.end().await;
 }
@@ -114,5 +116,49 @@ async fn more_output_than_is_taken_waits_and_is_not_lost() {
         }
     }
     assert_eq!((bytes, lost), (8_000_004, 0));
+    living.end().await;
+}
+
+async fn output_that_nobody_got_is_told() {
+    let living = Living::new().await;
+    let mut spec = script("head -c 4000000 /dev/zero");
+    spec.containers[0].output.bytes_max = 64 * 1024;
+    let id = living.run(spec).await;
+    living.stopped(&id).await;
+    let mut talk = living.node.open(output_of(&id, 0, None)).await.unwrap();
+    let (mut bytes, mut lost) = (0, 0);
+    while let Some(event) = talk.next().await {
+        if let Event::Output(output) = event.unwrap() {
+            bytes += output.bytes().unwrap().len() as u64;
+            lost += output.lost_bytes;
+        }
+    }
+    assert!(lost > 3_000_000 && bytes + lost == 4_000_000, "{bytes} {lost}");
+    while living.stopped(&id).await.containers[0].output_bytes_lost != lost {
+        tokio::task::yield_now().await;
+    }
+    living.end().await;
+}
+
+async fn why_a_program_cannot_be_executed_is_told() {
+    let living = Living::new().await;
+    let id = living.run(sleeping()).await;
+    living.until_printed(&id, "ready").await;
+    for (program, expected) in [("nothing-there", 127), ("/etc/passwd", 126)] {
+        let exec = Exec {
+            id: id.clone(),
+            container: None,
+            args: vec![program.to_owned()],
+            env: Vec::new(),
+            working_dir: None,
+            user: None,
+            tty: None,
+            stdin: false,
+        };
+        let mut talk = living.node.open(Session::Exec(exec)).await.unwrap();
+        while talk.next().await.is_some() {}
+        let Some(Answer::Exited { code, reason: Some(reason) }) = talk.answer() else { panic!("{:?}", talk.answer()) };
+        assert!(*code == expected && reason.contains(program), "{code} {reason}");
+    }
     living.end().await;
 }

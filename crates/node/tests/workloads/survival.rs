@@ -13,6 +13,7 @@ tests![
     a_node_that_is_killed_while_it_stops_something_goes_on,
     what_ran_on_the_machine_before_it_was_started_anew_is_lost,
 ];
+tests![LONG_TESTS: a_shim_that_is_silent_is_given_up_alone_and_killed];
 
 fn pid(observed: &Observed) -> u32 {
     match observed.containers[0].state {
@@ -132,21 +133,51 @@ async fn a_node_that_is_killed_while_it_stops_something_goes_on() {
 }
 
 async fn what_ran_on_the_machine_before_it_was_started_anew_is_lost() {
+    // How far it was may have been forgotten with the power.
+    for is_known in [true, false] {
+        let mut living = Living::new().await;
+        let id = living.run(script("echo started; sleep 600")).await;
+        living.until_printed(&id, "started").await;
+        let before = living.running(&id).await;
+        living.kill();
+        let home = living.bed.node_dir().join("workloads").join(id.as_str());
+        for name in ["state.json", "assignment.json"] {
+            let text = std::fs::read_to_string(home.join(name)).unwrap();
+            let mut last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+            last["boot_id"] = "another".into();
+            std::fs::write(home.join(name), last.to_string()).unwrap();
+        }
+        if !is_known {
+            std::fs::write(home.join("state.json"), "").unwrap();
+        }
+        // The machine's other life took the processes along.
+        rustix::process::kill_process(parent_chain(pid(&before)), rustix::process::Signal::KILL).unwrap();
+        living.start();
+        let observed = living.stopped(&id).await;
+        assert!(observed.sequence > before.sequence);
+        assert_eq!(observed.reason.unwrap().code, ReasonCode::HostLost);
+        assert_eq!(living.printed(&id).await, "started\n", "it is not executed again");
+        living.node.retire(&id).await.unwrap();
+        assert!(leftovers(&living.bed.node_dir()).await.iter().all(|line| !line.contains(id.as_str())));
+        living.end().await;
+    }
+}
+
+async fn a_shim_that_is_silent_is_given_up_alone_and_killed() {
     let mut living = Living::new().await;
-    let id = living.run(script("echo started; sleep 600")).await;
-    living.until_printed(&id, "started").await;
-    let before = living.running(&id).await;
+    let silent = living.run(script("echo started; sleep 600")).await;
+    living.until_printed(&silent, "started").await;
+    let before = living.running(&silent).await;
+    let shim = parent_chain(pid(&before));
+    let other = living.run(script("echo started; sleep 600")).await;
+    living.until_printed(&other, "started").await;
+    rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
     living.kill();
-    let path = living.bed.node_dir().join("workloads").join(id.as_str()).join("state.json");
-    let mut state: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    state["boot_id"] = "another".into();
-    std::fs::write(&path, state.to_string()).unwrap();
-    // The machine's other life took the processes along.
-    rustix::process::kill_process(parent_chain(pid(&before)), rustix::process::Signal::KILL).unwrap();
     living.start();
-    let observed = living.stopped(&id).await;
-    assert_eq!(observed.reason.unwrap().code, ReasonCode::HostLost);
-    living.node.retire(&id).await.unwrap();
-    assert!(leftovers(&living.bed.node_dir()).await.iter().all(|line| !line.contains(id.as_str())));
+    let observed = living.stopped(&silent).await;
+    assert_eq!(observed.reason.unwrap().code, ReasonCode::SandboxLost);
+    let process = |pid: u32| std::path::PathBuf::from(format!("/proc/{pid}/exe"));
+    assert!(!process(shim.as_raw_nonzero().get().unsigned_abs()).exists() && !process(pid(&before)).exists());
+    assert_eq!(living.exec(&other, &["echo", "hello"], b"").await, ("hello\n".to_owned(), 0));
     living.end().await;
 }

@@ -73,20 +73,15 @@ impl Reconciler for Collect {
                 if due.is_empty() {
                     break;
                 }
+                let mut gone = Vec::new();
                 for message in &due {
-                    let settled = match self.settle(message).await? {
-                        Settled::Gone => {
-                            removed += 1;
-                            store.ack(message).await
-                        }
-                        Settled::Later(at) => store.extend(message, at).await,
-                    };
-                    match settled {
-                        // It was put there anew meanwhile, and comes again.
-                        Ok(()) | Err(StoreError::ReceiptLost { .. }) => {}
-                        Err(error) => return Err(error.into()),
+                    match self.settle(message).await? {
+                        Settled::Gone => gone.push(message),
+                        Settled::Later(at) => settled(store.extend(message, at).await)?,
                     }
                 }
+                removed += gone.len() as u64;
+                self.acknowledge(&gone).await?;
             }
             let next = store.count(QUEUE).await?.next_visible_at;
             Ok(Round::did(removed, format!("removed {removed} stopped workloads")).due(next))
@@ -94,7 +89,37 @@ impl Reconciler for Collect {
     }
 }
 
+/// A message that was put into the queue anew meanwhile comes again.
+fn settled(outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    match outcome {
+        Err(StoreError::ReceiptLost { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
 impl Collect {
+    /// Takes messages out of the queue, in one transaction.
+    async fn acknowledge(&self, gone: &[&Message]) -> Result<(), StoreError> {
+        let store = self.0.store();
+        let mut tx = Tx::new();
+        for message in gone {
+            tx.ack(message);
+        }
+        if tx.is_empty() {
+            return Ok(());
+        }
+        match store.commit(tx).await {
+            // One of them was put there anew: each by itself.
+            Err(error) if error.is_conflict() => {
+                for message in gone {
+                    settled(store.ack(message).await)?;
+                }
+                Ok(())
+            }
+            taken => taken.map(drop),
+        }
+    }
+
     async fn settle(&self, message: &Message) -> Result<Settled, WorkloadError> {
         let Ok(due) = serde_json::from_slice::<Due>(&message.body) else { return Ok(Settled::Gone) };
         let gone = self.0.collect(&due.owner.scope(), &due.id).await?;

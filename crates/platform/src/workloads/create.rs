@@ -38,19 +38,28 @@ pub struct Created {
 }
 
 impl Workloads {
-    /// Wants a workload. When this returns it is written down, and will run as soon as there is a node for it.
+    /// Wants a workload. When this returns it is written down, and will run as soon as there is a node for it; often it has
+    /// one already.
     ///
     /// # Errors
     /// [`WorkloadError::Invalid`], [`WorkloadError::Name`], [`WorkloadError::NameTaken`], and the store's.
     pub async fn create(&self, scope: &Scope, new: NewWorkload) -> Result<WorkloadId, WorkloadError> {
-        let name = new.name.clone();
+        let (workload, spec) = self.checked(new)?;
+        let id = workload.workload_id.clone();
+        if let Some(placed) = self.placed_at_once(scope, &workload, &spec).await? {
+            match self.store().commit(placed).await {
+                Ok(_) => return Ok(id),
+                // Others were placed meanwhile, or wait: it waits for its turn. Or its name is taken, which is found again.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         let mut tx = Tx::new();
-        let id = self.create_in(&mut tx, scope, new)?.id;
-        let committed = self.store().commit(tx).await;
-        match (committed, name) {
+        queue(&mut tx, scope, &workload, &spec);
+        match (self.store().commit(tx).await, &workload.name) {
             (Ok(_), _) => Ok(id),
-            (Err(error), Some(name)) if error.is_conflict() => match self.named(scope, &name).await? {
-                Some(taken) => Err(WorkloadError::NameTaken { name, by: taken.value.workload_id }),
+            (Err(error), Some(name)) if error.is_conflict() => match self.named(scope, name).await? {
+                Some(taken) => Err(WorkloadError::NameTaken { name: name.clone(), by: taken.value.workload_id }),
                 None => Err(error.into()),
             },
             (Err(error), _) => Err(error.into()),
@@ -63,6 +72,13 @@ impl Workloads {
     /// # Errors
     /// [`WorkloadError::Invalid`] and [`WorkloadError::Name`].
     pub fn create_in(&self, tx: &mut Tx, scope: &Scope, new: NewWorkload) -> Result<Created, WorkloadError> {
+        let (workload, spec) = self.checked(new)?;
+        queue(tx, scope, &workload, &spec);
+        Ok(Created { id: workload.workload_id.clone(), workload })
+    }
+
+    /// The records of a workload that is wanted and has no node.
+    fn checked(&self, new: NewWorkload) -> Result<(Workload, Specification), WorkloadError> {
         let NewWorkload { mut spec, name, owner, node, pull, sinks, remove_when_stopped } = new;
         spec.validate()?;
         if let Some(name) = &name {
@@ -75,9 +91,8 @@ impl Workloads {
         for container in &mut spec.containers {
             container.output.ship |= sinks.contains_key(&container.name);
         }
-        let id: WorkloadId = ids::hex32(&*self.platform.rng).parse()?;
         let workload = Workload {
-            workload_id: id.clone(),
+            workload_id: ids::hex32(&*self.platform.rng).parse()?,
             name,
             owner,
             labels: spec.labels.clone(),
@@ -98,22 +113,24 @@ impl Workloads {
             placed_at: None,
             accepted_at: None,
         };
-        let queued = Queued {
-            owner: Owner::of(scope),
-            workload_id: id.clone(),
-            demand: workload.demand.clone(),
-            wanted_node: workload.wanted_node.clone(),
-        };
-        tx.insert(scope, &[id.as_str()], &workload).insert(scope, &[id.as_str()], &Specification(spec)).insert(
-            &Scope::system(),
-            &[&Queued::at(workload.created_at), id.as_str()],
-            &queued,
-        );
-        Ok(Created { id, workload })
+        Ok((workload, Specification(spec)))
     }
 
     /// The workload that is called so.
     pub(super) async fn named(&self, scope: &Scope, name: &str) -> Result<Option<Versioned<Workload>>, WorkloadError> {
         Ok(self.store().list_by(scope, BY_NAME, name, None, 1).await?.items.pop())
     }
+}
+
+/// Has a workload wait for its turn to be placed.
+fn queue(tx: &mut Tx, scope: &Scope, workload: &Workload, spec: &Specification) {
+    let id = workload.workload_id.as_str();
+    let queued = Queued {
+        owner: Owner::of(scope),
+        workload_id: workload.workload_id.clone(),
+        demand: workload.demand.clone(),
+        wanted_node: workload.wanted_node.clone(),
+    };
+    tx.insert(scope, &[id], workload).insert(scope, &[id], spec);
+    tx.insert(&Scope::system(), &[&Queued::at(workload.created_at), id], &queued);
 }

@@ -54,6 +54,9 @@ impl Workloads {
         if !found.is_stopped() && !force {
             return Err(WorkloadError::NotStopped { id: id.clone() });
         }
+        if found.is_stopped() && self.collect(scope, id).await? {
+            return Ok(Removed::Gone);
+        }
         self.change(scope, id, |workload| {
             let changes = workload.removal != Removal::Asked;
             workload.removal = Removal::Asked;

@@ -31,6 +31,7 @@ mod nodes;
 mod place;
 mod record;
 mod ship;
+mod takes;
 mod why;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use find::{Filter, Listed, WorkloadWatch};
 pub use record::{
     ContainerSummary, LogDestination, Node, Placement, PullPolicy, Queued, Removal, Shipped, Specification, Workload,
 };
+pub use takes::Takes;
 pub use why::{NodeVerdict, Passed, Why};
 
 /// The workloads of all accounts and regions, and the nodes that run them. Cheap to clone.
@@ -59,12 +61,14 @@ pub struct Workloads {
     platform: Platform,
     /// What goes on at this moment, for whoever asks why something is not further.
     activities: Arc<why::Activities>,
+    /// Tells what nodes have taken.
+    takes: tokio::sync::broadcast::Sender<workload::WorkloadId>,
 }
 
 impl Workloads {
     /// The workloads that are kept in the platform's store.
     pub fn new(platform: &Platform) -> Self {
-        Self { platform: platform.clone(), activities: Arc::default() }
+        Self { platform: platform.clone(), activities: Arc::default(), takes: takes::teller() }
     }
 
     /// What goes on whatever nodes there are, to be started once.

@@ -1,17 +1,19 @@
 //! Finds nodes for workloads that have none.
 //!
 //! What [`scheduler::place`] decides is committed with the nodes that it decides about: what is set aside of a node is
-//! written in its record, so a plan for which a node has changed meanwhile is not carried out but made anew.
+//! written in its record, so a plan for which a node has changed meanwhile is not carried out but made anew. Whoever creates a
+//! workload while nothing waits places it by the same decision in the same transaction that writes it down.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::Timestamp;
 use scheduler::{Pending, Refusals, Reserved, Snapshot};
 use store::{ListOptions, Scope, StoreError, Tx, Versioned};
 use workload::{NodeId, Reason, ReasonCode, WorkloadId};
 
 use super::record::Owner;
-use super::{Node, Placement, Queued, Workload, Workloads, collect, end};
+use super::{Node, Placement, Queued, Specification, Workload, Workloads, collect, end};
 use crate::BoxFuture;
 use crate::reconciler::{Cause, Reconciler, Round, Wake};
 
@@ -21,6 +23,8 @@ const QUEUED_A_ROUND_MAX: usize = 20_000;
 const PLACED_A_COMMIT: usize = 32;
 /// How many reasons to wait are written in one transaction.
 const WAITING_A_COMMIT: usize = 64;
+/// Up to so many nodes a workload is placed by whoever creates it; of more, many are better placed together.
+const NODES_AT_ONCE_MAX: usize = 64;
 
 struct Place(Workloads);
 
@@ -102,22 +106,9 @@ impl Place {
         let moves = self.moves(seen, part).await?;
         let (mut tx, mut reserved) = (Tx::new(), BTreeMap::<&NodeId, Reserved>::new());
         for Move { queued, workload, node } in &moves {
-            let placed =
-                Workload { node: Some((*node).clone()), placed_at: Some(now), waiting: None, ..workload.value.clone() };
-            let placement = Placement {
-                owner: Owner::of(&workload.scope),
-                demand: placed.demand.clone(),
-                generation: placed.generation,
-                is_accepted: false,
-                is_stopped: false,
-                is_removed: false,
-                ships: placed.sinks.keys().cloned().collect(),
-            };
-            tx.replace(workload, &placed).remove(queued).insert(
-                &Scope::system(),
-                &[node.as_str(), placed.workload_id.as_str()],
-                &placement,
-            );
+            let placed = on(node, &workload.value, now);
+            tx.replace(workload, &placed).remove(queued);
+            insert_placement(&mut tx, &workload.scope, node, &placed);
             if let Some(record) = seen.nodes.get(*node) {
                 reserved.entry(*node).or_insert_with(|| record.reserved.clone()).add(&placed.demand);
             }
@@ -205,6 +196,56 @@ impl Place {
         }
         Ok(told)
     }
+}
+
+impl Workloads {
+    /// What writes down a new workload on a node that takes it, for as long as nobody waits for one; nothing if none does, or
+    /// somebody waits already.
+    pub(super) async fn placed_at_once(
+        &self,
+        scope: &Scope,
+        workload: &Workload,
+        spec: &Specification,
+    ) -> Result<Option<Tx>, StoreError> {
+        let options = ListOptions { limit: NODES_AT_ONCE_MAX, ..ListOptions::default() };
+        let page = self.store().list::<Node>(&Scope::system(), options).await?;
+        if page.next.is_some() {
+            return Ok(None);
+        }
+        let seen = |node: &Versioned<Node>| Some(node.seen(node.name().parse().ok()?));
+        let snapshot = Snapshot { nodes: page.items.iter().filter_map(seen).collect() };
+        let id = workload.workload_id.clone();
+        let pending = Pending { id, demand: workload.demand.clone(), node: workload.wanted_node.clone() };
+        let Some(found) = scheduler::place(&snapshot, &[pending]).placed.pop() else { return Ok(None) };
+        let Some(record) = page.items.iter().find(|node| node.name() == found.node.as_str()) else { return Ok(None) };
+        let placed = on(&found.node, workload, self.now());
+        let mut node = record.value.clone();
+        node.reserved.add(&placed.demand);
+        let mut tx = Tx::new();
+        tx.require_none::<Queued>(&Scope::system(), &[]);
+        let name = [placed.workload_id.as_str()];
+        tx.insert(scope, &name, &placed).insert(scope, &name, spec).replace(record, &node);
+        insert_placement(&mut tx, scope, &found.node, &placed);
+        Ok(Some(tx))
+    }
+}
+
+/// A workload that has found its node.
+fn on(node: &NodeId, workload: &Workload, now: Timestamp) -> Workload {
+    Workload { node: Some(node.clone()), placed_at: Some(now), waiting: None, ..workload.clone() }
+}
+
+fn insert_placement(tx: &mut Tx, scope: &Scope, node: &NodeId, placed: &Workload) {
+    let placement = Placement {
+        owner: Owner::of(scope),
+        demand: placed.demand.clone(),
+        generation: placed.generation,
+        is_accepted: false,
+        is_stopped: false,
+        is_removed: false,
+        ships: placed.sinks.keys().cloned().collect(),
+    };
+    tx.insert(&Scope::system(), &[node.as_str(), placed.workload_id.as_str()], &placement);
 }
 
 /// What waits, as placement sees it.

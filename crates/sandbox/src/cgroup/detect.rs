@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::error::Error;
+use super::haste::Haste;
 use super::hierarchy::{Controller, Directory, Hierarchy, Version};
 use super::mounted::{Mounted, mounted};
 use super::reserved::Reserved;
@@ -62,7 +63,8 @@ pub(super) fn open_found(found: &[Mounted], name: &str) -> Result<Inner, Error> 
     }
     name_what_nobody_controls(&hierarchies, &mut missing);
     let reserved = Reserved::of(&hierarchies)?;
-    Ok(Inner { hierarchies, missing, own: found.first().map(|one| one.own.clone()), reserved })
+    let haste = Haste::new(name, found.first().map(|one| one.own.clone()));
+    Ok(Inner { hierarchies, missing, haste, reserved })
 }
 
 /// A hierarchy of version 1 costs a directory for each group and time for each process. What version 2 does is left to it.

@@ -24,6 +24,7 @@ mod devices;
 mod disk;
 mod error;
 mod group;
+mod haste;
 mod hierarchy;
 mod limits;
 mod mounted;
@@ -32,14 +33,15 @@ mod stats;
 mod stop;
 mod within;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 pub use self::devices::{DEVICE_RULES_MAX, DeviceKind, DeviceRule, DeviceRules};
 pub use self::error::Error;
 pub use self::group::Group;
+use self::haste::Haste;
 pub use self::hierarchy::Version;
-use self::hierarchy::{Controller, Directory, Hierarchy};
+use self::hierarchy::{Controller, Hierarchy};
 pub use self::limits::{Disk, Limits};
 use self::reserved::Reserved;
 pub use self::stats::Stats;
@@ -69,8 +71,7 @@ pub struct Cgroups {
 struct Inner {
     hierarchies: Vec<Hierarchy>,
     missing: Vec<Missing>,
-    /// The group that this process was in when it looked, in some hierarchy.
-    own: Option<PathBuf>,
+    haste: Haste,
     reserved: Reserved,
 }
 
@@ -131,15 +132,25 @@ impl Cgroups {
         Group::make(Arc::clone(&self.inner), SHIMS.to_owned(), &Limits::default())
     }
 
-    /// Has the kernel make ready for processes that enter groups. It waits, once, until all processors have noticed (some
-    /// milliseconds), and for some milliseconds after it each entry takes a fraction of one. To be called in a thread of its
-    /// own when the making of a workload begins and there is other work to do meanwhile; groups are best made before. What
-    /// comes of it is seen by nothing but the time.
+    /// Has processes enter groups without waiting, from when this returns until [`Cgroups::rest`] or the end of this process.
+    /// The first call takes some milliseconds, further ones nothing: to be called, in a thread that may block, at a node's start
+    /// or when the making of a workload begins. What comes of it is seen by nothing but the time, so it never fails. On
+    /// kernels before 6.0 (and where nothing can be mounted) it holds for some milliseconds alone: call it each time.
     pub fn hasten(&self) {
-        // This process enters the group that it is in. Where that cannot be, the kernel has made ready before it says so.
-        if let Some(own) = &self.inner.own {
-            let _ = Directory::open(own).map(|own| own.try_write("cgroup.procs", "0"));
+        let is_version_2_alone = self.inner.hierarchies.iter().all(|one| one.version == Version::Two);
+        if !is_version_2_alone {
+            self.inner.haste.begin();
         }
+    }
+
+    /// Undoes [`Cgroups::hasten`], for when nothing will be made for a while.
+    pub fn rest(&self) {
+        self.inner.haste.end();
+    }
+
+    /// What [`Cgroups::hasten`] has changed on the whole host, for a person.
+    pub fn what_is_changed(&self) -> Option<&'static str> {
+        self.inner.haste.what_is_changed()
     }
 
     /// The workloads that have a group in any hierarchy, sorted.

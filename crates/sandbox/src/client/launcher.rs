@@ -10,12 +10,12 @@ use std::sync::{Mutex, PoisonError};
 use tokio::net::UnixStream;
 
 use super::failure::ShimError;
-use super::program::sealed_copy;
+use super::program;
 use super::shim::Shim;
 use crate::launcher::{ARGUMENT, Ask};
 use crate::sys::Outgoing;
 
-/// What shims are forked from: a process with a single thread, executed from a copy of this program that nobody can change
+/// What shims are forked from: a process with a single thread, executed from this program as nobody can change it
 /// (CVE-2019-5736). It ends when this is dropped; no shim does. Should it end before, the next shim gets a new one.
 #[derive(Debug)]
 pub struct Launcher {
@@ -30,10 +30,10 @@ struct Running {
 }
 
 impl Launcher {
-    /// Copies this program and executes the copy, which must call [`crate::launcher::main`] first of all if
+    /// Executes this program, which must call [`crate::launcher::main`] first of all if
     /// [`crate::launcher::is_requested`]. Needs no runtime.
     pub fn start() -> Result<Self, ShimError> {
-        let program = sealed_copy().map_err(ShimError::io("copying this program"))?;
+        let program = program::protected().map_err(ShimError::io("keeping this program from being changed"))?;
         let launcher = Self { program, running: Mutex::new(None) };
         let running = launcher.spawn()?;
         *launcher.lock() = Some(running);

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -211,13 +211,6 @@ pub(super) fn mount(device: &Path) -> Result<OwnedFd, Error> {
         rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     };
     mounted().map_err(Error::io("mounting", device))
-}
-
-/// Whether a mount that is attached nowhere can be cloned and be a part of others, as it can since Linux 6.15.
-pub(super) fn is_of_use_detached(mount: BorrowedFd<'_>) -> bool {
-    use rustix::mount::OpenTreeFlags as F;
-    let flags = F::OPEN_TREE_CLONE | F::OPEN_TREE_CLOEXEC | F::AT_EMPTY_PATH;
-    rustix::mount::open_tree(mount, c"", flags).is_ok()
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, UnmountFlags};
 
 use super::error::Error;
 use super::loops::Loop;
-use super::{PROJECT_FIRST, image, make_directory, open_directory, quota};
+use super::{PROJECT_FIRST, image, open_directory, quota};
+use crate::mounts::Moment;
 
 const UPPER: &str = "upper";
 const WORK: &str = "work";
@@ -70,7 +70,8 @@ impl Limited {
         match &self.form {
             Form::Image { device, attach_at, is_of_use_detached: false } => {
                 let root = image::mount(&device.path)?;
-                let _attached = Attached::make(root.as_fd(), attach_at)?;
+                let failed = |error| Error::io("attaching at", attach_at)(error);
+                let _attached = Moment::at(root.as_fd(), attach_at.clone()).map_err(failed)?;
                 let (upper, work) = parts(root.as_fd())?;
                 Ok(make(upper.as_fd(), work.as_fd()))
             }
@@ -89,27 +90,6 @@ impl Limited {
                 Ok(Some(Usage { bytes_used, bytes_max }))
             }
         }
-    }
-}
-
-/// A mount in a directory of the host's, for a moment.
-struct Attached<'a>(&'a Path);
-
-impl<'a> Attached<'a> {
-    fn make(mount: BorrowedFd<'_>, at: &'a Path) -> Result<Self, Error> {
-        make_directory(at)?;
-        let attached = Self(at);
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        rustix::mount::move_mount(mount, c"", CWD, at, flags).map_err(Error::io("attaching at", at))?;
-        Ok(attached)
-    }
-}
-
-impl Drop for Attached<'_> {
-    fn drop(&mut self) {
-        // What stays is cleared away by the node's next start.
-        let _ = rustix::mount::unmount(self.0, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
-        let _ = std::fs::remove_dir(self.0);
     }
 }
 

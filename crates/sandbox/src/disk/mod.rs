@@ -315,7 +315,7 @@ impl Disks {
 
     fn mounted(&self, name: &str, device: Loop) -> Result<Limited, Error> {
         let root = image::mount(&device.path)?;
-        let is_of_use_detached = image::is_of_use_detached(root.as_fd());
+        let is_of_use_detached = crate::mounts::can_be_copied(root.as_fd());
         let attach_at = self.path.join("mounts").join(name);
         Limited::of(root, Form::Image { device, attach_at, is_of_use_detached })
     }

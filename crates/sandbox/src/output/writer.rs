@@ -28,6 +28,8 @@ pub struct Writer {
     older_bytes: u64,
     current: Option<Current>,
     position: u64,
+    /// The position after the last record that could be written.
+    end: u64,
     bytes_max: u64,
     segment_bytes_max: u64,
 }
@@ -58,6 +60,7 @@ impl Writer {
             older_bytes: 0,
             current: None,
             position: 0,
+            end: 0,
             bytes_max,
             segment_bytes_max: (bytes_max / SEGMENTS).min(SEGMENT_BYTES_MAX),
         };
@@ -70,6 +73,23 @@ impl Writer {
         self.position
     }
 
+    /// The position up to which readers find something.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// How much of disk it uses at most, in bytes.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
+    /// So much was printed and is not kept.
+    pub fn skip(&mut self, bytes: u64) {
+        // What follows begins another segment, at a position that tells.
+        self.close_current();
+        self.position += bytes;
+    }
+
     /// Keeps what was printed.
     pub fn write(&mut self, stream: Stream, at_ns: u64, mut data: &[u8]) {
         while !data.is_empty() {
@@ -78,8 +98,11 @@ impl Writer {
             if self.append(stream, at_ns, part).is_err() {
                 // The segment may end in a part of a record now; what follows begins another, at a position that tells.
                 self.close_current();
+                self.position += part.len() as u64;
+            } else {
+                self.position += part.len() as u64;
+                self.end = self.position;
             }
-            self.position += part.len() as u64;
             data = rest;
         }
     }
@@ -165,7 +188,7 @@ impl Writer {
             ftruncate(&file, end.offset)?;
             self.keep(Segment { start: last, bytes: end.offset });
         }
-        self.position = end.position;
+        (self.position, self.end) = (end.position, end.position);
         Ok(())
     }
 }

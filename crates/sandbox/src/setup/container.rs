@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use super::channel::{Inner, Start};
 use super::credentials::Confinement;
 use super::enter::Cgroup;
-use super::execute::{self, Stdio};
+use super::execute::{self, Missing, Stdio};
 use super::failure::{Doing, refused};
 use super::process::{self, Side};
 use super::terminal::Terminal;
@@ -52,19 +52,20 @@ impl Order<'_> {
 }
 
 /// The helper: makes what only the host's root may make, joins what is shared, and goes on as the container or clones it.
-pub(crate) fn make(channel: &Inner, order: &Order<'_>) -> Result<Infallible, ShimFailure> {
+/// `is_counted` says that it is in the container's cgroup already.
+pub(crate) fn make(channel: &Inner, order: &Order<'_>, is_counted: bool) -> Result<Infallible, ShimFailure> {
     let plan = order.plan;
     if plan.tty.is_none() && order.streams.is_none() {
         return Err(refused("a container without a terminal has input and output"));
     }
     host::be_killed_first().doing("setting the out-of-memory score")?;
     let cgroup = Cgroup::open(&plan.cgroup)?;
-    let is_born_there = cgroup.birthplace().is_some() && !order.shares_processes();
-    if !is_born_there {
+    if !is_counted {
         cgroup.enter()?;
     }
     let stdio = order.streams.map(|streams| own_streams(&streams)).transpose()?;
     let views = cgroup.views(!plan.privileged)?;
+    drop(cgroup);
     let mut devices = plan.devices.clone();
     if plan.privileged {
         devices.extend(host::devices()?);
@@ -76,18 +77,13 @@ pub(crate) fn make(channel: &Inner, order: &Order<'_>) -> Result<Infallible, Shi
         root::Parts { plan, shared: order.shared, root: order.root, mounts: order.mounts, sys, proc, views, devices };
     let own_ipc = if order.shared.share_ipc || order.shared.host_ipc { 0 } else { libc::CLONE_NEWIPC };
     if order.shares_processes() {
-        drop(cgroup);
         process::unshare(libc::CLONE_NEWNS | own_ipc).doing("making namespaces")?;
         return be(channel, order, parts, stdio);
     }
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | own_ipc;
-    let birthplace = cgroup.birthplace().filter(|_| is_born_there).map(AsFd::as_fd);
-    match process::clone_sibling(flags, birthplace).doing("making namespaces")? {
+    match process::clone_sibling(flags).doing("making namespaces")? {
         Side::Parent(_) => process::leave(0),
-        Side::Child => process::run(channel, || {
-            drop(cgroup);
-            be(channel, order, parts, stdio)
-        }),
+        Side::Child => process::run(channel, || be(channel, order, parts, stdio)),
     }
 }
 
@@ -153,7 +149,7 @@ fn be(
         late::add(late, &mounts, plan)?;
     }
     drop(mounts);
-    let ready = execute::prepare(&process, &confinement, stdio)?;
+    let ready = execute::prepare(&process, &confinement, stdio, Missing::Made)?;
     let go = || {
         // Where there is no process namespace that ends with the shim the process itself has to.
         if order.shared.host_processes {

@@ -35,6 +35,13 @@ pub(crate) struct View {
     pub(crate) mount: OwnedFd,
 }
 
+/// The directory into which a plan's processes can be born, if there is one: that of version 2, alone.
+pub(crate) fn birthplace(plan: &CgroupPlan) -> Result<Option<OwnedFd>, ShimFailure> {
+    let [path] = plan.directories.as_slice() else { return Ok(None) };
+    let directory = Directory::open(path)?;
+    Ok(directory.is_version_2.then_some(directory.fd))
+}
+
 impl Cgroup {
     /// Opens a plan's directories.
     pub(crate) fn open(plan: &CgroupPlan) -> Result<Self, ShimFailure> {
@@ -43,14 +50,6 @@ impl Cgroup {
         }
         let directories = plan.directories.iter().map(|path| Directory::open(path)).collect::<Result<_, _>>()?;
         Ok(Self { directories })
-    }
-
-    /// The one directory of version 2, into which a process can be born, if there is no other.
-    pub(crate) fn birthplace(&self) -> Option<&OwnedFd> {
-        match self.directories.as_slice() {
-            [only] if only.is_version_2 => Some(&only.fd),
-            _ => None,
-        }
     }
 
     /// Has this process enter it.
@@ -67,7 +66,7 @@ impl Cgroup {
     /// Mounts of its directories, attached nowhere. Their names are those of the hierarchies.
     pub(crate) fn views(&self, read_only: bool) -> Result<Vec<View>, ShimFailure> {
         let flags = MountFlags { read_only, no_exec: true, no_suid: true, no_dev: true };
-        let is_alone = self.birthplace().is_some();
+        let is_alone = matches!(self.directories.as_slice(), [only] if only.is_version_2);
         let mut views = Vec::with_capacity(self.directories.len());
         for directory in &self.directories {
             let name = if is_alone { Some("") } else { directory.hierarchy() };

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use super::channel::Inner;
 use super::credentials::Confinement;
 use super::enter::Cgroup;
-use super::execute::{self, Stdio};
+use super::execute::{self, Missing, Stdio};
 use super::failure::{Doing, refused};
 use super::terminal::Terminal;
 use super::{Streams, container, host, process};
@@ -20,6 +20,8 @@ pub(crate) struct Order<'a> {
     pub(crate) process: &'a ProcessPlan,
     pub(crate) tty: Option<TerminalSize>,
     pub(crate) streams: Option<Streams<'a>>,
+    /// Whether the helper is in the container's cgroup already.
+    pub(crate) is_counted: bool,
 }
 
 /// Every namespace; those that are the process's own already are joined again, which changes nothing.
@@ -35,7 +37,9 @@ const NAMESPACES: libc::c_int = libc::CLONE_NEWNS
 pub(crate) fn make(channel: &Inner, order: Order<'_>) -> Result<Infallible, ShimFailure> {
     let confinement = Confinement::of(order.plan)?;
     host::be_killed_first().doing("setting the out-of-memory score")?;
-    Cgroup::open(&order.plan.cgroup)?.enter()?;
+    if !order.is_counted {
+        Cgroup::open(&order.plan.cgroup)?.enter()?;
+    }
     let streams = order.streams.map(|streams| container::own_streams(&streams)).transpose()?;
     let flags = NAMESPACES | host::other_users(order.container).doing("looking at the container's users")?;
     process::join(order.container, flags).doing("joining the container")?;
@@ -50,7 +54,7 @@ pub(crate) fn make(channel: &Inner, order: Order<'_>) -> Result<Infallible, Shim
         (None, Some(streams)) => (Stdio::Streams(streams), None),
         (None, None) => return Err(refused("an exec without a terminal has input and output")),
     };
-    let ready = execute::prepare(order.process, &confinement, stdio)?;
+    let ready = execute::prepare(order.process, &confinement, stdio, Missing::Refused)?;
     // Who may trace processes sees the next one's descriptors. Nothing that owns another one is used from here on.
     let keep: Vec<RawFd> = std::iter::once(channel.as_raw_fd()).chain(master.iter().map(AsRawFd::as_raw_fd)).collect();
     process::close_all_but(&keep).doing("closing descriptors")?;

@@ -44,13 +44,27 @@ pub(crate) struct Ready {
     program: String,
 }
 
+/// What becomes of a working directory that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is made: an image names one that it may not have.
+    Made,
+    /// It is an error: who executes something in a container that runs makes nothing there with the rights of its root.
+    Refused,
+}
+
 /// Makes this process who it is to be. Afterwards it has no right that the container has not, and its input and outputs are what
 /// the program's will be.
-pub(crate) fn prepare(process: &ProcessPlan, confinement: &Confinement, stdio: Stdio) -> Result<Ready, ShimFailure> {
+pub(crate) fn prepare(
+    process: &ProcessPlan,
+    confinement: &Confinement,
+    stdio: Stdio,
+    missing: Missing,
+) -> Result<Ready, ShimFailure> {
     let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .doing("opening the container's root")?;
     let identity = identify(root.as_fd(), process)?;
-    enter_directory(root.as_fd(), &process.working_dir)?;
+    enter_directory(root.as_fd(), &process.working_dir, missing)?;
     let stdio = stdio.without_the_hosts_null(root.as_fd())?;
     give(&stdio, &identity)?;
     stdio.put_in_place()?;
@@ -87,14 +101,22 @@ fn read_file(root: BorrowedFd<'_>, path: &str) -> Result<Vec<u8>, ShimFailure> {
     Ok(content)
 }
 
-/// Enters the working directory, made if it is not there. A link of `/proc` that leads to a descriptor is not followed, and where
+/// Enters the working directory. A link of `/proc` that leads to a descriptor is not followed, and where
 /// the process arrived is looked at (CVE-2024-21626).
-fn enter_directory(root: BorrowedFd<'_>, path: &str) -> Result<(), ShimFailure> {
+fn enter_directory(root: BorrowedFd<'_>, path: &str, missing: Missing) -> Result<(), ShimFailure> {
     let doing = || format!("entering the working directory {path}");
     if !path.starts_with('/') {
         return Err(refused(format!("the working directory `{path}` is not absolute")));
     }
-    let directory = match mounts::make_beneath(root, path, Kind::Directory) {
+    let found = match missing {
+        Missing::Made => mounts::make_beneath(root, path, Kind::Directory),
+        Missing::Refused => mounts::open_beneath(root, path, OFlags::PATH | OFlags::DIRECTORY),
+    };
+    let directory = match found {
+        Err(Errno::NOENT) => {
+            let message = format!("the working directory {path} is not there");
+            return Err(ShimFailure { kind: ShimFailureKind::ProgramNotFound, message });
+        }
         Err(Errno::NOTDIR | Errno::LOOP | Errno::INVAL) => {
             return Err(refused(format!("the working directory {path} is no directory")));
         }
@@ -222,7 +244,22 @@ impl Ready {
             Errno::TOOBIG => ShimFailureKind::Refused,
             _ => ShimFailureKind::Failed,
         };
-        ShimFailure { kind, message: format!("executing {}: {worst}", self.program) }
+        let program = &self.program;
+        let message = match kind {
+            ShimFailureKind::ProgramNotFound if self.is_there() => {
+                format!("executing {program}: what it is executed by, an interpreter or a loader, is not there")
+            }
+            ShimFailureKind::ProgramNotFound if !program.contains('/') => {
+                format!("executing {program}: it is in no directory of PATH")
+            }
+            _ => format!("executing {program}: {worst}"),
+        };
+        ShimFailure { kind, message }
+    }
+
+    /// Whether there is a file of that name.
+    fn is_there(&self) -> bool {
+        self.candidates.iter().any(|candidate| rustix::fs::stat(candidate.as_c_str()).is_ok())
     }
 }
 
@@ -259,7 +296,7 @@ pub(crate) fn send_ahead(
     channel: &Inner,
     go: impl FnOnce() -> Result<Infallible, ShimFailure>,
 ) -> Result<Infallible, ShimFailure> {
-    match process::clone_sibling(0, None) {
+    match process::clone_sibling(0) {
         Ok(process::Side::Parent(_)) => process::leave(0),
         Ok(process::Side::Child) => process::run(channel, go),
         Err(error) => Err(failed(format!("forking into the container: {error}"))),

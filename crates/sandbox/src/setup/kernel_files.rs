@@ -30,8 +30,8 @@ const PROC_MASKED: [&str; 10] = [
     "timer_list",
     "timer_stats",
 ];
-/// What changes the host, below `/proc`.
-const PROC_READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+/// What changes the host, or has it watch over something (`pressure`), below `/proc`.
+const PROC_READ_ONLY: [&str; 6] = ["bus", "fs", "irq", "pressure", "sys", "sysrq-trigger"];
 /// What tells of the host, below `/sys`.
 const SYS_MASKED: [&str; 2] = ["firmware", "devices/virtual/powercap"];
 

@@ -19,8 +19,8 @@
 //!
 //! # Order and why
 //!
-//! 1. A *helper*, a fork of the shim that no container sees, enters the cgroup, joins what is shared and makes what only the
-//!    host's root may make.
+//! 1. A *helper*, a fork of the shim that no container sees, enters the cgroup (in one of version 2 it is born), joins what is
+//!    shared and makes what only the host's root may make.
 //! 2. It clones the container's process 1 into a process namespace of its own, where nobody else is, and that one builds
 //!    the container around itself. In a sandbox that shares its process namespace others are there, and one that may trace
 //!    processes (`CAP_SYS_PTRACE`, which Fargate grants) would take over a process that still has the host's rights: there
@@ -46,8 +46,9 @@ mod root;
 mod sandbox;
 mod terminal;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use self::process::Birth;
 use crate::plan::{ContainerPlan, LateParts, ProcessPlan, SandboxPlan, TerminalSize};
 use crate::protocol::ShimFailure;
 
@@ -124,7 +125,10 @@ pub enum Report {
 /// [`ShimFailure`] if no process could be forked.
 pub fn sandbox(plan: &SandboxPlan, network: Option<BorrowedFd<'_>>) -> Result<Making, ShimFailure> {
     let keep: Vec<BorrowedFd<'_>> = network.into_iter().collect();
-    let control = process::child(&keep, None, |channel| sandbox::make(channel, plan, network))?;
+    let birthplace = enter::birthplace(&plan.cgroup)?;
+    let birth = Birth { among: None, cgroup: birthplace.as_ref().map(AsFd::as_fd) };
+    let make = |channel: &channel::Inner| sandbox::make(channel, plan, network, birthplace.is_some());
+    let control = process::child(&keep, birth, make)?;
     Ok(Making { control })
 }
 
@@ -143,7 +147,10 @@ pub fn container(
     streams: Option<Streams<'_>>,
 ) -> Result<Making, ShimFailure> {
     let order = container::Order { sandbox, shared, plan, root, mounts, streams };
-    let control = process::child(&order.descriptors(), order.born_among(), |channel| container::make(channel, &order))?;
+    let birthplace = enter::birthplace(&plan.cgroup)?;
+    let birth = Birth { among: order.born_among(), cgroup: birthplace.as_ref().map(AsFd::as_fd) };
+    let make = |channel: &channel::Inner| container::make(channel, &order, birthplace.is_some());
+    let control = process::child(&order.descriptors(), birth, make)?;
     Ok(Making { control })
 }
 
@@ -177,8 +184,10 @@ pub fn exec(
         keep.extend(streams.input);
         keep.extend([streams.output, streams.errors]);
     }
-    let order = exec::Order { container, plan, process, tty, streams };
-    let control = process::child(&keep, None, |channel| exec::make(channel, order))?;
+    let birthplace = enter::birthplace(&plan.cgroup)?;
+    let birth = Birth { among: None, cgroup: birthplace.as_ref().map(AsFd::as_fd) };
+    let order = exec::Order { container, plan, process, tty, streams, is_counted: birthplace.is_some() };
+    let control = process::child(&keep, birth, |channel| exec::make(channel, order))?;
     Ok(Making { control })
 }
 

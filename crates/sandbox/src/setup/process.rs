@@ -1,4 +1,5 @@
-//! Processes: forked, cloned into namespaces, made ready, ended. Everything here is called in single-threaded processes.
+//! Processes: forked, cloned into namespaces, made ready, ended. Everything here is called in single-threaded processes, but for
+//! [`join`] and [`unshare`], which threads may call that are then in other namespaces than the rest of their process.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,28 +31,28 @@ pub(crate) fn fork() -> io::Result<Side> {
 /// `linux/sched.h`; libc's constant of this name is cut off.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// A child of this process's parent, in new namespaces by `flags` (`CLONE_NEW…`), and on cgroup version 2 born in `cgroup`.
-pub(crate) fn clone_sibling(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Side> {
-    let flags = flags | libc::CLONE_PARENT;
-    let answer = match cgroup {
-        // clone3(2) is the only one to know cgroups.
-        Some(cgroup) => {
-            // SAFETY: all zeroes is a valid value of a structure of integers.
-            let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-            arguments.flags = u64::from(flags.cast_unsigned()) | CLONE_INTO_CGROUP;
-            arguments.cgroup = cgroup.as_raw_fd().cast_unsigned().into();
-            // SAFETY: the structure lives as long as the call and its size is told. Without CLONE_VM and a stack the child goes
-            // on here with a copy of everything, as after fork(2); there is one thread. No exit signal is given, as
-            // CLONE_PARENT demands: the child gets this process's.
-            unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) }
-        }
-        // clone(2) is what the default filter of system calls lets through.
-        None => {
-            // SAFETY: as above; the arguments that are 0 (stack, thread ids, TLS) come in an order that depends on the
-            // architecture, which makes no difference.
-            unsafe { libc::syscall(libc::SYS_clone, libc::c_long::from(flags), 0, 0, 0, 0) }
-        }
-    };
+/// A child of this process's parent, in new namespaces by `flags` (`CLONE_NEW…`).
+pub(crate) fn clone_sibling(flags: libc::c_int) -> io::Result<Side> {
+    let flags = libc::c_long::from(flags | libc::CLONE_PARENT);
+    // clone(2) is what the default filter of system calls lets through.
+    // SAFETY: without CLONE_VM and a stack the child goes on here with a copy of everything, as after fork(2); there is one thread.
+    // The arguments that are 0 (stack, thread ids, TLS) come in an order that depends on the architecture, which makes no difference.
+    side_of(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })
+}
+
+/// `fork(2)` of a process that is born in a cgroup of version 2: it need not be moved there, for which all others would wait.
+fn clone_into(cgroup: BorrowedFd<'_>, exit_signal: libc::c_int) -> io::Result<Side> {
+    // SAFETY: all zeroes is a valid value of a structure of integers.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.exit_signal = exit_signal.cast_unsigned().into();
+    arguments.cgroup = cgroup.as_raw_fd().cast_unsigned().into();
+    // SAFETY: the structure lives as long as the call and its size is told. Without CLONE_VM and a stack the child goes on here
+    // with a copy of everything, as after fork(2); there is one thread.
+    side_of(unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) })
+}
+
+fn side_of(answer: libc::c_long) -> io::Result<Side> {
     match answer {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Side::Child),
@@ -59,19 +60,46 @@ pub(crate) fn clone_sibling(flags: libc::c_int, cgroup: Option<BorrowedFd<'_>>) 
     }
 }
 
+/// Where a process is born, if not where its parent is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Birth<'a> {
+    /// In the process namespace of this process: no other one can make a namespace within that.
+    pub(crate) among: Option<BorrowedFd<'a>>,
+    /// In this cgroup of version 2.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
+impl Birth<'_> {
+    fn fork(self) -> io::Result<Side> {
+        let Some(among) = self.among else { return self.fork_here() };
+        // This process itself stays in its process namespace whatever its children are born in.
+        let own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())?;
+        join(among, libc::CLONE_NEWPID)?;
+        let forked = self.fork_here();
+        match (&forked, join(own.as_fd(), libc::CLONE_NEWPID)) {
+            // Each child decides for itself.
+            (Ok(Side::Child), _) | (_, Ok(())) => forked,
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    fn fork_here(self) -> io::Result<Side> {
+        self.cgroup.map_or_else(fork, |cgroup| clone_into(cgroup, libc::SIGCHLD))
+    }
+}
+
 /// Forks a process that does `work` with its end of a new channel and the descriptors in `keep` alone, and tells of its failure.
-/// Answers the other end. With `among` it is born in the process namespace of that process: no other one can make a
-/// namespace within that.
+/// Answers the other end.
 pub(crate) fn child(
     keep: &[BorrowedFd<'_>],
-    among: Option<BorrowedFd<'_>>,
+    birth: Birth<'_>,
     work: impl FnOnce(&channel::Inner) -> Result<Infallible, ShimFailure>,
 ) -> Result<OwnedFd, ShimFailure> {
     let (ours, theirs) = channel::pair()?;
     // A process that ignores its children's ends, as one that it was forked from may have had it, would never hear of them.
     // SAFETY: SIG_DFL is no pointer that anybody calls; the default is to do nothing.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    match fork_among(among).doing("forking")? {
+    match birth.fork().doing("forking")? {
         Side::Parent(_) => Ok(ours),
         Side::Child => {
             let kept: Vec<RawFd> = keep.iter().map(AsRawFd::as_raw_fd).chain([theirs.as_raw_fd()]).collect();
@@ -81,19 +109,6 @@ pub(crate) fn child(
                 work(&channel)
             })
         }
-    }
-}
-
-/// Forks. This process itself stays in its process namespace whatever its children are born in.
-fn fork_among(among: Option<BorrowedFd<'_>>) -> io::Result<Side> {
-    let Some(among) = among else { return fork() };
-    let own = rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())?;
-    join(among, libc::CLONE_NEWPID)?;
-    let forked = fork();
-    match (&forked, join(own.as_fd(), libc::CLONE_NEWPID)) {
-        // Each child decides for itself.
-        (Ok(Side::Child), _) | (_, Ok(())) => forked,
-        (_, Err(error)) => Err(error),
     }
 }
 
@@ -180,7 +195,7 @@ fn reset_signals() {
 
 /// Joins namespaces of the process that a pidfd is of; `flags` are `CLONE_NEW…`.
 pub(crate) fn join(process: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<()> {
-    // SAFETY: no memory is involved; the process has one thread, so no thread is left in other namespaces.
+    // SAFETY: no memory is involved.
     match unsafe { libc::setns(process.as_raw_fd(), flags) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -25,16 +25,20 @@ use crate::seccomp;
 /// The longest host name, in bytes; the kernel's limit.
 const HOSTNAME_BYTES_MAX: usize = 64;
 
-/// The helper: makes what only the host's root may make, and clones the process that holds the sandbox.
+/// The helper: makes what only the host's root may make, and clones the process that holds the sandbox. `is_counted` says that it
+/// is in the sandbox's cgroup already.
 pub(crate) fn make(
     channel: &Inner,
     plan: &SandboxPlan,
     network: Option<BorrowedFd<'_>>,
+    is_counted: bool,
 ) -> Result<Infallible, ShimFailure> {
     if plan.hostname.len() > HOSTNAME_BYTES_MAX {
         return Err(refused(format!("the host name is longer than {HOSTNAME_BYTES_MAX} bytes")));
     }
-    Cgroup::open(&plan.cgroup)?.enter()?;
+    if !is_counted {
+        Cgroup::open(&plan.cgroup)?.enter()?;
+    }
     let kit = kit::make()?;
     match (plan.network, network) {
         (NetworkNamespace::Given, Some(namespace)) => {
@@ -46,7 +50,7 @@ pub(crate) fn make(
     }
     // The child waits for its users to be mapped: a pipe whose end closes.
     let (wait, mapped) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing("making a pipe")?;
-    match process::clone_sibling(namespaces(plan), None).doing("making namespaces")? {
+    match process::clone_sibling(namespaces(plan)).doing("making namespaces")? {
         Side::Parent(pid) => {
             if let Some(users) = plan.users {
                 map_users(pid, users).doing("mapping users")?;

@@ -1,17 +1,18 @@
 //! A container, as its shim knows it.
 
+use std::hash::{Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::making::Heard;
 use super::peer::Asker;
-use super::printed::{Printed, input_pipe, ready};
+use super::printed::{Printed, input_pipe};
 use super::process::{Process, failed, not_there, refused};
 use super::sandbox::Sandbox;
 use super::{Shim, now_ns};
 use crate::cgroup;
 use crate::output::{Writer, is_file_name};
 use crate::plan::{ContainerPlan, LateParts, ProcessPlan, TerminalSize};
-use crate::protocol::{Answer, ContainerInfo, Exit, FromShim, ShimFailure, ShimFailureKind, Target};
+use crate::protocol::{Answer, ContainerInfo, ContainerPhase, Exit, FromShim, ShimFailure, ShimFailureKind, Target};
 use crate::setup::{self, Making, Report, Streams};
 use crate::sys::ChildEnded;
 
@@ -33,21 +34,35 @@ pub(super) struct Container {
     oom_kills_before: u64,
     /// Who waits for it to be forgotten.
     removal: Option<Asker>,
+    /// What stands for what it was told to execute.
+    told: Option<u64>,
 }
 
 /// How a container is.
 #[derive(Debug)]
 pub(super) enum Life {
     /// It is being made.
-    Making { making: Making, asker: Asker },
+    Making { making: Making, askers: Vec<Asker> },
     /// It waits for what it executes.
     Created { making: Making, process: Process },
     /// It is about to execute that. Which process does may yet change; one that has ended may have executed it or not.
-    Starting { making: Making, process: Process, asker: Asker, is_executing: bool, ended: Option<ChildEnded> },
+    Starting { making: Making, process: Process, askers: Vec<Asker>, is_executing: bool, ended: Option<ChildEnded> },
     /// It runs.
     Running { process: Process, started_ns: u64 },
     /// It has ended; if it was never started, without having run.
     Ended { started_ns: Option<u64>, exit: Exit },
+}
+
+impl Life {
+    fn phase(&self) -> ContainerPhase {
+        match self {
+            Self::Making { .. } => ContainerPhase::Making,
+            Self::Created { .. } => ContainerPhase::Created,
+            Self::Starting { .. } => ContainerPhase::Starting,
+            Self::Running { .. } => ContainerPhase::Running,
+            Self::Ended { .. } => ContainerPhase::Ended,
+        }
+    }
 }
 
 impl Container {
@@ -83,7 +98,8 @@ impl Container {
             Life::Ended { started_ns, exit } => (*started_ns, Some(*exit)),
             _ => (None, None),
         };
-        ContainerInfo { name: name.to_owned(), pid: self.process().map(Process::number), started_ns, exit }
+        let pid = self.process().map(Process::number);
+        ContainerInfo { name: name.to_owned(), phase: self.life.phase(), pid, started_ns, exit }
     }
 
     fn exit_of(&self, code: i32, signal: Option<i32>) -> Exit {
@@ -98,12 +114,12 @@ impl Shim {
         asker: Asker,
         plan: ContainerPlan,
         descriptors: Vec<OwnedFd>,
-    ) -> Result<(), ShimFailure> {
+    ) -> Result<Option<Answer>, ShimFailure> {
         if !is_file_name(&plan.name) {
             return Err(refused(format!("a container cannot have the name {:?}", plan.name)));
         }
-        if self.containers.contains_key(&plan.name) {
-            return Err(refused(format!("there is a container {} already", plan.name)));
+        if let Some(container) = self.containers.get_mut(&plan.name) {
+            return container.create_again(asker, &plan);
         }
         if self.containers.len() >= CONTAINERS_MAX {
             return Err(refused(format!("there are {CONTAINERS_MAX} containers already")));
@@ -118,9 +134,10 @@ impl Shim {
         self.watch_making(&making, key)?;
         let oom_kills_before = cgroup::oom_kills(&plan.cgroup);
         let name = plan.name.clone();
-        let life = Life::Making { making, asker };
-        self.containers.insert(name, Container { key, plan, life, printed, input, oom_kills_before, removal: None });
-        Ok(())
+        let life = Life::Making { making, askers: vec![asker] };
+        let container = Container { key, plan, life, printed, input, oom_kills_before, removal: None, told: None };
+        self.containers.insert(name, container);
+        Ok(None)
     }
 
     /// Begins to make a container, with its input and outputs.
@@ -160,20 +177,22 @@ impl Shim {
         process: &ProcessPlan,
         late: Option<&LateParts>,
         descriptors: &[OwnedFd],
-    ) -> Result<(), ShimFailure> {
+    ) -> Result<Option<Answer>, ShimFailure> {
         let container = self.containers.get_mut(name).ok_or_else(|| no_container(name))?;
+        let told = digest_of(process, late);
         let Life::Created { making, .. } = &container.life else {
-            return Err(not_there(format!("container {name} does not wait for what it executes")));
+            return container.start_again(asker, name, told);
         };
         let mounts: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
         setup::start(making, process, late, &mounts)?;
+        container.told = Some(told);
         container.change(|life| match life {
             Life::Created { making, process } => {
-                Life::Starting { making, process, asker, is_executing: false, ended: None }
+                Life::Starting { making, process, askers: vec![asker], is_executing: false, ended: None }
             }
             other => other,
         });
-        Ok(())
+        Ok(None)
     }
 
     /// Goes on with a container as the process that makes it has told.
@@ -213,17 +232,15 @@ impl Shim {
             Err(failure) => return self.came_to_nothing(name, failure),
         };
         let answer = Answer::Created { pid: process.number() };
-        let mut who = None;
+        let mut who = Vec::new();
         container.change(|life| match life {
-            Life::Making { making, asker } => {
-                who = Some(asker);
+            Life::Making { making, askers } => {
+                who = askers;
                 Life::Created { making, process }
             }
             other => other,
         });
-        if let Some(asker) = who {
-            self.answer(asker, Ok(answer), Vec::new());
-        }
+        self.answer_all(who, &Ok(answer));
         Heard::GoOn
     }
 
@@ -233,10 +250,9 @@ impl Shim {
             if let Some(making) = container.making() {
                 self.poll.remove(&making.control);
             }
-            ready(&mut self.buffer);
-            container.printed.finish(&self.poll, &mut self.buffer);
-            if let Life::Making { asker, .. } = container.life {
-                self.answer(asker, Err(failure), Vec::new());
+            container.printed.finish(&self.poll, &mut self.tools);
+            if let Life::Making { askers, .. } = container.life {
+                self.answer_all(askers, &Err(failure));
             }
         }
         Heard::NothingMore
@@ -268,15 +284,15 @@ impl Shim {
         let mut started = None;
         let poll = &self.poll;
         container.change(|life| match life {
-            Life::Starting { making, process, asker, ended, .. } => {
+            Life::Starting { making, process, askers, ended, .. } => {
                 poll.remove(&making.control);
-                started = Some((asker, ended));
+                started = Some((askers, ended));
                 Life::Running { process, started_ns: now_ns() }
             }
             other => other,
         });
-        if let Some((asker, ended)) = started {
-            self.answer(asker, Ok(Answer::Done), Vec::new());
+        if let Some((askers, ended)) = started {
+            self.answer_all(askers, &Ok(Answer::Done));
             if let Some(ended) = ended {
                 self.container_ended(name, ended);
             }
@@ -290,21 +306,19 @@ impl Shim {
             return Heard::NothingMore;
         };
         let exit = container.exit_of(code_of(failure.kind), None);
-        let mut who = None;
+        let mut who = Vec::new();
         let poll = &self.poll;
         container.change(|life| match life {
-            Life::Starting { making, process, asker, .. } => {
+            Life::Starting { making, process, askers, .. } => {
                 poll.remove(&making.control);
                 process.kill();
-                who = Some(asker);
+                who = askers;
                 Life::Ended { started_ns: None, exit }
             }
             other => other,
         });
         self.close_streams(name);
-        if let Some(asker) = who {
-            self.answer(asker, Err(failure), Vec::new());
-        }
+        self.answer_all(who, &Err(failure));
         self.forget_if_wanted(name);
         Heard::NothingMore
     }
@@ -338,8 +352,7 @@ impl Shim {
 
     fn close_streams(&mut self, name: &str) {
         let Some(container) = self.containers.get_mut(name) else { return };
-        ready(&mut self.buffer);
-        container.printed.finish(&self.poll, &mut self.buffer);
+        container.printed.finish(&self.poll, &mut self.tools);
         container.input = None;
         if container.printed.take_notice() {
             self.tell(&FromShim::Output { container: name.to_owned() });
@@ -410,6 +423,32 @@ impl Shim {
 }
 
 impl Container {
+    /// Whoever lost its connection and asks again is not refused what it has.
+    fn create_again(&mut self, asker: Asker, plan: &ContainerPlan) -> Result<Option<Answer>, ShimFailure> {
+        match &mut self.life {
+            Life::Making { askers, .. } if self.plan == *plan => {
+                askers.push(asker);
+                Ok(None)
+            }
+            Life::Created { process, .. } if self.plan == *plan && self.removal.is_none() => {
+                Ok(Some(Answer::Created { pid: process.number() }))
+            }
+            _ => Err(refused(format!("there is a container {} already", plan.name))),
+        }
+    }
+
+    fn start_again(&mut self, asker: Asker, name: &str, told: u64) -> Result<Option<Answer>, ShimFailure> {
+        let is_same = self.told == Some(told);
+        match &mut self.life {
+            Life::Starting { askers, .. } if is_same => {
+                askers.push(asker);
+                Ok(None)
+            }
+            Life::Running { .. } | Life::Ended { started_ns: Some(_), .. } if is_same => Ok(Some(Answer::Done)),
+            _ => Err(not_there(format!("container {name} does not wait for what it executes"))),
+        }
+    }
+
     /// Its next life, out of what its life is.
     fn change(&mut self, next: impl FnOnce(Life) -> Life) {
         let nothing = Exit { code: 0, signal: None, out_of_memory: false, at_ns: 0 };
@@ -420,6 +459,14 @@ impl Container {
 
 pub(super) fn no_container(name: &str) -> ShimFailure {
     not_there(format!("there is no container {name}"))
+}
+
+/// What stands for what a container is told to execute, which may hold secrets and is not kept.
+fn digest_of(process: &ProcessPlan, late: Option<&LateParts>) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    // Plain data always serialises.
+    serde_json::to_vec(&(process, late)).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a shell says of a program that was not executed.

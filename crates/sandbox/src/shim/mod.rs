@@ -4,13 +4,14 @@
 //! - A node is a guest: at most one is connected ([`peer`]), and nothing depends on it.
 //! - A container is a [`container::Container`] with its life as one enum; so is an [`exec::Exec`]. Both go on by reports of the
 //!   processes that make them ([`making`]) and by children that end ([`children`]).
-//! - It ends when its sandbox's process has: by [`Request::Destroy`], by its fence, or because somebody killed that process
-//!   ([`end`]). If it is killed itself, the kernel kills the sandbox's process, its child, and that one's namespace.
+//! - It ends when its sandbox's process has: by [`Request::Destroy`], by its fence, because somebody killed that process
+//!   ([`end`]), or because the workload's directory is not there any more. If it is killed itself, the kernel kills the sandbox's process, its child, and that one's namespace.
 
 mod children;
 mod container;
 mod end;
 mod exec;
+mod flood;
 mod making;
 mod peer;
 mod poll;
@@ -23,13 +24,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::Mode;
 
 use self::container::Container;
 use self::end::Ending;
 use self::exec::Exec;
+use self::flood::{Rhythm, Tools};
 use self::peer::Peer;
 use self::poll::{Poll, Source};
 use self::sandbox::Sandbox;
@@ -47,6 +49,8 @@ pub(crate) const LAST_WORDS_BYTES_MAX: u64 = 1024 * 1024;
 const LOCK_FILE: &str = "shim.lock";
 /// What a shim ends with that could not be one.
 const EXIT_FAILED: i32 = 1;
+/// How often a shim that has nothing to do looks whether its workload's directory is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// What a shim says to nobody: that it panicked, and where.
 const LOG_FILE: &str = "shim.log";
 
@@ -87,6 +91,8 @@ fn log_to(directory: BorrowedFd<'_>) {
 #[derive(Debug)]
 struct Shim {
     directory: OwnedFd,
+    /// Whether the file system says how many names a directory has. Some say 0 always.
+    counts_links: bool,
     poll: Poll,
     listener: OwnedFd,
     /// Keeps other shims out of the directory.
@@ -101,8 +107,7 @@ struct Shim {
     ending: Option<Ending>,
     fenced: bool,
     last_key: u64,
-    /// What was just read of a container's output.
-    buffer: Vec<u8>,
+    tools: Tools,
 }
 
 impl Shim {
@@ -116,8 +121,10 @@ impl Shim {
         poll.add(&children, Source::Children)?;
         poll.add(&fence, Source::Fence)?;
         poll.add(&listener, Source::Listener)?;
+        let counts_links = rustix::fs::fstat(&directory)?.st_nlink > 0;
         Ok(Self {
             directory,
+            counts_links,
             poll,
             listener,
             _lock: lock,
@@ -131,38 +138,51 @@ impl Shim {
             ending: None,
             fenced: false,
             last_key: 0,
-            buffer: Vec::new(),
+            tools: Tools::default(),
         })
     }
 
     /// Serves until everything has ended. Answers what the process ends with.
     fn serve(&mut self) -> i32 {
+        let mut patience = LOOK_EVERY;
+        let mut rhythm = Rhythm::new();
         loop {
-            let Ok(ready) = self.poll.wait() else {
+            let Ok(ready) = self.poll.wait(patience) else {
                 // Nothing can be waited for any more; what the sandbox holds ends with this process.
                 return EXIT_FAILED;
             };
-            for source in ready {
-                self.handle(source);
+            let woken = Instant::now();
+            let printed: Option<usize> = ready.map(|source| self.handle(source)).sum();
+            patience = self.settle_outputs().map_or(LOOK_EVERY, |held| held.min(LOOK_EVERY));
+            if self.is_homeless() {
+                self.begin_to_end(None);
             }
             if self.has_ended() {
                 self.say_last_words();
                 return 0;
             }
             self.flush_peer();
+            rhythm.pause_if_hurried(woken, printed);
         }
     }
 
-    fn handle(&mut self, source: Source) {
+    /// Answers how much was printed, if that is what it was about.
+    fn handle(&mut self, source: Source) -> Option<usize> {
         match source {
             Source::Listener => self.accept(),
             Source::Children => self.children_ended(),
             Source::Fence => self.fence_reached(),
             Source::Peer(key) => self.peer_ready(key),
             Source::Making(key) => self.making_ready(key),
-            Source::Output(key) => self.printed(key, crate::output::Stream::Output),
-            Source::Errors(key) => self.printed(key, crate::output::Stream::Errors),
+            Source::Output(key) => return Some(self.printed(key, crate::output::Stream::Output)),
+            Source::Errors(key) => return Some(self.printed(key, crate::output::Stream::Errors)),
         }
+        None
+    }
+
+    /// Whether the workload's directory was removed: no node will ever find this shim again, nor read what its containers print.
+    fn is_homeless(&self) -> bool {
+        self.counts_links && rustix::fs::fstat(&self.directory).is_ok_and(|about| about.st_nlink == 0)
     }
 
     fn next_key(&mut self) -> u64 {

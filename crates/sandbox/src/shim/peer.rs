@@ -159,6 +159,13 @@ impl Shim {
         }
     }
 
+    /// Answers a request that was made more than once.
+    pub(super) fn answer_all(&mut self, askers: Vec<Asker>, answer: &Result<Answer, ShimFailure>) {
+        for asker in askers {
+            self.answer(asker, answer.clone(), Vec::new());
+        }
+    }
+
     /// Tells the node something, if there is one.
     pub(super) fn tell(&mut self, message: &FromShim) {
         self.say(message, Vec::new());

@@ -3,8 +3,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 
 /// How many events are taken at once.
 const EVENTS_MAX: usize = 32;
@@ -87,11 +88,13 @@ impl Poll {
         let _ = epoll::delete(&self.0, descriptor);
     }
 
-    /// Waits until something is ready.
-    pub(super) fn wait(&self) -> io::Result<impl Iterator<Item = Source> + use<>> {
+    /// Waits until something is ready, but no longer than this.
+    pub(super) fn wait(&self, at_most: Duration) -> io::Result<impl Iterator<Item = Source> + use<>> {
         let mut space = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
         let mut ready = [0; EVENTS_MAX];
-        let count = match epoll::wait(&self.0, &mut space, None) {
+        // None would be for ever, which is what a time comes to that does not fit.
+        let at_most = Timespec::try_from(at_most).ok();
+        let count = match epoll::wait(&self.0, &mut space, at_most.as_ref()) {
             Ok((events, _)) => {
                 for (number, event) in ready.iter_mut().zip(&*events) {
                     *number = event.data.u64();

@@ -2,18 +2,18 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::OpenptFlags;
 
+use super::flood::{Pace, Tools};
 use super::poll::{Poll, Source};
 use super::{Shim, now_ns};
 use crate::output::{Stream, Writer};
 use crate::protocol::FromShim;
 
-/// How much is read at once, in bytes: what a pipe holds.
-const READ_BYTES: usize = 64 * 1024;
 /// How much is read of a stream when its container has ended, in bytes: more than any pipe holds. Only who is not of the
 /// container any more could have more to say.
 const LEFT_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -22,6 +22,7 @@ const LEFT_BYTES_MAX: usize = 2 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Printed {
     writer: Writer,
+    pace: Pace,
     key: u64,
     output: Option<OwnedFd>,
     errors: Option<OwnedFd>,
@@ -47,7 +48,8 @@ pub(super) struct Ends {
 
 impl Printed {
     pub(super) fn new(writer: Writer, key: u64) -> Self {
-        Self { writer, key, output: None, errors: None, terminal: None, watch: None }
+        let pace = Pace::of(writer.bytes_max());
+        Self { writer, pace, key, output: None, errors: None, terminal: None, watch: None }
     }
 
     /// Makes pipes for output and errors.
@@ -87,7 +89,7 @@ impl Printed {
 
     /// Whether the node is to be told now.
     pub(super) fn take_notice(&mut self) -> bool {
-        let is_due = self.watch.is_some_and(|after| self.writer.position() > after);
+        let is_due = self.watch.is_some_and(|after| self.writer.end() > after);
         if is_due {
             self.watch = None;
         }
@@ -95,23 +97,66 @@ impl Printed {
     }
 
     /// Reads once from a stream. Answers how much there was; none if there is nothing now, or never will be.
-    fn read(&mut self, poll: &Poll, stream: Stream, buffer: &mut [u8]) -> Option<usize> {
-        let source = match stream {
-            Stream::Output => self.output.as_ref().or(self.terminal()),
+    fn read(&mut self, poll: &Poll, stream: Stream, tools: &mut Tools) -> Option<usize> {
+        let now = Instant::now();
+        let is_spent = self.pace.is_spent(now);
+        let pipe = match stream {
+            Stream::Output => self.output.as_ref(),
             Stream::Errors => self.errors.as_ref(),
         };
-        match rustix::io::read(source?, &mut *buffer) {
+        let gone = pipe.filter(|_| is_spent).map_or(0, |pipe| tools.let_go(pipe.as_fd()));
+        let source = pipe.or(self.terminal().filter(|_| stream == Stream::Output));
+        match rustix::io::read(source?, tools.buffer()) {
             Ok(0) => {}
             Ok(count) => {
-                self.writer.write(stream, now_ns(), &buffer[..count]);
-                return Some(count);
+                let data = &tools.buffer()[..count];
+                if is_spent {
+                    self.hold(stream, data, gone);
+                } else {
+                    self.write_held(stream, now);
+                    self.write(stream, now, data);
+                }
+                return Some(gone + count);
             }
-            Err(Errno::AGAIN | Errno::INTR) => return None,
+            Err(Errno::AGAIN | Errno::INTR) => {
+                // Nothing came after what was let go of, which only others who read from the pipe can bring about.
+                self.hold(stream, &[], gone);
+                return None;
+            }
             // Whatever else it says, it will say again.
             Err(_) => {}
         }
         self.close(poll, stream);
         None
+    }
+
+    /// Holds what was read after so much that is gone.
+    fn hold(&mut self, stream: Stream, data: &[u8], gone: usize) {
+        let lost = gone + self.pace.hold(stream, data, gone > 0);
+        if lost > 0 {
+            self.writer.skip(lost as u64);
+        }
+    }
+
+    fn write(&mut self, stream: Stream, now: Instant, data: &[u8]) {
+        self.writer.write(stream, now_ns(), data);
+        self.pace.note(now, data.len());
+    }
+
+    fn write_held(&mut self, stream: Stream, now: Instant) {
+        let held = self.pace.take(stream);
+        if !held.is_empty() {
+            self.write(stream, now, &held);
+        }
+    }
+
+    /// Writes what has been held long enough. Answers how long something else is held yet.
+    pub(super) fn settle(&mut self, now: Instant) -> Option<Duration> {
+        if self.pace.is_due_in(now)?.is_zero() {
+            self.write_held(Stream::Output, now);
+            self.write_held(Stream::Errors, now);
+        }
+        self.pace.is_due_in(now)
     }
 
     fn close(&mut self, poll: &Poll, stream: Stream) {
@@ -132,14 +177,15 @@ impl Printed {
     }
 
     /// Takes what is left when the container has ended, and closes everything.
-    pub(super) fn finish(&mut self, poll: &Poll, buffer: &mut [u8]) {
+    pub(super) fn finish(&mut self, poll: &Poll, tools: &mut Tools) {
         for stream in [Stream::Output, Stream::Errors] {
             let mut taken = 0;
             while taken < LEFT_BYTES_MAX
-                && let Some(count) = self.read(poll, stream, buffer)
+                && let Some(count) = self.read(poll, stream, tools)
             {
                 taken += count;
             }
+            self.write_held(stream, Instant::now());
             self.close(poll, stream);
         }
         self.terminal = None;
@@ -147,17 +193,33 @@ impl Printed {
 }
 
 impl Shim {
-    /// Takes some of what a container has printed.
-    pub(super) fn printed(&mut self, key: u64, stream: Stream) {
+    /// Takes some of what a container has printed. Answers how much, in bytes.
+    pub(super) fn printed(&mut self, key: u64, stream: Stream) -> usize {
         let Some((name, container)) = self.containers.iter_mut().find(|(_, container)| container.key == key) else {
-            return;
+            return 0;
         };
-        ready(&mut self.buffer);
-        container.printed.read(&self.poll, stream, &mut self.buffer);
+        let count = container.printed.read(&self.poll, stream, &mut self.tools).unwrap_or(0);
         if container.printed.take_notice() {
             let container = name.clone();
             self.tell(&FromShim::Output { container });
         }
+        count
+    }
+
+    /// Writes what has been held back long enough. Answers how long other output is held yet.
+    pub(super) fn settle_outputs(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        let mut held: Option<Duration> = None;
+        let mut told = Vec::new();
+        for (name, container) in &mut self.containers {
+            let longer = container.printed.settle(now);
+            held = held.into_iter().chain(longer).min();
+            if container.printed.take_notice() {
+                told.push(name.clone());
+            }
+        }
+        told.into_iter().for_each(|container| self.tell(&FromShim::Output { container }));
+        held
     }
 
     pub(super) fn forget_watches(&mut self) {
@@ -165,11 +227,6 @@ impl Shim {
             container.printed.forget_watch();
         }
     }
-}
-
-/// Makes the buffer as long as it is needed; a shim whose containers print nothing has none.
-pub(super) fn ready(buffer: &mut Vec<u8>) {
-    buffer.resize(READ_BYTES, 0);
 }
 
 /// A pipe for input: what the container reads, and what the node writes, which does not block.

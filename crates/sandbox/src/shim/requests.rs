@@ -39,9 +39,9 @@ impl Shim {
     fn request_of_sandbox(&mut self, asker: Asker, request: Request, descriptors: Vec<OwnedFd>) -> Answered {
         match request {
             Request::Sandbox(plan) => later(self.make_sandbox(asker, plan, descriptors)),
-            Request::Create(plan) => later(self.create(asker, *plan, descriptors)),
+            Request::Create(plan) => now_or_later(self.create(asker, *plan, descriptors)),
             Request::Start { container, process, late } => {
-                later(self.start_container(asker, &container, &process, late.as_ref(), &descriptors))
+                now_or_later(self.start_container(asker, &container, &process, late.as_ref(), &descriptors))
             }
             Request::Exec { container, process, tty } => {
                 later(self.exec(asker, &container, &process, tty, &descriptors))
@@ -86,6 +86,10 @@ fn greet() -> Answered {
     let handle = pidfd_open(own, PidfdFlags::empty()).map_err(|error| failed(format!("naming this shim: {error}")))?;
     let answer = Answer::Shim { version: VERSION, pid: own.as_raw_nonzero().get().unsigned_abs() };
     Ok(Some((answer, vec![handle])))
+}
+
+fn now_or_later(begun: Result<Option<Answer>, ShimFailure>) -> Answered {
+    begun.map(|answer| answer.map(|answer| (answer, Vec::new())))
 }
 
 fn later(begun: Result<(), ShimFailure>) -> Answered {

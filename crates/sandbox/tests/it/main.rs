@@ -23,6 +23,8 @@ use support::Test;
 
 /// Whoever waits longer for anything waits for ever.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// On a machine that is so many times slower, an emulated one, so many times that long.
+const PATIENCE: &str = "PILVI_TEST_PATIENCE";
 
 fn all() -> Vec<Test> {
     [
@@ -64,10 +66,11 @@ fn main() -> ExitCode {
 
 fn passes(test: &Test) -> bool {
     let began = Instant::now();
+    let limit = TEST_TIMEOUT * std::env::var(PATIENCE).map_or(1, |times| times.parse().unwrap());
     let run = test.run;
     let result = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async { tokio::time::timeout(TEST_TIMEOUT, run()).await.expect("it ends in time") });
+        runtime.block_on(async { tokio::time::timeout(limit, run()).await.expect("it ends in time") });
     })
     .join();
     let word = if result.is_ok() { "ok" } else { "FAILED" };

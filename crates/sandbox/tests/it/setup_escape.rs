@@ -223,7 +223,7 @@ async fn the_program_that_makes_containers_cannot_be_written_to() {
     std::os::unix::fs::chown(&entry, Some(0), Some(0)).unwrap();
     std::fs::set_permissions(&entry, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
-    // It is executed or not; either way what executes is a sealed copy.
+    // It is executed or not; either way what executes cannot be changed.
     let _ = shim.start("app", process(&["/bin/entry"]), None, vec![]).await;
     let after = std::fs::metadata(std::env::current_exe().unwrap()).unwrap();
     assert_eq!((program.ino(), program.mtime(), program.len()), (after.ino(), after.mtime(), after.len()));

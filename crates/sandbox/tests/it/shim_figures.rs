@@ -4,8 +4,11 @@ use std::time::Instant;
 
 use crate::support::*;
 
-pub(crate) const TESTS: &[Test] =
-    &[test!(an_idle_shim_costs_less_than_a_mebibyte), test!(figures_of_making_and_starting)];
+pub(crate) const TESTS: &[Test] = &[
+    test!(an_idle_shim_costs_less_than_a_mebibyte),
+    test!(figures_of_making_and_starting),
+    test!(figures_of_a_flood_of_output),
+];
 
 /// The proportional share of memory of a process, in KiB.
 fn pss_kib(pid: u32) -> u64 {
@@ -71,5 +74,30 @@ async fn figures_of_making_and_starting() {
     {
         times.sort_unstable();
         println!("{what}: p50 {:?}, p99 {:?}", times[TURNS / 2], times[TURNS * 99 / 100]);
+    }
+}
+
+/// Processor time of a process so far, in hundredths of a second (`USER_HZ`).
+fn processor_time(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // After the name, which may have anything in it: the 12th and 13th are user and system time.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    rest.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
+async fn figures_of_a_flood_of_output() {
+    let (workload, shim) = Workload::with_sandbox().await;
+    for (what, script) in [
+        ("512 MiB in large writes", "dd if=/dev/zero bs=64k count=8192"),
+        ("32 MiB of short lines", "yes | head -c 33554432"),
+    ] {
+        let before = processor_time(shim.pid());
+        let began = Instant::now();
+        let mut plan = container_plan("app");
+        plan.output_bytes_max = 16 << 20;
+        let (exit, _) = workload.run_to_end(&shim, plan, script).await;
+        assert_eq!(exit.code, 0);
+        let (took, used) = (began.elapsed(), processor_time(shim.pid()) - before);
+        println!("{what}: {took:?}, of the shim's processor time {} ms", used * 10);
     }
 }

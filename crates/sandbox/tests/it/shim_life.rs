@@ -1,12 +1,15 @@
 //! Sandboxes, containers and execs from beginning to end.
 
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 
 use rustix::pipe::pipe;
 use sandbox::cgroup::Limits;
 use sandbox::client::{Event, ExecIo, ShimError, connect, last_words};
 use sandbox::plan::{LateParts, TerminalSize};
-use sandbox::protocol::{ShimFailureKind, Target};
+use sandbox::protocol::{ContainerPhase, ShimFailureKind, Target};
 
 use crate::support::*;
 
@@ -16,7 +19,9 @@ pub(crate) const TESTS: &[Test] = &[
     test!(what_is_executed_may_be_missing_or_no_program),
     test!(a_prepared_container_waits_and_is_forgotten_when_it_is_not_wanted),
     test!(a_name_is_used_again_once_its_container_is_forgotten),
+    test!(what_is_asked_for_again_is_done_once_and_answered_as_before),
     test!(programs_are_executed_beside_a_containers_own),
+    test!(who_executes_beside_a_container_makes_no_directory_and_is_told_why_nothing_runs),
     test!(an_exec_has_a_terminal_of_its_own),
     test!(a_signal_reaches_process_one_and_a_kill_everything),
     test!(containers_of_a_sandbox_share_its_network_and_not_its_processes),
@@ -88,19 +93,72 @@ async fn a_prepared_container_waits_and_is_forgotten_when_it_is_not_wanted() {
     assert_eq!(failure.kind(), Some(ShimFailureKind::NotThere));
 }
 
+async fn what_is_asked_for_again_is_done_once_and_answered_as_before() {
+    let (workload, shim) = Workload::with_sandbox().await;
+    let phase = async || shim.state().await.unwrap().containers[0].phase;
+    let create = || shim.create(container_plan("app"), workload.root(), vec![]);
+    // While it is made, and when it has been.
+    let (first, second) = tokio::join!(create(), create());
+    let pid = first.unwrap();
+    assert_eq!((second.unwrap(), create().await.unwrap()), (pid, pid));
+    assert_eq!(phase().await, ContainerPhase::Created);
+    let mut events = shim.events();
+    let args = || process(&["sh", "-c", "echo once; sleep 1000"]);
+    let start = || shim.start("app", args(), None, vec![]);
+    let (first, second) = tokio::join!(start(), start());
+    first.and(second).unwrap();
+    start().await.unwrap();
+    assert_eq!(phase().await, ContainerPhase::Running);
+    let other = shim.start("app", process(&["true"]), None, vec![]).await.unwrap_err();
+    assert_eq!(other.kind(), Some(ShimFailureKind::NotThere));
+    assert_eq!(create().await.unwrap_err().kind(), Some(ShimFailureKind::Refused));
+    workload.wait_for(&shim, "app", "once").await;
+    shim.kill("app").await.unwrap();
+    ended(&mut events, "app").await;
+    start().await.unwrap();
+    assert_eq!(phase().await, ContainerPhase::Ended);
+    assert_eq!(workload.printed("app"), "once\n");
+}
+
 async fn a_name_is_used_again_once_its_container_is_forgotten() {
     let (workload, shim) = Workload::with_sandbox().await;
     for turn in ["one", "two", "three"] {
         let late = Some(LateParts::default());
         let mut events = shim.events();
         shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap();
-        let again = shim.create(container_plan("app"), workload.root(), vec![]).await.unwrap_err();
+        let mut other = container_plan("app");
+        other.read_only_root = true;
+        let again = shim.create(other, workload.root(), vec![]).await.unwrap_err();
         assert_eq!(again.kind(), Some(ShimFailureKind::Refused));
         shim.start("app", process(&["echo", turn]), late, vec![]).await.unwrap();
         ended(&mut events, "app").await;
         shim.remove("app").await.unwrap();
     }
     assert_eq!(workload.printed("app"), "one\ntwo\nthree\n");
+}
+
+async fn who_executes_beside_a_container_makes_no_directory_and_is_told_why_nothing_runs() {
+    let (workload, shim) = Workload::with_sandbox().await;
+    workload.run(&shim, container_plan("app"), &["sleep", "1000"]).await;
+    std::fs::write(workload.root_path().join("bin/script"), "#!/bin/no-such-shell\n").unwrap();
+    std::fs::set_permissions(workload.root_path().join("bin/script"), PermissionsExt::from_mode(0o755)).unwrap();
+    let refused = async |args: &[&str], directory: &str| {
+        let mut process = process(args);
+        process.working_dir = directory.to_owned();
+        let null = || OwnedFd::from(File::options().read(true).write(true).open("/dev/null").unwrap());
+        let io = ExecIo::Given { input: null(), output: null(), errors: null() };
+        let failure = shim.exec("app", process, io).await.unwrap_err();
+        (failure.kind().unwrap(), failure.to_string())
+    };
+    let (kind, message) = refused(&["true"], "/not/there").await;
+    assert!(kind == ShimFailureKind::ProgramNotFound && message.contains("/not/there is not there"), "{message}");
+    assert!(!workload.root_path().join("not").exists());
+    let (kind, message) = refused(&["true"], "/bin/busybox").await;
+    assert!(kind == ShimFailureKind::Refused && message.contains("is no directory"), "{message}");
+    let (kind, message) = refused(&["script"], "/").await;
+    assert!(kind == ShimFailureKind::ProgramNotFound && message.contains("interpreter"), "{message}");
+    let (kind, message) = refused(&["nothing"], "/").await;
+    assert!(kind == ShimFailureKind::ProgramNotFound && message.contains("PATH"), "{message}");
 }
 
 async fn programs_are_executed_beside_a_containers_own() {

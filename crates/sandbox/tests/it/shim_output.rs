@@ -56,7 +56,8 @@ async fn a_gigabyte_of_output_stops_nobody_and_what_is_lost_is_counted_exactly()
     let said = workload.printed_to("app", &[Stream::Errors]).len() as u64;
     assert_eq!(lost + left, PRINTED);
     assert_eq!(next, PRINTED + said);
-    assert!(left > 13 << 20, "{left}");
+    // Each gap ends a segment, an eighth of the ring, before it is full.
+    assert!(left > 11 << 20, "{left}");
 }
 
 async fn what_is_printed_is_told_to_who_watches() {

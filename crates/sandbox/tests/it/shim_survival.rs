@@ -13,6 +13,7 @@ use crate::support::*;
 
 pub(crate) const TESTS: &[Test] = &[
     test!(a_shim_that_is_killed_takes_everything_with_it_by_the_kernel_alone),
+    test!(a_shim_whose_directory_is_removed_ends_with_its_sandbox),
     test!(a_launcher_that_is_killed_takes_nothing_with_it_and_is_replaced),
     test!(a_node_that_is_killed_takes_nothing_with_it_and_ends_meanwhile_are_told),
     test!(a_new_connection_replaces_the_one_before),
@@ -44,6 +45,17 @@ async fn a_shim_that_is_killed_takes_everything_with_it_by_the_kernel_alone() {
     // The directory is good for another.
     let shim = workload.shim().await;
     shim.sandbox(sandbox_plan(), None).await.unwrap();
+}
+
+async fn a_shim_whose_directory_is_removed_ends_with_its_sandbox() {
+    let (workload, shim) = Workload::with_sandbox().await;
+    workload.run(&shim, container_plan("app"), &["sleep", "1000"]).await;
+    let container = pidfd(shim.state().await.unwrap().containers[0].pid.unwrap());
+    std::fs::remove_dir_all(workload.path()).unwrap();
+    // It looks from time to time, and whenever it has something to do.
+    let _ = shim.state().await;
+    shim.ended().await;
+    process_ended(container).await;
 }
 
 async fn a_launcher_that_is_killed_takes_nothing_with_it_and_is_replaced() {

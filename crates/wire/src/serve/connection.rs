@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::AnswerBody;
+use super::below::{Below, elsewhere};
 use super::link::Link;
 use super::opening::{Opened, Spoken};
 use super::room::Place;
@@ -92,15 +93,18 @@ pub async fn serve<B: Backend>(
 }
 
 /// Serves a connection that did not come through a listener, until it ends or `stop` resolves; then an open request may
-/// finish within [`ServeLimits::drain_timeout`]. Where it comes from is not known to policies.
+/// finish within [`ServeLimits::drain_timeout`]. Where it comes from is not known to policies. Whoever is at its other end may know
+/// the server by an address with a path in it: then everything is [`Below`] that.
 pub async fn serve_stream<B: Backend>(
     server: Arc<Server<B>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    below: Option<Below>,
     stop: impl Future<Output = ()>,
 ) {
     let graceful = GracefulShutdown::new();
     let link = Arc::new(Link::default());
-    let mut served = std::pin::pin!(requests(server.clone(), stream, link, None, graceful.watcher()));
+    let whence = Whence { peer: None, below };
+    let mut served = std::pin::pin!(requests(server.clone(), stream, link, whence, graceful.watcher()));
     tokio::select! {
         () = &mut served => return,
         () = stop => {}
@@ -123,12 +127,13 @@ async fn connection<B: Backend>(
     let _ = stream.set_nodelay(true);
     let link = Arc::new(if matches!(tls, Tls::Off) { Link::plain() } else { Link::default() });
     let socket = Socket::new(stream, link.clone());
+    let whence = Whence { peer: Some(peer.ip()), below: None };
     match tls {
-        Tls::Off => requests(server, socket, link, Some(peer.ip()), watcher).await,
+        Tls::Off => requests(server, socket, link, whence, watcher).await,
         Tls::On(acceptor) => {
             let handshake = acceptor().accept(socket);
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
-                Ok(Ok(stream)) => requests(server, stream, link, Some(peer.ip()), watcher).await,
+                Ok(Ok(stream)) => requests(server, stream, link, whence, watcher).await,
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
             }
@@ -136,11 +141,19 @@ async fn connection<B: Backend>(
     }
 }
 
+/// Where a connection comes from.
+struct Whence {
+    /// As policies see it.
+    peer: Option<IpAddr>,
+    /// The address that the server is known by there.
+    below: Option<Below>,
+}
+
 async fn requests<B: Backend>(
     server: Arc<Server<B>>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     link: Arc<Link>,
-    peer: Option<IpAddr>,
+    Whence { peer, below }: Whence,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let (limits, mut stopping) = (server.limits, server.stopping.subscribe());
@@ -149,7 +162,12 @@ async fn requests<B: Backend>(
         service_fn(move |request: Request<Incoming>| {
             let open = link.activity.begin();
             let (server, link) = (server.clone(), link.clone());
+            let request = match &below {
+                Some(below) => below.enter(request),
+                None => Some(request),
+            };
             async move {
+                let Some(request) = request else { return Ok(elsewhere()) };
                 let is_one_of_many = request.version() == Version::HTTP_2;
                 let stream = is_one_of_many.then(|| server.streams.open(&link)).flatten();
                 if is_one_of_many && stream.is_none() {

@@ -13,6 +13,7 @@
 
 mod activity;
 mod answer;
+mod below;
 mod body;
 mod connection;
 mod file;
@@ -51,6 +52,7 @@ use crate::rest;
 use crate::sigv4::{SecretAccessKey, SigningKeyCache};
 use crate::value::Value;
 
+pub use below::Below;
 pub use body::{BodyError, RequestBody};
 pub use connection::{Tls, serve, serve_stream};
 

@@ -12,6 +12,10 @@ use super::error::AuthError;
 use super::query::Query;
 use super::{ALGORITHM, CredentialScope};
 
+/// The path that was signed, where it is another than the one that is served: an extension of a request's head.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedPath(pub(crate) String);
+
 /// The host that the request is for: the `Host` header, or on HTTP/2 `:authority`, without the port that its scheme
 /// implies, as every signer leaves it out.
 ///
@@ -61,7 +65,8 @@ impl Signed<'_> {
         let mut out = String::with_capacity(512);
         out.push_str(self.parts.method.as_str());
         out.push('\n');
-        write_path(&mut out, self.parts.uri.path(), self.scope.is_s3());
+        let path = self.parts.extensions.get().map_or(self.parts.uri.path(), |SignedPath(path)| path.as_str());
+        write_path(&mut out, path, self.scope.is_s3());
         out.push('\n');
         out.push_str(&self.query.canonical(self.presigned));
         out.push('\n');

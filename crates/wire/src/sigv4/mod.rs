@@ -47,6 +47,7 @@ mod secret;
 mod sign;
 mod verify;
 
+pub(crate) use canonical::SignedPath;
 pub use canonical::host;
 pub use chunk::ChunkChain;
 pub(crate) use claim::claimed_service;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::process;
 use super::words::{check_absolute, check_relative, is_name, is_root, plain, wrong};
-use crate::limits::{DEVICES_MAX, MEMORY_BYTES_MIN, OUTPUT_BYTES_RANGE, VOLUMES_MAX};
+use crate::limits::{DEVICES_MAX, DISK_BYTES_MIN, MEMORY_BYTES_MIN, OUTPUT_BYTES_RANGE, VOLUMES_MAX};
 use crate::{Container, HealthCheck, HealthProbe, InvalidSpec, NetworkMode, Spec, TmpfsMount, VolumeSource};
 
 /// The longest name of an image, in bytes.
@@ -71,11 +71,13 @@ fn limits(at: &str, container: &Container) -> Result<(), InvalidSpec> {
     if container.blkio_weight.is_some_and(|weight| !(10..=1000).contains(&weight)) {
         return refused("blkioWeight", "it is not 10 to 1000".to_owned());
     }
+    if container.disk_bytes_max.is_some_and(|max| max < DISK_BYTES_MIN) {
+        return refused("diskBytesMax", format!("less than {DISK_BYTES_MIN} bytes cannot be limited to"));
+    }
     let nothing = [
         ("pidsMax", container.pids_max.map(u64::from)),
         ("readBytesPerSMax", container.read_bytes_per_s_max),
         ("writeBytesPerSMax", container.write_bytes_per_s_max),
-        ("diskBytesMax", container.disk_bytes_max),
         ("shmBytes", container.shm_bytes),
     ];
     if let Some((member, _)) = nothing.iter().find(|(_, value)| *value == Some(0)) {

@@ -110,6 +110,17 @@ fn limits_are_in_their_ranges() {
     assert!(of_container(|one| one.cpu_millis_max = Some(5)).contains("cpuMillisMax"));
     assert!(of_container(|one| one.blkio_weight = Some(5)).contains("blkioWeight"));
     assert!(of_container(|one| one.pids_max = Some(0)).contains("pidsMax"));
+    assert!(of_container(|one| one.disk_bytes_max = Some((1 << 20) - 1)).contains("diskBytesMax"));
+    assert_eq!(of_container(|one| one.disk_bytes_max = Some(1 << 20)), "nothing");
+    let disk = |all, one| {
+        problem(|spec| {
+            spec.resources.disk_bytes_max = Some(all);
+            spec.containers[0].disk_bytes_max = Some(one);
+        })
+    };
+    assert!(disk(2 << 20, 3 << 20).contains("a single container may write more"));
+    assert!(disk(1, 1 << 20).contains("resources.diskBytesMax"));
+    assert_eq!(disk(2 << 20, 2 << 20), "nothing");
     assert!(of_container(|one| one.output.bytes_max = 1).contains("output.bytesMax"));
     for (set, is_right) in [
         ("0", true),

@@ -108,6 +108,20 @@ async fn what_was_backed_up_comes_back_and_the_revision_leaps() {
 }
 
 #[tokio::test]
+async fn the_authority_that_nodes_are_known_by_comes_back_and_nobody_else_reads_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_temp, original, _) = archived().await;
+    make_private_dir(&original.tls()).unwrap();
+    std::fs::write(original.node_authority(), "its key").unwrap();
+    let mut archive = Vec::new();
+    write(&original, &mut archive).unwrap();
+    let (_other, dir) = temp();
+    read(&dir, archive.as_slice()).unwrap();
+    assert_eq!(std::fs::read(dir.node_authority()).unwrap(), b"its key");
+    assert_eq!(std::fs::metadata(dir.node_authority()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
 async fn a_directory_with_data_is_not_restored_into() {
     let (_temp, original, archive) = archived().await;
     let refused = read(&original, archive.as_slice()).unwrap_err().to_string();
@@ -165,7 +179,7 @@ fn an_entry_that_leads_out_of_the_directory_is_refused() {
 fn an_archive_of_a_later_format_names_the_version_that_wrote_it() {
     let (_temp, dir) = temp();
     let mut archive = Builder::new(Vec::new());
-    let manifest = br#"{"format":3,"version":"9.9","createdAt":"","revision":1}"#;
+    let manifest = br#"{"format":4,"version":"9.9","createdAt":"","revision":1}"#;
     append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();
     let refused = read(&dir, archive.into_inner().unwrap().as_slice()).unwrap_err().to_string();
     assert!(refused.contains("9.9"), "{refused}");

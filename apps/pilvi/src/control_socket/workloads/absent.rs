@@ -5,10 +5,19 @@ use node::supply::BoxFuture;
 use workload::WorkloadId;
 
 use super::protocol::{NodeTold, Told, Why};
-use super::runtime::{Broken, Creation, Runtime, Talking, Watching};
+use super::runtime::{Broken, Creation, Runtime, Takes, Talking, Watching};
 
 /// Nothing runs, and nothing can.
 pub(crate) struct NoNode;
+
+/// Nothing is ever taken.
+struct Never;
+
+impl Takes for Never {
+    fn of<'a>(&'a mut self, _: &'a WorkloadId) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
+}
 
 fn no<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, String>> {
     Box::pin(async { Err(super::NO_NODE.to_owned()) })
@@ -57,6 +66,10 @@ impl Runtime for NoNode {
 
     fn stats<'a>(&'a self, _: &'a [WorkloadId]) -> BoxFuture<'a, Result<Vec<WorkloadStats>, String>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn takes(&self) -> Box<dyn Takes> {
+        Box::new(Never)
     }
 
     fn open<'a>(&'a self, _: &'a WorkloadId, _: Session) -> BoxFuture<'a, Result<Talking, Broken>> {

@@ -11,7 +11,7 @@ use super::Answered;
 use super::ending::{ended, gone, has_begun};
 use super::pass::pass;
 use super::protocol::{Say, Told, WorkloadAnswer};
-use super::runtime::{Broken, Runtime, Watching};
+use super::runtime::{Broken, Runtime, Takes, Talking, Watching};
 use crate::control_socket::{Heard, Teller};
 
 /// How long a node may be away before nobody waits for it any more: it is started anew within two seconds.
@@ -29,11 +29,20 @@ pub(super) struct Attached<'a> {
     size: Option<[u16; 2]>,
     /// What is known of it.
     latest: Option<Told>,
+    /// Hears that its node has taken it.
+    takes: Option<Box<dyn Takes>>,
+    /// A session that was opened before it began.
+    early: Option<Talking>,
 }
 
 impl<'a> Attached<'a> {
     pub(super) fn new(runtime: &'a dyn Runtime, id: WorkloadId, position: u64) -> Self {
-        Self { runtime, id, position, size: None, latest: None }
+        Self { runtime, id, position, size: None, latest: None, takes: None, early: None }
+    }
+
+    /// The same, with the session opened as soon as its node has taken it, and not when it is known to run.
+    pub(super) fn hearing(self, takes: Box<dyn Takes>) -> Self {
+        Self { takes: Some(takes), ..self }
     }
 
     /// Waits until it runs, or never will.
@@ -72,18 +81,22 @@ impl<'a> Attached<'a> {
             tokio::select! {
                 told = watching.next() => {
                     let Some(told) = told else { return Ok(Some(WorkloadAnswer::Exited(gone()))) };
-                    if has_begun(&told) {
-                        self.latest = Some(told);
-                        return Ok(None);
+                    let (begun, exited, reason) = (has_begun(&told), ended(&told), told.waiting.clone());
+                    self.latest = Some(told);
+                    match exited {
+                        _ if begun => return Ok(None),
+                        Some(exited) => return Ok(Some(WorkloadAnswer::Exited(exited))),
+                        None => {}
                     }
-                    if let Some(exited) = ended(&told) {
-                        return Ok(Some(WorkloadAnswer::Exited(exited)));
-                    }
-                    let reason = told.waiting.clone();
                     if let Some(reason) = reason.filter(|reason| said.as_ref() != Some(reason)) {
                         said = Some(reason.clone());
                         teller.tell_workload(WorkloadAnswer::Waiting { reason }).await;
                     }
+                }
+                () = taken(&mut self.takes, &self.id), if self.latest.is_some() => {
+                    self.takes = None;
+                    // That it cannot be opened is told when it has begun.
+                    self.early = self.runtime.open(&self.id, Session::Attach(self.output())).await.ok();
                 }
                 say = heard.next() => match say {
                     Say::Signal(_) => self.runtime.stop(&self.id, Some(0)).await?,
@@ -97,18 +110,16 @@ impl<'a> Attached<'a> {
 
     /// Passes everything on until there is no more output, by as many sessions as it takes.
     async fn talk(&mut self, teller: &Teller, heard: &mut Heard) -> Result<(), String> {
-        let container = self.latest.as_ref().and_then(|told| told.containers.first()).map(|one| one.name.clone());
         let mut is_first = true;
         let mut deadline = Instant::now() + AWAY_MAX;
         loop {
-            let output = OutputOf {
-                id: self.id.clone(),
-                container: container.clone(),
-                from: self.position,
-                tail_lines: None,
-                follow: true,
+            let early = self.early.take();
+            let is_early = early.is_some();
+            let opened = match early {
+                Some(talking) => Ok(talking),
+                None => self.runtime.open(&self.id, Session::Attach(self.output())).await,
             };
-            let reason = match self.runtime.open(&self.id, Session::Attach(output)).await {
+            let reason = match opened {
                 Ok(talking) => {
                     deadline = Instant::now() + AWAY_MAX;
                     teller
@@ -130,6 +141,8 @@ impl<'a> Attached<'a> {
                     match pass(talking, heard, teller, &mut self.position, &signal).await {
                         Ok(_) => return Ok(()),
                         Err(Broken::Away(reason)) => reason,
+                        // What was asked for too early is asked for again.
+                        Err(Broken::Refused(reason)) if is_early => reason,
                         Err(Broken::Refused(reason)) => return Err(reason),
                     }
                 }
@@ -141,6 +154,12 @@ impl<'a> Attached<'a> {
             }
             sleep(ASK_AGAIN).await;
         }
+    }
+
+    /// What its node is asked for.
+    fn output(&self) -> OutputOf {
+        let container = self.latest.as_ref().and_then(|told| told.containers.first()).map(|one| one.name.clone());
+        OutputOf { id: self.id.clone(), container, from: self.position, tail_lines: None, follow: true }
     }
 
     /// Waits until it is known how it ended.
@@ -155,5 +174,13 @@ impl<'a> Attached<'a> {
                 None => return Ok(WorkloadAnswer::Exited(gone())),
             }
         }
+    }
+}
+
+/// Waits until its node has taken it, if that is still of use.
+async fn taken(takes: &mut Option<Box<dyn Takes>>, id: &WorkloadId) {
+    match takes {
+        Some(takes) => takes.of(id).await,
+        None => std::future::pending().await,
     }
 }

@@ -17,6 +17,13 @@ pub(super) fn has_begun(told: &Told) -> bool {
     })
 }
 
+/// Whether nothing of it runs any more, though its node may still clear away what it had.
+pub(super) fn has_run_out(told: &Told) -> bool {
+    let Some(observed) = &told.observed else { return false };
+    observed.phase >= Phase::Stopping
+        && observed.containers.iter().all(|one| matches!(one.state, ContainerState::Exited(_)))
+}
+
 /// How it ended, if it has.
 pub(super) fn ended(told: &Told) -> Option<Exited> {
     let observed = told.observed.as_ref()?;
@@ -62,7 +69,7 @@ fn of_exit(exit: &ExitStatus, of_workload: Option<&Reason>) -> Exited {
 
 /// Whether it ended because what it stands on did.
 fn is_loss(reason: &Reason) -> bool {
-    matches!(reason.code, ReasonCode::SandboxLost | ReasonCode::HostLost | ReasonCode::Fenced | ReasonCode::Internal)
+    reason.code.is_loss() || reason.code == ReasonCode::Internal
 }
 
 #[cfg(test)]

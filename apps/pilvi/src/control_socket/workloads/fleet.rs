@@ -6,14 +6,14 @@ use std::sync::Arc;
 use images::Reference;
 use node::client::{Node, NodeError, Talk, TalkSender};
 use node::protocol::{Input, Session, WorkloadStats};
-use node::supply::{BoxFuture, Supply, chain};
+use node::supply::{BoxFuture, chain};
 use platform::workloads::{Filter, NewWorkload, PullPolicy, Stop, Workload, WorkloadError, Workloads};
 use scheduler::Availability;
 use store::Scope;
 use workload::{Desired, NodeId, WorkloadId};
 
 use super::protocol::{ContainerTold, NodeTold, Refusal, Resources, Told, Why};
-use super::runtime::{Broken, Creation, Heard, Hears, Runtime, Says, Talking, Watching};
+use super::runtime::{Broken, Creation, Heard, Hears, Runtime, Says, Takes, Talking, Watching};
 
 /// Who wants what the command line runs.
 const OWNER: &str = "run";
@@ -26,6 +26,8 @@ pub(crate) trait Nodes: Send + Sync + 'static {
     fn node(&self, id: &NodeId) -> Option<Node>;
     /// The one on this machine, if there is one.
     fn own(&self) -> Option<Node>;
+    /// Whether an image can be used without being pulled or unpacked first.
+    fn has_image<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, bool>;
 }
 
 /// The workloads of the account and region that the command line speaks for, and the nodes.
@@ -33,7 +35,6 @@ pub(crate) struct Fleet {
     pub(crate) workloads: Workloads,
     pub(crate) scope: Scope,
     pub(crate) nodes: Arc<dyn Nodes>,
-    pub(crate) supply: Supply,
 }
 
 impl Fleet {
@@ -88,10 +89,7 @@ impl Fleet {
 
 impl Runtime for Fleet {
     fn has_image<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, bool> {
-        Box::pin(async move {
-            let Ok(inventory) = self.supply.images().await else { return false };
-            inventory.images.iter().any(|image| image.reference == *reference && image.unpacked_bytes.is_some())
-        })
+        self.nodes.has_image(reference)
     }
 
     fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeTold>, String>> {
@@ -103,13 +101,16 @@ impl Runtime for Fleet {
 
     fn create(&self, creation: Creation) -> BoxFuture<'_, Result<WorkloadId, String>> {
         Box::pin(async move {
-            let Creation { spec, name, remove, never_pulls } = creation;
+            let Creation { spec, name, remove, never_pulls, log } = creation;
+            let first = spec.containers.first().map(|container| container.name.clone());
+            let sinks = first.into_iter().zip(log).collect();
             let new = NewWorkload {
                 spec,
                 name,
                 owner: OWNER.to_owned(),
                 pull: if never_pulls { PullPolicy::Never } else { PullPolicy::Missing },
                 remove_when_stopped: remove,
+                sinks,
                 ..NewWorkload::default()
             };
             self.workloads.create(&self.scope, new).await.map_err(|error| chain(&error))
@@ -177,6 +178,10 @@ impl Runtime for Fleet {
         Box::pin(self.stats_of(ids))
     }
 
+    fn takes(&self) -> Box<dyn Takes> {
+        Box::new(Taking(self.workloads.takes()))
+    }
+
     fn open<'a>(&'a self, id: &'a WorkloadId, session: Session) -> BoxFuture<'a, Result<Talking, Broken>> {
         Box::pin(async move {
             let talk = self.node_of(id).await?.open(session).await.map_err(broken)?;
@@ -208,6 +213,15 @@ impl Watching for Looking {
             self.last = Some(found.value.clone());
             Some(told(found.value))
         })
+    }
+}
+
+/// Hears what nodes take.
+struct Taking(platform::workloads::Takes);
+
+impl Takes for Taking {
+    fn of<'a>(&'a mut self, id: &'a WorkloadId) -> BoxFuture<'a, ()> {
+        Box::pin(self.0.of(id))
     }
 }
 

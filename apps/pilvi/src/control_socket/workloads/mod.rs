@@ -101,7 +101,7 @@ impl WorkloadCommands {
     }
 
     async fn run(&self, run: Run, teller: &Teller, heard: Heard) -> Answered {
-        let Run { spec, image, pull, name, remove, attach } = run;
+        let Run { spec, image, pull, name, remove, attach, log } = run;
         if self.0.nodes().await?.is_empty() {
             return Err(NO_NODE.to_owned());
         }
@@ -109,9 +109,11 @@ impl WorkloadCommands {
             return Ok(WorkloadAnswer::ImageMissing);
         }
         let never_pulls = pull == Pulls::Never;
-        let id = self.0.create(Creation { spec, name, remove, never_pulls }).await?;
+        // Before it is there: its node may take it at once.
+        let takes = self.0.takes();
+        let id = self.0.create(Creation { spec, name, remove, never_pulls, log }).await?;
         teller.tell_workload(WorkloadAnswer::Created { id: id.clone() }).await;
-        let mut attached = Attached::new(&*self.0, id.clone(), 0);
+        let mut attached = Attached::new(&*self.0, id.clone(), 0).hearing(takes);
         if !attach {
             return attached.until_begun(teller, heard).await;
         }
@@ -140,8 +142,8 @@ impl WorkloadCommands {
         let talking = self.0.open(id, session).await.map_err(Broken::into_reason)?;
         let ended = pass::pass(talking, &mut heard, teller, &mut 0, &|_| Box::pin(async {})).await;
         match ended.map_err(Broken::into_reason)? {
-            node::protocol::Answer::Exited { code } => {
-                Ok(WorkloadAnswer::Exited(Exited { code: ending::code(code), reason: None }))
+            node::protocol::Answer::Exited { code, reason } => {
+                Ok(WorkloadAnswer::Exited(Exited { code: ending::code(code), reason }))
             }
             _ => Ok(done()),
         }
@@ -165,10 +167,11 @@ impl WorkloadCommands {
         let told = self.find(workload).await?;
         let has_stopped = told.observed.as_ref().is_some_and(|observed| observed.phase == Phase::Stopped);
         if !has_stopped {
-            if !force {
+            if force {
+                self.0.stop(&told.id, Some(0)).await?;
+            } else if !ending::has_run_out(&told) {
                 return Err(format!("{workload} has not stopped: `pilvi stop {workload}` first, or `pilvi rm -f`"));
             }
-            self.0.stop(&told.id, Some(0)).await?;
             self.until_stopped(&told.id).await?;
         }
         // One that is forgotten as soon as it has stopped is gone already.

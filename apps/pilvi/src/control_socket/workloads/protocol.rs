@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::Timestamp;
 use images::Reference;
 use node::protocol::{Exec, Output, WorkloadStats};
-use platform::workloads::Passed;
+use platform::workloads::{LogDestination, Passed};
 use serde::{Deserialize, Serialize};
 use workload::{NodeId, Observed, Reason, Spec, WorkloadId};
 
@@ -108,6 +108,9 @@ pub(crate) struct Run {
     /// Whether whoever asks stays for its output.
     #[serde(default)]
     pub(crate) attach: bool,
+    /// Where the output of its first container goes, beside the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<LogDestination>,
 }
 
 /// Whether a command pulls the image of what it wants to run.

@@ -2,13 +2,14 @@
 
 use node::protocol::{Answer, Event, Input, Session, WorkloadStats};
 use node::supply::BoxFuture;
+use platform::workloads::LogDestination;
 use workload::{Spec, WorkloadId};
 
 use super::protocol::{NodeTold, Told, Why};
 
 /// The server's workloads and nodes. What fails says why to a person.
 pub(crate) trait Runtime: Send + Sync + 'static {
-    /// Whether an image is unpacked on this machine under this name.
+    /// Whether an image can be used without being pulled or unpacked first.
     fn has_image<'a>(&'a self, reference: &'a images::Reference) -> BoxFuture<'a, bool>;
     /// The nodes.
     fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeTold>, String>>;
@@ -31,6 +32,8 @@ pub(crate) trait Runtime: Send + Sync + 'static {
     fn signal<'a>(&'a self, id: &'a WorkloadId, signal: i32) -> BoxFuture<'a, Result<(), String>>;
     /// What workloads use: those named, or all that run.
     fn stats<'a>(&'a self, ids: &'a [WorkloadId]) -> BoxFuture<'a, Result<Vec<WorkloadStats>, String>>;
+    /// Hears which workloads nodes take from now on.
+    fn takes(&self) -> Box<dyn Takes>;
     /// Opens a session with the node that a workload is on.
     fn open<'a>(&'a self, id: &'a WorkloadId, session: Session) -> BoxFuture<'a, Result<Talking, Broken>>;
     /// Removes every trace of workloads on this machine; how many there were.
@@ -46,12 +49,20 @@ pub(crate) struct Creation {
     pub(crate) remove: bool,
     /// Whether an image that is missing is an error.
     pub(crate) never_pulls: bool,
+    /// Where the output of its first container goes, beside the node.
+    pub(crate) log: Option<LogDestination>,
 }
 
 /// What becomes of a workload.
 pub(crate) trait Watching: Send {
     /// First what it is, then what it is after each change; nothing once it is forgotten. May be dropped and called again.
     fn next(&mut self) -> BoxFuture<'_, Option<Told>>;
+}
+
+/// Hears what nodes take. It may miss one: it only makes things earlier.
+pub(crate) trait Takes: Send {
+    /// Waits until a node has taken a workload. May be dropped and called again.
+    fn of<'a>(&'a mut self, id: &'a WorkloadId) -> BoxFuture<'a, ()>;
 }
 
 /// An open session with a node.

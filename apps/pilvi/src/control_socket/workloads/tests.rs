@@ -8,7 +8,7 @@ use node::protocol::{Answer as NodeAnswer, Event, Input, Output, WorkloadStats};
 use tokio::sync::{mpsc, watch};
 use workload::{ContainerObserved, ContainerState, ExitStatus, Health, Observed, Reason, ReasonCode, Spec};
 
-use super::runtime::{Heard as NodeSaid, Hears, Says, Talking, Watching};
+use super::runtime::{Heard as NodeSaid, Hears, Says, Takes, Talking, Watching};
 use super::*;
 use crate::control_socket::{Answerers, Commands, ControlSocket, Ended, ImageRequest, Session as Asked};
 use crate::data_dir::DataDir;
@@ -19,6 +19,8 @@ const ID: &str = "0123456789abcdef0123456789abcdef";
 /// One workload, which is what the test says, and the sessions that its node is to have.
 struct Fake {
     now: watch::Sender<Option<Told>>,
+    /// Whether its node has it.
+    taken: watch::Sender<bool>,
     sessions: Mutex<VecDeque<Result<Talking, Broken>>>,
     opened: mpsc::UnboundedSender<Session>,
     done: mpsc::UnboundedSender<String>,
@@ -58,7 +60,15 @@ fn bed(has_image: bool, has_node: bool) -> Bed {
     let (opened, opened_hears) = mpsc::unbounded_channel();
     let (done, done_hears) = mpsc::unbounded_channel();
     let sessions = Mutex::default();
-    let fake = Arc::new(Fake { now: watch::channel(None).0, sessions, opened, done, has_image, has_node });
+    let fake = Arc::new(Fake {
+        now: watch::channel(None).0,
+        taken: watch::channel(false).0,
+        sessions,
+        opened,
+        done,
+        has_image,
+        has_node,
+    });
     let workloads = Arc::new(WorkloadCommands::new(fake.clone()));
     let answerers = Answerers { images: Arc::new(Nobody), workloads, nodes: crate::node_gate::NodeCommands::default() };
     tokio::spawn(ControlSocket::open(&dir).unwrap().serve(answerers, stop));
@@ -93,6 +103,14 @@ struct Hearing(mpsc::UnboundedReceiver<Result<NodeSaid, Broken>>);
 impl Hears for Hearing {
     fn next(&mut self) -> BoxFuture<'_, Result<NodeSaid, Broken>> {
         Box::pin(async { self.0.recv().await.unwrap_or_else(|| Err(Broken::Away("the node is away".to_owned()))) })
+    }
+}
+
+struct Taking(watch::Receiver<bool>);
+
+impl Takes for Taking {
+    fn of<'a>(&'a mut self, _: &'a WorkloadId) -> BoxFuture<'a, ()> {
+        Box::pin(async { drop(self.0.wait_for(|taken| *taken).await) })
     }
 }
 
@@ -189,6 +207,10 @@ impl Runtime for Fake {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn takes(&self) -> Box<dyn Takes> {
+        Box::new(Taking(self.taken.subscribe()))
+    }
+
     fn open<'a>(&'a self, _: &'a WorkloadId, session: Session) -> BoxFuture<'a, Result<Talking, Broken>> {
         Box::pin(async move {
             self.opened.send(session).unwrap();
@@ -255,7 +277,15 @@ fn exited(code: Option<i32>) -> ContainerState {
 fn run(attach: bool) -> WorkloadRequest {
     let image = "busybox".parse().unwrap();
     let spec = Spec::default();
-    WorkloadRequest::Run(Box::new(Run { spec, image, pull: Pulls::IfMissing, name: None, remove: false, attach }))
+    WorkloadRequest::Run(Box::new(Run {
+        spec,
+        image,
+        pull: Pulls::IfMissing,
+        name: None,
+        remove: false,
+        attach,
+        log: None,
+    }))
 }
 
 fn output(text: &str, next: u64) -> Result<NodeSaid, Broken> {
@@ -292,6 +322,28 @@ async fn who_attaches_hears_why_it_waits_then_everything_that_it_prints_then_how
     node.says.send(Ok(NodeSaid::Answer(NodeAnswer::OutputEnded))).unwrap();
     assert_eq!(asked.next().await.unwrap(), answered(3));
     assert_eq!(bed.done.recv().await.unwrap(), "create None false");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_output_is_asked_for_when_its_node_has_it_and_told_when_it_runs() {
+    let mut bed = bed(true, true);
+    let (early, late) = (bed.session(8), bed.session(8));
+    let mut asked = bed.ask(run(true)).await;
+    asked.next().await.unwrap();
+    asked.next().await.unwrap();
+    bed.fake.taken.send_replace(true);
+    let Session::Attach(output) = bed.opened.recv().await.unwrap() else { panic!() };
+    assert_eq!((output.from, output.container.as_deref()), (0, Some("main")));
+    early.says.send(self::output("quick", 5)).unwrap();
+    bed.is(Some(running()));
+    assert_eq!(asked.next().await.unwrap(), WorkloadAnswer::Started, "input may be said from here on");
+    assert_eq!(text(asked.next().await.unwrap()), "quick");
+    // A node that refuses what was asked too early is asked again.
+    early.says.send(Err(Broken::Refused("it is not there".to_owned()))).unwrap();
+    assert_eq!(asked.next().await.unwrap(), WorkloadAnswer::Resumed);
+    bed.is(Some(exited(Some(0))));
+    late.says.send(Ok(NodeSaid::Answer(NodeAnswer::OutputEnded))).unwrap();
+    assert_eq!(asked.next().await.unwrap(), answered(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,8 +450,13 @@ async fn a_program_in_a_container_ends_with_its_own_code() {
     let mut asked = bed.ask(exec("0123")).await;
     node.says.send(Ok(NodeSaid::Event(Event::Started))).unwrap();
     assert_eq!(asked.next().await.unwrap(), WorkloadAnswer::Started);
-    node.says.send(Ok(NodeSaid::Answer(NodeAnswer::Exited { code: 5 }))).unwrap();
+    node.says.send(Ok(NodeSaid::Answer(NodeAnswer::Exited { code: 5, reason: None }))).unwrap();
     assert_eq!(asked.next().await.unwrap(), answered(5));
+    let other = bed.session(8);
+    let mut asked = bed.ask(exec("0123")).await;
+    let reason = Some("`x` is not found".to_owned());
+    other.says.send(Ok(NodeSaid::Answer(NodeAnswer::Exited { code: 127, reason: reason.clone() }))).unwrap();
+    assert_eq!(asked.next().await.unwrap(), WorkloadAnswer::Exited(Exited { code: 127, reason }));
     let Session::Exec(exec) = bed.opened.recv().await.unwrap() else { panic!() };
     assert_eq!((exec.id.as_str(), exec.container.as_deref()), (ID, Some("main")));
     let missing =
@@ -418,6 +475,21 @@ async fn what_runs_is_forgotten_by_force_alone() {
     assert_eq!(bed.ask(remove(true)).await.next().await.unwrap(), done);
     assert_eq!(bed.done.recv().await.unwrap(), "stop Some(0)");
     assert_eq!(bed.done.recv().await.unwrap(), "remove");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_is_forgotten_when_its_node_has_cleared_away_what_it_had() {
+    let mut bed = bed(true, true);
+    let mut ending = told(Some(exited(Some(0))));
+    ending.observed.as_mut().unwrap().phase = Phase::Stopping;
+    bed.fake.now.send_replace(Some(ending));
+    let mut asked = bed.ask(WorkloadRequest::Remove { workload: ID.to_owned(), force: false }).await;
+    let done = asked.next();
+    tokio::pin!(done);
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(20), &mut done).await.is_err());
+    bed.is(Some(exited(Some(0))));
+    assert_eq!(done.await.unwrap(), WorkloadAnswer::Done { id: Some(ID.parse().unwrap()) });
+    assert_eq!(bed.done.recv().await.unwrap(), "remove", "nobody was told to stop it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use images::Digest;
 use tokio::sync::{mpsc, watch};
 use workload::{Desired, Phase, Spec, WorkloadId};
 
-use super::home::{Assigned, ImageUse};
+use super::home::{Assigned, ImageUse, Lines};
 use super::state::State;
 use super::worker::{Beginning, COMMANDS_WAITING_MAX, Live, Wanted, Worker};
 use super::{Handle, Shared, WORKLOADS_MAX};
@@ -34,47 +34,73 @@ impl Shared {
         if self.all().len() >= WORKLOADS_MAX {
             return Err(Failure::new(FailureKind::Busy, "this node has as many workloads as there can be"));
         }
+        self.hasten();
         let id = assignment.id.clone();
-        let assigned = Arc::new(Assigned::new(assignment, images));
+        let assigned = Arc::new(Assigned::new(assignment, images, &self.boot_id));
+        let internal = |message: String| Failure::new(FailureKind::Internal, message);
+        let (shared, own, to_lease) = (Arc::clone(self), id.clone(), Arc::clone(&assigned));
+        // First the images: what is assigned finds them.
+        let leased = tokio::task::spawn_blocking(move || shared.lease(&own, &to_lease));
+        leased.await.map_err(|error| internal(error.to_string()))?.map_err(internal)?;
+        match self.begin(&id, &assigned) {
+            Ok(writing) => writing.await.map_err(|error| internal(error.to_string()))?.map_err(internal),
+            // Somebody else assigns it, too.
+            Err(handle) => self.change(&handle, assigned.assignment.clone()).await,
+        }
+    }
+
+    /// Has a workload that is new be worked on while it is written down: nothing of it is executed before. Or answers the one that
+    /// there is.
+    fn begin(self: &Arc<Self>, id: &WorkloadId, assigned: &Arc<Assigned>) -> Result<Writing, Arc<Handle>> {
         let digest_of = |name: &str| assigned.images.get(name).map(|image| image.manifest.to_string());
         let state = State::new(&assigned.assignment.spec, &self.boot_id, digest_of);
-        let (shared, own, to_write) = (Arc::clone(self), id.clone(), Arc::clone(&assigned));
-        let written = tokio::task::spawn_blocking(move || {
-            // First the images: what is assigned finds them.
-            shared.lease(&own, &to_write)?;
-            shared.homes.of(&own).write_assigned(&to_write).map_err(|error| error.to_string())
-        });
-        let internal = |message: String| Failure::new(FailureKind::Internal, message);
-        written.await.map_err(|error| internal(error.to_string()))?.map_err(internal)?;
-        // Two that assign at one time have written the same.
-        self.all().entry(id.clone()).or_insert_with(|| {
-            let (worker, parts) = self.worker(&id, &assigned, state);
-            parts.run(worker)
-        });
-        Ok(())
+        let mut all = self.all();
+        if let Some(handle) = all.get(id) {
+            return Err(Arc::clone(handle));
+        }
+        let (tell, written) = watch::channel(None);
+        let (worker, parts) = self.worker(id, assigned, state, Kept::new(written));
+        all.insert(id.clone(), parts.run(worker));
+        let (home, assigned) = (self.homes.of(id), Arc::clone(assigned));
+        Ok(tokio::task::spawn_blocking(move || {
+            let written = home.write_assigned(&assigned).map_err(|error| error.to_string());
+            // Whoever wants to know may be gone.
+            let _ = tell.send(Some(written.clone()));
+            written
+        }))
     }
 
     /// A workload's worker, before it works.
-    pub(super) fn worker(self: &Arc<Self>, id: &WorkloadId, assigned: &Arc<Assigned>, state: State) -> (Worker, Parts) {
+    pub(super) fn worker(
+        self: &Arc<Self>,
+        id: &WorkloadId,
+        assigned: &Arc<Assigned>,
+        state: State,
+        kept: Kept,
+    ) -> (Worker, Parts) {
         let Assignment { generation, desired, .. } = &assigned.assignment;
         let (wanted, hears) = watch::channel(Wanted { generation: *generation, desired: desired.clone() });
         let (commands, obeys) = mpsc::channel(COMMANDS_WAITING_MAX);
         let live = Arc::new(Live::default());
+        let written = kept.written.clone();
         let worker = Worker::new(Beginning {
             shared: Arc::clone(self),
             id: id.clone(),
             home: self.homes.of(id),
             assigned: Arc::clone(assigned),
             state,
+            kept,
             wanted: hears,
             commands: obeys,
             live: Arc::clone(&live),
         });
-        (worker, Parts { assigned: Arc::clone(assigned), wanted, commands, live })
+        (worker, Parts { assigned: Arc::clone(assigned), wanted, commands, live, written })
     }
 
     async fn change(&self, handle: &Handle, assignment: Assignment) -> Result<(), Failure> {
         let _one_at_a_time = handle.changing.lock().await;
+        let internal = |message: String| Failure::new(FailureKind::Internal, message);
+        written(&mut handle.written.clone()).await.map_err(internal)?;
         if assignment.generation <= handle.wanted.borrow().generation {
             return Ok(());
         }
@@ -83,7 +109,6 @@ impl Shared {
         (assigned.assignment.generation, assigned.assignment.desired) = (generation, desired.clone());
         let home = self.homes.of(&id);
         let written = tokio::task::spawn_blocking(move || home.write_assigned(&assigned));
-        let internal = |message: String| Failure::new(FailureKind::Internal, message);
         written.await.map_err(|error| internal(error.to_string()))?.map_err(|error| internal(error.to_string()))?;
         handle.wanted.send_replace(Wanted { generation, desired });
         Ok(())
@@ -142,19 +167,58 @@ fn lease_name(id: &WorkloadId, index: usize) -> String {
     format!("{id}/{index}")
 }
 
+/// The writing of an assignment, and why it failed.
+type Writing = tokio::task::JoinHandle<Result<(), String>>;
+
+/// Whether an assignment is on the disk, or why it cannot be; none while it is not known.
+pub(super) type WhetherWritten = watch::Receiver<Option<Result<(), String>>>;
+
+/// Waits until an assignment is on the disk.
+pub(super) async fn written(whether: &mut WhetherWritten) -> Result<(), String> {
+    match whether.wait_for(Option::is_some).await {
+        Ok(written) => written.clone().unwrap_or(Ok(())),
+        Err(_) => Err("it was not written down".to_owned()),
+    }
+}
+
+/// What is on disk of a workload that is begun.
+pub(super) struct Kept {
+    pub(super) written: WhetherWritten,
+    pub(super) lines: Lines,
+    /// Nothing of it has been executed: what was made is made anew by a node that comes after this one.
+    pub(super) is_new: bool,
+    /// How it ended is on the disk: whoever is told that it has stopped need not wait for that.
+    pub(super) is_end_on_disk: bool,
+}
+
+impl Kept {
+    /// Of a workload that comes.
+    fn new(written: WhetherWritten) -> Self {
+        Self { written, lines: Lines::NONE_YET, is_new: true, is_end_on_disk: false }
+    }
+
+    /// Of a workload of a node before this one.
+    pub(super) fn before() -> Self {
+        let written = watch::channel(Some(Ok(()))).1;
+        Self { written, lines: Lines::default(), is_new: false, is_end_on_disk: false }
+    }
+}
+
 /// What others have of a worker.
 pub(super) struct Parts {
     assigned: Arc<Assigned>,
     wanted: watch::Sender<Wanted>,
     commands: mpsc::Sender<super::Command>,
     live: Arc<Live>,
+    written: WhetherWritten,
 }
 
 impl Parts {
     /// Has it work.
     pub(super) fn run(self, worker: Worker) -> Arc<Handle> {
         let task = tokio::spawn(worker.run()).abort_handle();
-        let Self { assigned, wanted, commands, live } = self;
-        Arc::new(Handle { assigned, wanted, commands, live, changing: tokio::sync::Mutex::new(()), task })
+        let Self { assigned, wanted, commands, live, written } = self;
+        let changing = tokio::sync::Mutex::new(());
+        Arc::new(Handle { assigned, wanted, commands, live, written, changing, task })
     }
 }

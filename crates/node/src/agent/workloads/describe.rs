@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sandbox::cgroup::Version;
+use sandbox::cgroup::{Missing, Version};
+use sandbox::disk::Kind;
 
 use super::Shared;
 use crate::protocol::Description;
@@ -23,7 +24,25 @@ impl Shared {
             disk_bytes: settings.disk_bytes.unwrap_or(disk_bytes),
             attributes: self.attributes(),
             boot_id: self.boot_id.clone(),
+            missing: self.missing(),
+            changed: self.changed(),
         }
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let cgroups = self.cgroups.what_is_missing().iter();
+        let cgroups =
+            cgroups.map(|Missing { what, reason }| format!("{what} is neither limited nor counted: {reason}"));
+        let disks = match self.disks.kind() {
+            Kind::Nothing { reason } => Some(format!("what is written to disks is not limited: {reason}")),
+            Kind::Quota | Kind::Image => None,
+        };
+        cgroups.chain(disks).chain(self.network.what_is_missing()).collect()
+    }
+
+    fn changed(&self) -> Vec<String> {
+        let cgroups = self.cgroups.what_is_changed().map(str::to_owned);
+        cgroups.into_iter().chain(self.network.what_was_changed()).collect()
     }
 
     fn attributes(&self) -> BTreeMap<String, Option<String>> {

@@ -1,5 +1,6 @@
 //! Programs that are executed in containers, and what goes into containers themselves.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine;
@@ -33,14 +34,15 @@ struct Streams {
 
 /// Executes a program. None if whoever asked is gone.
 pub(super) async fn exec(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     wanted: Exec,
     telling: &Telling,
     hearing: Hearing,
 ) -> Option<Result<Answer, Failure>> {
+    shared.hasten();
     let begun = match begin(shared, wanted).await {
         Ok(begun) => begun,
-        Err(Refusal::Exit(code)) => return Some(Ok(Answer::Exited { code })),
+        Err(Refusal::Exit(code, reason)) => return Some(Ok(Answer::Exited { code, reason: Some(reason) })),
         Err(Refusal::Failed(failure)) => return Some(Err(failure)),
     };
     let (executing, Streams { input, outputs, is_terminal }) = begun;
@@ -72,14 +74,14 @@ pub(super) async fn exec(
     };
     printed.ok()?;
     Some(match exit {
-        Ok(exit) => Ok(Answer::Exited { code: exit.code }),
+        Ok(exit) => Ok(Answer::Exited { code: exit.code, reason: None }),
         Err(error) => Err(Failure::new(FailureKind::Internal, format!("the container is gone: {error}"))),
     })
 }
 
 enum Refusal {
-    /// It counts as a program that ended so.
-    Exit(i32),
+    /// It counts as a program that ended so, for this reason.
+    Exit(i32, String),
     Failed(Failure),
 }
 
@@ -125,8 +127,8 @@ async fn begin(shared: &Shared, wanted: Exec) -> Result<(Executing, Streams), Re
 
 fn refusal(error: &ShimError) -> Refusal {
     match error.kind() {
-        Some(ShimFailureKind::ProgramNotFound) => Refusal::Exit(NOT_FOUND),
-        Some(ShimFailureKind::ProgramNotExecutable) => Refusal::Exit(NOT_EXECUTABLE),
+        Some(ShimFailureKind::ProgramNotFound) => Refusal::Exit(NOT_FOUND, error.to_string()),
+        Some(ShimFailureKind::ProgramNotExecutable) => Refusal::Exit(NOT_EXECUTABLE, error.to_string()),
         Some(ShimFailureKind::NotThere) => Refusal::Failed(Failure::new(FailureKind::NotFound, error.to_string())),
         Some(ShimFailureKind::NoSuchUser | ShimFailureKind::Refused) => {
             Refusal::Failed(Failure::new(FailureKind::Refused, error.to_string()))

@@ -3,7 +3,8 @@
 //! - [`home`] is what is kept on disk; [`state`] how far a workload is; [`plan`] what is done next, which is pure.
 //! - [`worker`] does it: one task for each workload. What it makes is found again by a node that comes after this one, whose
 //!   containers have not been touched.
-//! - [`sessions`], [`printed`], [`exec`] are what others do with containers.
+//! - [`sessions`], [`printed`], [`exec`] are what others do with containers; [`losses`] what they did not get.
+//! - [`area`] is where containers write, each within its limit.
 //! - [`local`] is the port by which something is served near workloads that the node has no word for.
 
 mod area;
@@ -13,8 +14,10 @@ mod container;
 mod copy;
 mod describe;
 mod exec;
+mod haste;
 mod home;
 pub(super) mod local;
+mod losses;
 mod open;
 mod plan;
 mod printed;
@@ -88,6 +91,7 @@ pub(super) struct Shared {
     homes: Homes,
     launcher: Launcher,
     cgroups: Cgroups,
+    haste: haste::Haste,
     disks: Disks,
     network: Network,
     board: Board,
@@ -120,6 +124,7 @@ struct Handle {
     live: Arc<Live>,
     /// One at a time changes what is wanted.
     changing: tokio::sync::Mutex<()>,
+    written: assign::WhetherWritten,
     task: AbortHandle,
 }
 
@@ -184,8 +189,15 @@ impl Shared {
 
     /// Starts a shim for the workload whose directory this is.
     async fn shim(&self, directory: std::os::fd::OwnedFd) -> Result<Shim, ShimError> {
+        let moved = *self.launcher_moved.lock().unwrap_or_else(PoisonError::into_inner);
         let shim = self.launcher.shim(directory).await?;
         self.move_launcher();
+        // One that was forked by a new launcher, before that was moved, is where the launcher was.
+        if (moved.is_none() || moved != self.launcher.pid())
+            && let Err(error) = self.move_to_shims(shim.pid())
+        {
+            tracing::warn!(%error, "a shim is in the node's own group, and ends with it");
+        }
         Ok(shim)
     }
 
@@ -196,11 +208,15 @@ impl Shared {
         if *moved == Some(pid) {
             return;
         }
-        let Some(process) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
-        match self.cgroups.shims().and_then(|group| group.add(process)) {
+        match self.move_to_shims(pid) {
             Ok(()) => *moved = Some(pid),
             Err(error) => tracing::warn!(%error, "shims are in the node's own group, and end with it"),
         }
+    }
+
+    fn move_to_shims(&self, pid: u32) -> Result<(), sandbox::cgroup::Error> {
+        let process = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        process.map_or(Ok(()), |process| self.cgroups.shims()?.add(process))
     }
 
     async fn signal(&self, id: &WorkloadId, container: Option<&str>, signal: i32) -> Result<(), Failure> {

@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base::{Rng, SystemRng};
 use images::{Algorithm, Digest, Store};
 use network::{Living, Network};
 use sandbox::cgroup::Cgroups;
@@ -17,19 +16,20 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use workload::WorkloadId;
 
-use super::assign::Parts;
+use super::assign::{Kept, Parts};
 use super::board::Board;
 use super::home::{Assigned, Homes};
 use super::settings::Settings;
 use super::state::State;
 use super::worker::{Found, Worker};
-use super::{Handle, Shared, WorkloadOptions};
+use super::{Handle, Shared, WorkloadOptions, now_ms};
 
 /// Where limited directories are, in the node's directory.
 const DISKS: &str = "disks";
 /// Where the network keeps its records.
 const NETWORK: &str = "network";
-/// How much later the reports of a node are counted that comes after another: what that one said last is not known.
+/// How much later the reports of a node are counted that comes after another: what that one said last is not known. Where how far
+/// it was is not known either they are counted from the time on.
 const SEQUENCE_STEP: u64 = 1 << 20;
 /// How long a node that ends may take to leave the machine as it was.
 const LEAVING_PATIENCE: Duration = Duration::from_secs(2);
@@ -68,8 +68,7 @@ impl Shared {
         let (homes, disks, cgroups, launcher) = opened.await.map_err(|error| said(&error))??;
         let network =
             Network::open(network_settings(&settings, &tag, directory)).await.map_err(|error| said(&error))?;
-        let mut secret = [0; 32];
-        SystemRng.fill(&mut secret);
+        let secret = homes.secret().map_err(|error| said(&error))?;
         let shared = Arc::new(Self {
             options,
             settings,
@@ -79,6 +78,7 @@ impl Shared {
             homes,
             launcher,
             cgroups,
+            haste: Default::default(),
             disks,
             network,
             board: Board::new(),
@@ -130,12 +130,13 @@ impl Shared {
         let spec = &assigned.assignment.spec;
         let digest_of = |name: &str| assigned.images.get(name).map(|image| image.manifest.to_string());
         let state = self.homes.of(&id).state().filter(|state| state.is_known(spec));
-        let mut state = state.unwrap_or_else(|| State::new(spec, &self.boot_id, digest_of));
-        state.skip(SEQUENCE_STEP);
+        let boot_id = assigned.boot_id.as_deref().unwrap_or(&self.boot_id);
+        let mut state = state.unwrap_or_else(|| State::new(spec, boot_id, digest_of));
+        state.skip(SEQUENCE_STEP, now_ms());
         state.users.iter().for_each(|slot| self.note_users(*slot));
         let is_other_boot = state.boot_id != self.boot_id;
         let is_stopped = state.phase.is_final();
-        let (mut worker, parts) = self.worker(&id, &assigned, state);
+        let (mut worker, parts) = self.worker(&id, &assigned, state, Kept::before());
         let mut shim = None;
         if !is_stopped {
             if is_other_boot {
@@ -193,7 +194,7 @@ impl Shared {
                 }
             }
             for name in shared.disks.list().map_err(|error| error.to_string())? {
-                if !known.contains(&name) {
+                if !known.contains(super::area::owner(&name)) {
                     shared.disks.remove(&name).map_err(|error| error.to_string())?;
                 }
             }
@@ -258,9 +259,12 @@ struct FoundOne {
 
 impl FoundOne {
     async fn go_on(mut self, attached: Option<Result<network::Attached, network::Error>>) -> Arc<Handle> {
-        if let Some(shim) = self.shim.take() {
-            let attached = attached.unwrap_or_else(|| Err(network::Error::Unknown(self.id.clone())));
-            self.worker.take_over(shim, attached).await;
+        match self.shim.take() {
+            Some(shim) => {
+                let attached = attached.unwrap_or_else(|| Err(network::Error::Unknown(self.id.clone())));
+                self.worker.take_over(shim, attached).await;
+            }
+            None => self.worker.begin_anew().await,
         }
         self.parts.run(self.worker)
     }

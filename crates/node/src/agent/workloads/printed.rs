@@ -47,7 +47,9 @@ pub(super) async fn tell(shared: &Shared, target: &Target, wanted: &OutputOf, te
         let is_at_end = read.pieces.is_empty();
         next = read.next;
         for piece in read.pieces {
+            let (positions, lost) = ([piece.position, piece.next()], piece.lost);
             telling.print(output(piece)).await?;
+            target.handle.live.losses.got(&target.container, positions, lost);
         }
         if !is_at_end {
             continue;

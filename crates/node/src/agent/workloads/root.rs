@@ -8,12 +8,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use images::Store;
 use images::overlay::Upper;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
-use sandbox::mounts::{self, Depth};
+use sandbox::mounts::{self, Depth, Moment};
 use sandbox::plan::{MountFlags, MountPlan, MountSource};
 use workload::{Reason, ReasonCode, Spec};
 
 use super::super::failure;
-use super::area::{self, Area};
+use super::area::{self, Area, Whose};
 use super::home::ImageUse;
 
 /// Makes a container's root, attached nowhere. What it wrote before it was started again is there.
@@ -21,7 +21,7 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
     let lower = store.hold(&image.layers).and_then(|held| held.lower());
     let mut lower =
         lower.map_err(|error| Reason::new(ReasonCode::CannotPull, format!("the image is not there: {error}")))?;
-    let made = area.within(|places| {
+    let made = area.within(Whose::Container(index), |places| {
         let name = format!("root-{index}");
         let is_new = rustix::fs::statat(places.upper, &name, AtFlags::SYMLINK_NOFOLLOW).is_err();
         let upper = area::directory(places.upper, &[&name])?;
@@ -39,7 +39,9 @@ pub(super) fn make(store: &Store, image: &ImageUse, area: &Area, index: usize) -
         // An overlay that waits for no disk is refused where one was before; what the kernel had there is nothing by now.
         let work = area::empty_directory(places.work, &[&index.to_string()])?;
         let upper = Upper { upper: upper.as_fd(), work: work.as_fd(), volatile: true };
-        // Older kernels mount it for a moment before it is attached nowhere.
+        // Older kernels make overlays of what is attached alone, and mount them for a moment before they are attached nowhere.
+        let mapped = if area.users.is_some() { &lower.layers[..] } else { &[] };
+        let _attached = Moment::of(mapped, places.work, &format!("layers-{index}"))?;
         let name = format!("moment-{index}");
         area::directory(places.work, &[&name])?;
         let mount = lower.mount_by_way_of(Some(upper), places.work, &name);
@@ -74,7 +76,7 @@ impl EtcFiles {
         ];
         let read_only = spec.containers.get(index).is_some_and(|container| container.read_only_root);
         let (mut plans, mut mounted) = (Vec::new(), Vec::new());
-        area.within(|places| {
+        area.within(Whose::Container(index), |places| {
             let directory = area::directory(places.upper, &[&format!("etc-{index}")])?;
             for (name, content) in files {
                 let target = format!("/etc/{name}");

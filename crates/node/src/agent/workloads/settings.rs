@@ -1,4 +1,5 @@
-//! The node's own configuration, which nobody but root writes: what workloads may use and what they are allowed.
+//! The node's own configuration, which nobody but root writes: what workloads may use and what they are allowed. `node.toml` beside
+//! this file has an example of everything that can be said.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -116,6 +117,17 @@ mod tests {
         assert_eq!(settings.network.subnet, Some("10.90.0.0/20".parse().unwrap()));
         assert!(matches!(Settings::parse("allow = [\"everything\"]"), Err(SettingsError::Unknown(_))));
         assert!(matches!(Settings::parse("alow = []"), Err(SettingsError::Text(_))));
+    }
+
+    #[test]
+    fn the_example_says_everything_that_can_be_said() {
+        let text = include_str!("node.toml");
+        let settings = Settings::parse(text).unwrap();
+        assert!(settings.cpu_millis.is_some() && settings.memory_bytes.is_some() && settings.disk_bytes.is_some());
+        assert!(PERMISSIONS.iter().all(|name| settings.allow.contains(*name)) && !settings.attributes.is_empty());
+        let network = settings.network;
+        assert!(network.subnet.is_some() && network.publish_address.is_some() && network.port_range.is_some());
+        assert!(!network.denied.is_empty());
     }
 
     #[test]

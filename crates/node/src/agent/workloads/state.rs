@@ -9,6 +9,8 @@ use workload::{
     ReasonCode, Restart, RestartWhen, Spec, Step, StepName, StepOutcome,
 };
 
+use super::losses::Losses;
+
 /// The form in which it is written.
 const VERSION: u32 = 1;
 /// The pause before a container is started again for the first time, in milliseconds; each is twice as long as the one before
@@ -76,6 +78,9 @@ pub(super) struct One {
     pub(super) last_exit: Option<ExitStatus>,
     pub(super) stop: Option<Stop>,
     pub(super) output_bytes_lost: u64,
+    /// The position before which its output was sent on, or is lost.
+    #[serde(default)]
+    pub(super) output_seen: u64,
     pub(super) image_digest: Option<String>,
 }
 
@@ -125,6 +130,7 @@ impl State {
             last_exit: None,
             stop: None,
             output_bytes_lost: 0,
+            output_seen: 0,
             image_digest: digest_of(&container.name),
         });
         Self {
@@ -159,9 +165,17 @@ impl State {
         self.sequence += 1;
     }
 
+    /// How much of each container's output nobody got.
+    pub(super) fn lost_output(&mut self, losses: &Losses) {
+        for one in &mut self.containers {
+            let loss = losses.of(&one.name);
+            (one.output_bytes_lost, one.output_seen) = (loss.bytes, loss.seen);
+        }
+    }
+
     /// A node comes after another, of which it is not known what it said last.
-    pub(super) fn skip(&mut self, step: u64) {
-        self.sequence += step;
+    pub(super) fn skip(&mut self, step: u64, at_least: u64) {
+        self.sequence = (self.sequence + step).max(at_least);
     }
 
     /// How far it is, once something has happened. What cannot happen changes nothing.
@@ -186,6 +200,11 @@ impl State {
             }
         }
         self.advance(Event::Ending);
+    }
+
+    /// Whether it is known why it ends and how each container did.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ending.is_some() && self.containers.iter().all(|one| matches!(one.stage, Stage::Done(_)))
     }
 
     /// A container runs.

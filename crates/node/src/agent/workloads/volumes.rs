@@ -14,7 +14,7 @@ use sandbox::mounts::{self, Depth, Kind, MemoryFile};
 use sandbox::plan::MountFlags;
 use workload::{MountedVolume, Reason, ReasonCode, Volume as Wanted, VolumeSource};
 
-use super::area::{self, Area};
+use super::area::{self, Area, Whose};
 use super::users::Users;
 use super::{copy, home};
 
@@ -28,13 +28,13 @@ const MEMORY_MODE: u32 = 0o1777;
 /// A volume that is there.
 #[derive(Debug)]
 pub(super) enum Volume {
-    /// A directory in the workload's area, by its name.
-    Scratch(String),
+    /// A directory in the workload's area, by its place in the specification and its name.
+    Scratch(usize, String),
     /// A directory that outlives the workload.
     Named(OwnedFd),
     /// A directory or file of the host, and what is mounted below it.
     Host(OwnedFd),
-    /// A mount that is attached nowhere: a node that comes after this one finds it by its descriptor alone.
+    /// What copies of a mount are made of ([`mounts::original`]): a node that comes after this one finds it by its descriptor alone.
     Memory(OwnedFd),
 }
 
@@ -45,18 +45,18 @@ pub(super) fn make(
     area: &Area,
     mut kept: HashMap<String, OwnedFd>,
 ) -> Result<HashMap<String, Volume>, Reason> {
-    let make = |volume: &Wanted| match kept.remove(&volume.name) {
+    let make = |(index, volume): (usize, &Wanted)| match kept.remove(&volume.name) {
         Some(place) => Ok((volume.name.clone(), Volume::Memory(place))),
-        None => make_one(volume, node, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
+        None => make_one(index, volume, node, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
             Reason::new(ReasonCode::Volume, format!("the volume {} cannot be made: {error}", volume.name))
         }),
     };
-    wanted.iter().map(make).collect()
+    wanted.iter().enumerate().map(make).collect()
 }
 
-fn make_one(wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
+fn make_one(index: usize, wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
     Ok(match &wanted.source {
-        VolumeSource::Scratch { .. } => Volume::Scratch(file_name(&wanted.name)?),
+        VolumeSource::Scratch { .. } => Volume::Scratch(index, file_name(&wanted.name)?),
         VolumeSource::Named { scope, name } => {
             let path = node.join(VOLUMES).join(file_name(scope)?);
             home::directory(&path)?;
@@ -82,14 +82,14 @@ fn make_one(wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
         VolumeSource::Memory { bytes_max } => {
             let flags = MountFlags { no_suid: true, no_dev: true, ..MountFlags::default() };
             let root = area.users.as_ref().map_or(0, Users::root);
-            Volume::Memory(mounts::tmpfs(*bytes_max, MEMORY_MODE, root, root, flags)?)
+            Volume::Memory(mounts::original(mounts::tmpfs(*bytes_max, MEMORY_MODE, root, root, flags)?)?)
         }
         VolumeSource::Files { files } => {
             let files = files.iter().map(|(path, content)| {
                 let content = BASE64.decode(content).map_err(|_| io::ErrorKind::InvalidInput)?;
                 Ok(MemoryFile { path: path.clone(), content, mode: 0o644 })
             });
-            Volume::Memory(mounts::memory_files(&files.collect::<io::Result<Vec<_>>>()?)?)
+            Volume::Memory(mounts::original(mounts::memory_files(&files.collect::<io::Result<Vec<_>>>()?)?)?)
         }
     })
 }
@@ -98,13 +98,16 @@ impl Volume {
     /// A mount of it, attached nowhere. While it is empty it may be given what the image has there.
     pub(super) fn mount(&self, how: &MountedVolume, area: &Area, root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         match self {
-            Self::Scratch(name) => area.within(|places| {
+            Self::Scratch(index, name) => area.within(Whose::Scratch(*index), |places| {
                 let place = area::directory(places.upper, &["scratch", name])?;
                 mount(place.as_fd(), how, Depth::Alone, Some((root, area)))
             }),
             Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some((root, area))),
             Self::Host(place) => mount(place.as_fd(), how, Depth::Tree, None),
-            Self::Memory(place) => mount(place.as_fd(), how, Depth::Alone, None),
+            Self::Memory(place) => {
+                let mount = mounts::clone_within(place.as_fd(), how.sub_path.as_deref().unwrap_or(""))?;
+                restricted(mount, how, Depth::Alone)
+            }
         }
     }
 }
@@ -125,6 +128,10 @@ fn mount(
         Some(users) => users.mapped(place)?,
         None => mounts::clone_of(place, depth)?,
     };
+    restricted(mount, how, depth)
+}
+
+fn restricted(mount: OwnedFd, how: &MountedVolume, depth: Depth) -> io::Result<OwnedFd> {
     let flags = MountFlags { read_only: how.read_only, no_dev: true, ..MountFlags::default() };
     mounts::restrict(mount.as_fd(), flags, depth)?;
     Ok(mount)

@@ -52,7 +52,7 @@ async fn a_token_lets_one_host_in() {
     let bed = Bed::new();
     let token = bed.token(HOUR).await;
     let made = bed.join(&token, "a", &key(), bed.now).await.unwrap();
-    assert_eq!(bed.roster.who(made.fingerprint, bed.now).await.unwrap(), host("a"));
+    assert_eq!(bed.roster.who(made.fingerprint, bed.now).await.unwrap().0, host("a"));
     for (name, key) in [("b", key()), ("a", key())] {
         assert!(matches!(bed.join(&token, name, &key, bed.now).await, Err(GateError::Token)), "{name}");
     }
@@ -65,7 +65,7 @@ async fn a_host_that_did_not_hear_the_answer_may_ask_again() {
     let (token, key) = (bed.token(HOUR).await, key());
     let first = bed.join(&token, "a", &key, bed.now).await.unwrap();
     let second = bed.join(&token, "a", &key, bed.now).await.unwrap();
-    assert_eq!(bed.roster.who(second.fingerprint, bed.now).await.unwrap(), host("a"));
+    assert_eq!(bed.roster.who(second.fingerprint, bed.now).await.unwrap().0, host("a"));
     assert!(matches!(bed.roster.who(first.fingerprint, bed.now).await, Err(GateError::Unknown)));
     assert!(matches!(bed.join(&token, "b", &key, bed.now).await, Err(GateError::Token)), "under another name");
     bed.roster.remove(&host("a")).await.unwrap();
@@ -133,7 +133,8 @@ async fn a_renewal_leaves_the_old_certificate_good_until_the_next() {
     assert!(who(first).await.is_ok() && who(second).await.is_ok() && who(unheard).await.is_err());
     let third = renew(second).await.unwrap().fingerprint;
     assert!(who(first).await.is_err() && who(second).await.is_ok() && who(third).await.is_ok());
-    assert!(bed.roster.who(third, bed.now.plus(HOST_VALID)).await.is_err(), "after its end");
+    // After its end it is still known whose it was: a clock may be wrong.
+    assert!(matches!(bed.roster.who(third, bed.now.plus(HOST_VALID)).await, Err(GateError::Expired)));
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ impl Shared {
             let why = loop {
                 match following.next().await {
                     Ok(Report::Observed { id, generation, observed }) => {
-                        if !shared.state.hear(id, generation, observed) {
+                        if !shared.state.hear(id, generation, observed, shared.workloads.now()) {
                             break "it tells of more workloads than a node can have".to_owned();
                         }
                     }

@@ -1,7 +1,8 @@
 //! Keeps a node doing what is wanted of it.
 //!
 //! A round connects with the node if need be, writes down what the node told since the last one, and sets going what differs
-//! between what is wanted and what the node is known to have. Each workload is brought further by a task of its own
+//! between what is wanted and what the node is known to have. Of what is told while a commit is under way the latest is written
+//! down, and the steps of a start are gathered; what the node may forget has been written down before. Each workload is brought further by a task of its own
 //! ([`settle`]), never two for one: an image that is long on its way holds up nobody else.
 
 mod link;
@@ -63,10 +64,10 @@ impl Reconciler for Drive {
         Box::pin(async {
             self.crew.check()?;
             let retry = self.shared.link().await?;
-            let written = self.shared.write().await?;
+            let (written, more_at) = self.shared.write().await?;
             let (started, due) = if self.shared.state.is_ready() { self.set_going().await? } else { (0, None) };
             let did = format!("wrote down {written} changes, set {started} going");
-            Ok(Round::did(written + started, did).due(retry.into_iter().chain(due).min()))
+            Ok(Round::did(written + started, did).due(retry.into_iter().chain(due).chain(more_at).min()))
         })
     }
 }
@@ -112,15 +113,15 @@ impl Drive {
 }
 
 impl Shared {
-    /// Writes down what the node has told. Answers how much of it was new.
-    async fn write(&self) -> Result<u64, Cause> {
-        let told = self.state.take_told();
+    /// Writes down what the node has told and cannot wait. Answers how much of it was new, and when to write down the rest.
+    async fn write(&self) -> Result<(u64, Option<Timestamp>), Cause> {
+        let (told, more_at) = self.state.take_told(self.workloads.now());
         if told.is_empty() {
-            return Ok(0);
+            return Ok((0, more_at));
         }
         let updates: Vec<(WorkloadId, Update)> = told.iter().map(|(id, told)| (id.clone(), told.update())).collect();
         match self.workloads.update_placed(&self.node, &updates).await {
-            Ok(changed) => Ok(changed),
+            Ok(changed) => Ok((changed, more_at)),
             Err(error) => {
                 self.state.put_back(told);
                 Err(error.into())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Scope, StoreError, Versioned};
+use store::{Scope, StoreError, Versioned, Watch};
 use workload::{Container, Desired, Reason, ReasonCode, Spec, WorkloadId};
 
 use super::super::change::Update;
@@ -62,6 +62,8 @@ impl Shared {
     ) -> Result<Then, Cause> {
         let scope = placement.scope();
         let store = self.workloads.store();
+        // Before the workload is read: whoever changes what is wanted of it later is seen.
+        let changes = store.watch(&placements_key(&self.node).child(id.as_str()), store.revision());
         let workload = store.read::<Workload>(&scope, &[id.as_str()]).await?;
         let Some(spec) = store.read::<Specification>(&scope, &[id.as_str()]).await? else {
             // It was removed meanwhile.
@@ -72,7 +74,7 @@ impl Shared {
             return self.end(id, Reason::new(ReasonCode::Asked, stop_reason(&desired))).await;
         }
         let images = match (&known, &workload) {
-            (None, Some(workload)) => match self.prepare_unless_changed(id, &scope, workload).await? {
+            (None, Some(workload)) => match self.prepare_unless_changed(id, &scope, workload, changes).await? {
                 Ok(Some(images)) => images,
                 Ok(None) => return Ok(Then::Again),
                 Err(error) => return self.image_failed(id, error).await,
@@ -85,6 +87,8 @@ impl Shared {
         match self.driver.assign(assignment).await {
             Ok(()) => {
                 self.state.assigned(id, generation, images, false);
+                // Nobody need want to know.
+                let _ = self.workloads.takes.send(id.clone());
                 self.workloads.activities.clear(id);
                 Ok(Then::Again)
             }
@@ -102,17 +106,11 @@ impl Shared {
         id: &WorkloadId,
         scope: &Scope,
         workload: &Versioned<Workload>,
+        mut changes: Watch,
     ) -> Result<Result<Option<BTreeMap<String, String>>, DriverError>, StoreError> {
-        let store = self.workloads.store();
-        let mut watch = store.watch(&placements_key(&self.node).child(id.as_str()), store.revision());
-        // Between the reading of the workload and the watch it may have been stopped.
-        let now = store.read::<Workload>(scope, &[id.as_str()]).await?;
-        if now.is_none_or(|now| now.desired != Desired::Running) {
-            return Ok(Ok(None));
-        }
         let prepared = tokio::select! {
             prepared = self.prepare(scope, workload) => Ok(prepared.map(Some)),
-            changed = watch.next() => match changed {
+            changed = changes.next() => match changed {
                 Ok(_) | Err(StoreError::Compacted { .. }) => Ok(Ok(None)),
                 Err(error) => Err(error),
             },

@@ -1,15 +1,20 @@
 //! What is known of a node while the server runs. Nothing of it is written down: the node tells it anew to whoever follows.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base::Timestamp;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use workload::{Observed, WorkloadId};
+use workload::limits::CONTAINERS_MAX;
+use workload::{ContainerState, Health, Observed, Phase, WorkloadId};
 
 /// The most workloads that a node may tell of.
 const KNOWN_MAX: usize = 20_000;
+/// For how long what is told of a workload's way waits to be written down together with what comes next.
+const GATHER: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct State {
@@ -37,6 +42,39 @@ pub(super) struct Known {
     pub(super) is_condemned: bool,
     /// The manifests of its images, if they were made ready since the server started.
     pub(super) images: BTreeMap<String, String>,
+    /// What was last heard of it that somebody may wait for; nothing before it was heard of.
+    pub(super) turn: Option<Turn>,
+}
+
+impl Known {
+    /// A workload of which nothing but this is known.
+    pub(super) fn new(generation: u64) -> Self {
+        Self { generation, is_stopped: false, is_condemned: false, images: BTreeMap::new(), turn: None }
+    }
+}
+
+/// What of a workload somebody may wait for: that it runs, ends, fails or is unwell. Each is written down at once. How its
+/// node gets there is not, so that a start costs a few commits and not one for every step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Turn {
+    phase: Phase,
+    containers: Vec<(Discriminant<ContainerState>, Health, u32)>,
+}
+
+impl Turn {
+    fn of(observed: &Observed) -> Self {
+        let of = |one: &workload::ContainerObserved| (discriminant(&one.state), one.health, one.restarts);
+        // What is made ready is on its way, and has come to nothing yet.
+        let phase = if observed.phase == Phase::Pending { Phase::Preparing } else { observed.phase };
+        // No workload has more, whatever a node says.
+        Self { phase, containers: observed.containers.iter().take(CONTAINERS_MAX).map(of).collect() }
+    }
+
+    /// Whether it is no more than that the node is at it.
+    fn is_beginning(&self, observed: &Observed) -> bool {
+        let waits = |one: &workload::ContainerObserved| matches!(one.state, ContainerState::Waiting { .. });
+        self.phase == Phase::Preparing && observed.containers.iter().all(waits)
+    }
 }
 
 /// What the node told of a workload.
@@ -44,6 +82,8 @@ pub(super) struct Told {
     pub(super) generation: u64,
     pub(super) observed: Box<Observed>,
     pub(super) images: BTreeMap<String, String>,
+    /// When it is to be written down.
+    due: Timestamp,
 }
 
 /// When something that failed is tried again.
@@ -134,36 +174,54 @@ impl State {
     }
 
     /// The node told something. Answers whether there was room for it.
-    pub(super) fn hear(&self, id: WorkloadId, generation: u64, observed: Box<Observed>) -> bool {
+    pub(super) fn hear(&self, id: WorkloadId, generation: u64, observed: Box<Observed>, now: Timestamp) -> bool {
         let mut inner = self.lock();
         let inner = &mut *inner;
         if inner.known.len() >= KNOWN_MAX && !inner.known.contains_key(&id) {
             return false;
         }
-        let is_stopped = observed.phase.is_final();
-        let fresh = Known { generation, is_stopped, is_condemned: false, images: BTreeMap::new() };
-        let known = inner.known.entry(id.clone()).or_insert(fresh);
+        let known = inner.known.entry(id.clone()).or_insert_with(|| Known::new(generation));
         known.generation = known.generation.max(generation);
-        known.is_stopped |= is_stopped;
-        let images = known.images.clone();
-        let is_newer = inner.told.get(&id).is_none_or(|told| told.observed.sequence < observed.sequence);
-        if is_newer {
-            inner.told.insert(id, Told { generation, observed, images });
+        known.is_stopped |= observed.phase.is_final();
+        let turn = Turn::of(&observed);
+        let is_new = match &known.turn {
+            None => !turn.is_beginning(&observed),
+            Some(before) => turn != *before,
+        };
+        known.turn = Some(turn);
+        let before = inner.told.get(&id);
+        if before.is_some_and(|before| before.observed.sequence >= observed.sequence) {
+            return true;
         }
-        self.signal.notify_one();
+        // What waited longer is not made to wait anew.
+        let gathered = before.map_or_else(|| now.plus(GATHER), |before| before.due);
+        // Somebody is called for the first of what is gathered, and comes when that is due.
+        let calls = is_new || before.is_none();
+        let (due, images) = (if is_new { now } else { gathered }, known.images.clone());
+        inner.told.insert(id, Told { generation, observed, images, due });
+        if calls {
+            self.signal.notify_one();
+        }
         true
     }
 
-    /// All that was told and is not written down yet.
-    pub(super) fn take_told(&self) -> BTreeMap<WorkloadId, Told> {
-        std::mem::take(&mut self.lock().told)
+    /// What was told, is not written down yet and is to be by now; and when more is.
+    pub(super) fn take_told(&self, now: Timestamp) -> (BTreeMap<WorkloadId, Told>, Option<Timestamp>) {
+        let mut inner = self.lock();
+        let (due, later): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut inner.told).into_iter().partition(|(_, told)| told.due <= now);
+        let next = later.values().map(|told| told.due).min();
+        inner.told = later;
+        (due, next)
     }
 
     /// What could not be written down, unless something newer was told meanwhile.
     pub(super) fn put_back(&self, told: BTreeMap<WorkloadId, Told>) {
         let mut inner = self.lock();
         for (id, told) in told {
-            inner.told.entry(id).or_insert(told);
+            let due = told.due;
+            let newer = inner.told.entry(id).or_insert(told);
+            newer.due = newer.due.min(due);
         }
     }
 
@@ -181,8 +239,7 @@ impl State {
     pub(super) fn assigned(&self, id: &WorkloadId, generation: u64, images: BTreeMap<String, String>, condemned: bool) {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let fresh = Known { generation, is_stopped: false, is_condemned: false, images: BTreeMap::new() };
-        let known = inner.known.entry(id.clone()).or_insert(fresh);
+        let known = inner.known.entry(id.clone()).or_insert_with(|| Known::new(generation));
         known.generation = known.generation.max(generation);
         known.is_condemned |= condemned;
         if !images.is_empty() {

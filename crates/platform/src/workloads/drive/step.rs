@@ -45,8 +45,6 @@ pub(super) fn next(placement: Option<&Placement>, known: Option<&Known>) -> Step
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use store::Scope;
     use workload::Demand;
 
@@ -66,7 +64,7 @@ mod tests {
     }
 
     fn known(generation: u64) -> Known {
-        Known { generation, is_stopped: false, is_condemned: false, images: BTreeMap::new() }
+        Known::new(generation)
     }
 
     #[test]

@@ -16,8 +16,6 @@ fn scope() -> Scope {
 /// A node with 100 MiB, and so many workloads that want 40 MiB each and have no node.
 async fn bed(count: usize) -> (Place, Vec<WorkloadId>) {
     let place = Place(Workloads::new(&Platform::in_memory()));
-    let description = Description { memory_bytes: 100 << 20, boot_id: "1".to_owned(), ..Description::default() };
-    place.0.register(&node(), &description).await.unwrap();
     let (mut ids, name, image) = (Vec::new(), "main".to_owned(), "app:1".to_owned());
     let container = Container { name, image, essential: true, ..Container::default() };
     let resources = Resources { memory_bytes_reserved: 40 << 20, ..Resources::default() };
@@ -25,6 +23,9 @@ async fn bed(count: usize) -> (Place, Vec<WorkloadId>) {
         let spec = Spec { containers: vec![container.clone()], resources, ..Spec::default() };
         ids.push(place.0.create(&scope(), NewWorkload { spec, ..NewWorkload::default() }).await.unwrap());
     }
+    // Not before: what finds a node with room when it is created is placed at once.
+    let description = Description { memory_bytes: 100 << 20, boot_id: "1".to_owned(), ..Description::default() };
+    place.0.register(&node(), &description).await.unwrap();
     (place, ids)
 }
 

@@ -430,3 +430,25 @@ fn a_sandboxs_and_the_shims_processes_have_groups_that_are_no_containers() {
     child.wait().unwrap();
     shim.wait().unwrap();
 }
+
+#[test]
+fn entering_groups_is_hastened_and_no_hierarchy_is_left() {
+    let Some(node) = Node::open("hastened") else { return };
+    let name = format!("name=pilvi-test-hastened-{}", std::process::id());
+    for _ in 0..3 {
+        node.0.hasten();
+        // In version 2 nobody may be in a group that has others.
+        let workload = node.0.workload("hastened", &Limits::default()).unwrap();
+        let group = workload.child("app", &Limits::default()).unwrap();
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        group.add(rustix::process::Pid::from_child(&child)).unwrap();
+        node.0.rest();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while std::fs::read_to_string("/proc/self/cgroup").unwrap().contains(&name) {
+        assert!(Instant::now() < deadline, "the hierarchy is still there");
+        std::thread::yield_now();
+    }
+}

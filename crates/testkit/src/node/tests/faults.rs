@@ -167,3 +167,49 @@ async fn a_node_that_has_not_answered_yet_is_waited_for_and_refuses_nothing_for_
     bed.settle().await;
     assert_eq!(bed.phase(&id).await, Phase::Running);
 }
+
+#[tokio::test]
+async fn a_node_is_not_believed_about_what_another_one_runs() {
+    let mut bed = Bed::new();
+    let id = bed.run(small()).await;
+    let (owner, liar) = (bed.nodes[&"a".parse().unwrap()].clone(), bed.join("b", 4, 4096));
+    bed.settle().await;
+    let before = bed.workload(&id).await;
+    let mut observed = owner.observed(&id).unwrap();
+    (observed.sequence, observed.phase) = (u64::MAX, Phase::Stopped);
+    liar.tell(&id, u64::MAX, observed);
+    bed.pass(Duration::from_secs(10)).await;
+    assert_eq!(bed.workload(&id).await.modified, before.modified);
+    assert_eq!((bed.node("a").await.reserved.workloads, bed.node("b").await.reserved.workloads), (1, 0));
+    assert_eq!((owner.running(), owner.starts(&id)), (vec![id.clone()], 1));
+    // Nor does what it says keep the end from being heard from whom it is on.
+    owner.exit(&id, 3);
+    bed.settle().await;
+    assert_eq!(bed.workload(&id).await.exit_code(), Some(3));
+}
+
+#[tokio::test]
+async fn steps_on_the_way_are_written_down_together_and_turns_at_once() {
+    let mut bed = Bed::new();
+    bed.settle().await;
+    let node = bed.nodes[&"a".parse().unwrap()].clone();
+    node.behave(crate::node::Manner::Slow);
+    let id = bed.create(small()).await;
+    let placed = bed.workload(&id).await.modified;
+    bed.settle().await;
+    let mut observed = node.observed(&id).unwrap();
+    for sequence in 10..20 {
+        observed.sequence = sequence;
+        node.tell(&id, 1, observed.clone());
+        bed.settle().await;
+    }
+    assert_eq!(bed.workload(&id).await.modified, placed, "it is on its way, and nothing has come of it");
+    bed.pass(Duration::from_millis(500)).await;
+    let gathered = bed.workload(&id).await;
+    assert_eq!((gathered.observed.as_ref().unwrap().sequence, gathered.accepted), (19, 1));
+    observed.sequence = 20;
+    observed.phase = Phase::Running;
+    node.tell(&id, 1, observed);
+    bed.settle().await;
+    assert_eq!(bed.phase(&id).await, Phase::Running);
+}

@@ -164,3 +164,41 @@ async fn a_large_workload_is_not_passed_over_for_a_full_node_when_another_is_emp
     assert_eq!(bed.workload(&small_one).await.node.as_ref().unwrap().as_str(), "a", "the smaller one is fuller");
     assert_eq!(bed.workload(&large).await.node.as_ref().unwrap().as_str(), "b");
 }
+
+#[tokio::test]
+async fn a_workload_is_placed_by_whoever_creates_it_unless_others_wait() {
+    let mut bed = Bed::new();
+    bed.settle().await;
+    let first = bed.create(sized(1000, 3000)).await;
+    assert_eq!(bed.workload(&first).await.node.as_ref().unwrap().as_str(), "a", "nobody else has done anything yet");
+    assert_eq!((bed.kept("queued").await, bed.node("a").await.reserved.memory_bytes), (0, 3000 << 20));
+    let large = bed.create(sized(1000, 3000)).await;
+    let fits = bed.create(small()).await;
+    for waits in [&large, &fits] {
+        assert_eq!(bed.workload(waits).await.node, None, "who came first is looked at first");
+    }
+    bed.settle().await;
+    assert_eq!((bed.phase(&fits).await, bed.phase(&large).await), (Phase::Running, Phase::Pending));
+}
+
+#[tokio::test]
+async fn what_a_node_has_taken_is_told_at_once() {
+    let mut bed = Bed::new();
+    bed.settle().await;
+    let mut takes = bed.workloads.takes();
+    let (first, second) = (bed.create(small()).await, bed.create(small()).await);
+    bed.settle().await;
+    takes.of(&second).await;
+    let mut late = bed.workloads.takes();
+    let missed = late.of(&first);
+    assert!(done_already(missed).await.is_none());
+}
+
+/// What a future has come to already.
+async fn done_already<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = future => Some(done),
+        () = std::future::ready(()) => None,
+    }
+}

@@ -1,14 +1,26 @@
 //! A workload whose node was killed is found again: its processes have gone on meanwhile, or ended.
 
+use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use network::Attached;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sandbox::client::{self, Shim, ShimError};
-use sandbox::protocol::ShimState;
+use sandbox::protocol::{ContainerInfo, ShimState};
 use workload::{Reason, ReasonCode};
 
-use super::{Worker, now};
+use super::{Worker, aside, now};
+use crate::agent::workloads::Shared;
+use crate::agent::workloads::home::Home;
 use crate::agent::workloads::state::{Has, Stage};
+
+/// How often a shim is asked again while it makes or starts a container for a node before this one, which takes it milliseconds,
+/// and the pause between.
+const SETTLING_TRIES: u32 = 400;
+const SETTLING_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a workload was found.
 pub(in crate::agent::workloads) enum Found {
@@ -27,6 +39,15 @@ impl Worker {
             Err(ShimError::NotRunning) => Found::Gone,
             Err(error) => {
                 tracing::warn!(%error, workload = %self.id, "a shim does not answer");
+                let (shared, home) = (Arc::clone(&self.shared), self.home.clone());
+                // What it holds is killed by its group later; it itself is in another, with those of other workloads.
+                let killed = aside(move || {
+                    let failed = |error: io::Error| Reason::new(ReasonCode::Internal, error.to_string());
+                    shared.kill_shim(&home).map_err(failed)
+                });
+                if let Err(reason) = killed.await {
+                    tracing::warn!(workload = %self.id, reason = reason.message, "a shim that does not answer stays");
+                }
                 Found::Gone
             }
         }
@@ -38,17 +59,19 @@ impl Worker {
         shim: Shim,
         attached: Result<Attached, network::Error>,
     ) {
-        self.took_shim(shim.clone()).await;
-        let state = match shim.state().await {
-            Ok(state) if state.sandbox.is_some() && self.state.has.sandbox => state,
-            // It was on its way, and has executed nothing: it is made anew.
-            Ok(_) => return self.start_over().await,
-            Err(error) => {
+        let (shim, known) = match self.known_to(shim).await {
+            (shim, Ok(known)) => (shim, known),
+            (_, Err(error)) => {
                 tracing::warn!(%error, workload = %self.id, "a shim does not answer");
+                self.heard_last_words();
                 return self.lose(ReasonCode::SandboxLost, "the sandbox's own process does not answer");
             }
         };
-        self.apply(&state);
+        if known.sandbox.is_none() || !self.state.has.sandbox {
+            // It was on its way, and has executed nothing: it is made anew.
+            return self.start_over().await;
+        }
+        self.apply(&known);
         match attached {
             Ok(attached) => self.connected(attached).await,
             Err(error) => return self.lose(ReasonCode::Network, &format!("the network was lost: {error}")),
@@ -70,14 +93,54 @@ impl Worker {
         }
     }
 
+    /// What a shim knows, and the shim: over a new connection, if the one that there was has ended meanwhile.
+    async fn known_to(&mut self, shim: Shim) -> (Shim, Result<ShimState, ShimError>) {
+        self.took_shim(shim.clone()).await;
+        let error = match settled(&shim).await {
+            Ok(known) => return (shim, Ok(known)),
+            Err(error) => error,
+        };
+        tracing::info!(%error, workload = %self.id, "a shim is connected to once more");
+        let Ok(directory) = self.home.shim() else { return (shim, Err(error)) };
+        match client::connect(directory.as_fd()).await {
+            Ok(again) => {
+                self.took_shim(again.clone()).await;
+                let known = settled(&again).await;
+                (again, known)
+            }
+            Err(error) => (shim, Err(error)),
+        }
+    }
+
+    /// Whether a container that does not wait for what it executes was started for a node before this one: the process, as the host
+    /// numbers it.
+    pub(super) async fn was_started(&self, shim: &Shim, name: &str) -> Option<u32> {
+        for _ in 0..SETTLING_TRIES {
+            let known = shim.state().await.ok()?.containers.into_iter().find(|container| container.name == name)?;
+            match (known.started_ns, known.pid) {
+                (Some(_), pid) => return Some(pid.unwrap_or_default()),
+                (None, Some(_)) => tokio::time::sleep(SETTLING_PAUSE).await,
+                (None, None) => return None,
+            }
+        }
+        None
+    }
+
     /// There is no shim. If there was one, what was in it has ended.
     pub(in crate::agent::workloads) fn without_shim(&mut self) {
         if !self.state.has.sandbox {
-            self.state.has = Has::default();
+            // Nothing was executed: it begins anew.
             return;
         }
         self.heard_last_words();
         self.lose(ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it");
+    }
+
+    /// Goes on with a workload that has no shim.
+    pub(in crate::agent::workloads) async fn begin_anew(&mut self) {
+        if !self.state.phase.is_final() && self.state.ending.is_none() {
+            self.start_over().await;
+        }
     }
 
     /// The machine was started anew.
@@ -93,11 +156,16 @@ impl Worker {
         }
         self.has.events = None;
         self.live.change(|live| live.shim = None);
-        if let Err(reason) = super::clean_up::remove(&self.shared, &self.id).await {
+        if let Err(reason) = super::clean_up::remove(&self.shared, &self.id, &self.assigned).await {
             tracing::warn!(workload = %self.id, reason = reason.message, "what is left of a workload stays");
         }
-        if let Err(error) = self.shared.lease(&self.id, &self.assigned) {
-            return self.lose(ReasonCode::CannotPull, &error.to_string());
+        let (shared, id, assigned) = (Arc::clone(&self.shared), self.id.clone(), Arc::clone(&self.assigned));
+        let leased = aside(move || {
+            let leased = shared.lease(&id, &assigned);
+            leased.map_err(|error| Reason::new(ReasonCode::CannotPull, error))
+        });
+        if let Err(reason) = leased.await {
+            return self.lose(reason.code, &reason.message);
         }
         self.state.has = Has::default();
     }
@@ -119,7 +187,7 @@ impl Worker {
             false => (ReasonCode::SandboxLost, "the sandbox's own process ended, and everything with it"),
         };
         self.lose(code, message);
-        self.note();
+        self.note_on_disk();
     }
 
     /// How containers ended, as their shim has written down.
@@ -135,7 +203,7 @@ impl Worker {
         let Some(shim) = self.has.shim.clone() else { return };
         if let Ok(state) = shim.state().await {
             self.apply(&state);
-            self.note();
+            self.note_on_disk();
         }
     }
 
@@ -188,4 +256,44 @@ impl Worker {
             }
         }
     }
+}
+
+/// What a shim knows, once it makes no container any more for a node before this one.
+async fn settled(shim: &Shim) -> Result<ShimState, ShimError> {
+    let is_being_made = |container: &ContainerInfo| {
+        container.pid.is_none() && container.started_ns.is_none() && container.exit.is_none()
+    };
+    for _ in 0..SETTLING_TRIES {
+        let known = shim.state().await?;
+        if !known.containers.iter().any(is_being_made) {
+            return Ok(known);
+        }
+        tokio::time::sleep(SETTLING_PAUSE).await;
+    }
+    shim.state().await
+}
+
+impl Shared {
+    /// Kills the shim whose directory is a workload's, if there is one: nothing else is named by a descriptor in there, and among
+    /// the shims' processes are no others. Blocks.
+    fn kill_shim(&self, home: &Home) -> io::Result<()> {
+        let directory = home.shim_path()?;
+        let processes = self.cgroups.shims().and_then(|group| group.processes()).map_err(io::Error::other)?;
+        for pid in processes {
+            // First the name that stays: what is looked at is what is killed.
+            let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+            let is_launcher = Some(pid.as_raw_nonzero().get().unsigned_abs()) == self.launcher.pid();
+            if !is_launcher && holds(pid, &directory) {
+                pidfd_send_signal(&process, Signal::KILL)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a process has a file of a directory open.
+fn holds(pid: Pid, directory: &Path) -> bool {
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let mut open = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    open.any(|path| path.starts_with(directory))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use workload::{Event, Reason, ReasonCode, StepName};
 
 use super::{CLEAN_UP_PAUSES, Made, Worker, aside, now};
-use crate::agent::workloads::Shared;
+use crate::agent::workloads::home::Assigned;
+use crate::agent::workloads::{Shared, area};
 use workload::WorkloadId;
 
 /// How long a shim may take to end once it was told to.
@@ -17,7 +18,13 @@ impl Worker {
     pub(super) async fn clean_up(&mut self) {
         let began = self.begin_step(StepName::CleanUp, None);
         self.has.probes.drain().for_each(|(_, probe)| probe.abort());
-        let removed = self.remove().await;
+        let (later, shared, id) = (self.told_later.take(), Arc::clone(&self.shared), self.id.clone());
+        let telling = async {
+            if let Some(later) = later {
+                later.tell(&shared, &id).await;
+            }
+        };
+        let ((), removed) = tokio::join!(telling, self.remove());
         self.end_step(began, removed.as_ref().copied());
         match removed {
             Ok(()) => {
@@ -32,7 +39,7 @@ impl Worker {
                 self.state.is_frozen = false;
                 self.state.advance(Event::Removed);
                 self.state.stopped_at = Some(now().at);
-                self.note();
+                self.note_the_end().await;
             }
             Err(reason) => {
                 tracing::warn!(workload = %self.id, reason = reason.message, "what a workload had cannot be removed");
@@ -44,6 +51,11 @@ impl Worker {
     }
 
     async fn remove(&mut self) -> Result<(), Reason> {
+        if let Some(begun) = self.has.begun.take()
+            && let Ok((_, Ok(shim))) = begun.await
+        {
+            self.has.shim = Some(shim);
+        }
         if let Some(shim) = self.has.shim.clone() {
             // If it does not hear, it has ended, or is made to.
             let _ = tokio::time::timeout(SHIM_PATIENCE, shim.destroy()).await;
@@ -56,26 +68,32 @@ impl Worker {
         self.live.change(|live| *live = Default::default());
         // Their ends of the network and mounts go before what they are part of.
         self.has = Made::default();
-        remove(&self.shared, &self.id).await
+        let (shared, id) = (Arc::clone(&self.shared), self.id.clone());
+        let releasing = aside(move || shared.release(&id).map_err(|error| failed(&error)));
+        let (removed, released) = tokio::join!(remove(&self.shared, &self.id, &self.assigned), releasing);
+        removed.and(released)
     }
 }
 
-/// Removes what a workload has beside its processes' shim, whoever made it.
-pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId) -> Result<(), Reason> {
-    let failed = |error: &dyn std::fmt::Display| Reason::new(ReasonCode::Internal, error.to_string());
-    let (own, of) = (Arc::clone(shared), id.clone());
-    aside(move || {
+/// Removes what a workload has beside its processes' shim and its images, whoever made it.
+pub(super) async fn remove(shared: &Arc<Shared>, id: &WorkloadId, assigned: &Arc<Assigned>) -> Result<(), Reason> {
+    let (own, of, assigned) = (Arc::clone(shared), id.clone(), Arc::clone(assigned));
+    let disks = aside(move || {
         use sandbox::cgroup::Error;
         match own.cgroups.open_workload(of.as_str()) {
             Ok(group) => group.kill().and_then(|()| group.remove()).map_err(|error| failed(&error))?,
             Err(Error::Absent { .. }) => {}
             Err(error) => return Err(failed(&error)),
         }
-        own.disks.remove(of.as_str()).map_err(|error| failed(&error))?;
-        own.release(&of).map_err(|error| failed(&error))
-    })
-    .await?;
-    shared.network.detach(id).await.map_err(|error| failed(&error))?;
+        area::remove(&own.disks, &of, &assigned.assignment.spec).map_err(|error| failed(&error))
+    });
+    let (disks, network) = tokio::join!(disks, shared.network.detach(id));
+    disks?;
+    network.map_err(|error| failed(&error))?;
     shared.untidy.notify_one();
     Ok(())
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Reason {
+    Reason::new(ReasonCode::Internal, error.to_string())
 }

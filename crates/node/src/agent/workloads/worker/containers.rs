@@ -1,18 +1,24 @@
 //! Containers: made, started, made again, stopped.
 
-use std::os::fd::AsFd;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use sandbox::cgroup::Disk;
+use sandbox::cgroup::{Disk, Group};
 use sandbox::client::ShimError;
+use sandbox::plan::ContainerPlan;
 use sandbox::protocol::{ShimFailureKind, Target};
 use workload::limits::STOP_TIMEOUT_S_DEFAULT;
 use workload::{Container, ExitStatus, Reason, ReasonCode, StepName};
 
 use super::needs::no_group;
 use super::{Worker, aside, now};
+use crate::agent::workloads::area::Area;
+use crate::agent::workloads::home::{Assigned, ImageUse};
+use crate::agent::workloads::root::EtcFiles;
 use crate::agent::workloads::state::{Stage, Stop};
-use crate::agent::workloads::{container, probe, process, root};
+use crate::agent::workloads::volumes::Volume;
+use crate::agent::workloads::{Shared, container, probe, process, root};
 use crate::protocol::{Failure, FailureKind};
 
 /// How a shell says that a program is not there, or cannot be executed.
@@ -40,46 +46,76 @@ impl Worker {
     }
 
     async fn make(&mut self, index: usize, wanted: &Container) -> Result<(), Reason> {
-        let internal = || Reason::new(ReasonCode::Internal, "the workload lacks what its containers need");
-        let shim = self.has.shim.clone().ok_or_else(internal)?;
-        let group = self.has.group.clone().ok_or_else(internal)?;
-        let image = self.assigned.images.get(&wanted.name).cloned();
-        let image = image.ok_or_else(|| Reason::new(ReasonCode::CannotPull, "the container has no image"))?;
-        let etc = self.has.network.as_ref().map(|network| network.etc.clone()).ok_or_else(internal)?;
-        let (area, volumes) = (self.has.area.take().ok_or_else(internal)?, std::mem::take(&mut self.has.volumes));
-        let (shared, assigned, wanted) = (Arc::clone(&self.shared), Arc::clone(&self.assigned), wanted.clone());
-        // Lent for so long: nobody else needs them meanwhile.
-        let (area, volumes, made) = aside(move || {
-            let made = (|| {
-                let limits = container::limits(&wanted, disk_of(&shared.directory))?;
-                let group = group.child(&group_name(index), &limits).map_err(|error| no_group(&error))?;
-                let cgroup = group.plan().map_err(|error| no_group(&error))?;
-                let root = root::make(&shared.store, &image, &area, index)?;
-                let taken: Vec<&str> = wanted.mounts.iter().map(|mount| mount.path.as_str()).collect();
-                let etc = etc.mount(&assigned.assignment.spec, &area, index, &taken);
-                let etc = etc.map_err(|error| Reason::new(ReasonCode::CannotCreate, error.to_string()))?;
-                let (mounts, descriptors) = container::mounts(&wanted, &volumes, &area, root.as_fd(), etc)?;
-                Ok((container::plan(&assigned.assignment.spec, &wanted, cgroup, mounts)?, root, descriptors))
-            })();
-            Ok((area, volumes, made))
-        })
-        .await?;
-        (self.has.area, self.has.volumes) = (Some(area), volumes);
-        let (plan, root, mounts) = made?;
-        let made = shim.create(plan, root, mounts).await;
-        made.map(drop).map_err(|error| {
+        let shim = self.has.shim.clone().ok_or_else(incomplete)?;
+        let prepared = match self.has.prepared.remove(&index) {
+            Some(prepared) => prepared,
+            None => self.prepare(index, wanted).await,
+        };
+        let Prepared { plan, root, mounts } = prepared?;
+        let pid = shim.create(plan, root, mounts).await.map_err(|error| {
             let code = match error.kind() {
                 Some(ShimFailureKind::Refused) => ReasonCode::Refused,
                 _ => ReasonCode::CannotCreate,
             };
             Reason::new(code, error.to_string())
+        })?;
+        self.has.processes.insert(index, pid);
+        Ok(())
+    }
+
+    async fn prepare(&mut self, index: usize, wanted: &Container) -> Result<Prepared, Reason> {
+        let preparing = self.preparation(index, wanted)?;
+        let (area, volumes) = (self.has.area.take().ok_or_else(incomplete)?, std::mem::take(&mut self.has.volumes));
+        // Lent for so long: nobody else needs them meanwhile.
+        let (area, volumes, prepared) = aside(move || {
+            let prepared = preparing.prepare(&area, &volumes);
+            Ok((area, volumes, prepared))
+        })
+        .await?;
+        (self.has.area, self.has.volumes) = (Some(area), volumes);
+        prepared
+    }
+
+    /// Prepares the containers that wait for nothing but the sandbox, while that is made. Area and volumes are lent meanwhile.
+    pub(super) fn prepare_first(&mut self) -> impl Future<Output = Result<First, Reason>> + Send + use<> {
+        let is_first = |(_, container): &(usize, &Container)| container.depends_on.is_empty();
+        let first: Vec<_> = self.spec().containers.iter().enumerate().filter(is_first).collect();
+        let preparing: Vec<_> =
+            first.into_iter().map(|(index, container)| (index, self.preparation(index, container))).collect();
+        let (area, volumes) = (self.has.area.take(), std::mem::take(&mut self.has.volumes));
+        async move {
+            let area = area.ok_or_else(incomplete)?;
+            aside(move || {
+                let each = preparing.into_iter().map(|(index, preparing)| {
+                    (index, preparing.and_then(|preparing| preparing.prepare(&area, &volumes)))
+                });
+                Ok((each.collect(), Some(area), volumes))
+            })
+            .await
+        }
+    }
+
+    /// All that a container is prepared from.
+    fn preparation(&self, index: usize, wanted: &Container) -> Result<Preparation, Reason> {
+        let image = self.assigned.images.get(&wanted.name).cloned();
+        Ok(Preparation {
+            shared: Arc::clone(&self.shared),
+            assigned: Arc::clone(&self.assigned),
+            index,
+            wanted: wanted.clone(),
+            image: image.ok_or_else(|| Reason::new(ReasonCode::CannotPull, "the container has no image"))?,
+            group: self.has.group.clone().ok_or_else(incomplete)?,
+            etc: self.has.network.as_ref().map(|network| network.etc.clone()).ok_or_else(incomplete)?,
         })
     }
 
     pub(super) async fn start(&mut self, index: usize) {
         let Some(container) = self.spec().containers.get(index).cloned() else { return };
         let began = self.begin_step(StepName::Start, Some(&container.name));
-        let started = self.execute(&container).await;
+        let started = match self.remember().await {
+            Ok(()) => self.execute(index, &container).await,
+            Err(reason) => Err((reason, None)),
+        };
         self.end_step(began, started.as_ref().map(|_| ()).map_err(|(reason, _)| reason));
         match started {
             Ok(pid) => {
@@ -91,7 +127,7 @@ impl Worker {
         }
     }
 
-    async fn execute(&mut self, container: &Container) -> Result<u32, (Reason, Option<i32>)> {
+    async fn execute(&mut self, index: usize, container: &Container) -> Result<u32, (Reason, Option<i32>)> {
         let internal = || (Reason::new(ReasonCode::Internal, "the workload has no sandbox"), None);
         let shim = self.has.shim.clone().ok_or_else(internal)?;
         let network = self.has.network.as_ref().ok_or_else(internal)?;
@@ -99,14 +135,26 @@ impl Worker {
         let image = self.assigned.images.get(&container.name).ok_or_else(internal)?;
         let process = process::container(&self.id, self.spec(), container, &image.run, &local);
         let process = process.map_err(|reason| (reason, Some(NOT_FOUND)))?;
-        shim.start(&container.name, process, None, Vec::new()).await.map_err(|error| {
+        let started = shim.start(&container.name, process, None, Vec::new()).await;
+        if let Err(error) = started {
+            // A node before this one may have started it.
+            if error.kind() == Some(ShimFailureKind::NotThere)
+                && let Some(pid) = self.was_started(&shim, &container.name).await
+            {
+                return Ok(pid);
+            }
             let code = match error.kind() {
                 Some(ShimFailureKind::ProgramNotFound) => Some(NOT_FOUND),
                 Some(ShimFailureKind::ProgramNotExecutable) => Some(NOT_EXECUTABLE),
                 _ => None,
             };
-            (Reason::new(ReasonCode::CannotStart, error.to_string()), code)
-        })?;
+            return Err((Reason::new(ReasonCode::CannotStart, error.to_string()), code));
+        }
+        let isolation = &self.spec().isolation;
+        let is_another = isolation.share_processes || isolation.host_processes;
+        if let (false, Some(pid)) = (is_another, self.has.processes.remove(&index)) {
+            return Ok(pid);
+        }
         // Where processes are shared it is another than the one that waited.
         let state = shim.state().await.ok();
         let known = state.and_then(|state| state.containers.into_iter().find(|one| one.name == container.name));
@@ -214,6 +262,48 @@ impl Worker {
         });
         done.await.map_err(|reason| Failure::new(FailureKind::Internal, reason.message))
     }
+}
+
+/// A container that only waits for the sandbox.
+pub(super) struct Prepared {
+    plan: ContainerPlan,
+    root: OwnedFd,
+    mounts: Vec<OwnedFd>,
+}
+
+/// Those that wait for nothing else, and what was lent to prepare them.
+pub(super) type First = (HashMap<usize, Result<Prepared, Reason>>, Option<Area>, HashMap<String, Volume>);
+
+/// All that a container is prepared from.
+struct Preparation {
+    shared: Arc<Shared>,
+    assigned: Arc<Assigned>,
+    index: usize,
+    wanted: Container,
+    image: ImageUse,
+    group: Group,
+    etc: EtcFiles,
+}
+
+impl Preparation {
+    /// Makes its group, its root and its mounts. Blocks.
+    fn prepare(self, area: &Area, volumes: &HashMap<String, Volume>) -> Result<Prepared, Reason> {
+        let Self { shared, assigned, index, wanted, image, group, etc } = self;
+        let limits = container::limits(&wanted, disk_of(&shared.directory))?;
+        let group = group.child(&group_name(index), &limits).map_err(|error| no_group(&error))?;
+        let cgroup = group.plan().map_err(|error| no_group(&error))?;
+        let root = root::make(&shared.store, &image, area, index)?;
+        let taken: Vec<&str> = wanted.mounts.iter().map(|mount| mount.path.as_str()).collect();
+        let etc = etc.mount(&assigned.assignment.spec, area, index, &taken);
+        let etc = etc.map_err(|error| Reason::new(ReasonCode::CannotCreate, error.to_string()))?;
+        let (plans, mounts) = container::mounts(&wanted, volumes, area, root.as_fd(), etc)?;
+        let plan = container::plan(&assigned.assignment.spec, &wanted, cgroup, plans)?;
+        Ok(Prepared { plan, root, mounts })
+    }
+}
+
+fn incomplete() -> Reason {
+    Reason::new(ReasonCode::Internal, "the workload lacks what its containers need")
 }
 
 /// The disk that the node's directory is on, if it is known.

@@ -4,10 +4,11 @@ mod adopt;
 mod clean_up;
 mod containers;
 mod needs;
+mod note;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sandbox::cgroup::Group;
 use sandbox::client::{Event, Events, Shim};
@@ -19,11 +20,14 @@ use workload::{Desired, ExitStatus, Reason, ReasonCode, Spec, StepName, StepOutc
 
 pub(super) use adopt::Found;
 pub(super) use containers::group_name;
+use note::Later;
 
 use super::Shared;
 use super::area::Area;
+use super::assign::Kept;
 use super::home::{Assigned, Home};
 use super::local::LocalAddresses;
+use super::losses::{Loss, Losses};
 use super::plan::{self, Action, Next};
 use super::root::EtcFiles;
 use super::state::{Now, State};
@@ -50,7 +54,10 @@ pub(super) enum Command {
 
 /// What sessions need of a workload that lives.
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<LiveParts>);
+pub(super) struct Live {
+    parts: Mutex<LiveParts>,
+    pub(super) losses: Losses,
+}
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct LiveParts {
@@ -61,12 +68,12 @@ pub(super) struct LiveParts {
 impl Live {
     /// As it is now.
     pub(super) fn now(&self) -> LiveParts {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut LiveParts)) {
         // Nothing in there is half-changed by a panic that could poison it.
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.parts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -77,6 +84,9 @@ pub(super) struct Worker {
     home: Home,
     assigned: Arc<Assigned>,
     state: State,
+    kept: Kept,
+    /// What others are told once it is on the disk.
+    told_later: Option<Later>,
     wanted: watch::Receiver<Wanted>,
     commands: mpsc::Receiver<Command>,
     live: Arc<Live>,
@@ -105,6 +115,12 @@ struct Made {
     group: Option<Group>,
     shim: Option<Shim>,
     events: Option<Events>,
+    /// A group and a shim that are on their way.
+    begun: Option<needs::Beginnings>,
+    /// Containers that only wait for the sandbox.
+    prepared: HashMap<usize, Result<containers::Prepared, Reason>>,
+    /// The processes of containers that have been made and not started.
+    processes: HashMap<usize, u32>,
     probes: HashMap<usize, AbortHandle>,
 }
 
@@ -124,6 +140,7 @@ pub(super) struct Beginning {
     pub(super) home: Home,
     pub(super) assigned: Arc<Assigned>,
     pub(super) state: State,
+    pub(super) kept: Kept,
     pub(super) wanted: watch::Receiver<Wanted>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) live: Arc<Live>,
@@ -131,10 +148,27 @@ pub(super) struct Beginning {
 
 impl Worker {
     pub(super) fn new(beginning: Beginning) -> Self {
-        let Beginning { shared, id, home, assigned, state, wanted, commands, live } = beginning;
+        let Beginning { shared, id, home, assigned, state, kept, wanted, commands, live } = beginning;
+        for one in &state.containers {
+            live.losses.begin(&one.name, Loss { seen: one.output_seen, bytes: one.output_bytes_lost });
+        }
         let (tell_outcome, outcomes) = mpsc::channel(COMMANDS_WAITING_MAX);
-        let (has, clean_up_pause) = (Made::default(), CLEAN_UP_PAUSES[0]);
-        Self { shared, id, home, assigned, state, wanted, commands, live, has, outcomes, tell_outcome, clean_up_pause }
+        Self {
+            shared,
+            id,
+            home,
+            assigned,
+            state,
+            kept,
+            told_later: None,
+            wanted,
+            commands,
+            live,
+            has: Made::default(),
+            outcomes,
+            tell_outcome,
+            clean_up_pause: CLEAN_UP_PAUSES[0],
+        }
     }
 
     /// Works until it is aborted, which harms nothing: whatever is done is found again.
@@ -143,8 +177,16 @@ impl Worker {
         loop {
             let desired = self.wanted.borrow().desired.clone();
             match plan::next(self.spec(), &desired, &self.state, now().ms) {
-                Next::Do(action) => self.act(action).await,
-                Next::Wait { until_ms } => self.wait(until_ms).await,
+                // It tells meanwhile.
+                Next::Do(Action::CleanUp) => self.clean_up().await,
+                Next::Do(action) => {
+                    self.tell_what_is_on_disk().await;
+                    self.act(action).await;
+                }
+                Next::Wait { until_ms } => {
+                    self.tell_what_is_on_disk().await;
+                    self.wait(until_ms).await;
+                }
                 Next::Rest => self.wait(None).await,
             }
         }
@@ -157,6 +199,7 @@ impl Worker {
     async fn act(&mut self, action: Action) {
         match action {
             Action::Begin => {
+                self.has.begun = Some(self.begin_sandbox());
                 self.state.advance(workload::Event::Began);
                 self.note();
             }
@@ -206,6 +249,7 @@ impl Worker {
             },
             Some(command) = self.commands.recv() => self.obey(command).await,
             Some(outcome) = self.outcomes.recv() => self.probed(&outcome),
+            () = self.live.losses.news() => self.note(),
             event = next_event(&mut self.has.events) => self.heard(event).await,
             () = ended(shim.as_ref()) => self.lost_shim().await,
             () = sleep(pause) => {}
@@ -230,12 +274,19 @@ impl Worker {
         if let Some(probe) = self.has.probes.remove(&index) {
             probe.abort();
         }
-        let before = self.state.clone();
-        let spec = &self.assigned.assignment.spec;
+        let (before, assigned) = (self.state.clone(), Arc::clone(&self.assigned));
+        let spec = &assigned.assignment.spec;
         self.state.exited(spec, index, self.shared.exit_status(exit), now());
-        if self.state != before {
-            self.note();
+        if self.state == before {
+            return;
         }
+        // With why it ends, if it does: that is on the disk, too.
+        let desired = self.wanted.borrow().desired.clone();
+        if let Next::Do(Action::End { reason, timeout_s }) = plan::next(spec, &desired, &self.state, now().ms) {
+            self.state.end(reason, timeout_s);
+            self.hurry();
+        }
+        self.note_on_disk();
     }
 
     fn probed(&mut self, outcome: &Outcome) {
@@ -263,32 +314,6 @@ impl Worker {
         }
         // Whoever asked may be gone.
         let _ = answer.send(done);
-    }
-
-    /// Writes down how far it is, and tells everybody.
-    fn note(&mut self) {
-        self.state.touch();
-        if let Err(error) = self.home.write_state(&self.state) {
-            // A node that comes after this one finds most of it out by itself.
-            tracing::error!(%error, workload = %self.id, "how far a workload is cannot be written down");
-        }
-        let generation = self.wanted.borrow_and_update().generation;
-        self.shared.board.put(&self.id, generation, self.state.observed(self.spec()));
-    }
-
-    /// Tells everybody that a step began. It is written down when it ends.
-    fn begin_step(&mut self, name: StepName, container: Option<&str>) -> Instant {
-        self.state.begin_step(name, container, now().at);
-        self.state.touch();
-        let generation = self.wanted.borrow().generation;
-        self.shared.board.put(&self.id, generation, self.state.observed(self.spec()));
-        Instant::now()
-    }
-
-    /// A step came to something. It is to be noted.
-    fn end_step(&mut self, began: Instant, outcome: Result<(), &Reason>) {
-        let outcome = outcome.map_or_else(|reason| StepOutcome::Failed(reason.clone()), |()| StepOutcome::Done);
-        self.state.end_step(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), outcome);
     }
 }
 

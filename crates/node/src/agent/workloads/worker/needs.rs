@@ -4,8 +4,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use network::Attached;
-use sandbox::plan::{NetworkNamespace, SandboxPlan};
-use tokio::task::JoinSet;
+use sandbox::cgroup::Group;
+use sandbox::client::Shim;
+use sandbox::plan::{CgroupPlan, NetworkNamespace, SandboxPlan};
+use tokio::task::{JoinHandle, JoinSet};
 use workload::{NetworkMode, Reason, ReasonCode, StepName};
 
 use super::{Connected, Worker, aside, now};
@@ -111,22 +113,34 @@ impl Worker {
         Ok(())
     }
 
-    async fn make_sandbox(&mut self) -> Result<(), Reason> {
-        let (shared, id, limits) = (Arc::clone(&self.shared), self.id.clone(), limits_of_all(&self.spec().resources));
-        let (group, sandbox_plan) = aside(move || {
-            let group = shared.cgroups.workload(id.as_str(), &limits).map_err(|error| no_group(&error))?;
-            let sandbox = group.sandbox(&Default::default()).map_err(|error| no_group(&error))?;
-            let plan = sandbox.plan().map_err(|error| no_group(&error))?;
-            Ok((group, plan))
+    /// Begins with what does not wait for the network: its group and its shim.
+    pub(super) fn begin_sandbox(&self) -> Beginnings {
+        let (shared, id, home) = (Arc::clone(&self.shared), self.id.clone(), self.home.clone());
+        let limits = limits_of_all(&self.spec().resources);
+        tokio::spawn(async move {
+            let own = Arc::clone(&shared);
+            let group = aside(move || {
+                let group = own.cgroups.workload(id.as_str(), &limits).map_err(|error| no_group(&error))?;
+                let sandbox = group.sandbox(&Default::default()).map_err(|error| no_group(&error))?;
+                let plan = sandbox.plan().map_err(|error| no_group(&error))?;
+                Ok((group, plan))
+            });
+            let shim = async {
+                let directory = home.shim().map_err(|error| failed("the shim's directory cannot be made", &error))?;
+                shared.shim(directory).await.map_err(|error| failed("no shim could be started", &error))
+            };
+            tokio::join!(group, shim)
         })
-        .await?;
+    }
+
+    async fn make_sandbox(&mut self) -> Result<(), Reason> {
+        let begun = self.has.begun.take().unwrap_or_else(|| self.begin_sandbox());
+        let (group, shim) = begun.await.map_err(|error| failed("the node could not do it", &error))?;
+        if let Ok(shim) = &shim {
+            self.took_shim(shim.clone()).await;
+        }
+        let ((group, sandbox_plan), shim) = (group?, shim?);
         self.has.group = Some(group);
-        let failed = |what: &str, error: &dyn std::fmt::Display| {
-            Reason::new(ReasonCode::CannotCreate, format!("{what}: {error}"))
-        };
-        let directory = self.home.shim().map_err(|error| failed("the shim's directory cannot be made", &error))?;
-        let shim = self.shared.shim(directory).await.map_err(|error| failed("no shim could be started", &error))?;
-        self.took_shim(shim.clone()).await;
         let namespace = self.has.network.as_ref().and_then(|network| network.namespace.as_ref());
         let namespace = namespace.map(OwnedFd::try_clone).transpose();
         let namespace = namespace.map_err(|error| failed("no network namespace", &error))?;
@@ -142,7 +156,9 @@ impl Worker {
             sysctls: container::sysctls_of_all(spec),
             cgroup: sandbox_plan,
         };
-        shim.sandbox(plan, namespace).await.map_err(|error| failed("the sandbox cannot be made", &error))?;
+        let (making, prepared) = tokio::join!(shim.sandbox(plan, namespace), self.prepare_first());
+        making.map_err(|error| failed("the sandbox cannot be made", &error))?;
+        (self.has.prepared, self.has.area, self.has.volumes) = prepared?;
         self.hand_on(&shim).await?;
         self.state.has.sandbox = true;
         self.state.waits_since_ms = now().ms;
@@ -150,7 +166,7 @@ impl Worker {
     }
 
     /// It has a shim.
-    pub(super) async fn took_shim(&mut self, shim: sandbox::client::Shim) {
+    pub(super) async fn took_shim(&mut self, shim: Shim) {
         self.has.events = Some(shim.events());
         self.has.shim = Some(shim.clone());
         self.live.change(|live| live.shim = Some(shim.clone()));
@@ -162,7 +178,7 @@ impl Worker {
     }
 
     /// Has the shim keep what only descriptors name, for a node that comes after this one.
-    async fn hand_on(&mut self, shim: &sandbox::client::Shim) -> Result<(), Reason> {
+    async fn hand_on(&mut self, shim: &Shim) -> Result<(), Reason> {
         let (mut names, mut descriptors) = (Vec::new(), Vec::new());
         for (name, volume) in &self.has.volumes {
             if let volumes::Volume::Memory(place) = volume {
@@ -178,6 +194,13 @@ impl Worker {
         self.state.kept = names;
         Ok(())
     }
+}
+
+/// A workload's group with the plan of its sandbox's, and its shim, both on their way.
+pub(super) type Beginnings = JoinHandle<(Result<(Group, CgroupPlan), Reason>, Result<Shim, Reason>)>;
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Reason {
+    Reason::new(ReasonCode::CannotCreate, format!("{what}: {error}"))
 }
 
 fn no_network(error: &network::Error) -> Reason {
