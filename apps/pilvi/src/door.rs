@@ -39,6 +39,10 @@ const CONNECTIONS_MAX: usize = 2048;
 const KNOCKING_MAX: usize = CONNECTIONS_MAX + 64;
 /// Connections of one workload at one time, so that it leaves room for others.
 const WORKLOAD_CONNECTIONS_MAX: usize = 128;
+/// How many connections every workload finds room for, whatever others take...
+const WORKLOAD_CONNECTIONS_SURE: usize = 2;
+/// ... and how many places are kept for those.
+const CONNECTIONS_SURE: usize = CONNECTIONS_MAX / 2;
 /// The longest first line, in bytes.
 const LINE_BYTES_MAX: u64 = 256;
 /// How long the first line may take.
@@ -68,14 +72,17 @@ impl<B> Clone for Door<B> {
     }
 }
 
+/// A workload, and which machine that joined says so; none is this one. No machine takes places of what runs on another.
+type Whose = (Option<NodeId>, WorkloadId);
+
 /// How many connections each workload has.
 #[derive(Debug, Default)]
-struct Guests(Mutex<HashMap<WorkloadId, usize>>);
+struct Guests(Mutex<HashMap<Whose, usize>>);
 
 /// One connection among them.
 struct Guest {
     guests: Arc<Guests>,
-    workload: WorkloadId,
+    whose: Whose,
 }
 
 impl<B: Backend> Door<B> {
@@ -102,7 +109,7 @@ impl<B: Backend> Door<B> {
             Ok(Err(error)) => return warn!(?host, %error, "a node hands over what is no workload's connection"),
             Err(_) => return debug!(?host, "a node hands over a connection and says nothing"),
         };
-        let Some(_guest) = self.guests.enter(&workload) else {
+        let Some(_guest) = self.guests.enter((host.clone(), workload.clone())) else {
             return warn!(?host, %workload, "a workload has too many connections to the API: one more is turned away");
         };
         debug!(?host, %workload, "a workload is connected to the API");
@@ -143,28 +150,31 @@ async fn read_preface(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<(Wo
 }
 
 impl Guests {
-    /// A place for one more connection of a workload; none if there is none.
-    fn enter(self: &Arc<Self>, workload: &WorkloadId) -> Option<Guest> {
+    /// A place for one more connection of a workload; none if there is none. Of what is not kept for others nobody gets more
+    /// than he leaves free.
+    fn enter(self: &Arc<Self>, whose: Whose) -> Option<Guest> {
         let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if guests.values().sum::<usize>() >= CONNECTIONS_MAX {
+        let free = CONNECTIONS_MAX.saturating_sub(guests.values().sum());
+        let count = guests.get(&whose).copied().unwrap_or_default();
+        let most = match free.saturating_sub(CONNECTIONS_SURE) {
+            _ if free == 0 => 0,
+            shared => shared.clamp(WORKLOAD_CONNECTIONS_SURE, WORKLOAD_CONNECTIONS_MAX),
+        };
+        if count >= most {
             return None;
         }
-        let count = guests.entry(workload.clone()).or_default();
-        if *count >= WORKLOAD_CONNECTIONS_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(Guest { guests: Arc::clone(self), workload: workload.clone() })
+        guests.insert(whose.clone(), count + 1);
+        Some(Guest { guests: Arc::clone(self), whose })
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
         let mut guests = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = guests.get_mut(&self.workload) {
+        if let Some(count) = guests.get_mut(&self.whose) {
             *count -= 1;
             if *count == 0 {
-                guests.remove(&self.workload);
+                guests.remove(&self.whose);
             }
         }
     }

@@ -121,16 +121,35 @@ async fn who_does_not_say_which_workload_it_is_is_not_let_in() {
     }
 }
 
+fn numbered(number: u32) -> Whose {
+    (None, WorkloadId::try_from(format!("{number:032x}")).unwrap())
+}
+
 #[test]
 fn a_workload_leaves_room_for_others() {
     let guests = Arc::new(Guests::default());
-    let workload = |number: u32| WorkloadId::try_from(format!("{number:032x}")).unwrap();
-    let many: Vec<_> = (0..WORKLOAD_CONNECTIONS_MAX).map(|_| guests.enter(&workload(1)).unwrap()).collect();
-    assert!(guests.enter(&workload(1)).is_none());
-    assert!(guests.enter(&workload(2)).is_some());
+    let many: Vec<_> = (0..WORKLOAD_CONNECTIONS_MAX).map(|_| guests.enter(numbered(1)).unwrap()).collect();
+    assert!(guests.enter(numbered(1)).is_none());
+    assert!(guests.enter(numbered(2)).is_some());
+    let (_, same) = numbered(1);
+    assert!(
+        guests.enter((Some("elsewhere".parse().unwrap()), same)).is_some(),
+        "what another machine says is another's"
+    );
     drop(many);
-    assert!(guests.enter(&workload(1)).is_some());
+    assert!(guests.enter(numbered(1)).is_some());
     assert!(guests.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn however_many_take_what_they_can_there_is_room_for_one_more() {
+    let guests = Arc::new(Guests::default());
+    let mut taken = Vec::new();
+    for number in 0..500 {
+        let before = taken.len();
+        taken.extend(std::iter::from_fn(|| guests.enter(numbered(number))));
+        assert!(taken.len() - before >= WORKLOAD_CONNECTIONS_SURE, "nothing is left for {number}");
+    }
 }
 
 #[tokio::test]

@@ -14,15 +14,21 @@ use super::worker::{Beginning, COMMANDS_WAITING_MAX, Live, Wanted, Worker};
 use super::{Handle, Shared, WORKLOADS_MAX};
 use crate::protocol::{Assignment, Failure, FailureKind};
 
+/// Why a workload is not begun.
+enum NotBegun {
+    /// It is there.
+    Known(Arc<Handle>),
+    /// It cannot be there.
+    Refused(Failure),
+}
+
 impl Shared {
     /// Makes a workload true, or changes what is desired of one that is there. It is on the disk when this returns.
     pub(super) async fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), Failure> {
         if let Some(handle) = self.handle(&assignment.id) {
             return self.change(&handle, assignment).await;
         }
-        if self.is_purged.load(Ordering::Relaxed) {
-            return Err(Failure::new(FailureKind::Stopped, "everything of this node has been removed"));
-        }
+        self.has_room(0)?;
         let refused = |message: String| Failure::new(FailureKind::Refused, message);
         assignment.spec.validate().map_err(|error| refused(error.to_string()))?;
         self.check_permissions(&assignment.spec)?;
@@ -31,9 +37,7 @@ impl Shared {
             Desired::Running => self.images(&assignment.spec, &assignment.images)?,
             Desired::Stopped { .. } => BTreeMap::new(),
         };
-        if self.all().len() >= WORKLOADS_MAX {
-            return Err(Failure::new(FailureKind::Busy, "this node has as many workloads as there can be"));
-        }
+        self.has_room(self.all().len())?;
         self.hasten();
         let id = assignment.id.clone();
         let assigned = Arc::new(Assigned::new(assignment, images, &self.boot_id));
@@ -45,19 +49,40 @@ impl Shared {
         match self.begin(&id, &assigned) {
             Ok(writing) => writing.await.map_err(|error| internal(error.to_string()))?.map_err(internal),
             // Somebody else assigns it, too.
-            Err(handle) => self.change(&handle, assigned.assignment.clone()).await,
+            Err(NotBegun::Known(handle)) => self.change(&handle, assigned.assignment.clone()).await,
+            Err(NotBegun::Refused(failure)) => {
+                let shared = Arc::clone(self);
+                let released = tokio::task::spawn_blocking(move || shared.release(&id));
+                released
+                    .await
+                    .map_err(|error| internal(error.to_string()))?
+                    .map_err(|error| internal(error.to_string()))?;
+                Err(failure)
+            }
         }
     }
 
-    /// Has a workload that is new be worked on while it is written down: nothing of it is executed before. Or answers the one that
-    /// there is.
-    fn begin(self: &Arc<Self>, id: &WorkloadId, assigned: &Arc<Assigned>) -> Result<Writing, Arc<Handle>> {
+    /// Whether this node takes one more workload beside so many.
+    fn has_room(&self, workloads: usize) -> Result<(), Failure> {
+        if self.is_purged.load(Ordering::Relaxed) {
+            return Err(Failure::new(FailureKind::Stopped, "everything of this node has been removed"));
+        }
+        if workloads >= WORKLOADS_MAX {
+            return Err(Failure::new(FailureKind::Busy, "this node has as many workloads as there can be"));
+        }
+        Ok(())
+    }
+
+    /// Has a workload that is new be worked on while it is written down: nothing of it is executed before.
+    fn begin(self: &Arc<Self>, id: &WorkloadId, assigned: &Arc<Assigned>) -> Result<Writing, NotBegun> {
         let digest_of = |name: &str| assigned.images.get(name).map(|image| image.manifest.to_string());
         let state = State::new(&assigned.assignment.spec, &self.boot_id, digest_of);
         let mut all = self.all();
         if let Some(handle) = all.get(id) {
-            return Err(Arc::clone(handle));
+            return Err(NotBegun::Known(Arc::clone(handle)));
         }
+        // Others may have been assigned meanwhile, or all removed.
+        self.has_room(all.len()).map_err(NotBegun::Refused)?;
         let (tell, written) = watch::channel(None);
         let (worker, parts) = self.worker(id, assigned, state, Kept::new(written));
         all.insert(id.clone(), parts.run(worker));

@@ -68,10 +68,10 @@ impl Worker {
         self.live.change(|live| *live = Default::default());
         // Their ends of the network and mounts go before what they are part of.
         self.has = Made::default();
+        remove(&self.shared, &self.id, &self.assigned).await?;
+        // Not before: whoever cannot be killed still runs on their layers.
         let (shared, id) = (Arc::clone(&self.shared), self.id.clone());
-        let releasing = aside(move || shared.release(&id).map_err(|error| failed(&error)));
-        let (removed, released) = tokio::join!(remove(&self.shared, &self.id, &self.assigned), releasing);
-        removed.and(released)
+        aside(move || shared.release(&id).map_err(|error| failed(&error))).await
     }
 }
 
