@@ -47,6 +47,16 @@ pub enum BlobError {
     },
 }
 
+impl From<BlobError> for io::Error {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Io { source, .. } => source,
+            BlobError::Full => io::ErrorKind::StorageFull.into(),
+            other => Self::other(other),
+        }
+    }
+}
+
 impl BlobError {
     /// What an error of the operating system means.
     pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {

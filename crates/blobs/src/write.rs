@@ -113,11 +113,7 @@ impl Writer {
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.append(bytes).map_err(|error| match error {
-            BlobError::Io { source, .. } => source,
-            BlobError::Full => io::ErrorKind::StorageFull.into(),
-            other => io::Error::other(other),
-        })?;
+        self.append(bytes)?;
         Ok(bytes.len())
     }
 

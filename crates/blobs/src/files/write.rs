@@ -119,11 +119,7 @@ impl FileWriter {
 
 impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.append(bytes).map_err(|error| match error {
-            BlobError::Io { source, .. } => source,
-            BlobError::Full => io::ErrorKind::StorageFull.into(),
-            other => io::Error::other(other),
-        })?;
+        self.append(bytes)?;
         Ok(bytes.len())
     }
 
