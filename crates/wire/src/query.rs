@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::schema::{Kind, MemberRef, ShapeRef, TimestampFormat, flag};
-use crate::value::Value;
+use crate::value::{Value, double};
 
 /// The most parameters that a form may have.
 const PARAMETERS_MAX: usize = 10_000;
@@ -201,16 +201,6 @@ fn grouped(number: usize) -> String {
         out.push(digit);
     }
     out
-}
-
-/// Rust reads more words as numbers (`inf`, `nan`) than the protocol has.
-fn double(text: &str) -> Option<f64> {
-    match text {
-        "NaN" => Some(f64::NAN),
-        "Infinity" => Some(f64::INFINITY),
-        "-Infinity" => Some(f64::NEG_INFINITY),
-        _ => text.parse().ok().filter(|number: &f64| number.is_finite()),
-    }
 }
 
 #[cfg(test)]

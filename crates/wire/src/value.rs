@@ -305,6 +305,16 @@ macro_rules! enumeration {
     };
 }
 
+/// A number as every text protocol writes it. Rust reads more words as numbers (`inf`, `nan`) than they have.
+pub(crate) fn double(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => text.parse().ok().filter(|number: &f64| number.is_finite()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use super::reader::{Event, Malformed, Reader};
 use super::{ENTRY, element_name};
 use crate::json::Limits;
 use crate::schema::{Kind, MemberRef, ShapeRef, TimestampFormat, flag};
-use crate::value::Value;
+use crate::value::{Value, double};
 
 /// Why a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -241,15 +241,6 @@ fn scalar(member: MemberRef, text: &str) -> Option<Value> {
         }
         .map(Value::Timestamp),
         Kind::Document | Kind::Structure | Kind::Union | Kind::List | Kind::Map => None,
-    }
-}
-
-fn double(text: &str) -> Option<f64> {
-    match text {
-        "NaN" => Some(f64::NAN),
-        "Infinity" => Some(f64::INFINITY),
-        "-Infinity" => Some(f64::NEG_INFINITY),
-        _ => text.parse().ok().filter(|number: &f64| number.is_finite()),
     }
 }
 
