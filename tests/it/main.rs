@@ -18,6 +18,7 @@ mod node_process;
 mod permissions_flow;
 mod policies;
 mod registry;
+mod s3_flow;
 mod security;
 mod tls;
 mod unserved;

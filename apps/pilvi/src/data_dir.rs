@@ -9,6 +9,7 @@
 //!   lock               held by the supervisor
 //!   keys/root.json     the root key, 0600
 //!   keys/sealing.json  the key that secrets in the state are sealed with, 0600
+//!   objects/           the bytes of S3's objects
 //!   run/door.sock      where the node hands over workloads' connections to the API, 0600
 //!   run/control.sock   where commands ask the server for what no AWS operation does, 0600
 //!   run/node-port.json the port where nodes joined last
@@ -78,6 +79,11 @@ impl DataDir {
     /// The events of log groups.
     pub(crate) fn logs(&self) -> PathBuf {
         self.0.join("logs")
+    }
+
+    /// The bytes of S3's objects.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.0.join("objects")
     }
 
     /// The store's directory.

@@ -15,6 +15,9 @@ use platform::identity::Identities;
 use platform::ports::{ImagePreparer, LogSink, MetricSink, RoleDirectory};
 use platform::workloads::Workloads;
 use platform::{Admission, Gateway, Platform, Reconcilers, Service};
+use s3::S3;
+use s3::notification::NoDestinations;
+use s3::website_routes::Websites;
 use segments::Segments;
 use sts::Sts;
 
@@ -25,11 +28,15 @@ pub(crate) struct Foundation {
     pub(crate) segments: Arc<Segments>,
     /// The bytes of images.
     pub(crate) content: Content,
+    /// The bytes of objects.
+    pub(crate) objects: s3::content::Content,
     pub(crate) denials: Arc<Denials>,
     /// Whether connections are encrypted.
     pub(crate) is_secure: bool,
     /// The address that clients reach, where it is not the one they name.
     pub(crate) public_address: Option<ecr::PublicAddress>,
+    /// The names by which clients reach the server, without ports: a host below one of them is a bucket's.
+    pub(crate) public_hosts: Vec<String>,
 }
 
 /// What a server serves.
@@ -38,13 +45,16 @@ pub(crate) struct Built {
     pub(crate) gateway: Gateway,
     /// The registry, beside them.
     pub(crate) registry: Arc<Registry>,
+    /// What buckets show as websites, at hosts of their own.
+    pub(crate) websites: Arc<Websites>,
     /// What goes on by itself, which is not started yet.
     pub(crate) background: Background,
 }
 
 /// Puts the services together.
 pub(crate) fn build(foundation: Foundation) -> Built {
-    let Foundation { platform, segments, content, denials, is_secure, public_address } = foundation;
+    let Foundation { platform, segments, content, objects, denials, is_secure, public_address, public_hosts } =
+        foundation;
     let iam = Arc::new(Iam::new(platform.clone()));
     let roles: Arc<dyn RoleDirectory> = iam.clone();
     let cloudwatch = Arc::new(CloudWatch::new(platform.clone()));
@@ -56,18 +66,23 @@ pub(crate) fn build(foundation: Foundation) -> Built {
         is_secure,
     };
     let ecr = Ecr::new(platform.clone(), content, public_address);
+    let s3 = S3::new(platform.clone(), objects, Arc::new(NoDestinations));
     let services: Vec<Arc<dyn Service>> = vec![
         cloudwatch.clone(),
         Arc::new(ecr.clone()),
         Arc::new(Ecs { platform: platform.clone() }),
         iam.clone(),
         logs.clone(),
+        Arc::new(s3.clone()),
         Arc::new(Sts::new(platform.clone(), roles, iam)),
     ];
     Built {
         registry: Arc::new(Registry::new(ecr.clone(), admission.clone())),
-        gateway: Gateway::new(platform.clone(), admission, services),
-        background: Background { workloads: Workloads::new(&platform), platform, cloudwatch, ecr, logs },
+        websites: Arc::new(Websites::new(s3.clone(), is_secure)),
+        gateway: Gateway::new(platform.clone(), admission, services)
+            .with_public_hosts(public_hosts)
+            .with_cross_origin(Arc::new(s3.clone())),
+        background: Background { workloads: Workloads::new(&platform), platform, cloudwatch, ecr, logs, s3 },
     }
 }
 
@@ -77,6 +92,7 @@ pub(crate) struct Background {
     cloudwatch: Arc<CloudWatch>,
     ecr: Ecr,
     logs: Arc<Logs>,
+    s3: S3,
     workloads: Workloads,
 }
 
@@ -111,6 +127,7 @@ impl Background {
         reconcilers.start(ecr::reconcile::prepare::reconciler(&self.ecr, preparer));
         self.cloudwatch.reconcilers().into_iter().for_each(|one| reconcilers.start(one));
         logs::reconcile::all(&self.logs).into_iter().for_each(|one| reconcilers.start(one));
+        s3::reconcile::all(&self.s3).into_iter().for_each(|one| reconcilers.start(one));
         reconcilers
     }
 }

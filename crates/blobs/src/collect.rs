@@ -11,7 +11,7 @@ use crate::{BlobError, Blobs, Digest};
 
 /// While it exists, nothing is collected, by no process.
 #[derive(Debug)]
-pub struct Hold(OwnedFd);
+pub struct Hold(pub(crate) OwnedFd);
 
 impl Drop for Hold {
     fn drop(&mut self) {
@@ -100,7 +100,7 @@ pub(crate) fn age(seconds: impl TryInto<u64>, nanoseconds: impl TryInto<u32>) ->
     SystemTime::now().duration_since(UNIX_EPOCH + since_epoch).unwrap_or_default()
 }
 
-fn retry_on_interrupt(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
+pub(crate) fn retry_on_interrupt(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
     loop {
         match call() {
             Err(Errno::INTR) => {}

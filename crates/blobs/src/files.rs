@@ -4,12 +4,15 @@
 //!   whole and under its name; before, nobody can see it, and a crash leaves nothing.
 //! - [`Files::duplicate`] gives the bytes of a file a second name, without copying them where the file system can.
 //! - [`Files::remove`] takes names away, unless somebody has pinned the first one: see [`Files::pin`].
-//! - [`Files::older`] lists what a sweep may look at: files that nobody has recorded are orphans of a crash.
+//! - [`HeldFiles`]: all of them, none of which is removed meanwhile, for a backup that another process makes.
+//! - [`Files::settled`] lists what a sweep may look at: files that nobody has recorded are orphans of a crash.
 //!
 //! Each name has one owner, who keeps it in a record and removes it when it is of no more use. On disk a file is at
 //! `<2 digits>/<30 digits>`; `tmp/` is used where the file system knows no files without a name.
 
+mod hold;
 mod id;
+mod opening;
 mod write;
 
 use std::collections::HashMap;
@@ -22,14 +25,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::Rng;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::BlobError;
-use crate::collect::age;
 use crate::root::{make_directory, names_in, open_beneath, subdirectory};
 
+pub use hold::HeldFiles;
 pub use id::{FileId, InvalidFileId};
+use opening::Opening;
 pub use write::FileWriter;
 
 /// How many bytes of the disk are left to the state, or …
@@ -51,6 +55,7 @@ struct Root {
     durable: [AtomicBool; 256],
     pins: Mutex<HashMap<FileId, u32>>,
     next_temporary: AtomicU64,
+    opening: Opening,
     /// Whether the file system has files without a name.
     has_nameless: AtomicBool,
 }
@@ -76,7 +81,7 @@ pub struct Pin {
 pub enum Removal {
     /// They are gone.
     Done,
-    /// Somebody reads: nothing was removed, try later.
+    /// Somebody reads, or a backup is under way: nothing was removed, try later.
     Pinned,
 }
 
@@ -93,10 +98,12 @@ impl Files {
         for name in names_in(temporary.as_fd())? {
             rustix::fs::unlinkat(&temporary, &name, AtFlags::empty()).map_err(BlobError::os(doing))?;
         }
+        let opening = Opening::now(temporary.as_fd()).map_err(BlobError::os(doing))?;
         rustix::fs::fsync(&root).map_err(BlobError::os(doing))?;
         Ok(Self(Arc::new(Root {
             root,
             rng,
+            opening,
             durable: std::array::from_fn(|_| AtomicBool::new(false)),
             pins: Mutex::default(),
             next_temporary: AtomicU64::new(0),
@@ -114,16 +121,7 @@ impl Files {
 
     /// Opens a file; none if it is not there.
     pub fn open(&self, id: &FileId) -> Result<Option<OpenFile>, BlobError> {
-        let file = match open_beneath(self.root(), &id.path(), OFlags::RDONLY, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(error) => return Err(BlobError::os("opening a file")(error)),
-        };
-        let stat = rustix::fs::fstat(&file).map_err(BlobError::os("opening a file"))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(BlobError::NoFile);
-        }
-        Ok(Some(OpenFile { file: file.into(), size: u64::try_from(stat.st_size).unwrap_or_default() }))
+        open(self.root(), id)
     }
 
     /// Keeps [`Files::remove`] from removing the file, and those named with it after it. A reader pins what it has found in
@@ -149,10 +147,11 @@ impl Files {
         writer.finish().map(Some)
     }
 
-    /// Removes files, unless the first one is pinned. What is gone already is no error. The names may come back after a
+    /// Removes files, unless the first one is pinned or all of them are held. What is gone already is no error. The names may come back after a
     /// crash of the machine: their owner forgets them when this has returned, and a sweep finds them then.
     pub fn remove(&self, ids: &[FileId]) -> Result<Removal, BlobError> {
         let Some((first, others)) = ids.split_first() else { return Ok(Removal::Done) };
+        let Some(_removing) = self.removing()? else { return Ok(Removal::Pinned) };
         {
             // Whoever pins it afterwards finds that it is gone.
             let pins = self.pins();
@@ -165,26 +164,12 @@ impl Files {
         Ok(Removal::Done)
     }
 
-    /// The files of one of the 256 directories that got their name longer ago than `grace`.
-    pub fn older(&self, directory: u8, grace: Duration) -> Result<Vec<FileId>, BlobError> {
-        let doing = "listing files";
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-        let opened = match open_beneath(self.root(), &id::directory_name(directory), flags, Mode::empty()) {
-            Ok(opened) => opened,
-            Err(Errno::NOENT) => return Ok(Vec::new()),
-            Err(error) => return Err(BlobError::os(doing)(error)),
-        };
-        let mut found = Vec::new();
-        for name in names_in(opened.as_fd())? {
-            let Some(id) = FileId::of_name(directory, &name) else { continue };
-            match rustix::fs::statat(&opened, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                // A new name changes this time of the file, and none other.
-                Ok(stat) if age(stat.st_ctime, stat.st_ctime_nsec) >= grace => found.push(id),
-                Ok(_) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(BlobError::os(doing)(error)),
-            }
-        }
-        Ok(found)
+    /// The files of one of the 256 directories that got their name before the root was opened, or longer ago than `grace`:
+    /// nobody is about to record them. None where the clock was set since, by which the one cannot be told from the other.
+    pub fn settled(&self, directory: u8, grace: Duration) -> Result<Vec<FileId>, BlobError> {
+        let Some(opening) = self.0.opening.if_clock_holds() else { return Ok(Vec::new()) };
+        // A new name changes this time of the file, and none other.
+        list(self.root(), directory, |stat| opening.is_settled(stat.st_ctime, stat.st_ctime_nsec, grace))
     }
 
     fn root(&self) -> BorrowedFd<'_> {
@@ -254,6 +239,40 @@ impl Drop for Pin {
             }
         }
     }
+}
+
+fn open(root: BorrowedFd<'_>, id: &FileId) -> Result<Option<OpenFile>, BlobError> {
+    let file = match open_beneath(root, &id.path(), OFlags::RDONLY, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(BlobError::os("opening a file")(error)),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(BlobError::os("opening a file"))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(BlobError::NoFile);
+    }
+    Ok(Some(OpenFile { file: file.into(), size: u64::try_from(stat.st_size).unwrap_or_default() }))
+}
+
+/// The files of one of the 256 directories that are `wanted`.
+fn list(root: BorrowedFd<'_>, directory: u8, wanted: impl Fn(&Stat) -> bool) -> Result<Vec<FileId>, BlobError> {
+    let doing = "listing files";
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let opened = match open_beneath(root, &id::directory_name(directory), flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        Err(error) => return Err(BlobError::os(doing)(error)),
+    };
+    let mut found = Vec::new();
+    for name in names_in(opened.as_fd())? {
+        let Some(id) = FileId::of_name(directory, &name) else { continue };
+        match rustix::fs::statat(&opened, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if wanted(&stat) => found.push(id),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(BlobError::os(doing)(error)),
+        }
+    }
+    Ok(found)
 }
 
 /// Where files are that are written under a name.

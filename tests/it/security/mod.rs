@@ -17,6 +17,7 @@ mod pass_role;
 mod presigned;
 mod protocols;
 mod resource_policies;
+mod s3;
 mod sandbox;
 mod secrets;
 mod sessions;

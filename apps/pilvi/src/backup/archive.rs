@@ -5,6 +5,7 @@
 //! keys/… tls/…        the small files, as they are
 //! state.db            a copy of the database, of one revision
 //! blobs/sha256:…      each blob that the copy refers to
+//! objects/…           the files that S3's objects are in
 //! logs/…              the files of log events: <account>/<region>/<group>/<file>
 //! checksums.json      length and SHA-256 of each entry before
 //! ```
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use base::{Clock, SystemClock};
+use blobs::files::{FileId, HeldFiles};
 use blobs::{Blobs, Digest as BlobDigest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,10 +33,12 @@ const MANIFEST: &str = "pilvi-backup.json";
 const STATE: &str = "state.db";
 const CHECKSUMS: &str = "checksums.json";
 const BLOBS: &str = "blobs/";
+const OBJECTS: &str = "objects/";
 const LOGS: &str = "logs/";
 
-/// Raised when an older program could not understand an archive: 2 brought the log events, 3 the nodes' authority.
-const FORMAT: u32 = 3;
+/// Raised when an older program could not understand an archive: 2 brought the log events, 3 the nodes' authority, 4 the
+/// objects.
+const FORMAT: u32 = 4;
 
 /// Small files, and whether a data directory cannot do without them.
 const FILES: [(&str, bool); 6] = [
@@ -83,13 +87,15 @@ pub(super) fn write(dir: &DataDir, to: impl Write) -> Result<()> {
     let blobs = dir.blobs().exists().then(|| Blobs::open_root(&dir.blobs())).transpose()?;
     // From before the copy until after the last blob: what the copy refers to must not be collected meanwhile.
     let _hold = blobs.as_ref().map(Blobs::hold).transpose().context("cannot hold the collection of blobs")?;
+    let objects = HeldFiles::at(&dir.objects()).context("cannot hold the objects")?;
     // Before the state, so that a group which is deleted in between leaves events without a group, which a server removes
     // when it starts, and never a group without its events.
     let logs = LogFiles::hold(dir)?;
     let revision = store::backup_directory(&dir.state(), &copy).context("cannot copy the state");
-    let sources =
-        |revision: store::Revision| Sources { dir, copy: &copy, revision, blobs: blobs.as_ref(), logs: &logs };
-    let written = revision.and_then(|revision| write_entries(&sources(revision), to));
+    let written = revision.and_then(|revision| {
+        let (blobs, objects) = (blobs.as_ref(), objects.as_ref());
+        write_entries(&Sources { dir, copy: &copy, revision, blobs, objects, logs: &logs }, to)
+    });
     let removed = remove_if_there(&copy);
     written.and(removed)
 }
@@ -101,11 +107,12 @@ struct Sources<'a> {
     copy: &'a Path,
     revision: store::Revision,
     blobs: Option<&'a Blobs>,
+    objects: Option<&'a HeldFiles>,
     logs: &'a LogFiles,
 }
 
 fn write_entries(sources: &Sources<'_>, to: impl Write) -> Result<()> {
-    let Sources { dir, copy, revision, blobs, logs } = *sources;
+    let Sources { dir, copy, revision, blobs, objects, logs } = *sources;
     let mut archive = Builder::new(io::BufWriter::with_capacity(1 << 20, to));
     let mut checksums = Checksums::new();
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -127,6 +134,13 @@ fn write_entries(sources: &Sources<'_>, to: impl Write) -> Result<()> {
         let blob = blob.with_context(|| format!("the state refers to the blob {digest}, which is not there"))?;
         let bytes = blob.size();
         append(&mut archive, &format!("{BLOBS}{digest}"), blob.into_file(), bytes, &mut checksums)?;
+    }
+    // What came after the copy is taken along: a restored server finds that no record names it.
+    for (held, id) in objects.iter().flat_map(|held| held.all().map(move |id| (held, id))) {
+        let id = id.context("cannot list the objects")?;
+        if let Some(file) = held.open(&id)? {
+            append(&mut archive, &format!("{OBJECTS}{id}"), file.file, file.size, &mut checksums)?;
+        }
     }
     for file in logs.files() {
         let (content, bytes) = logs.open(file)?;
@@ -172,7 +186,7 @@ fn append(
 /// # Errors
 /// When the directory holds data, or the archive is damaged, cut off or of a later format.
 pub(super) fn read(dir: &DataDir, from: impl Read) -> Result<()> {
-    for taken in [dir.state(), dir.blobs(), dir.logs(), dir.keys(), dir.tls()] {
+    for taken in [dir.state(), dir.blobs(), dir.objects(), dir.logs(), dir.keys(), dir.tls()] {
         ensure!(!taken.exists(), "{} exists: a backup is restored into an empty data directory", taken.display());
     }
     let staged = dir.path().join("restoring");
@@ -206,6 +220,7 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
             MANIFEST => check_manifest(&small(&mut entry, &name)?)?,
             STATE => stage(&staged.join(STATE), &mut entry)?,
             _ if name.starts_with(BLOBS) => stage_blob(&staged.join("blobs"), &name, &mut entry)?,
+            _ if name.starts_with(OBJECTS) => stage_object(&staged.join("objects"), &name, &mut entry)?,
             _ if name.strip_prefix(LOGS).is_some_and(is_log_file) => stage_log_file(staged, &name, &mut entry)?,
             _ if FILES.iter().any(|(known, _)| *known == name) => {
                 stage(&staged.join(&name), small(&mut entry, &name)?.as_slice())?
@@ -257,11 +272,20 @@ fn stage(path: &Path, content: impl Read) -> Result<Checksum> {
 }
 
 fn stage_log_file(staged: &Path, name: &str, content: impl Read) -> Result<Checksum> {
-    let path = staged.join(name);
+    stage_below(&staged.join(name), content)
+}
+
+fn stage_object(root: &Path, name: &str, content: impl Read) -> Result<Checksum> {
+    let id: FileId = name[OBJECTS.len()..].parse().with_context(|| format!("{name} does not belong into a backup"))?;
+    stage_below(&root.join(id.path()), content)
+}
+
+/// The same in a folder that is made if it is not there.
+fn stage_below(path: &Path, content: impl Read) -> Result<Checksum> {
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    stage(&path, content)
+    stage(path, content)
 }
 
 fn stage_blob(root: &Path, name: &str, mut content: impl Read) -> Result<Checksum> {
@@ -280,19 +304,20 @@ fn stage_blob(root: &Path, name: &str, mut content: impl Read) -> Result<Checksu
     Ok(Checksum { bytes, sha256: digest.hex() })
 }
 
-/// The blobs and the log events go first, so that nothing refers to what is not there; then the state, and the keys last: a start in between finds state without its
-/// key and stops, rather than making a new key for an empty state.
+/// Blobs, objects and log events go first, so that nothing refers to what is not there; then the state, and the keys last: a
+/// start in between finds state without its key and stops, rather than making a new key for an empty state.
 fn put_in_place(dir: &DataDir, staged: &Path) -> Result<()> {
     // All that is staged, in one go: there can be many small files.
     rustix::fs::syncfs(File::open(staged)?)?;
-    for (from, to) in [(staged.join("blobs"), dir.blobs()), (staged.join("logs"), dir.logs())] {
+    let first = [("blobs", dir.blobs()), ("objects", dir.objects()), ("logs", dir.logs())];
+    for (from, to) in first.map(|(name, to)| (staged.join(name), to)) {
         if from.exists() {
             std::fs::rename(from, to)?;
         }
     }
     let revision = store::restore_directory(&staged.join(STATE), &dir.state());
     if let Err(error) = revision {
-        for placed in [dir.state(), dir.blobs(), dir.logs()] {
+        for placed in [dir.state(), dir.blobs(), dir.objects(), dir.logs()] {
             remove_dir_if_there(&placed)?;
         }
         return Err(error).context("the backup's state cannot be used");

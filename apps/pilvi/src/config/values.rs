@@ -83,6 +83,15 @@ impl PublicUrl {
         self.0.split_once("://").map_or(self.0.as_str(), |(_, authority)| authority)
     }
 
+    /// The host alone, without a port.
+    pub(crate) fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// Whether it is reached over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.0.starts_with("https:")

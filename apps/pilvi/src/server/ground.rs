@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use base::{Clock, Principal, SystemClock, SystemRng};
 use blobs::Blobs;
+use blobs::files::Files;
 use ecr::content::Content;
 use platform::denials::Denials;
 use platform::identity::{FixedKey, Keys};
@@ -29,6 +30,8 @@ pub(super) struct Ground {
     pub(super) blobs: Blobs,
     /// The bytes of images.
     content: Content,
+    /// The bytes of objects.
+    objects: s3::content::Content,
     pub(super) denials: Arc<Denials>,
     /// None where connections are not encrypted.
     pub(super) tls: Option<Arc<ServerTls>>,
@@ -51,6 +54,7 @@ impl Ground {
         make_private_dir(&dir.logs())?;
         let segments = Segments::open(&dir.logs(), log_files(&settings.cloudwatch_logs));
         let blobs = Blobs::open_root(&dir.blobs()).context("cannot open the blobs")?;
+        let objects = Files::open_root(&dir.objects(), Arc::new(SystemRng)).context("cannot open the objects")?;
         let platform = Platform {
             store,
             clock,
@@ -62,6 +66,7 @@ impl Ground {
             platform,
             segments: segments.context("cannot open the logs")?,
             content: Content::open(blobs.clone(), &dir.uploads()).context("cannot open the uploads")?,
+            objects: s3::content::Content::new(objects),
             blobs,
             denials,
             tls,
@@ -74,9 +79,11 @@ impl Ground {
             platform: self.platform.clone(),
             segments: self.segments.clone(),
             content: self.content.clone(),
+            objects: self.objects.clone(),
             denials: self.denials.clone(),
             is_secure: self.tls.is_some(),
             public_address: settings.public_url.as_ref().map(public_address),
+            public_hosts: settings.public_url.as_ref().map(|url| url.host().to_owned()).into_iter().collect(),
         }
     }
 }

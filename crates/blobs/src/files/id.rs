@@ -35,7 +35,7 @@ impl FileId {
     }
 
     /// Where it is beneath the root.
-    pub(super) fn path(&self) -> String {
+    pub fn path(&self) -> String {
         let digits = hex::encode(self.0);
         format!("{}/{}", &digits[..2], &digits[2..])
     }

@@ -29,7 +29,7 @@ fn read(files: &Files, id: &FileId) -> Option<Vec<u8>> {
 }
 
 fn all(files: &Files) -> Vec<FileId> {
-    (0..=255).flat_map(|directory| files.older(directory, Duration::ZERO).unwrap()).collect()
+    (0..=255).flat_map(|directory| files.settled(directory, Duration::ZERO).unwrap()).collect()
 }
 
 #[test]
@@ -106,9 +106,9 @@ fn a_sweep_is_shown_what_is_old_enough() {
     let (directory, files) = files();
     let id = written(&files, b"old");
     std::fs::write(directory.path().join(&id.to_string()[..2]).join("x"), "no file of ours").unwrap();
-    assert_eq!(files.older(id.directory(), Duration::ZERO).unwrap(), [id]);
-    assert!(files.older(id.directory(), Duration::from_secs(3600)).unwrap().is_empty());
-    assert!(files.older(id.directory().wrapping_add(1), Duration::ZERO).unwrap().is_empty());
+    assert_eq!(files.settled(id.directory(), Duration::ZERO).unwrap(), [id]);
+    assert!(files.settled(id.directory(), Duration::from_secs(3600)).unwrap().is_empty());
+    assert!(files.settled(id.directory().wrapping_add(1), Duration::ZERO).unwrap().is_empty());
 }
 
 #[test]
@@ -126,4 +126,42 @@ fn only_32_digits_are_a_name() {
 fn some_room_is_left() {
     let (_directory, files) = files();
     assert!(files.has_room(1) && !files.has_room(u64::MAX));
+}
+
+#[test]
+fn what_is_held_is_not_removed_and_new_files_come_nevertheless() {
+    let (directory, files) = files();
+    let before = written(&files, b"before");
+    let held = HeldFiles::at(directory.path()).unwrap().unwrap();
+    assert_eq!(files.remove(&[before]).unwrap(), Removal::Pinned);
+    let after = written(&files, b"after");
+    let mut found: Vec<FileId> = held.all().collect::<Result<_, _>>().unwrap();
+    found.sort_unstable();
+    let mut expected = vec![before, after];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(held.open(&before).unwrap().unwrap().size, 6);
+    drop(held);
+    assert_eq!(files.remove(&[before]).unwrap(), Removal::Done);
+    assert_eq!(read(&files, &before), None);
+    assert!(HeldFiles::at(&directory.path().join("elsewhere")).unwrap().is_none());
+}
+
+#[test]
+fn what_was_there_before_the_opening_is_settled_at_once_and_what_came_since_is_not() {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let (directory, files) = files();
+    let before = written(&files, b"before");
+    let settled = |files: &Files| -> Vec<FileId> {
+        (0..=255).flat_map(|directory| files.settled(directory, DAY).unwrap()).collect()
+    };
+    assert!(settled(&files).is_empty());
+    drop(files);
+    // Within one tick of the file system's clock it is not known which came first.
+    let files = std::iter::from_fn(|| Some(opened(&directory, 2))).find(|files| !settled(files).is_empty()).unwrap();
+    let since = written(&files, b"since");
+    assert_eq!(settled(&files), [before]);
+    let copy = files.duplicate(&before).unwrap().unwrap();
+    assert!(settled(&files).is_empty(), "bytes that have just got a name are in use");
+    assert_eq!([since, copy].map(|id| read(&files, &id).is_some()), [true, true]);
 }

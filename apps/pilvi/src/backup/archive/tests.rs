@@ -5,6 +5,7 @@ use super::*;
 use std::sync::Arc;
 
 use base::SeededRng;
+use blobs::files::Files;
 use segments::{GroupKey, NewEvent, Segments};
 use store::{Record, Scope, Store, StoreOptions, Tx};
 
@@ -37,6 +38,7 @@ impl Record for Picture {
 }
 
 const CONTENT: &[u8] = b"what the picture shows";
+const OBJECT: &[u8] = b"what somebody put into a bucket";
 
 fn group() -> GroupKey {
     GroupKey::new(base::AccountId::DEFAULT, &base::Region::default(), "g").unwrap()
@@ -63,13 +65,25 @@ fn has_logs(dir: &DataDir) -> bool {
     messages == MESSAGES
 }
 
-/// Whether the record, its blob and the log events are there.
+/// Whether the record, its blob, the object's file and the log events are there.
 async fn is_whole(dir: &DataDir) -> bool {
     let store = open(dir);
     let found = store.read::<Picture>(&Scope::system(), &["a"]).await.unwrap().map(|picture| picture.content);
     found == Some(BlobDigest::of(CONTENT))
         && Blobs::open_root(&dir.blobs()).unwrap().verify(&BlobDigest::of(CONTENT)).unwrap().is_some()
+        && objects(dir) == [OBJECT]
         && has_logs(dir)
+}
+
+/// The content of each file that an object may be in.
+fn objects(dir: &DataDir) -> Vec<Vec<u8>> {
+    let held = HeldFiles::at(&dir.objects()).unwrap().unwrap();
+    let read = |id: FileId| {
+        let mut content = Vec::new();
+        held.open(&id).unwrap().unwrap().file.read_to_end(&mut content).unwrap();
+        content
+    };
+    held.all().map(|id| read(id.unwrap())).collect()
 }
 
 /// A data directory with keys, an entry in its store and log events, and its archive, made while all of it is open.
@@ -84,6 +98,10 @@ async fn archived() -> (tempfile::TempDir, DataDir, Vec<u8>) {
     let mut tx = Tx::new();
     tx.insert(&Scope::system(), &["a"], &picture);
     store.commit(tx).await.unwrap();
+    let files = Files::open_root(&dir.objects(), Arc::new(SeededRng::new(3))).unwrap();
+    let mut file = files.writer(u64::MAX).unwrap();
+    file.append(OBJECT).unwrap();
+    file.finish().unwrap();
     let _segments = logged(&dir).await;
     let mut archive = Vec::new();
     write(&dir, &mut archive).unwrap();
@@ -101,7 +119,10 @@ async fn what_was_backed_up_comes_back_and_the_revision_leaps() {
     let store = open(&dir);
     assert!(store.revision().0 >= store::RESTORED_REVISION_LEAP);
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(names.iter().all(|name| ["keys", "state", "blobs", "logs"].iter().any(|known| name == known)), "{names:?}");
+    assert!(
+        names.iter().all(|name| ["keys", "state", "blobs", "objects", "logs"].iter().any(|known| name == known)),
+        "{names:?}"
+    );
     for left in ["backup.db", "backup-logs"] {
         assert!(!original.run().join(left).exists(), "{left}");
     }
@@ -142,7 +163,7 @@ async fn an_archive_that_is_cut_off_or_changed_restores_nothing() {
         // A bit of a header's padding or time changes nothing that is restored.
         if read(&dir, changed.as_slice()).is_ok() {
             assert!(is_whole(&dir).await, "changed at {at}");
-            for restored in [dir.keys(), dir.state(), dir.blobs(), dir.logs()] {
+            for restored in [dir.keys(), dir.state(), dir.blobs(), dir.objects(), dir.logs()] {
                 std::fs::remove_dir_all(restored).unwrap();
             }
         }
@@ -179,8 +200,8 @@ fn an_entry_that_leads_out_of_the_directory_is_refused() {
 fn an_archive_of_a_later_format_names_the_version_that_wrote_it() {
     let (_temp, dir) = temp();
     let mut archive = Builder::new(Vec::new());
-    let manifest = br#"{"format":4,"version":"9.9","createdAt":"","revision":1}"#;
-    append_bytes(&mut archive, MANIFEST, manifest, &mut Checksums::new()).unwrap();
+    let manifest = format!(r#"{{"format":{},"version":"9.9","createdAt":"","revision":1}}"#, FORMAT + 1);
+    append_bytes(&mut archive, MANIFEST, manifest.as_bytes(), &mut Checksums::new()).unwrap();
     let refused = read(&dir, archive.into_inner().unwrap().as_slice()).unwrap_err().to_string();
     assert!(refused.contains("9.9"), "{refused}");
 }

@@ -1,0 +1,1 @@
+//! A backup holds the objects of its moment.

@@ -1,0 +1,1 @@
+//! Cases that any S3 has to pass, by subject.

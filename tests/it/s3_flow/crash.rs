@@ -1,0 +1,1 @@
+//! Servers that die under load.

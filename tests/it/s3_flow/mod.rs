@@ -1,0 +1,11 @@
+//! S3 by its clients: what goes in comes out, whoever puts it there, whatever happens meanwhile.
+
+mod backup;
+mod cases;
+mod command_line;
+mod crash;
+mod full_disk;
+mod http2;
+mod javascript;
+mod scale;
+mod transfers;
