@@ -115,6 +115,14 @@ impl Content {
         .await
     }
 
+    /// Removes what was to be recorded and was not, for this reason. Where nobody knows whether a record names it now, it
+    /// stays: a sweep removes it once the store can tell.
+    pub(crate) async fn discard_after(&self, error: &Error, data: &Data) {
+        if !error.is_uncertain() {
+            self.discard(data).await;
+        }
+    }
+
     /// Removes what no record has ever named. What cannot be removed now is an orphan, which a sweep finds.
     pub async fn discard(&self, data: &Data) {
         let files: Vec<FileId> = data.files().collect();

@@ -136,7 +136,7 @@ impl House {
     }
 
     fn files(&self) -> usize {
-        let older = |directory| self.s3.content.files().older(directory, std::time::Duration::ZERO).unwrap().len();
+        let older = |directory| self.s3.content.files().settled(directory, std::time::Duration::ZERO).unwrap().len();
         (0..=255).map(older).sum()
     }
 }
