@@ -91,7 +91,7 @@ macro_rules! attributes {
             content_type: $input.content_type.clone(),
             cache_control: $input.cache_control.clone(),
             content_disposition: $input.content_disposition.clone(),
-            content_encoding: $input.content_encoding.clone().filter(|encoding| !encoding.is_empty()),
+            content_encoding: $crate::describe::content_encoding($input.content_encoding.as_deref()),
             content_language: $input.content_language.clone(),
             expires: $input.expires.clone(),
             website_redirect: $input.website_redirect_location.clone(),
@@ -135,6 +135,18 @@ pub(crate) fn encryption_unserved() -> Error {
 }
 
 /// Checks how much is said of an object.
+/// What an object's encoding is: whatever a client says of how the request was sent ends with the request.
+pub(crate) fn content_encoding(said: Option<&str>) -> Option<String> {
+    let said = said?;
+    let is_of_the_request = |encoding: &str| encoding.eq_ignore_ascii_case("aws-chunked");
+    if !said.split(',').any(|encoding| is_of_the_request(encoding.trim())) {
+        return Some(said.to_owned()).filter(|said| !said.is_empty());
+    }
+    let kept: Vec<&str> =
+        said.split(',').map(str::trim).filter(|it| !is_of_the_request(it) && !it.is_empty()).collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
 ///
 /// # Errors
 /// [`Error::MetadataTooLarge`]
@@ -386,5 +398,18 @@ impl Encoding {
             }
         }
         encoded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_request_was_sent_is_no_encoding_of_the_object() {
+        assert_eq!(content_encoding(Some("aws-chunked")), None);
+        assert_eq!(content_encoding(Some("gzip, AWS-chunked")).as_deref(), Some("gzip"));
+        assert_eq!(content_encoding(Some("gzip , br")).as_deref(), Some("gzip , br"));
+        assert_eq!((content_encoding(None), content_encoding(Some(""))), (None, None));
     }
 }
