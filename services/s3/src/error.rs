@@ -6,6 +6,7 @@ use store::StoreError;
 
 use crate::checksum::Algorithm;
 use crate::names::KEY_BYTES_MAX;
+use crate::tags::OBJECT_TAGS_MAX;
 
 /// An error of an operation. Its text is what the client gets: Amazon S3's own wherever that is known.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +41,6 @@ pub enum Error {
     /// The location is not the region that was asked.
     #[error("{0}")]
     IllegalLocationConstraint(String),
-    /// The location is no region.
-    #[error("The specified location-constraint is not valid")]
-    InvalidLocationConstraint(String),
     /// The bucket is in another region.
     #[error(
         "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future \
@@ -237,6 +235,12 @@ pub enum Error {
     /// A tag that cannot be.
     #[error("{0}")]
     InvalidTag(String),
+    /// More tags than an object or a bucket may have.
+    #[error("{} cannot be greater than {max}", if *max == OBJECT_TAGS_MAX { "Object tags" } else { "Bucket tag count" })]
+    TooManyTags {
+        /// How many it may have.
+        max: usize,
+    },
     /// No storage class of general purpose buckets.
     #[error("The storage class you specified is not valid")]
     InvalidStorageClass,
@@ -374,7 +378,6 @@ impl Error {
             Self::BucketNotEmpty { .. } => ("BucketNotEmpty", 409),
             Self::TooManyBuckets => ("TooManyBuckets", 400),
             Self::IllegalLocationConstraint(_) => ("IllegalLocationConstraintException", 400),
-            Self::InvalidLocationConstraint(_) => ("InvalidLocationConstraint", 400),
             Self::PermanentRedirect { .. } => ("PermanentRedirect", 301),
             Self::NoConfiguration(absent, _) => (absent.code(), 404),
             Self::NoSuchKey { .. } => ("NoSuchKey", 404),
@@ -403,6 +406,7 @@ impl Error {
             Self::MalformedXml => ("MalformedXML", 400),
             Self::MalformedPolicy(_) => ("MalformedPolicy", 400),
             Self::InvalidTag(_) => ("InvalidTag", 400),
+            Self::TooManyTags { .. } => ("BadRequest", 400),
             Self::InvalidStorageClass => ("InvalidStorageClass", 400),
             Self::InvalidBucketAcl => ("InvalidBucketAclWithObjectOwnership", 400),
             Self::MissingSecurityHeader => ("MissingSecurityHeader", 400),
@@ -501,6 +505,13 @@ impl Error {
 
 fn argument(name: &str, value: &str) -> Vec<(&'static str, String)> {
     vec![("ArgumentName", name.to_owned()), ("ArgumentValue", value.to_owned())]
+}
+
+impl Error {
+    /// Whether what was to be recorded may be recorded all the same.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Uncertain { .. }))
+    }
 }
 
 impl platform::MayConflict for Error {

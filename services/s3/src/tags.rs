@@ -16,7 +16,7 @@ pub const BUCKET_TAGS_MAX: usize = 50;
 /// Checks tags.
 ///
 /// # Errors
-/// [`Error::InvalidTag`], and for too many of them AWS's BadRequest as an [`Error::InvalidTag`], too.
+/// [`Error::InvalidTag`], [`Error::TooManyTags`]
 pub fn check(tags: impl IntoIterator<Item = (String, String)>, max: usize) -> Result<BTreeMap<String, String>, Error> {
     let refused = |message: &str| Error::InvalidTag(message.to_owned());
     let mut checked = BTreeMap::new();
@@ -37,7 +37,7 @@ pub fn check(tags: impl IntoIterator<Item = (String, String)>, max: usize) -> Re
         }
     }
     if checked.len() > max {
-        return Err(Error::InvalidRequest(format!("Object tags cannot be greater than {max}")));
+        return Err(Error::TooManyTags { max });
     }
     Ok(checked)
 }
@@ -70,6 +70,6 @@ mod tests {
             assert!(matches!(of_header(Some(wrong)), Err(Error::InvalidTag(_))), "{wrong}");
         }
         let many: Vec<String> = (0..11).map(|n| format!("k{n}=v")).collect();
-        assert!(matches!(of_header(Some(&many.join("&"))), Err(Error::InvalidRequest(_))));
+        assert!(matches!(of_header(Some(&many.join("&"))), Err(Error::TooManyTags { max: OBJECT_TAGS_MAX })));
     }
 }

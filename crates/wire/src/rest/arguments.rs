@@ -62,6 +62,9 @@ fn invalid(member: MemberRef, value: &Value) -> Error {
         _ => "",
     };
     match (member.location(), name) {
+        (Location::Payload, "CreateBucketConfiguration") if !has_place(member.shape(), value) => {
+            Error::new("InvalidLocationConstraint", 400, "The specified location-constraint is not valid")
+        }
         (Location::Payload | Location::Body, _) => malformed_xml(),
         (_, "x-amz-storage-class") => {
             Error::new("InvalidStorageClass", 400, "The storage class you specified is not valid")
@@ -78,6 +81,16 @@ fn invalid(member: MemberRef, value: &Value) -> Error {
         }
         _ => argument(format!("The value of {name} is not valid."), name, text),
     }
+}
+
+/// Whether the place that a document names is one.
+fn has_place(shape: ShapeRef, value: &Value) -> bool {
+    let Value::Structure(fields) = value else { return true };
+    let mut members = shape.members().zip(fields);
+    let place = members.find(|(member, _)| member.wire_name() == "LocationConstraint");
+    place
+        .and_then(|(member, field)| Some((member, field.as_ref()?)))
+        .is_none_or(|(member, it)| validate::holds(member, it))
 }
 
 fn argument(message: String, name: &'static str, value: &str) -> Error {
