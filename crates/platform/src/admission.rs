@@ -44,6 +44,8 @@ pub struct Arrival {
     pub user_agent: Option<String>,
     /// The protocol, which has its own name for a denial.
     pub protocol: Protocol,
+    /// Whether it came as a browser's form.
+    pub is_form: bool,
 }
 
 impl Admission {
@@ -65,6 +67,7 @@ impl Admission {
             user_agent: arrival.user_agent,
             is_secure: self.is_secure,
             protocol: arrival.protocol,
+            is_form: arrival.is_form,
             denials: self.denials.clone(),
         })
     }
@@ -154,6 +157,7 @@ mod tests {
             source_ip: None,
             user_agent: None,
             protocol: Protocol::AwsJson11,
+            is_form: false,
         };
         let caller = Caller { access_key_id: String::new(), principal: bearer, session: None };
         admission.bearer(caller, arrival).await.unwrap()

@@ -39,6 +39,8 @@ pub struct Ctx {
     pub is_secure: bool,
     /// The protocol, which has its own name for a denial.
     pub protocol: Protocol,
+    /// Whether the request came as a browser's form.
+    pub is_form: bool,
     /// Where denials are written down.
     pub denials: Arc<Denials>,
 }
@@ -60,6 +62,7 @@ impl Ctx {
             user_agent: None,
             is_secure: false,
             protocol: Protocol::AwsJson11,
+            is_form: false,
             denials: Arc::default(),
         }
     }

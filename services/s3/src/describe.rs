@@ -14,6 +14,9 @@ use crate::{Error, etag};
 /// What is answered for an object whose writer has not said what it is.
 pub(crate) const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
 
+/// The condition key of the encryption that a request asks for.
+pub(crate) const ENCRYPTION: &str = "s3:x-amz-server-side-encryption";
+
 /// Sets the member of a checksum in an output that has one of each algorithm.
 macro_rules! set_checksum {
     ($output:expr, $algorithm:expr, $value:expr) => {{
@@ -74,7 +77,10 @@ macro_rules! refuse_unserved {
         if locks {
             return Err($crate::Error::InvalidRequest("Bucket is missing Object Lock Configuration".to_owned()));
         }
-        let encrypts = $input.server_side_encryption.is_some()
+        // What the service has every object encrypted with at AWS, and tools ask for by default, is no choice.
+        let chooses =
+            $input.server_side_encryption.is_some_and(|kind| kind != $crate::api::ServerSideEncryption::Aes256);
+        let encrypts = chooses
             || $input.ssekms_key_id.is_some()
             || $input.sse_customer_algorithm.is_some()
             || $input.sse_customer_key.is_some();
@@ -129,12 +135,6 @@ macro_rules! sets_acl {
 
 pub(crate) use {announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum, sets_acl};
 
-/// That nothing is encrypted, and not said to be.
-pub(crate) fn encryption_unserved() -> Error {
-    Error::NotImplemented("Pilvi does not encrypt objects: leave server-side encryption out of the request.".to_owned())
-}
-
-/// Checks how much is said of an object.
 /// What an object's encoding is: whatever a client says of how the request was sent ends with the request.
 pub(crate) fn content_encoding(said: Option<&str>) -> Option<String> {
     let said = said?;
@@ -147,6 +147,14 @@ pub(crate) fn content_encoding(said: Option<&str>) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
+/// That nothing is encrypted, and not said to be.
+pub(crate) fn encryption_unserved() -> Error {
+    let message = "Pilvi does not encrypt objects: leave SSE-KMS and SSE-C out of the request. What protects them at rest is \
+                   the encryption of the disk that they are on.";
+    Error::NotImplemented(message.to_owned())
+}
+
+/// Checks how much is said of an object.
 ///
 /// # Errors
 /// [`Error::MetadataTooLarge`]

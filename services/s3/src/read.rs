@@ -2,11 +2,13 @@
 
 use base::Timestamp;
 use platform::{Access, Ctx};
+use store::Versioned;
 
-use crate::bucket::{self, setting};
+use crate::bucket::{self, Bucket, setting};
 use crate::checksum::Checksum;
 use crate::condition::ReadConditions;
 use crate::content::{Span, resolve_range};
+use crate::facts::VERSION_ID;
 use crate::lifecycle::{Lifecycle, Subject};
 use crate::object::{Object, Version, select};
 use crate::{Error, S3, describe, facts, names};
@@ -53,7 +55,7 @@ impl Found {
 pub(crate) fn access(bucket: &str, key: &str, version_id: Option<&str>) -> Access {
     let arn = names::object_arn(bucket, key);
     match version_id {
-        Some(id) => Access::to("s3:GetObjectVersion").on(arn).key("s3:VersionId", id),
+        Some(id) => Access::to("s3:GetObjectVersion").on(arn).key(VERSION_ID, id),
         None => Access::to("s3:GetObject").on(arn),
     }
 }
@@ -76,10 +78,7 @@ pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, 
     };
     asked.conditions.check(seen)?;
     let (span, is_part) = span_of(object, asked)?;
-    let expiration = match setting::<Lifecycle>(store, &bucket).await? {
-        Some(lifecycle) => expiration(&lifecycle, asked.key, object, version.modified),
-        None => None,
-    };
+    let expiration = expiration(s3, &bucket, asked.key, object, version.modified).await?;
     Ok(Found {
         version_id: (bucket.versioning != bucket::Versioning::Never).then(|| version.id.to_string()),
         span: span.unwrap_or(Span::all(object.size)),
@@ -111,9 +110,20 @@ fn span_of(object: &Object, asked: Asked<'_>) -> Result<(Option<Span>, bool), Er
     Ok(((span.length > 0).then_some(span), true))
 }
 
-fn expiration(lifecycle: &Lifecycle, key: &str, object: &Object, modified: Timestamp) -> Option<String> {
+/// When an object that was written at an instant expires, as a header says it; none if no rule of the bucket's has it expire.
+///
+/// # Errors
+/// [`Error::Store`]
+pub(crate) async fn expiration(
+    s3: &S3,
+    bucket: &Versioned<Bucket>,
+    key: &str,
+    object: &Object,
+    modified: Timestamp,
+) -> Result<Option<String>, Error> {
+    let Some(lifecycle) = setting::<Lifecycle>(&s3.platform.store, bucket).await? else { return Ok(None) };
     let subject = Subject { key, size: object.size, tags: &object.tags };
-    lifecycle.expiry(subject, modified).map(|(due, rule)| describe::expiration(due, rule))
+    Ok(lifecycle.expiry(subject, modified).map(|(due, rule)| describe::expiration(due, rule)))
 }
 
 /// Fills the output of GetObject or HeadObject.

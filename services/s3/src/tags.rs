@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use platform::Access;
 use platform::tags::{KEY_CHARS_MAX, RESERVED_PREFIX, VALUE_CHARS_MAX};
 
 use crate::Error;
@@ -49,6 +50,24 @@ pub fn check(tags: impl IntoIterator<Item = (String, String)>, max: usize) -> Re
 pub fn of_header(header: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
     let header = header.unwrap_or_default();
     check(form_urlencoded::parse(header.as_bytes()).into_owned(), OBJECT_TAGS_MAX)
+}
+
+/// Who may set these tags with an action, and set tags at all: both are told which, as `s3:RequestObjectTag/<key>` and
+/// `s3:RequestObjectTagKeys`.
+pub(crate) fn access(access: Access, arn: &str, header: Option<&str>) -> Access {
+    let Some(header) = header else { return access };
+    let tags = || form_urlencoded::parse(header.as_bytes()).into_owned();
+    told(access, tags()).and(told(Access::to("s3:PutObjectTagging").on(arn), tags()))
+}
+
+/// Tells policies which tags are to be set.
+pub(crate) fn told(access: Access, tags: impl IntoIterator<Item = (String, String)>) -> Access {
+    let (mut access, mut keys) = (access, Vec::new());
+    for (key, value) in tags {
+        access = access.key(&format!("s3:RequestObjectTag/{key}"), value);
+        keys.push(key);
+    }
+    if keys.is_empty() { access } else { access.keys("s3:RequestObjectTagKeys", keys) }
 }
 
 #[cfg(test)]

@@ -155,6 +155,8 @@ pub struct Call<C> {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// Whether it came as a browser's form.
+    pub is_form: bool,
     /// What is asked.
     pub input: Input,
 }

@@ -267,6 +267,7 @@ impl Exchange {
             host: sigv4::host(&self.parts).map_err(|error| self.refused(&error))?.unwrap_or_default().to_owned(),
             source_ip: self.source_ip,
             user_agent: self.header("user-agent").map(str::to_owned),
+            is_form: self.form.is_some(),
             input,
         };
         // In a task of its own: a client that goes away does not cut a handler off half-way, and a handler that panics

@@ -44,6 +44,7 @@ pub(super) async fn context(registry: &Registry, request: &RawRequest) -> Result
         user_agent: header(&request.parts.headers, USER_AGENT).map(str::to_owned),
         // The one whose denials are called by no other name.
         protocol: Protocol::AwsJson11,
+        is_form: false,
         host: host.clone(),
     };
     let ctx = registry.admission.bearer(bearer.into_caller(), arrival).await;

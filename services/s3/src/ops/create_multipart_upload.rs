@@ -7,7 +7,7 @@ use crate::acl::canonical_id;
 use crate::api::{ChecksumType, CreateMultipartUploadOutput, CreateMultipartUploadRequest};
 use crate::bucket::setting;
 use crate::checksum::{Algorithm, Kind};
-use crate::describe::{self, attributes, object_grants, refuse_unserved, sets_acl};
+use crate::describe::{self, ENCRYPTION, attributes, object_grants, refuse_unserved, sets_acl};
 use crate::lifecycle::Lifecycle;
 use crate::multipart::{Upload, upload_id};
 use crate::object::{Order, VersionId, refs};
@@ -20,12 +20,13 @@ pub(crate) fn access(_: &Ctx, input: &CreateMultipartUploadRequest) -> Access {
     if let Some(acl) = input.acl {
         access = access.key("s3:x-amz-acl", acl.as_str());
     }
+    if let Some(kind) = input.server_side_encryption {
+        access = access.key(ENCRYPTION, kind.as_str());
+    }
     if sets_acl!(input) {
         access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
     }
-    if input.tagging.is_some() {
-        access = access.and(Access::to("s3:PutObjectTagging").on(arn));
-    }
+    access = tags::access(access, &arn, input.tagging.as_deref());
     access
 }
 

@@ -5,9 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use platform::{Access, Ctx};
 
 use crate::api::{CopyPartResult, UploadPartCopyOutput, UploadPartCopyRequest};
-use crate::condition::ReadConditions;
 use crate::content::{Announced, ByteRange, Span};
-use crate::copy::Source;
+use crate::copy::{Source, source_conditions};
 use crate::describe::{self, set_checksum};
 use crate::multipart::{self, PART_BYTES_MAX, Part};
 use crate::{Error, S3, bucket, etag, names};
@@ -19,7 +18,7 @@ const ATTEMPTS_MAX: u32 = 16;
 pub(crate) fn access(_: &Ctx, input: &UploadPartCopyRequest) -> Access {
     let access = Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key));
     match Source::read(&input.copy_source) {
-        Ok(source) => access.and(source.access(false)),
+        Ok(source) => access.and(source.access()),
         // The handler says what is wrong with it.
         Err(_) => access,
     }
@@ -38,12 +37,7 @@ pub(crate) async fn upload_part_copy(
     let source = Source::read(&input.copy_source)?;
     let bucket = bucket::expected(s3, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     let upload = multipart::find(s3, &bucket, &input.key, &input.upload_id).await?;
-    let conditions = ReadConditions {
-        if_match: input.copy_source_if_match.as_deref(),
-        if_none_match: input.copy_source_if_none_match.as_deref(),
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
-    };
+    let conditions = source_conditions!(input);
     for _ in 0..ATTEMPTS_MAX {
         let found = source.find(s3, ctx, input.expected_source_bucket_owner.as_deref(), conditions).await?;
         let object = found.object()?;
@@ -55,8 +49,8 @@ pub(crate) async fn upload_part_copy(
         let data = received.data.clone();
         let part = Part::new(received, ctx.now);
         let put = multipart::put_part(s3, &bucket, &input.key, &input.upload_id, input.part_number, &part).await;
-        if put.is_err() {
-            s3.content.discard(&data).await;
+        if let Err(error) = &put {
+            s3.content.discard_after(error, &data).await;
         }
         put?;
         return Ok(UploadPartCopyOutput {
