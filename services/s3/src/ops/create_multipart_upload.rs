@@ -26,8 +26,7 @@ pub(crate) fn access(_: &Ctx, input: &CreateMultipartUploadRequest) -> Access {
     if sets_acl!(input) {
         access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
     }
-    access = tags::access(access, &arn, input.tagging.as_deref());
-    access
+    tags::access(access, &arn, input.tagging.as_deref())
 }
 
 /// Begins an upload in parts.

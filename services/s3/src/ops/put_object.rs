@@ -36,8 +36,7 @@ pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
     if sets_acl!(input) {
         access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
     }
-    access = tags::access(access, &arn, input.tagging.as_deref());
-    access
+    tags::access(access, &arn, input.tagging.as_deref())
 }
 
 /// Writes an object. It is there for everyone when this has returned, and never before.
