@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{AccountId, Timestamp};
+use platform::Access;
 
 use crate::acl::{Acl, Grant, Grantee, Ownership, Permission, account_of_canonical, canonical_id};
 use crate::api;
@@ -122,18 +123,32 @@ macro_rules! object_grants {
     };
 }
 
-/// Whether an input sets a list of grants, for which there is an action of its own.
-macro_rules! sets_acl {
-    ($input:expr) => {
-        $input.acl.is_some()
-            || $input.grant_full_control.is_some()
-            || $input.grant_read.is_some()
-            || $input.grant_read_acp.is_some()
-            || $input.grant_write_acp.is_some()
-    };
+/// Who may give an object the list of grants that an input sets: there is an action of its own for that, and policies see
+/// what is granted.
+macro_rules! acl_access {
+    ($access:expr, $arn:expr, $input:expr) => {{
+        let said = [
+            ("s3:x-amz-acl", $input.acl.map(|acl| acl.as_str().to_owned())),
+            ("s3:x-amz-grant-full-control", $input.grant_full_control.clone()),
+            ("s3:x-amz-grant-read", $input.grant_read.clone()),
+            ("s3:x-amz-grant-read-acp", $input.grant_read_acp.clone()),
+            ("s3:x-amz-grant-write-acp", $input.grant_write_acp.clone()),
+        ];
+        $crate::describe::setting_acl($access, $arn, said)
+    }};
 }
 
-pub(crate) use {announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum, sets_acl};
+pub(crate) use {acl_access, announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum};
+
+/// An access that sets a list of grants, too, if anything of one is said.
+pub(crate) fn setting_acl(access: Access, arn: &str, said: [(&'static str, Option<String>); 5]) -> Access {
+    let said: Vec<(&str, String)> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if said.is_empty() {
+        return access;
+    }
+    let told = |access: Access| said.iter().fold(access, |access, (key, value)| access.key(key, value.as_str()));
+    told(access).and(told(Access::to("s3:PutObjectAcl").on(arn)))
+}
 
 /// What an object's encoding is: whatever a client says of how the request was sent ends with the request.
 pub(crate) fn content_encoding(said: Option<&str>) -> Option<String> {

@@ -34,6 +34,9 @@ const OF_OBJECTS_OWNER: [&str; 8] = [
     "s3:PutObjectAcl",
     "s3:PutObjectVersionAcl",
 ];
+/// What the root of a bucket's account may always do, so that no policy shuts everybody out. (API reference, PutBucketPolicy:
+/// "the root user of the AWS account that owns a bucket can always use this operation, even if the policy explicitly denies".)
+const ALWAYS_OF_ROOT: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 /// Actions on a bucket that is not there yet.
 const CREATING: &str = "s3:CreateBucket";
 
@@ -60,6 +63,10 @@ pub(crate) async fn facts(s3: &S3, ctx: &Ctx, asked: Asked<'_>, resource: &str) 
         return Ok(Facts::default());
     }
     let bucket = bucket::find(s3, name).await?;
+    let is_owners_root = ctx.principal.is_root() && ctx.account() == bucket.owner;
+    if is_owners_root && ALWAYS_OF_ROOT.contains(&asked.action) {
+        return Ok(Facts { owner: Some(bucket.owner), ..Facts::default() });
+    }
     let decisive = decisive(s3, &bucket).await?;
     if decisive.is_public && bucket.public_access().restrict_public_buckets && ctx.account() != bucket.owner {
         return Ok(Facts { owner: Some(bucket.owner), ..Facts::default() });

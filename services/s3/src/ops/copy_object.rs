@@ -10,7 +10,7 @@ use crate::checksum::{Algorithm, Checksum, Hasher, Kind};
 use crate::condition::WriteCondition;
 use crate::content::{Data, Span};
 use crate::copy::{Source, source_conditions};
-use crate::describe::{self, ENCRYPTION, attributes, object_grants, refuse_unserved, set_object_checksum, sets_acl};
+use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, refuse_unserved, set_object_checksum};
 use crate::event::{By, Cause};
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::commit::Write;
@@ -28,15 +28,10 @@ pub(crate) fn access(_: &Ctx, input: &CopyObjectRequest) -> Access {
     if let Some(directive) = input.metadata_directive {
         access = access.key("s3:x-amz-metadata-directive", directive.as_str());
     }
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
-    }
     if let Some(kind) = input.server_side_encryption {
         access = access.key(ENCRYPTION, kind.as_str());
     }
-    if sets_acl!(input) {
-        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
-    }
+    access = acl_access!(access, &arn, input);
     access = tags::access(access, &arn, input.tagging.as_deref());
     match Source::read(&input.copy_source) {
         Ok(source) => access.and(source.access()),

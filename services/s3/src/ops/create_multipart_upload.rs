@@ -7,7 +7,7 @@ use crate::acl::canonical_id;
 use crate::api::{ChecksumType, CreateMultipartUploadOutput, CreateMultipartUploadRequest};
 use crate::bucket::setting;
 use crate::checksum::{Algorithm, Kind};
-use crate::describe::{self, ENCRYPTION, attributes, object_grants, refuse_unserved, sets_acl};
+use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, refuse_unserved};
 use crate::lifecycle::Lifecycle;
 use crate::multipart::{Upload, upload_id};
 use crate::object::{Order, VersionId, refs};
@@ -17,15 +17,10 @@ use crate::{Error, S3, bucket, facts, names, tags};
 pub(crate) fn access(_: &Ctx, input: &CreateMultipartUploadRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
     let mut access = Access::to("s3:PutObject").on(arn.as_str());
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
-    }
     if let Some(kind) = input.server_side_encryption {
         access = access.key(ENCRYPTION, kind.as_str());
     }
-    if sets_acl!(input) {
-        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
-    }
+    access = acl_access!(access, &arn, input);
     tags::access(access, &arn, input.tagging.as_deref())
 }
 

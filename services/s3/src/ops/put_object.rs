@@ -7,7 +7,7 @@ use crate::checksum::Algorithm;
 use crate::condition::WriteCondition;
 use crate::content::Announced;
 use crate::describe::{
-    self, ENCRYPTION, announced, attributes, object_grants, refuse_unserved, set_object_checksum, sets_acl,
+    self, ENCRYPTION, acl_access, announced, attributes, object_grants, refuse_unserved, set_object_checksum,
 };
 use crate::event::Cause;
 use crate::multipart::PART_BYTES_MAX;
@@ -19,9 +19,6 @@ use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
     let mut access = Access::to("s3:PutObject").on(arn.as_str());
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
-    }
     if let Some(class) = input.storage_class {
         access = access.key("s3:x-amz-storage-class", class.as_str());
     }
@@ -33,9 +30,7 @@ pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
     if let Some(kind) = input.server_side_encryption {
         access = access.key(ENCRYPTION, kind.as_str());
     }
-    if sets_acl!(input) {
-        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
-    }
+    access = acl_access!(access, &arn, input);
     tags::access(access, &arn, input.tagging.as_deref())
 }
 
