@@ -24,6 +24,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) range: Option<&'a str>,
     pub(crate) part: Option<i32>,
     pub(crate) wants_checksum: bool,
+    /// Whether it comes with a key to decrypt with.
+    pub(crate) decrypts: bool,
     pub(crate) method: &'static str,
 }
 
@@ -77,6 +79,9 @@ pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, 
         return Err(Error::Internal("a delete marker was selected".to_owned()));
     };
     asked.conditions.check(seen)?;
+    if asked.decrypts {
+        return Err(Error::InvalidRequest("The encryption parameters are not applicable to this object.".to_owned()));
+    }
     let (span, is_part) = span_of(object, asked)?;
     let expiration = expiration(s3, &bucket, asked.key, object, version.modified).await?;
     Ok(Found {
@@ -175,6 +180,7 @@ macro_rules! asked {
             range: $input.range.as_deref(),
             part: $input.part_number,
             wants_checksum: $input.checksum_mode.is_some(),
+            decrypts: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
             method: $method,
         }
     };

@@ -80,6 +80,7 @@ impl Websites {
             range: text(header::RANGE),
             part: None,
             wants_checksum: false,
+            decrypts: false,
             method: "GET",
         };
         let found = read::find(&self.s3, ctx, asked).await?;

@@ -166,7 +166,8 @@ impl Exchange {
             return Ok((Body::Content(content), Place::default()));
         }
         let (bytes, place, trailers) = read(server, content.into_reader()).await?;
-        rest::verify_checksums(&self.parts.headers, &trailers, &bytes)?;
+        let is_own = |header: &str| rest::is_member(model, operation, header);
+        rest::verify_checksums(&self.parts.headers, &trailers, &bytes, is_own)?;
         Ok((Body::Whole(bytes), place))
     }
 }
