@@ -110,10 +110,14 @@ async fn try_amend(
     if let What::Object(object) = &mut version.what {
         change(&bucket, bucket.owner_of(before), object)?;
     }
+    let id = (bucket.versioning != Versioning::Never).then(|| version.id.to_string());
+    if target.by == By::PutAcl && version == *before {
+        // (User guide, "Supported event types": without a change there is no event.)
+        return Ok(id);
+    }
     let mut tx = Tx::new();
     let order = Order::next(ctx.now, store.revision().0, Some(version.order));
     let happened = Change::changed(&version, order);
-    let id = (bucket.versioning != Versioning::Never).then(|| version.id.to_string());
     match &selected {
         Selected::Latest(current) => {
             let mut changed = current.value.clone();
