@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::{Region, Timestamp};
 use store::StoreError;
 use wire::model::Protocol;
+use wire::sigv4::Signing;
 
 use crate::Ctx;
 use crate::denials::Denials;
@@ -46,6 +47,8 @@ pub struct Arrival {
     pub protocol: Protocol,
     /// Whether it came as a browser's form.
     pub is_form: bool,
+    /// In which way it was signed, where policies may depend on it.
+    pub signing: Option<Signing>,
 }
 
 impl Admission {
@@ -68,6 +71,7 @@ impl Admission {
             is_secure: self.is_secure,
             protocol: arrival.protocol,
             is_form: arrival.is_form,
+            signing: arrival.signing,
             denials: self.denials.clone(),
         })
     }
@@ -158,6 +162,7 @@ mod tests {
             user_agent: None,
             protocol: Protocol::AwsJson11,
             is_form: false,
+            signing: None,
         };
         let caller = Caller { access_key_id: String::new(), principal: bearer, session: None };
         admission.bearer(caller, arrival).await.unwrap()

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base::{AccountId, Arn, PrincipalKind};
 use policy::{Context, Decision, Effect, Policies, PolicyKind, Reason, Request};
 use wire::model::Protocol;
+use wire::sigv4::Signing;
 
 use crate::access::{Access, Demand, Facts};
 use crate::{Ctx, Service};
@@ -149,6 +150,9 @@ impl Ctx {
         if let Some(agent) = &self.user_agent {
             context.set("aws:UserAgent", agent.as_str());
         }
+        if let Some(signing) = &self.signing {
+            self.tell_signing(signing, &mut context);
+        }
         if let PrincipalKind::User { name, .. } = &self.principal.kind {
             context.set("aws:username", name.as_str());
         }
@@ -166,6 +170,24 @@ impl Ctx {
             }
         }
         context
+    }
+
+    /// S3's keys of how a request was signed. (API reference, "Amazon S3 Signature Version 4 authentication specific policy
+    /// keys": the age is that of presigned addresses alone.)
+    fn tell_signing(&self, signing: &Signing, context: &mut Context) {
+        let (way, payload) = match signing {
+            Signing::Header { payload } => ("REST-HEADER", payload.as_deref()),
+            Signing::Query { payload, .. } => ("REST-QUERY-STRING", payload.as_deref()),
+            Signing::Form => ("POST", None),
+        };
+        context.set("s3:authType", way);
+        context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
+        if let Some(payload) = payload {
+            context.set("s3:x-amz-content-sha256", payload);
+        }
+        if let Signing::Query { at, .. } = signing {
+            context.set("s3:signatureAge", (self.now.as_millis() - at.as_millis()).max(0).to_string());
+        }
     }
 
     /// The ARN that `aws:PrincipalArn` has: for a session its role's.

@@ -7,6 +7,7 @@ use base::{AccountId, Arn, Principal, Region, Timestamp};
 use store::Scope;
 
 use wire::model::Protocol;
+use wire::sigv4::Signing;
 
 use crate::denials::Denials;
 use crate::identity::Session;
@@ -41,6 +42,8 @@ pub struct Ctx {
     pub protocol: Protocol,
     /// Whether the request came as a browser's form.
     pub is_form: bool,
+    /// In which way it was signed, where policies may depend on it.
+    pub signing: Option<Signing>,
     /// Where denials are written down.
     pub denials: Arc<Denials>,
 }
@@ -63,6 +66,7 @@ impl Ctx {
             is_secure: false,
             protocol: Protocol::AwsJson11,
             is_form: false,
+            signing: None,
             denials: Arc::default(),
         }
     }

@@ -120,6 +120,7 @@ impl Backend for Gateway {
                 user_agent: call.user_agent,
                 protocol: call.protocol,
                 is_form: call.is_form,
+                signing: call.signing,
             };
             let ctx = self.admission.signed(call.caller, arrival).await.map_err(|error| store_error(&error))?;
             self.platform.keys.note_use(&ctx, model.signing_name);

@@ -49,7 +49,7 @@ use crate::error::Error;
 use crate::model::{Protocol, ServiceModel};
 use crate::reply::Reply;
 use crate::rest;
-use crate::sigv4::{SecretAccessKey, SigningKeyCache};
+use crate::sigv4::{SecretAccessKey, Signing, SigningKeyCache};
 use crate::value::Value;
 
 pub use below::Below;
@@ -157,6 +157,8 @@ pub struct Call<C> {
     pub user_agent: Option<String>,
     /// Whether it came as a browser's form.
     pub is_form: bool,
+    /// In which way it was signed, where policies may depend on it.
+    pub signing: Option<Signing>,
     /// What is asked.
     pub input: Input,
 }

@@ -34,7 +34,7 @@ use crate::model::ServiceModel;
 use crate::protocol::Encoded;
 use crate::reply::Reply;
 use crate::rest;
-use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash};
+use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash, Signing};
 
 /// The largest body of a request that nobody has signed: a token of an identity provider (20,000 characters), a session
 /// policy and tags, as a form writes them.
@@ -72,6 +72,7 @@ impl<B: Backend> Server<B> {
             shared: CrossOriginHeaders::new(),
             is_preflight: false,
             form: None,
+            signing: None,
             asked: Asked {
                 is_head: parts.method == Method::HEAD,
                 is_http_1: parts.version <= Version::HTTP_11,
@@ -140,6 +141,8 @@ struct Exchange {
     is_preflight: bool,
     /// How a form is to be answered.
     form: Option<FormAnswer>,
+    /// In which way it is signed, of a service whose policies may depend on it.
+    signing: Option<Signing>,
     /// The place of a request of HTTP/2, which its handler keeps to its end.
     stream: Option<Stream>,
 }
@@ -268,6 +271,7 @@ impl Exchange {
             source_ip: self.source_ip,
             user_agent: self.header("user-agent").map(str::to_owned),
             is_form: self.form.is_some(),
+            signing: self.signing.clone(),
             input,
         };
         // In a task of its own: a client that goes away does not cut a handler off half-way, and a handler that panics

@@ -45,6 +45,7 @@ pub(super) async fn context(registry: &Registry, request: &RawRequest) -> Result
         // The one whose denials are called by no other name.
         protocol: Protocol::AwsJson11,
         is_form: false,
+        signing: None,
         host: host.clone(),
     };
     let ctx = registry.admission.bearer(bearer.into_caller(), arrival).await;

@@ -88,6 +88,7 @@ impl Exchange {
             let chain = signs_chunks.then(|| signature.chunk_chain(&server.keys, &found.secret));
             Unread::Unread { body, rule, chain }
         };
+        self.signing = Some(signature.signing());
         let region = self.region(signature)?;
         self.ask(server, service, Asker { caller: found.caller, region, body }).await
     }
