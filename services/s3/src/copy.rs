@@ -41,6 +41,15 @@ impl Source {
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id })
     }
 
+    /// An access that writes what comes from here: policies see from where, in one way of writing it.
+    pub(crate) fn told(header: &str, access: Access) -> Access {
+        match Self::read(header) {
+            Ok(source) => access.key("s3:x-amz-copy-source", format!("{}/{}", source.bucket, source.key)),
+            // The handler says what is wrong with it.
+            Err(_) => access,
+        }
+    }
+
     /// Who may read it.
     pub(crate) fn access(&self) -> Access {
         read::access(&self.bucket, &self.key, self.version_id.as_deref())

@@ -63,15 +63,20 @@ pub(crate) async fn facts(s3: &S3, ctx: &Ctx, asked: Asked<'_>, resource: &str) 
         return Ok(Facts::default());
     }
     let bucket = bucket::find(s3, name).await?;
+    let mut facts = Facts { owner: Some(bucket.owner), ..Facts::default() };
+    if ctx.region != bucket.region {
+        // It is served where the bucket is, whatever region its sender has signed for.
+        facts.keys.insert("aws:RequestedRegion".to_owned(), bucket.region.to_string());
+    }
     let is_owners_root = ctx.principal.is_root() && ctx.account() == bucket.owner;
     if is_owners_root && ALWAYS_OF_ROOT.contains(&asked.action) {
-        return Ok(Facts { owner: Some(bucket.owner), ..Facts::default() });
+        return Ok(facts);
     }
     let decisive = decisive(s3, &bucket).await?;
     if decisive.is_public && bucket.public_access().restrict_public_buckets && ctx.account() != bucket.owner {
-        return Ok(Facts { owner: Some(bucket.owner), ..Facts::default() });
+        return Ok(facts);
     }
-    let mut facts = Facts { owner: Some(bucket.owner), policy: Some(decisive.compiled.clone()), ..Facts::default() };
+    facts.policy = Some(decisive.compiled.clone());
     let Some(key) = key else {
         facts.tags.clone_from(&bucket.tags);
         return Ok(facts);
@@ -101,7 +106,7 @@ async fn version(s3: &S3, bucket: &Bucket, key: &str, asked: Asked<'_>) -> Resul
 fn add_object(facts: &mut Facts, bucket: &Bucket, decisive: &Decisive, action: &'static str, version: &Version) {
     let Some(object) = version.object() else { return };
     let keys = object.tags.iter().map(|(key, value)| (format!("s3:ExistingObjectTag/{key}"), value.clone()));
-    facts.keys = keys.collect();
+    facts.keys.extend(keys);
     if !bucket.has_acls() || !OF_OBJECTS_OWNER.contains(&action) {
         return;
     }

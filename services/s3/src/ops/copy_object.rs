@@ -23,8 +23,10 @@ const ATTEMPTS_MAX: u32 = 16;
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CopyObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
-    let mut access =
-        Access::to("s3:PutObject").on(arn.as_str()).key("s3:x-amz-copy-source", input.copy_source.as_str());
+    let mut access = Source::told(&input.copy_source, Access::to("s3:PutObject").on(arn.as_str()));
+    if let Some(class) = input.storage_class {
+        access = access.key("s3:x-amz-storage-class", class.as_str());
+    }
     if let Some(directive) = input.metadata_directive {
         access = access.key("s3:x-amz-metadata-directive", directive.as_str());
     }

@@ -17,6 +17,9 @@ use crate::{Error, S3, bucket, facts, names, tags};
 pub(crate) fn access(_: &Ctx, input: &CreateMultipartUploadRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
     let mut access = Access::to("s3:PutObject").on(arn.as_str());
+    if let Some(class) = input.storage_class {
+        access = access.key("s3:x-amz-storage-class", class.as_str());
+    }
     if let Some(kind) = input.server_side_encryption {
         access = access.key(ENCRYPTION, kind.as_str());
     }
