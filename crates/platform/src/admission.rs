@@ -43,6 +43,8 @@ pub struct Arrival {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The page that the client says it comes from.
+    pub referer: Option<String>,
     /// The protocol, which has its own name for a denial.
     pub protocol: Protocol,
     /// Whether it came as a browser's form.
@@ -68,6 +70,7 @@ impl Admission {
             now: arrival.now,
             source_ip: arrival.source_ip,
             user_agent: arrival.user_agent,
+            referer: arrival.referer,
             is_secure: self.is_secure,
             protocol: arrival.protocol,
             is_form: arrival.is_form,
@@ -160,6 +163,7 @@ mod tests {
             now: Timestamp::default(),
             source_ip: None,
             user_agent: None,
+            referer: None,
             protocol: Protocol::AwsJson11,
             is_form: false,
             signing: None,

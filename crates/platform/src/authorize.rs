@@ -150,6 +150,9 @@ impl Ctx {
         if let Some(agent) = &self.user_agent {
             context.set("aws:UserAgent", agent.as_str());
         }
+        if let Some(referer) = &self.referer {
+            context.set("aws:Referer", referer.as_str());
+        }
         if let Some(signing) = &self.signing {
             self.tell_signing(signing, &mut context);
         }

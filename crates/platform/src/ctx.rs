@@ -36,6 +36,8 @@ pub struct Ctx {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The page that the client says it comes from.
+    pub referer: Option<String>,
     /// Whether the connection is encrypted.
     pub is_secure: bool,
     /// The protocol, which has its own name for a denial.
@@ -63,6 +65,7 @@ impl Ctx {
             now,
             source_ip: None,
             user_agent: None,
+            referer: None,
             is_secure: false,
             protocol: Protocol::AwsJson11,
             is_form: false,

@@ -118,6 +118,7 @@ impl Backend for Gateway {
                 now: call.now,
                 source_ip: call.source_ip,
                 user_agent: call.user_agent,
+                referer: call.referer,
                 protocol: call.protocol,
                 is_form: call.is_form,
                 signing: call.signing,

@@ -50,10 +50,11 @@ impl Websites {
 
     /// Nobody in particular.
     fn anybody(&self, request: &RawRequest, bucket: &Bucket) -> Ctx {
-        let agent = request.parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let said = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
         Ctx {
             source_ip: request.source_ip,
-            user_agent: agent.map(str::to_owned),
+            user_agent: said(header::USER_AGENT).map(str::to_owned),
+            referer: said(header::REFERER).map(str::to_owned),
             is_secure: self.is_secure,
             protocol: wire::model::Protocol::RestXml,
             ..Ctx::new(Principal::anonymous(), region_of(bucket), request.now, request.request_id.clone())
@@ -83,13 +84,11 @@ impl Websites {
             decrypts: false,
             method: "GET",
         };
-        let found = read::find(&self.s3, ctx, asked).await?;
+        let (found, body) = read::open(&self.s3, ctx, asked).await?;
         if let Some(location) = &found.object()?.attributes.website_redirect {
             return Ok(redirected(&Redirect { status: 301, location: location.clone() }));
         }
         let output = read::fill!(GetObjectOutput, &found);
-        let body = self.s3.content.give(&found.object()?.data, found.span).await?;
-        let body = body.ok_or_else(|| Error::Internal("the files of an object are not there".to_owned()))?;
         let is_head = request.parts.method == Method::HEAD;
         Ok(RawResponse {
             status: if output.content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK },

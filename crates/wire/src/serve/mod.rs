@@ -155,6 +155,8 @@ pub struct Call<C> {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The page that the client says it comes from: the `Referer` header.
+    pub referer: Option<String>,
     /// Whether it came as a browser's form.
     pub is_form: bool,
     /// In which way it was signed, where policies may depend on it.

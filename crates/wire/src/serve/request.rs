@@ -270,6 +270,7 @@ impl Exchange {
             host: sigv4::host(&self.parts).map_err(|error| self.refused(&error))?.unwrap_or_default().to_owned(),
             source_ip: self.source_ip,
             user_agent: self.header("user-agent").map(str::to_owned),
+            referer: self.header("referer").map(str::to_owned),
             is_form: self.form.is_some(),
             signing: self.signing.clone(),
             input,

@@ -42,6 +42,7 @@ pub(super) async fn context(registry: &Registry, request: &RawRequest) -> Result
         now: request.now,
         source_ip: request.source_ip,
         user_agent: header(&request.parts.headers, USER_AGENT).map(str::to_owned),
+        referer: None,
         // The one whose denials are called by no other name.
         protocol: Protocol::AwsJson11,
         is_form: false,

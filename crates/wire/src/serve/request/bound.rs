@@ -164,6 +164,9 @@ impl Exchange {
         }
         let content = Content::incoming(content);
         if rest::takes_content(model, operation) {
+            if rest::is_s3(model) && !says_length(&self.parts) {
+                return Err(incoming::missing_length());
+            }
             return Ok((Body::Content(content), Place::default()));
         }
         let (bytes, place, trailers) = read(server, content.into_reader()).await?;
@@ -171,6 +174,13 @@ impl Exchange {
         rest::verify_checksums(&self.parts.headers, &trailers, &bytes, is_own)?;
         Ok((Body::Whole(bytes), place))
     }
+}
+
+/// Whether a head says how long its body is, or that it comes in pieces. In HTTP/2 what has no body needs not say so.
+fn says_length(parts: &Parts) -> bool {
+    parts.version >= http::Version::HTTP_2
+        || parts.headers.contains_key(http::header::CONTENT_LENGTH)
+        || parts.headers.contains_key(http::header::TRANSFER_ENCODING)
 }
 
 /// Reads a document to its end, in the room for bodies.
