@@ -37,8 +37,8 @@ const NAMES: [&str; 22] = [
 
 /// Names that only a key can have.
 fn keys() -> Vec<String> {
-    let fixed = ["..", ".", "../up", "a/../b", "./dot", "//lead", "double//slash", "trail//"];
-    fixed.map(str::to_owned).into_iter().chain(["é".repeat(512), "k".repeat(1024)]).collect()
+    let fixed = ["..", "a/../../b", "./dot", "//lead//", "double//slash"];
+    fixed.map(str::to_owned).into_iter().chain(["é".repeat(512)]).collect()
 }
 
 #[test]

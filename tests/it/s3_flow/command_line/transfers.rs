@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::Server;
 use tests::program::{self, Answer};
 
@@ -42,16 +42,23 @@ fn checksums_of_every_kind_are_verified_and_kept() {
     shop.write("there/large", &content(3, 9 * MIB));
     let there = shop.path("there");
     for algorithm in ALGORITHMS {
-        let to = shop.uri(algorithm);
-        shop.s3(&["cp", "--recursive", &there, &to, "--checksum-algorithm", algorithm]);
-        shop.s3(&["cp", "--recursive", &to, &shop.path(algorithm), "--checksum-mode", "ENABLED"]);
-        assert_eq!(tree(shop.folder.file(algorithm)), tree(&there), "{algorithm}");
-        let key = format!("{algorithm}/large");
-        let head = ["s3api", "head-object", "--bucket", &shop.bucket, "--key", &key, "--checksum-mode", "ENABLED"];
-        let told = shop.aws.call(&head);
-        assert!(told[format!("Checksum{algorithm}")].is_string(), "{told}");
-        assert!(told["ETag"].as_str().unwrap().ends_with("-2\""), "{told}");
+        shop.s3(&["cp", "--recursive", &there, &shop.uri(algorithm), "--checksum-algorithm", algorithm]);
     }
+    shop.s3(&["cp", "--recursive", &shop.uri(""), &shop.path("back"), "--checksum-mode", "ENABLED"]);
+    for algorithm in ALGORITHMS {
+        assert_eq!(tree(shop.folder.file("back").join(algorithm)), tree(&there), "{algorithm}");
+    }
+    let query = "Contents[].[Key, ChecksumAlgorithm[0], contains(ETag, `-2`)]";
+    let listed = shop.aws.call(&["s3api", "list-objects-v2", "--bucket", &shop.bucket, "--query", query]);
+    let mut expected: Vec<Value> = ALGORITHMS
+        .iter()
+        .flat_map(|algorithm| {
+            [("large", true), ("little", false)].map(|(name, is_in_parts)| (algorithm, name, is_in_parts))
+        })
+        .map(|(algorithm, name, is_in_parts)| json!([format!("{algorithm}/{name}"), algorithm, is_in_parts]))
+        .collect();
+    expected.sort_by_key(|one| one[0].to_string());
+    assert_eq!(listed, json!(expected));
 }
 
 /// Copies files of two sizes there and back with a configuration of the CLI, by way of a proxy if hosts need one.
