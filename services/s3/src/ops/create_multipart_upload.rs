@@ -1,5 +1,6 @@
 //! CreateMultipartUpload.
 
+use base::AccountId;
 use platform::{Access, Ctx};
 use store::Tx;
 
@@ -34,6 +35,11 @@ pub(crate) async fn create_multipart_upload(
     input: CreateMultipartUploadRequest,
 ) -> Result<CreateMultipartUploadOutput, Error> {
     names::check_key(&input.key)?;
+    if ctx.account() == AccountId::NOBODY {
+        // (User guide, "Multipart upload API and permissions".)
+        let message = "Anonymous users cannot initiate multipart uploads.  Please authenticate.";
+        return Err(Error::AccessDenied(message.to_owned()));
+    }
     refuse_unserved!(input);
     let bucket = bucket::expected(s3, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     let canned = input.acl.map(|acl| acl.as_str());

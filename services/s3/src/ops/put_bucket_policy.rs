@@ -4,7 +4,7 @@ use platform::{Access, Ctx};
 
 use crate::api::PutBucketPolicyRequest;
 use crate::bucket;
-use crate::policy_setting::BucketPolicy;
+use crate::policy_setting::{BucketPolicy, of_owners_account};
 use crate::{Error, S3, names};
 
 /// Who may.
@@ -17,6 +17,7 @@ pub(crate) async fn put_bucket_policy(s3: &S3, ctx: &Ctx, input: PutBucketPolicy
     let policy = BucketPolicy::new(&input.policy, &input.bucket)?;
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = bucket::expected(s3, &input.bucket, owner).await?;
+    of_owners_account(ctx.account(), &bucket)?;
     if policy.is_public() && bucket.public_access().block_public_policy {
         // (User guide, "Troubleshoot access denied (403 Forbidden) errors".)
         return Err(Error::AccessDenied(format!(

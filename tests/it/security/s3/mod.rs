@@ -13,4 +13,5 @@ mod paths;
 mod presigned;
 mod sharing;
 mod sweep;
+mod takeovers;
 mod yard;
