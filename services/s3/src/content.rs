@@ -26,6 +26,9 @@ pub enum Data {
     /// Here.
     #[serde(rename = "i")]
     Inline(#[serde(with = "inline")] Bytes),
+    /// So many in a record beside the version's. (See [`crate::object`].)
+    #[serde(rename = "b")]
+    Beside(u64),
     /// In files, one after the other.
     #[serde(rename = "f")]
     Files(Vec<Piece>),
@@ -46,6 +49,7 @@ impl Data {
     pub fn size(&self) -> u64 {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
+            Self::Beside(size) => *size,
             Self::Files(pieces) => pieces.iter().map(|piece| piece.size).sum(),
         }
     }
@@ -53,7 +57,7 @@ impl Data {
     /// The files that go when it does.
     pub fn files(&self) -> impl Iterator<Item = FileId> + '_ {
         let pieces = match self {
-            Self::Inline(_) => &[],
+            Self::Inline(_) | Self::Beside(_) => &[],
             Self::Files(pieces) => pieces.as_slice(),
         };
         pieces.iter().map(|piece| piece.file)
@@ -94,7 +98,11 @@ impl Content {
     /// # Errors
     /// [`Error::Files`]
     pub async fn duplicate(&self, data: &Data) -> Result<Option<Data>, Error> {
-        let Data::Files(pieces) = data else { return Ok(Some(data.clone())) };
+        let pieces = match data {
+            Data::Inline(_) => return Ok(Some(data.clone())),
+            Data::Beside(_) => return Err(beside()),
+            Data::Files(pieces) => pieces,
+        };
         let (files, pieces) = (self.files.clone(), pieces.clone());
         blocking(move || {
             let pin = pieces.first().map(|piece| files.pin(&piece.file));
@@ -137,6 +145,11 @@ impl Content {
     }
 }
 
+/// That bytes beside a version were not looked up by whoever has read it.
+fn beside() -> Error {
+    Error::Internal("the bytes beside a version were not looked up".to_owned())
+}
+
 /// Runs what waits for the disk where that stops nobody.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -148,14 +161,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Bytes as base64, which JSON can carry.
-mod inline {
+pub(crate) mod inline {
     use super::*;
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         STANDARD.decode(text.as_bytes()).map(Bytes::from).map_err(serde::de::Error::custom)
     }

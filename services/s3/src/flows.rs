@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::api::*;
 use crate::content::Content;
 use crate::notification::{Destinations, NoDestinations};
+use crate::object::beside::Beside;
 use crate::reconcile::{gone, sweep, unused};
 use crate::{Error, S3, ops};
 
@@ -144,6 +145,11 @@ impl House {
         }
     }
 
+    /// How many records have bytes of small objects.
+    async fn besides(&self) -> usize {
+        self.s3.platform.store.list_everywhere::<Beside>(None, 1000).await.unwrap().items.len()
+    }
+
     fn files(&self) -> usize {
         let older = |directory| self.s3.content.files().settled(directory, std::time::Duration::ZERO).unwrap().len();
         (0..=255).map(older).sum()
@@ -205,6 +211,41 @@ async fn what_is_written_over_and_deleted_leaves_no_file() {
     let refused = PutObjectRequest { if_match: Some("x".to_owned()), ..put_request("a") };
     assert_eq!(code(house.put_as(refused, &bytes).await), ("NoSuchKey", 404));
     assert_eq!(house.files(), 0, "what is refused leaves nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bytes_of_a_small_object_lie_beside_its_record_and_go_with_it() {
+    let house = House::new().await;
+    let bytes = |fill: u8| vec![fill; 5000];
+    house.put("tiny", b"x").await;
+    house.put("empty", b"").await;
+    assert_eq!(house.besides().await, 0, "what is smaller than its record lies in it");
+    for fill in 0..3 {
+        house.put("a", &bytes(fill)).await;
+        assert_eq!((house.besides().await, house.get("a").await.unwrap()), (1, bytes(fill)));
+    }
+    let part = GetObjectRequest { range: Some("bytes=10-12".to_owned()), ..get_request("a") };
+    assert_eq!(house.get_as(part).await.unwrap().1, [2, 2, 2]);
+    let copy = CopyObjectRequest {
+        bucket: "photos".to_owned(),
+        key: "copy".to_owned(),
+        copy_source: "photos/a".to_owned(),
+        ..Default::default()
+    };
+    ops::copy_object::copy_object(&house.s3, &house.ctx, copy).await.unwrap();
+    house.set_versioning(BucketVersioningStatus::Enabled).await;
+    let versions =
+        [house.put("a", &bytes(7)).await, house.put("a", &bytes(8)).await].map(|put| put.version_id.unwrap());
+    house.delete("a", None).await;
+    assert_eq!((house.besides().await, house.get("copy").await.unwrap()), (4, bytes(2)));
+    for (version, fill) in [("null", 2), (versions[0].as_str(), 7), (versions[1].as_str(), 8)] {
+        let named = GetObjectRequest { version_id: Some(version.to_owned()), ..get_request("a") };
+        assert_eq!(house.get_as(named).await.unwrap().1, bytes(fill), "{version}");
+        house.delete("a", Some(version)).await;
+    }
+    assert_eq!(house.besides().await, 1);
+    house.delete("copy", Some("null")).await;
+    assert_eq!((house.besides().await, house.files()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

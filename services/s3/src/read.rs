@@ -10,8 +10,11 @@ use crate::condition::ReadConditions;
 use crate::content::{Span, resolve_range};
 use crate::facts::VERSION_ID;
 use crate::lifecycle::{Lifecycle, Subject};
-use crate::object::{Object, Version, select};
+use crate::object::{Object, Version, beside, select};
 use crate::{Error, S3, describe, facts, names};
+
+/// How often an object is looked for whose bytes have gone since its record was read: each time it was written over.
+const ATTEMPTS_MAX: u32 = 16;
 
 /// Which object is read, under which conditions, and which part of it.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,7 @@ pub(crate) struct Asked<'a> {
 /// What is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
+    pub(crate) bucket: Versioned<Bucket>,
     pub(crate) version: Version,
     /// Its id, where the bucket has versions.
     pub(crate) version_id: Option<String>,
@@ -93,7 +97,23 @@ pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, 
         expiration,
         checksum: object.checksum.clone().filter(|_| asked.wants_checksum && span.is_none()),
         version,
+        bucket,
     })
+}
+
+/// Finds what is asked for, and its bytes.
+///
+/// # Errors
+/// Those of [`find`].
+pub(crate) async fn open(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<(Found, wire::Content), Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        let found = find(s3, ctx, asked).await?;
+        let Some(data) = beside::data_of(s3, &found.bucket, asked.key, &found.version).await? else { continue };
+        if let Some(bytes) = s3.content.give(&data, found.span).await? {
+            return Ok((found, bytes));
+        }
+    }
+    Err(Error::Internal(format!("the bytes of {}/{} are not there", asked.bucket, asked.key)))
 }
 
 /// The bytes that are asked for; none for all of them. And whether a part is.

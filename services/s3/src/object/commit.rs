@@ -4,6 +4,7 @@ use base::{AccountId, Timestamp};
 use platform::Attempts;
 use store::{Tx, Versioned};
 
+use super::beside;
 use super::change::{Plan, Versions};
 use super::find::{self, Selected};
 use super::{Current, Object, Older, Order, Version, VersionId, What, current_id, older_id, refs};
@@ -124,12 +125,16 @@ impl Write<'_> {
             None => None,
         };
         versions.older.extend(replaced.iter().map(|older| older.past.clone()));
-        let new = Version { order, id, modified: self.now(), owner, what: what.clone() };
+        let mut new = Version { order, id, modified: self.now(), owner, what: what.clone() };
         let committed = Committed { id: new.id.clone(), is_marker: new.object().is_none(), modified: new.modified };
         let change = Change::written(&new);
+        let aside = beside::take(&mut new);
         let plan = versions.write(new, self.now());
         let mut tx = Tx::new();
         add(&mut tx);
+        if let Some(bytes) = &aside {
+            beside::insert(&mut tx, bucket, self.key, order, bytes);
+        }
         self.apply(s3, &mut tx, bucket, read.as_ref(), replaced.as_slice(), plan);
         s3.note(&mut tx, bucket, self.key, self.cause, change).await?;
         store.commit(tx).await?;
@@ -209,6 +214,9 @@ impl Write<'_> {
         }
         for record in older.iter().filter(|record| plan.removed.contains(&record.past.order)) {
             tx.remove(record);
+        }
+        for order in plan.beside {
+            beside::remove(tx, bucket, self.key, order);
         }
         Unused::leave(s3, tx, plan.unused, self.now());
     }

@@ -14,7 +14,7 @@ use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, r
 use crate::event::{By, Cause};
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::commit::Write;
-use crate::object::{Attributes, Object};
+use crate::object::{Attributes, Object, beside};
 use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 
 /// How often a source is looked for whose files have gone since its record was read.
@@ -61,7 +61,8 @@ pub(crate) async fn copy_object(s3: &S3, ctx: &Ctx, input: CopyObjectRequest) ->
             let set = Access::to("s3:PutObjectTagging").on(names::object_arn(&input.bucket, &input.key));
             ctx.admit(s3, &source.tags_access().and(set)).await.map_err(Error::Body)?;
         }
-        let Some(data) = s3.content.duplicate(&found.object()?.data).await? else { continue };
+        let Some(data) = beside::data_of(s3, &found.bucket, &source.key, &found.version).await? else { continue };
+        let Some(data) = s3.content.duplicate(&data).await? else { continue };
         let copied = write(s3, ctx, &input, &bucket, condition.clone(), &found, data.clone()).await;
         if let Err(error) = &copied {
             s3.content.discard_after(error, &data).await;

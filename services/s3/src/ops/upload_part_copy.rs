@@ -9,6 +9,7 @@ use crate::content::{Announced, ByteRange, Span};
 use crate::copy::{Source, source_conditions};
 use crate::describe::{self, set_checksum};
 use crate::multipart::{self, PART_BYTES_MAX, Part};
+use crate::object::beside;
 use crate::{Error, S3, bucket, etag, names};
 
 /// How often a source is looked for whose files have gone since its record was read.
@@ -43,7 +44,8 @@ pub(crate) async fn upload_part_copy(
         let found = source.find(s3, ctx, input.expected_source_bucket_owner.as_deref(), conditions).await?;
         let object = found.object()?;
         let span = span(input.copy_source_range.as_deref(), object.size)?;
-        let Some(bytes) = s3.content.give(&object.data, span).await? else { continue };
+        let Some(data) = beside::data_of(s3, &found.bucket, &source.key, &found.version).await? else { continue };
+        let Some(bytes) = s3.content.give(&data, span).await? else { continue };
         let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
         let announced = Announced { algorithm, bytes_max: PART_BYTES_MAX, ..Announced::default() };
         let received = s3.content.intake(announced)?.into_file().take(bytes.into_reader()).await?;
