@@ -13,8 +13,11 @@ fn canonical(yard: &mut Yard, by: &Credentials) -> String {
     answer.element("ID").expect("a list of buckets has an owner")
 }
 
+/// A method, a target and headers.
+type Route = (&'static str, String, Vec<(&'static str, String)>);
+
 /// Ways by which anybody may try to get at an object.
-fn routes(yard: &Yard, key: &str) -> Vec<(&'static str, String, Vec<(&'static str, String)>)> {
+fn routes(yard: &Yard, key: &str) -> Vec<Route> {
     let host = format!("{}.s3.localhost", yard.bucket);
     let website = format!("{}.s3-website.localhost", yard.bucket);
     vec![

@@ -230,9 +230,8 @@ fn no_operation_answers_a_body_that_is_not_the_signed_one_or_ends_early() {
         let answer = field.scene.connection.send(&longer);
         assert_eq!(outcome(&answer), (400, "XAmzContentSHA256Mismatch".to_owned()), "{}", target.name);
         let mut swapped = signed(field.request(&target), &account.root);
-        let last = swapped.body.last_mut();
-        last.map(|byte| *byte ^= 1);
-        if !swapped.body.is_empty() {
+        if let Some(last) = swapped.body.last_mut() {
+            *last ^= 1;
             let answer = field.scene.connection.send(&swapped);
             assert_eq!(outcome(&answer), (400, "XAmzContentSHA256Mismatch".to_owned()), "{}", target.name);
         }
