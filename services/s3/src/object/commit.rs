@@ -159,17 +159,15 @@ impl Write<'_> {
 
     async fn try_erase(&self, s3: &S3, bucket: &Versioned<Bucket>, id: &VersionId) -> Result<Option<Committed>, Error> {
         let store = &s3.platform.store;
-        let Some(current) = find::current(store, bucket, self.key).await? else {
+        let (current, older) = match find::by_id(store, bucket, self.key, id).await? {
+            Some(Selected::Latest(current)) => (Some(current), find::newest_older(store, bucket, self.key).await?),
+            // Should it be the latest by now, the transaction does not hold.
+            Some(Selected::Older(older)) => (find::current(store, bucket, self.key).await?, Some(older)),
+            None => (None, None),
+        };
+        let Some(current) = current else {
             self.condition.check(self.key, None)?;
             return Ok(None);
-        };
-        let older = if current.latest.id == *id {
-            find::newest_older(store, bucket, self.key).await?
-        } else {
-            match find::by_id(store, bucket, self.key, id).await? {
-                Some(Selected::Older(older)) => Some(older),
-                _ => None,
-            }
         };
         let versions = Versions {
             current: Some(current.value.clone()),
