@@ -122,6 +122,27 @@ def a_kind_that_there_is_not_is_refused():
     signed("PUT", f"/{there}/k", CONTENT, {"x-amz-sdk-checksum-algorithm": "CRC16"}).expect(400, "InvalidRequest")
 
 
+@case
+def the_later_kinds_are_verified_too():
+    there = bucket()
+    for known, digest in (("sha512", hashlib.sha512), ("md5", hashlib.md5)):
+        right, wrong = (base64.b64encode(digest(content).digest()).decode() for content in (CONTENT, b"other"))
+        answer = signed("PUT", f"/{there}/k", CONTENT, {f"x-amz-checksum-{known}": right}).expect(200)
+        same(answer.headers[f"x-amz-checksum-{known}"], right)
+        signed("PUT", f"/{there}/k", CONTENT, {f"x-amz-checksum-{known}": wrong}).expect(400, "BadDigest")
+
+
+@case
+def kinds_that_are_not_served_are_refused_by_name():
+    there = bucket()
+    for known, size in (("xxhash64", 8), ("xxhash3", 8), ("xxhash128", 16)):
+        sum_of_nothing = base64.b64encode(b"x" * size).decode()
+        answer = signed("PUT", f"/{there}/k", CONTENT, {f"x-amz-checksum-{known}": sum_of_nothing})
+        answer.expect(501, "NotImplemented")
+        assert "XXHASH" in answer.text, answer.text
+    refused("404", s3.head_object, Bucket=there, Key="k")
+
+
 def begun(**more):
     there = bucket()
     made = s3.create_multipart_upload(Bucket=there, Key="k", **more)

@@ -317,6 +317,13 @@ def a_key_that_ends_with_a_slash_is_a_key():
 
 
 @case
+def a_key_that_is_no_text_is_refused():
+    there = bucket()
+    for method in ("GET", "PUT", "DELETE"):
+        same(signed(method, f"/{there}/%AE%8A-", b"x" if method == "PUT" else b"").status, 400)
+
+
+@case
 def append_and_select_are_not_served():
     there = filled("k")
     refused("NotImplemented", s3.put_object, Bucket=there, Key="k", Body=b"x", WriteOffsetBytes=1)

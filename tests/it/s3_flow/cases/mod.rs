@@ -54,7 +54,7 @@ fn objects_are_listed() {
 
 #[test]
 fn objects_are_written_and_read() {
-    passes("objects", 33);
+    passes("objects", 34);
 }
 
 #[test]
@@ -124,10 +124,15 @@ fn browsers_forms_are_uploads() {
 
 #[test]
 fn checksums_are_verified_kept_and_returned() {
-    passes("checksums", 20);
+    passes("checksums", 22);
 }
 
 #[test]
 fn encryption_is_told_truthfully() {
     passes("encryption", 7);
+}
+
+#[test]
+fn presigned_addresses_do_what_they_were_signed_for() {
+    passes("presigned", 13);
 }
