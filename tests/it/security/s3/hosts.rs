@@ -189,6 +189,32 @@ fn a_website_shows_what_anybody_may_read_whoever_asks() {
 }
 
 #[test]
+fn a_website_s_directory_is_no_other_host() {
+    let mut yard = Yard::new();
+    for key in ["%2Fevil.example/index.html", "%5Cevil.example/index.html", "a%3Fb/index.html"] {
+        yard.put(key, b"index");
+    }
+    yard.unblock();
+    yard.policy(&[allow_all(&["s3:GetObject"], &["BUCKET/*"])]);
+    let target = yard.at("?website");
+    let document =
+        b"<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>";
+    yard.own("PUT", &target, &[], document);
+    let host = format!("{}.s3-website.localhost", yard.bucket);
+    for (path, location) in [
+        ("//evil.example", "/%2Fevil.example/"),
+        ("/%2Fevil.example", "/%2Fevil.example/"),
+        ("/%5Cevil.example", "/%5Cevil.example/"),
+        ("/a%3Fb", "/a%3Fb/"),
+    ] {
+        let answer = yard.call(None, "GET", path, &[("host", &host)], b"");
+        assert_eq!((answer.status, answer.header("location")), (302, Some(location)), "{path}: {}", answer.text());
+        let page = yard.call(None, "GET", location, &[("host", &host)], b"").success();
+        assert_eq!(page.text(), "index", "{location}");
+    }
+}
+
+#[test]
 fn what_a_website_says_of_a_path_is_no_markup_and_no_header() {
     let mut yard = Yard::new();
     let target = yard.at("?website");
