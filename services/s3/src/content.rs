@@ -1,23 +1,27 @@
 //! The bytes of objects: taken in from a stream, given out in ranges, removed when nobody has them any more.
 //!
-//! Small content is in the record that it belongs to; larger content is in files, whose bytes are on disk before a record
-//! says so. A file has one owner; a copy is a name of its own.
+//! Small content is in the record that it belongs to, or in one beside that; larger content is in files, whose bytes are on
+//! disk before a record says so. A file has one owner; a copy is a name of its own.
 
 mod give;
 mod intake;
+mod lane;
+
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use blobs::files::{FileId, Files};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::sync::Semaphore;
 
 use crate::Error;
 
 pub use give::{ByteRange, Span, resolve_range};
 pub use intake::{Announced, Intake, Received};
 
-/// The largest content that lies in its record, in bytes.
+/// The largest content that lies in records, in bytes.
 pub const INLINE_BYTES_MAX: usize = 8 * 1024;
 
 /// Where the bytes of an object or of a part of an upload are.
@@ -80,12 +84,14 @@ impl From<Piece> for (FileId, u64) {
 #[derive(Debug, Clone)]
 pub struct Content {
     files: Files,
+    /// Of those who write and hash what comes.
+    turns: Arc<Semaphore>,
 }
 
 impl Content {
     /// Content in a directory of files.
     pub fn new(files: Files) -> Self {
-        Self { files }
+        Self { files, turns: lane::turns() }
     }
 
     /// The files.
