@@ -217,6 +217,8 @@ pub(crate) fn object_acl(
     if !bucket.has_acls() {
         let is_owners = match (canned, &grants) {
             (None, None) => true,
+            // What `private` means to the bucket's own account is the bucket owner's full control, and taken; of others it is not.
+            (Some("private"), _) => writer == bucket.owner,
             (Some(canned), _) => canned == "bucket-owner-full-control",
             (None, Some(grants)) => grants.is_only_of(bucket.owner),
         };
