@@ -3,8 +3,8 @@
 import os
 
 from cases import (
-    ACCOUNT, OTHER_ACCOUNT, REGION, anonymous, bucket, case, client, filled, headers, name, other, refused, run, s3, same,
-    send, signed, status, user,
+    ACCOUNT, OTHER_ACCOUNT, REGION, anonymous, bucket, case, client, filled, headers, name, other, refused, run, s3,
+    same, send, signed, status, user,
 )
 
 

@@ -186,7 +186,7 @@ def send(method, path, body=b"", headers=None, host=None):
     return answer
 
 
-def _credentials(key):
+def credentials(key=None):
     if key is None:
         key = {"id": os.environ["AWS_ACCESS_KEY_ID"], "secret": os.environ["AWS_SECRET_ACCESS_KEY"]}
     return Credentials(key["id"], key["secret"])
@@ -198,14 +198,31 @@ def signed(method, path, body=b"", headers=None, key=None, region=REGION, instea
     request = AWSRequest(method=method, url=ENDPOINT + path, data=body, headers=dict(headers or {}))
     if "x-amz-content-sha256" not in request.headers:
         request.headers["x-amz-content-sha256"] = hashlib.sha256(body or b"").hexdigest()
-    S3SigV4Auth(_credentials(key), "s3", region).add_auth(request)
+    S3SigV4Auth(credentials(key), "s3", region).add_auth(request)
     return send(method, path, body if instead is None else instead, dict(request.headers.items()))
+
+
+def sent_to(host, path):
+    """A request to read from another host, signed for that one."""
+    request = AWSRequest(method="GET", url=f"http://{host}{path}", headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    S3SigV4Auth(credentials(), "s3", REGION).add_auth(request)
+    return send("GET", path, b"", dict(request.headers.items()), host=host)
+
+
+def declared(method, path, body, headers):
+    """Sends a body in the way that its head says in words, in the place of its hash."""
+    request = AWSRequest(method=method, url=ENDPOINT + path, headers=dict(headers))
+    signing = S3SigV4Auth(credentials(), "s3", REGION)
+    # The signer writes that header itself.
+    signing.payload = lambda _: headers["x-amz-content-sha256"]
+    signing.add_auth(request)
+    return send(method, path, body, dict(request.headers.items()))
 
 
 def presigned(method, path, seconds=300, headers=None, key=None):
     """The target of a request that whoever has it may send."""
     request = AWSRequest(method=method, url=ENDPOINT + path, headers=dict(headers or {}))
-    S3SigV4QueryAuth(_credentials(key), "s3", REGION, expires=seconds).add_auth(request)
+    S3SigV4QueryAuth(credentials(key), "s3", REGION, expires=seconds).add_auth(request)
     return request.url.removeprefix(ENDPOINT)
 
 

@@ -3,9 +3,7 @@
 import datetime
 import threading
 
-from cases import (
-    bucket, case, client, filled, headers, md5, read, refused, run, s3, same, signed, status,
-)
+from cases import bucket, case, client, filled, headers, md5, read, refused, run, s3, same, signed, status
 
 LONG_AGO = datetime.datetime(1994, 10, 29, 19, 43, 31, tzinfo=datetime.timezone.utc)
 FAR_AHEAD = datetime.datetime(2100, 10, 29, 19, 43, 31, tzinfo=datetime.timezone.utc)

@@ -1,11 +1,9 @@
 """Copies of objects: within a bucket and between them, of versions, with what is said of them, under conditions."""
 
 import datetime
-from urllib.parse import quote
-
 from cases import (
-    PART, anonymous, bucket, case, client, filled, headers, md5, name, other, policy, allow, read, refused, run, s3, same,
-    signed, status, user, ACCOUNT, OTHER_ACCOUNT,
+    ACCOUNT, OTHER_ACCOUNT, PART, allow, anonymous, bucket, case, filled, md5, name, other, policy, read, refused,
+    run, s3, same, signed, status,
 )
 
 LONG_AGO = datetime.datetime(1994, 10, 29, 19, 43, 31, tzinfo=datetime.timezone.utc)

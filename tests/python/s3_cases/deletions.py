@@ -1,7 +1,8 @@
 """Deleting several objects at once."""
 
 from cases import (
-    ACCOUNT, allow, anonymous, bucket, case, deny, filled, keys, md5_64, other, policy, refused, run, s3, same, signed, user,
+    ACCOUNT, allow, anonymous, bucket, case, deny, filled, keys, md5_64, other, policy, refused, run, s3, same,
+    signed, user,
 )
 
 

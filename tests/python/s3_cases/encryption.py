@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from cases import bucket, case, filled, headers, read, refused, run, s3, same, signed, status
+from cases import bucket, case, filled, headers, name, read, refused, run, s3, same, signed, status
 
 KEY = base64.b64encode(b"k" * 32).decode()
 KEY_MD5 = base64.b64encode(hashlib.md5(b"k" * 32).digest()).decode()

@@ -8,8 +8,8 @@ import json
 import os
 
 from cases import (
-    ACCOUNT, GIVEN, PART, REGION, allow, anonymous, bucket, case, client, name, other, policy, read, refused, run, s3, same,
-    send, status, user,
+    ACCOUNT, GIVEN, PART, REGION, allow, bucket, case, client, name, policy, read, refused, run, s3, same, send,
+    status, user,
 )
 
 BOUNDARY = "----boundary0123456789"
@@ -122,7 +122,10 @@ def the_name_of_the_file_may_be_the_key():
 @case
 def headers_and_metadata_come_as_fields():
     there = bucket()
-    fields = {"Content-Type": "text/x", "Cache-Control": "no-cache", "x-amz-meta-foo": "barclamp", "x-amz-storage-class": "STANDARD_IA"}
+    fields = {
+        "Content-Type": "text/x", "Cache-Control": "no-cache", "x-amz-meta-foo": "barclamp",
+        "x-amz-storage-class": "STANDARD_IA",
+    }
     upload(there, fields, [
         {"Content-Type": "text/x"}, {"Cache-Control": "no-cache"}, ["starts-with", "$x-amz-meta-foo", "bar"],
         {"x-amz-storage-class": "STANDARD_IA"},
@@ -182,7 +185,8 @@ def a_wrong_signature_or_key_is_refused():
     there = bucket()
     document = {"expiration": at(10), "conditions": conditions(there)}
     fields = signature_fields(document)
-    post(there, {"key": "foo.txt", **fields, "x-amz-signature": fields["x-amz-signature"][::-1]}).expect(403, "SignatureDoesNotMatch")
+    reversed_signature = {**fields, "x-amz-signature": fields["x-amz-signature"][::-1]}
+    post(there, {"key": "foo.txt", **reversed_signature}).expect(403, "SignatureDoesNotMatch")
     unknown = signature_fields(document, {"id": "AKIAIOSFODNN7EXAMPLE", "secret": "x"})
     post(there, {"key": "foo.txt", **unknown}).expect(403, "InvalidAccessKeyId")
     changed = {**fields, "policy": base64.b64encode(base64.b64decode(fields["policy"]) + b" ").decode()}
@@ -265,7 +269,8 @@ def a_policy_is_for_its_bucket():
 def what_is_no_policy_is_refused():
     there = bucket()
     for wrong in (
-        "", "{", "[]", {"expiration": at(10)}, {"conditions": conditions(there)}, {"EXPIRATION": at(10), "conditions": conditions(there)},
+        "", "{", "[]", {"expiration": at(10)}, {"conditions": conditions(there)},
+        {"EXPIRATION": at(10), "conditions": conditions(there)},
         {"expiration": at(10), "CONDITIONS": conditions(there)}, {"expiration": "tomorrow", "conditions": conditions(there)},
         {"expiration": at(10), "conditions": {}},
     ):
@@ -315,8 +320,11 @@ def a_checksum_may_come_as_a_field():
 @case
 def a_form_that_is_none_is_refused():
     there = bucket()
-    for body, kind in ((b"key=a&file=b", "application/x-www-form-urlencoded"), (b"junk", f"multipart/form-data; boundary={BOUNDARY}"),
-                       (form({"key": "foo"})[:-10], f"multipart/form-data; boundary={BOUNDARY}"), (b"", "multipart/form-data")):
+    kind = f"multipart/form-data; boundary={BOUNDARY}"
+    for body, kind in (
+        (b"key=a&file=b", "application/x-www-form-urlencoded"), (b"junk", kind), (form({"key": "foo"})[:-10], kind),
+        (b"", "multipart/form-data"),
+    ):
         answer = send("POST", f"/{there}", body, {"Content-Type": kind})
         assert 400 <= answer.status < 500, (kind, answer.status, answer.text)
 

@@ -2,7 +2,7 @@
 
 import datetime
 
-from cases import bucket, case, client, filled, headers, refused, run, s3, same, signed, status
+from cases import bucket, case, refused, run, s3, same, signed, status
 
 RULE = {"ID": "rule1", "Filter": {"Prefix": "test1/"}, "Status": "Enabled", "Expiration": {"Days": 1}}
 
@@ -72,7 +72,8 @@ def a_date_is_midnight():
     same(told(there)[0]["Expiration"]["Date"], date)
     wrong({**RULE, "Expiration": {"Date": date.replace(hour=5)}}, code="InvalidArgument")
     there = bucket()
-    body = b'<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Date>20200101</Date></Expiration></Rule></LifecycleConfiguration>'
+    rule = "<Rule><Filter/><Status>Enabled</Status><Expiration><Date>20200101</Date></Expiration></Rule>"
+    body = f"<LifecycleConfiguration>{rule}</LifecycleConfiguration>".encode()
     answer = signed("PUT", f"/{there}?lifecycle", body)
     same(answer.status, 400)
 

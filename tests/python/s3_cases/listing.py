@@ -2,7 +2,9 @@
 
 from urllib.parse import quote
 
-from cases import ACCOUNT, anonymous, bucket, case, filled, keys, other, prefixes, refused, run, s3, same, signed, status, target
+from cases import (
+    ACCOUNT, anonymous, bucket, case, filled, keys, other, prefixes, refused, run, s3, same, signed, status, target,
+)
 
 
 def both(bucket, **arguments):

@@ -3,7 +3,8 @@
 import threading
 
 from cases import (
-    ACCOUNT, MIB, PART, anonymous, bucket, case, client, filled, md5, name, other, read, refused, run, s3, same, signed, status,
+    MIB, PART, anonymous, bucket, case, client, filled, md5, name, other, read, refused, run, s3, same, signed,
+    status,
 )
 import hashlib
 

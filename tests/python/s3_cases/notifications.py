@@ -1,6 +1,6 @@
 """Notifications: what may be configured, and events of all kinds; what was told is looked for by whoever runs this."""
 
-from cases import PART, anonymous, bucket, case, filled, name, other, refused, run, s3, same, signed, status
+from cases import anonymous, bucket, case, name, other, refused, run, s3, same, signed, status
 
 
 def put(there, configuration, **more):
@@ -58,7 +58,9 @@ def filters_that_cannot_be_are_refused():
         return {"QueueConfigurations": [{**queue, "Filter": {"Key": {"FilterRules": [
             {"Name": rule_name, "Value": value} for rule_name, value in rules]}}}]}
 
-    for rules in ([("prefix", "a"), ("prefix", "b")], [("suffix", "a"), ("Suffix", "b")], [("middle", "a")], [("prefix", "x" * 1025)]):
+    for rules in (
+        [("prefix", "a"), ("prefix", "b")], [("suffix", "a"), ("Suffix", "b")], [("middle", "a")], [("prefix", "x" * 1025)],
+    ):
         refused(("InvalidArgument", "MalformedXML"), put, bucket(), filtered(*rules))
 
 

@@ -3,8 +3,8 @@
 import json
 
 from cases import (
-    ACCOUNT, OTHER_ACCOUNT, allow, anonymous, bucket, case, deny, filled, keys, other, policy, presigned, read, refused, run,
-    s3, same, send, signed, status, user,
+    ACCOUNT, OTHER_ACCOUNT, allow, anonymous, bucket, case, deny, filled, keys, other, policy, presigned, read,
+    refused, run, s3, same, send, signed, status, user,
 )
 
 USER = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/idle"}
@@ -298,7 +298,8 @@ def an_account_that_is_let_in_lets_its_users_in_itself():
 def not_principal_and_not_action_and_not_resource():
     there = filled("k", "open/k")
     policy(there, deny("*", "s3:GetObject", "BUCKET/none"), {
-        "Effect": "Allow", "Principal": USER, "NotAction": ["s3:DeleteObject", "s3:PutObject"], "Resource": ["BUCKET", "BUCKET/*"],
+        "Effect": "Allow", "Principal": USER, "NotAction": ["s3:DeleteObject", "s3:PutObject"],
+        "Resource": ["BUCKET", "BUCKET/*"],
     })
     same(read(there, "k", user), b"k")
     refused("AccessDenied", user.delete_object, Bucket=there, Key="k")

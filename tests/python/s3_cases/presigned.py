@@ -1,7 +1,7 @@
 """Presigned addresses: what whoever has one may do, for how long, and what cannot be changed."""
 
 from cases import (
-    GIVEN, allow, bucket, case, client, filled, headers, policy, presigned, read, refused, run, s3, same, send, signed, status,
+    ENDPOINT, GIVEN, allow, bucket, case, client, filled, policy, presigned, read, refused, run, s3, same, send,
     target,
 )
 
@@ -33,8 +33,6 @@ def an_address_lists():
 def what_clients_make_is_opened():
     there = filled("k")
     url = client(signature_version="s3v4").generate_presigned_url("get_object", Params={"Bucket": there, "Key": "k"})
-    from cases import ENDPOINT
-
     same(send("GET", url.removeprefix(ENDPOINT)).expect(200).body, b"k")
 
 

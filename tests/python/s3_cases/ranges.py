@@ -1,6 +1,6 @@
 """Reading parts of an object: ranges of bytes, and parts by their numbers."""
 
-from cases import PART, bucket, case, client, filled, headers, refused, run, s3, same, signed, status
+from cases import PART, bucket, case, client, headers, name, refused, run, s3, same, signed, status
 
 CONTENT = b"testcontent"
 

@@ -3,7 +3,7 @@
 from urllib.parse import urlencode
 
 from cases import (
-    ACCOUNT, allow, bucket, case, filled, headers, policy, read, refused, run, s3, same, signed, status, user, deny,
+    ACCOUNT, allow, bucket, case, filled, headers, policy, read, refused, run, s3, same, signed, status, user,
 )
 
 USER = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/idle"}

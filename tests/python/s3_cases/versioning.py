@@ -3,7 +3,8 @@
 import threading
 
 from cases import (
-    allow, anonymous, bucket, case, client, filled, headers, keys, name, policy, read, refused, run, s3, same, signed, status,
+    allow, anonymous, bucket, case, client, filled, keys, name, policy, read, refused, run, s3, same, signed,
+    status,
 )
 
 

@@ -1,8 +1,6 @@
 """Websites: index and error documents, redirects, routing rules."""
 
-from cases import (
-    allow, bucket, case, filled, name, policy, refused, run, s3, same, send, signed, status,
-)
+from cases import allow, bucket, case, filled, headers, keys, name, policy, refused, run, s3, same, send, signed, status
 
 SITE = {"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "error.html"}}
 
@@ -35,7 +33,10 @@ def a_configuration_is_set_read_and_deleted():
     wanted = {
         **SITE, "RoutingRules": [{
             "Condition": {"KeyPrefixEquals": "docs/", "HttpErrorCodeReturnedEquals": "404"},
-            "Redirect": {"HostName": "example.com", "HttpRedirectCode": "302", "Protocol": "https", "ReplaceKeyPrefixWith": "documents/"},
+            "Redirect": {
+                "HostName": "example.com", "HttpRedirectCode": "302", "Protocol": "https",
+                "ReplaceKeyPrefixWith": "documents/",
+            },
         }],
     }
     same(status(s3.put_bucket_website(Bucket=there, WebsiteConfiguration=wanted)), 200)
@@ -53,10 +54,12 @@ def configurations_that_cannot_be_are_refused():
         {}, {"IndexDocument": {"Suffix": "a/b"}}, {"IndexDocument": {"Suffix": ""}},
         {"RedirectAllRequestsTo": {"HostName": "x"}, **SITE}, {**SITE, "ErrorDocument": {"Key": ""}},
         rules({"Redirect": {"ReplaceKeyWith": "a", "ReplaceKeyPrefixWith": "b"}}),
-        rules({"Redirect": {"HostName": "x", "HttpRedirectCode": "200"}}), rules({"Redirect": {"HostName": "x", "Protocol": "ftp"}}),
+        rules({"Redirect": {"HostName": "x", "HttpRedirectCode": "200"}}),
+        rules({"Redirect": {"HostName": "x", "Protocol": "ftp"}}),
         rules({"Condition": {"HttpErrorCodeReturnedEquals": "200"}, **redirect}), rules(*[redirect] * 51),
     ):
-        refused(("InvalidArgument", "InvalidRequest", "MalformedXML"), s3.put_bucket_website, Bucket=there, WebsiteConfiguration=wrong)
+        codes = ("InvalidArgument", "InvalidRequest", "MalformedXML")
+        refused(codes, s3.put_bucket_website, Bucket=there, WebsiteConfiguration=wrong)
 
 
 @case
@@ -93,7 +96,8 @@ def other_methods_are_not_allowed():
 @case
 def headers_of_the_object_are_answered():
     there = site()
-    s3.put_object(Bucket=there, Key="index.html", Body=b"<p>", ContentType="text/html", CacheControl="max-age=60", Metadata={"a": "b"})
+    said = {"ContentType": "text/html", "CacheControl": "max-age=60", "Metadata": {"a": "b"}}
+    s3.put_object(Bucket=there, Key="index.html", Body=b"<p>", **said)
     answer = get(there)
     same((answer.headers["content-type"], answer.headers["cache-control"]), ("text/html", "max-age=60"))
     same(answer.headers["etag"], s3.head_object(Bucket=there, Key="index.html")["ETag"])
@@ -153,7 +157,8 @@ def an_object_sends_elsewhere():
 
 @case
 def a_rule_replaces_a_prefix():
-    there = site(configuration=rules({"Condition": {"KeyPrefixEquals": "docs/"}, "Redirect": {"ReplaceKeyPrefixWith": "documents/"}}))
+    rule = {"Condition": {"KeyPrefixEquals": "docs/"}, "Redirect": {"ReplaceKeyPrefixWith": "documents/"}}
+    there = site(configuration=rules(rule))
     host = f"{there}.s3-website-us-east-1.amazonaws.com"
     goes_to(get(there, "/docs/a"), 301, f"http://{host}/documents/a")
     same(get(there, "/other").status, 403)
@@ -172,7 +177,10 @@ def a_rule_replaces_a_key_and_a_host():
 def a_rule_is_for_an_error():
     configuration = rules({
         "Condition": {"HttpErrorCodeReturnedEquals": "404"},
-        "Redirect": {"HostName": "api.example.com", "ReplaceKeyPrefixWith": "prod/resize?key=", "HttpRedirectCode": "307", "Protocol": "https"},
+        "Redirect": {
+            "HostName": "api.example.com", "ReplaceKeyPrefixWith": "prod/resize?key=", "HttpRedirectCode": "307",
+            "Protocol": "https",
+        },
     })
     there = site("300/a.png", configuration=configuration, listed=True)
     same(get(there, "/300/a.png").body, b"300/a.png")
