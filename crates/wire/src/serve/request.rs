@@ -51,7 +51,9 @@ impl<B: Backend> Server<B> {
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        if let Some(response) = (self.internal)(&parts) {
+        if let Some(response) = (self.internal)(&parts)
+            && !rest::host::is_buckets(&parts)
+        {
             return response.map(|full| AnswerBody::new(whole(full), Place::default()));
         }
         link.set_unread(false);
