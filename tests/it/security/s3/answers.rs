@@ -233,8 +233,7 @@ fn a_bucket_s_rules_say_nothing_of_other_services() {
     request.set("origin", "https://evil.example");
     let answer = yard.scene.connection.send(&request.signed(&root, "sts", tests::REGION, now()));
     assert_eq!(answer.header("access-control-allow-origin"), None, "{:?}", answer.headers);
-    let host = format!("{}.s3.localhost", yard.bucket);
-    let other = yard.request("GET", "/_pilvi/health", &[("host", &host), ("origin", "https://evil.example")], b"");
+    let other = yard.request("GET", "/_pilvi/health", &[("origin", "https://evil.example")], b"");
     let answer = yard.scene.connection.send(&other);
     assert_eq!(answer.header("access-control-allow-origin"), None, "{:?}", answer.headers);
 }
@@ -244,10 +243,23 @@ fn an_object_under_the_server_s_own_paths_is_no_page_of_the_server_s() {
     let mut yard = Yard::new();
     let root = yard.root();
     let host = format!("{}.s3.localhost", yard.bucket);
-    for key in ["_pilvi/health", "v2/", "_pilvi/metrics"] {
-        let request = yard.request("PUT", &format!("/{key}"), &[("host", &host)], b"forged");
-        let answer = yard.scene.connection.send_bytes(&whole(&signed(request, &root)));
-        let page = yard.call(None, "GET", &format!("/{key}"), &[], b"");
-        assert_ne!(page.text(), "forged", "{key} after {}", answer.status);
+    let website = format!("{}.s3-website.localhost", yard.bucket);
+    yard.unblock();
+    yard.policy(&[allow_all(&["s3:GetObject"], &["BUCKET/*"])]);
+    let target = yard.at("?website");
+    let document =
+        b"<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>";
+    yard.own("PUT", &target, &[], document);
+    for key in ["_pilvi/health", "v2/index.html", "_pilvi/metrics", "v2/_catalog"] {
+        let path = format!("/{key}");
+        let request = yard.request("PUT", &path, &[("host", &host)], b"forged");
+        yard.scene.connection.send_bytes(&whole(&signed(request, &root))).success();
+        let page = yard.call(None, "GET", &path, &[], b"");
+        assert_ne!(page.text(), "forged", "{key}");
+        // At its own hosts all of a bucket is there, and nothing of the server's.
+        for host in [&host, &website] {
+            let object = yard.call(None, "GET", &path, &[("host", host)], b"").success();
+            assert_eq!(object.text(), "forged", "{host}{path}");
+        }
     }
 }
