@@ -111,8 +111,9 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let Some((first, others)) = rest.split_first() {
         if *first == b'%' {
-            let digits = std::str::from_utf8(others.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            let mut byte = [0];
+            hex::decode_to_slice(others.get(..2)?, &mut byte).ok()?;
+            bytes.extend(byte);
             rest = &others[2..];
         } else {
             bytes.push(*first);
@@ -135,7 +136,7 @@ mod tests {
         // `encodeURIComponent("photos/a b/c")`, as many scripts write it.
         let source = Source::read("photos%2Fa%20b%2Fc").unwrap();
         assert_eq!((source.bucket.as_str(), source.key.as_str()), ("photos", "a b/c"));
-        for wrong in ["", "photos", "photos/", "/", "photos/%", "photos/%ff", "PHOTOS/a", "../a"] {
+        for wrong in ["", "photos", "photos/", "/", "photos/%", "photos/%ff", "photos/%+f", "PHOTOS/a", "../a"] {
             assert!(Source::read(wrong).is_err(), "{wrong}");
         }
     }
