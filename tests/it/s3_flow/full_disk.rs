@@ -101,7 +101,17 @@ fn a_full_disk_takes_nothing_loses_nothing_and_goes_on_where_there_is_room() {
     assert!(!put(&hand, &mut known, "k99", 99, MIB));
     all_are_whole(&hand, &known);
 
-    fs::remove_file(&ballast).unwrap();
+    // A server that dies now starts when there is room.
+    let log = server.folder().file("up.log");
+    let restarts = || fs::read_to_string(&log).unwrap().matches("starting it again").count();
+    let before = restarts();
+    std::thread::scope(|scope| {
+        let kill = scope.spawn(|| server.kill_server());
+        let tried = until(LIMIT, || (restarts() >= before + 2 || kill.is_finished()).then_some(()));
+        fs::remove_file(&ballast).unwrap();
+        assert!(tried.is_some(), "nobody starts the server again");
+    });
+    all_are_whole(&hand, &known);
     let goes_on = until(LIMIT, || put(&hand, &mut known, "again", 7, 100).then_some(()));
     assert!(goes_on.is_some(), "there is room again");
     for number in 0..8 {

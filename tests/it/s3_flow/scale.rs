@@ -121,7 +121,7 @@ fn many_keys_are_listed_in_small_pages_expire_by_a_rule_and_are_deleted_a_thousa
     assert!(keys.is_empty() && prefixes.iter().eq(folders.iter()));
     assert_eq!(pages.requests, folders.len().div_ceil(PAGE));
     println!("{} pages of prefixes, the slowest in {:.1?}", pages.requests, pages.slowest);
-    small(&server, memory, "listing");
+    println!("{} MiB of memory at most, {} at first", small(&server, memory, "listing") >> 20, memory >> 20);
 
     // A rule of a day that has passed is executed when a server starts.
     let rule = "<LifecycleConfiguration><Rule><ID>past</ID><Status>Enabled</Status><Filter><Prefix>passing/</Prefix>\
@@ -148,17 +148,18 @@ fn many_keys_are_listed_in_small_pages_expire_by_a_rule_and_are_deleted_a_thousa
     }
     println!("{} keys were deleted in {:.1?}", kept.len(), begun.elapsed());
     assert_eq!(hand.send(&hand.request("DELETE", &format!("/{BUCKET}"))).status, 204, "nothing is left in it");
-    small(&server, memory, "deleting");
+    println!("{} MiB of memory at most", small(&server, memory, "deleting") >> 20);
 }
 
+/// The most memory that the server has had, in bytes.
 #[track_caller]
-fn small(server: &Server, at_first: u64, what: &str) {
+fn small(server: &Server, at_first: u64, what: &str) -> u64 {
     let peak = server.memory_peak();
-    println!("{} MiB of memory at most, {what}; {} MiB at first", peak >> 20, at_first >> 20);
     assert!(
         peak <= at_first + GROWTH_MAX,
         "the server has had {peak} bytes of memory, {what}, and {at_first} at first"
     );
     // Whoever builds the tests for release has built the server so.
     assert!(cfg!(debug_assertions) || peak <= MEMORY_MAX, "the server has had {peak} bytes of memory, {what}");
+    peak
 }
