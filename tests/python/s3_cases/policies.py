@@ -25,7 +25,7 @@ def a_policy_is_set_read_and_deleted():
     there = bucket()
     refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=there)
     text = json.dumps(of(allow(OTHER, "s3:GetObject", f"arn:aws:s3:::{there}/*")))
-    s3.put_bucket_policy(Bucket=there, Policy=text)
+    same(status(s3.put_bucket_policy(Bucket=there, Policy=text)), 204)
     same(json.loads(s3.get_bucket_policy(Bucket=there)["Policy"]), json.loads(text))
     same(status(s3.delete_bucket_policy(Bucket=there)), 204)
     same(status(s3.delete_bucket_policy(Bucket=there)), 204)
