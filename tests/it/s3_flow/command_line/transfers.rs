@@ -48,7 +48,7 @@ fn checksums_of_every_kind_are_verified_and_kept() {
     for algorithm in ALGORITHMS {
         assert_eq!(tree(shop.folder.file("back").join(algorithm)), tree(&there), "{algorithm}");
     }
-    let query = "Contents[].[Key, ChecksumAlgorithm[0], contains(ETag, `-2`)]";
+    let query = "Contents[].[Key, ChecksumAlgorithm[0], contains(ETag, '-2')]";
     let listed = shop.aws.call(&["s3api", "list-objects-v2", "--bucket", &shop.bucket, "--query", query]);
     let mut expected: Vec<Value> = ALGORITHMS
         .iter()
