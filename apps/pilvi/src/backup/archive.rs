@@ -5,7 +5,7 @@
 //! keys/… tls/…        the small files, as they are
 //! state.db            a copy of the database, of one revision
 //! blobs/sha256:…      each blob that the copy refers to
-//! objects/…           the files that S3's objects are in
+//! objects/…           the files that S3's objects are in; further names of one as links to it
 //! logs/…              the files of log events: <account>/<region>/<group>/<file>
 //! checksums.json      length and SHA-256 of each entry before
 //! ```
@@ -20,14 +20,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use base::{Clock, SystemClock};
-use blobs::files::{FileId, HeldFiles};
+use blobs::files::HeldFiles;
 use blobs::{Blobs, Digest as BlobDigest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, EntryType, Header};
 
+use self::objects::Staged;
 use super::log_files::{LogFiles, is_log_file};
 use crate::data_dir::{DataDir, Lock, make_private_dir};
+
+mod objects;
 
 const MANIFEST: &str = "pilvi-backup.json";
 const STATE: &str = "state.db";
@@ -37,8 +40,8 @@ const OBJECTS: &str = "objects/";
 const LOGS: &str = "logs/";
 
 /// Raised when an older program could not understand an archive: 2 brought the log events, 3 the nodes' authority, 4 the
-/// objects.
-const FORMAT: u32 = 4;
+/// objects, 5 links between these.
+const FORMAT: u32 = 5;
 
 /// Small files, and whether a data directory cannot do without them.
 const FILES: [(&str, bool); 6] = [
@@ -135,12 +138,8 @@ fn write_entries(sources: &Sources<'_>, to: impl Write) -> Result<()> {
         let bytes = blob.size();
         append(&mut archive, &format!("{BLOBS}{digest}"), blob.into_file(), bytes, &mut checksums)?;
     }
-    // What came after the copy is taken along: a restored server finds that no record names it.
-    for (held, id) in objects.iter().flat_map(|held| held.all().map(move |id| (held, id))) {
-        let id = id.context("cannot list the objects")?;
-        if let Some(file) = held.open(&id)? {
-            append(&mut archive, &format!("{OBJECTS}{id}"), file.file, file.size, &mut checksums)?;
-        }
+    if let Some(held) = objects {
+        objects::append_all(&mut archive, held, &mut checksums)?;
     }
     for file in logs.files() {
         let (content, bytes) = logs.open(file)?;
@@ -202,12 +201,14 @@ pub(super) fn read(dir: &DataDir, from: impl Read) -> Result<()> {
 fn unpack(staged: &Path, from: impl Read) -> Result<()> {
     let mut archive = Archive::new(io::BufReader::with_capacity(1 << 20, from));
     let mut found = Checksums::new();
+    let mut objects = Staged::below(staged.join("objects"));
     let mut expected = None;
     for entry in archive.entries()? {
         ensure!(expected.is_none(), "there is more after the archive's end");
         let mut entry = entry.context("not a backup, or a damaged one")?;
         let name = entry.path()?.to_string_lossy().into_owned();
-        ensure!(entry.header().entry_type() == EntryType::Regular, "{name} is not a plain file");
+        let is_link = entry.header().entry_type() == EntryType::Link && name.starts_with(OBJECTS);
+        ensure!(is_link || entry.header().entry_type() == EntryType::Regular, "{name} is not a plain file");
         if name == CHECKSUMS {
             let bytes_max = FILE_BYTES_MAX + found.len() as u64 * CHECKSUM_BYTES_MAX;
             let content = whole(&mut entry, &name, bytes_max)?;
@@ -220,7 +221,8 @@ fn unpack(staged: &Path, from: impl Read) -> Result<()> {
             MANIFEST => check_manifest(&small(&mut entry, &name)?)?,
             STATE => stage(&staged.join(STATE), &mut entry)?,
             _ if name.starts_with(BLOBS) => stage_blob(&staged.join("blobs"), &name, &mut entry)?,
-            _ if name.starts_with(OBJECTS) => stage_object(&staged.join("objects"), &name, &mut entry)?,
+            _ if is_link => objects.link(&name, &entry, &found)?,
+            _ if name.starts_with(OBJECTS) => objects.file(&name, &mut entry)?,
             _ if name.strip_prefix(LOGS).is_some_and(is_log_file) => stage_log_file(staged, &name, &mut entry)?,
             _ if FILES.iter().any(|(known, _)| *known == name) => {
                 stage(&staged.join(&name), small(&mut entry, &name)?.as_slice())?
@@ -272,20 +274,11 @@ fn stage(path: &Path, content: impl Read) -> Result<Checksum> {
 }
 
 fn stage_log_file(staged: &Path, name: &str, content: impl Read) -> Result<Checksum> {
-    stage_below(&staged.join(name), content)
-}
-
-fn stage_object(root: &Path, name: &str, content: impl Read) -> Result<Checksum> {
-    let id: FileId = name[OBJECTS.len()..].parse().with_context(|| format!("{name} does not belong into a backup"))?;
-    stage_below(&root.join(id.path()), content)
-}
-
-/// The same in a folder that is made if it is not there.
-fn stage_below(path: &Path, content: impl Read) -> Result<Checksum> {
+    let path = staged.join(name);
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    stage(path, content)
+    stage(&path, content)
 }
 
 fn stage_blob(root: &Path, name: &str, mut content: impl Read) -> Result<Checksum> {

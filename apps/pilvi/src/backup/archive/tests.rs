@@ -5,7 +5,7 @@ use super::*;
 use std::sync::Arc;
 
 use base::SeededRng;
-use blobs::files::Files;
+use blobs::files::{FileId, Files};
 use segments::{GroupKey, NewEvent, Segments};
 use store::{Record, Scope, Store, StoreOptions, Tx};
 
@@ -65,13 +65,13 @@ fn has_logs(dir: &DataDir) -> bool {
     messages == MESSAGES
 }
 
-/// Whether the record, its blob, the object's file and the log events are there.
+/// Whether the record, its blob, the object's file with both its names and the log events are there.
 async fn is_whole(dir: &DataDir) -> bool {
     let store = open(dir);
     let found = store.read::<Picture>(&Scope::system(), &["a"]).await.unwrap().map(|picture| picture.content);
     found == Some(BlobDigest::of(CONTENT))
         && Blobs::open_root(&dir.blobs()).unwrap().verify(&BlobDigest::of(CONTENT)).unwrap().is_some()
-        && objects(dir) == [OBJECT]
+        && objects(dir) == [OBJECT, OBJECT]
         && has_logs(dir)
 }
 
@@ -101,7 +101,8 @@ async fn archived() -> (tempfile::TempDir, DataDir, Vec<u8>) {
     let files = Files::open_root(&dir.objects(), Arc::new(SeededRng::new(3))).unwrap();
     let mut file = files.writer(u64::MAX).unwrap();
     file.append(OBJECT).unwrap();
-    file.finish().unwrap();
+    let object = file.finish().unwrap();
+    files.duplicate(&object).unwrap().unwrap();
     let _segments = logged(&dir).await;
     let mut archive = Vec::new();
     write(&dir, &mut archive).unwrap();
