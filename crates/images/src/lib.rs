@@ -39,6 +39,7 @@
 //! from its blob. [`Store::settle`] waits, in the background, for all layers at once, and notes it beside each; after the
 //! machine has lost power, layers without the note are not used again. Records of images are on the disk when their call returns.
 
+mod archive;
 mod bounded;
 mod config;
 mod digest;
@@ -57,6 +58,7 @@ mod store;
 mod tar;
 mod unpack;
 
+pub use archive::archive_layer;
 pub use bounded::DOCUMENT_BYTES_MAX;
 pub use config::{Config, Run};
 pub use digest::{Algorithm, DiffId, Digest, InvalidDigest};

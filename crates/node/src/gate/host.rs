@@ -121,6 +121,11 @@ impl Dial for Way {
         self.name.as_str().to_owned()
     }
 
+    fn is_dialled_at_will(&self) -> bool {
+        // The host calls, and keeps one connection.
+        false
+    }
+
     fn asking(&self, request: &Request) -> Option<Box<dyn Any + Send + Sync>> {
         let blob = match request {
             Request::Prepare(image) => &image.root,

@@ -244,6 +244,32 @@ fn mounts_are_of_volumes_that_there_are_and_of_paths_that_lead_nowhere_else() {
 }
 
 #[test]
+fn archives_are_named_by_digests_and_mounted_as_a_whole_to_be_read() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let archive = |archives: &[&str]| {
+        let archives = archives.iter().map(|text| (*text).to_owned()).collect();
+        VolumeSource::Archive { archives }
+    };
+    let with = |archives: &[&str]| problem(|spec| spec.volumes.push(volume(archive(archives))));
+    for wrong in ["", "sha256:", &digest[7..], &digest.to_uppercase(), &format!("{digest}0"), &digest.replace("a", "g")]
+    {
+        assert!(with(&[wrong]).contains("no digest"), "{wrong}");
+    }
+    assert!(with(&[]).contains("1 to 16") && with(&[digest.as_str(); 17]).contains("1 to 16"));
+    let mounted = |read_only, sub_path: Option<&str>| {
+        let mut spec = spec();
+        spec.volumes.push(volume(archive(&[&digest, &digest])));
+        let (volume, path) = (spec.volumes[0].name.clone(), "/var/task".to_owned());
+        let sub_path = sub_path.map(str::to_owned);
+        spec.containers[0].mounts =
+            vec![MountedVolume { volume, path, sub_path, read_only, copy_image_content: false }];
+        spec.validate()
+    };
+    assert!(mounted(true, None).is_ok());
+    assert!(mounted(false, None).is_err() && mounted(true, Some("a")).is_err());
+}
+
+#[test]
 fn volumes_name_directories_and_files_that_can_be() {
     let with = |source: VolumeSource| problem(|spec| spec.volumes.push(volume(source)));
     let named = |scope: &str, name: &str| VolumeSource::Named { scope: scope.to_owned(), name: name.to_owned() };

@@ -292,7 +292,7 @@ async fn open_input(shared: &Shared, target: &Target) -> Option<Stream> {
 
 /// The shim of a container that runs, once it does. None if it never will.
 async fn running(shared: &Shared, target: &Target) -> Option<Shim> {
-    let mut changes = shared.board.changes();
+    let mut changes = shared.board.changes_of(&target.id);
     loop {
         changes.mark_unchanged();
         match target.running(shared) {

@@ -44,6 +44,14 @@ pub(super) const COMMANDS_WAITING_MAX: usize = 16;
 pub(super) struct Wanted {
     pub(super) generation: u64,
     pub(super) desired: Desired,
+    /// Nobody has it any more: it vanishes once it has stopped.
+    pub(super) is_let_go: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(generation: u64, desired: Desired) -> Self {
+        Self { generation, desired, is_let_go: false }
+    }
 }
 
 /// Something that only the workload's worker does.
@@ -79,9 +87,9 @@ impl Live {
 
 /// The worker of one workload.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
-    id: WorkloadId,
-    home: Home,
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: WorkloadId,
+    pub(super) home: Home,
     assigned: Arc<Assigned>,
     state: State,
     kept: Kept,
@@ -171,7 +179,8 @@ impl Worker {
         }
     }
 
-    /// Works until it is aborted, which harms nothing: whatever is done is found again.
+    /// Works until it is aborted, which harms nothing: whatever is done is found again. Of a workload that nobody has any more the
+    /// worker ends by itself.
     pub(super) async fn run(mut self) {
         self.note();
         loop {
@@ -187,6 +196,7 @@ impl Worker {
                     self.tell_what_is_on_disk().await;
                     self.wait(until_ms).await;
                 }
+                Next::Rest if self.wanted.borrow().is_let_go => return self.vanish(),
                 Next::Rest => self.wait(None).await,
             }
         }

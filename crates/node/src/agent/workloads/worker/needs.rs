@@ -105,7 +105,8 @@ impl Worker {
         let (area, volumes) = aside(move || {
             let spec = &assigned.assignment.spec;
             let area = Area::make(&shared.disks, &id, spec, slot)?;
-            let volumes = volumes::make(&spec.volumes, &shared.directory, &area, kept.into_iter().collect())?;
+            let volumes =
+                volumes::make(&spec.volumes, &shared.directory, &shared.store, &area, kept.into_iter().collect())?;
             Ok((area, volumes))
         })
         .await?;
@@ -155,6 +156,7 @@ impl Worker {
             host_ipc: spec.isolation.host_ipc,
             sysctls: container::sysctls_of_all(spec),
             cgroup: sandbox_plan,
+            ends_with_connection: self.kept.is_nowhere(),
         };
         let (making, prepared) = tokio::join!(shim.sandbox(plan, namespace), self.prepare_first());
         making.map_err(|error| failed("the sandbox cannot be made", &error))?;
