@@ -164,6 +164,8 @@ pub enum Request {
     Prepare(Prepare),
     /// Unpack a layer of an image whose other blobs are still on their way; answered by [`Answer::LayerPrepared`].
     PrepareLayer(PrepareLayer),
+    /// Unpack a zip archive for the volumes that are made of it; answered by [`Answer::ArchivePrepared`].
+    PrepareArchive(PrepareArchive),
     /// Tell which images references name; answered by [`Answer::Images`].
     Images {
         /// Only those after this one, in their order.
@@ -267,6 +269,18 @@ pub struct PrepareLayer {
     pub diff_id: DiffId,
 }
 
+/// A zip archive that is to be unpacked before a workload has a volume made of it. Nothing keeps it until then: should it be
+/// collected, the workload is refused as one whose archive is not prepared, and it is unpacked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrepareArchive {
+    /// Its blob.
+    pub blob: Descriptor,
+    /// Who waits for it.
+    #[serde(default, skip_serializing_if = "Urgency::is_waited")]
+    pub urgency: Urgency,
+}
+
 /// How far an image, or a single layer, is on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -295,6 +309,8 @@ pub enum Answer {
     Prepared(PreparedImage),
     /// To [`Request::PrepareLayer`]: the layer is there.
     LayerPrepared,
+    /// To [`Request::PrepareArchive`]: the archive is there.
+    ArchivePrepared,
     /// To [`Request::Images`].
     Images(ImagesPage),
     /// To [`Request::Forget`]: whether it named something.

@@ -259,6 +259,9 @@ async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Ve
         Request::PrepareLayer(wanted) => {
             agent.prepare_layer(wanted, reporter(id, &sender)).await.map(|()| Answer::LayerPrepared)
         }
+        Request::PrepareArchive(wanted) => {
+            agent.prepare_archive(wanted, reporter(id, &sender)).await.map(|()| Answer::ArchivePrepared)
+        }
         Request::Prune => prune(&agent).await,
         about_workloads @ (Request::Describe
         | Request::Assign(_)

@@ -17,8 +17,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::protocol::{
-    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PrepareLayer, PreparedImage, Progress, Request,
-    Status, Usage,
+    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PrepareArchive, PrepareLayer, PreparedImage, Progress,
+    Request, Status, Usage,
 };
 use connection::{Connection, Unopened};
 use dial::Socket;
@@ -164,6 +164,23 @@ impl Node {
     ) -> Result<(), NodeError> {
         match self.long(&Request::PrepareLayer(layer.clone()), &mut on_progress).await? {
             Answer::LayerPrepared => Ok(()),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// Unpacks a zip archive whose blob is there, for workloads with a volume made of it; `on_progress` as for an image. Quick, if
+    /// it is unpacked already.
+    ///
+    /// # Errors
+    /// [`NodeError`]; of kind [`FailureKind::NotFound`] if the blob is not there, [`FailureKind::Refused`] if the archive is none
+    /// that is unpacked.
+    pub async fn prepare_archive(
+        &self,
+        archive: &PrepareArchive,
+        mut on_progress: impl FnMut(&Progress) + Send,
+    ) -> Result<(), NodeError> {
+        match self.long(&Request::PrepareArchive(archive.clone()), &mut on_progress).await? {
+            Answer::ArchivePrepared => Ok(()),
             _ => Err(NodeError::Confused),
         }
     }

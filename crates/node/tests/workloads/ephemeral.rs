@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use images::Descriptor;
 use node::client::{Dial, Dialling, Node, NodeError, Running};
-use node::protocol::{Event, FailureKind};
+use node::protocol::{Event, FailureKind, PrepareArchive, Urgency};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use workload::{ContainerState, Observed, Phase, ReasonCode, Spec, WorkloadId};
+use workload::{ContainerState, MountedVolume, Observed, Phase, ReasonCode, Spec, Volume, VolumeSource, WorkloadId};
 
+use crate::bed::zip;
 use crate::child::{Living, script};
 use crate::tests;
 
@@ -20,6 +22,7 @@ tests![
     what_cannot_be_run_is_told,
     a_node_that_is_killed_takes_what_it_runs_with_it,
     a_node_that_ends_leaves_nothing_of_what_it_ran,
+    what_archives_hold_is_seen_one_over_the_other_and_cannot_be_written_to,
     a_channel_carries_bytes_both_ways_and_is_the_only_one,
     a_channel_leads_to_nobody_elses_workload,
     a_channel_goes_over_the_only_connection_where_there_is_one,
@@ -238,6 +241,62 @@ async fn a_node_that_ends_leaves_nothing_of_what_it_ran() {
     // What is in the trash is in nobody's way.
     left.retain(|path| !path.contains("/trash/"));
     assert_eq!(left, [""; 0]);
+}
+
+/// A specification of a container that prints, with a volume made of archives.
+fn of_archives(text: &str, archives: &[&Descriptor]) -> Spec {
+    let mut spec = script(text);
+    let archives = archives.iter().map(|blob| blob.digest.to_string()).collect();
+    spec.volumes.push(Volume { name: "code".to_owned(), source: VolumeSource::Archive { archives } });
+    let (volume, path) = ("code".to_owned(), "/var/task".to_owned());
+    let mounted = MountedVolume { volume, path, sub_path: None, read_only: true, copy_image_content: false };
+    spec.containers[0].mounts.push(mounted);
+    spec
+}
+
+async fn what_archives_hold_is_seen_one_over_the_other_and_cannot_be_written_to() {
+    let mut living = Living::new().await;
+    let below = living.bed.put("application/zip", &zip(&[("run", b"#!/bin/sh\necho below\n"), ("lib/a", b"a\n")]));
+    let above = living.bed.put("application/zip", &zip(&[("run", b"#!/bin/sh\necho above\n"), ("lib/b", b"b\n")]));
+    let text = "cd /var/task; ./run; cat lib/*; echo x > run || echo read-only; touch lib/c || echo too";
+    let expected = [
+        (vec![&below], "below\na\n"),
+        (vec![&below, &above], "above\na\nb\n"),
+        (vec![&above, &below], "below\na\nb\n"),
+    ];
+    // Nobody has prepared them.
+    let assignment = living.assignment(of_archives(text, &[&below]));
+    let mut running = living.node.run(&assignment).await.unwrap();
+    assert_eq!(running.next().await.unwrap_err().kind(), Some(FailureKind::NotFound));
+    for blob in [&below, &above, &below] {
+        let wanted = PrepareArchive { blob: blob.clone(), urgency: Urgency::Waited };
+        living.node.prepare_archive(&wanted, |_| {}).await.unwrap();
+    }
+    for user_namespace in [false, true] {
+        for (archives, printed) in &expected {
+            let mut spec = of_archives(text, archives);
+            spec.isolation.user_namespace = user_namespace;
+            let (id, mut running) = run(&living, spec).await;
+            let observed = until(&mut running, |observed| observed.phase == Phase::Stopped).await;
+            let all = living.printed(&id).await;
+            let lines: Vec<&str> = all.lines().filter(|line| !line.contains("Read-only")).collect();
+            assert_eq!(format!("{}\n", lines.join("\n")), format!("{printed}read-only\ntoo\n"), "{observed:#?}");
+        }
+    }
+    // What somebody has stays, also what is assigned and outlives the node.
+    let keeps = "cat /var/task/lib/a; while ! test -e /tmp/go; do sleep 0.05; done; cat /var/task/run";
+    let id = living.run(of_archives(keeps, &[&below])).await;
+    living.until_printed(&id, "a").await;
+    living.kill();
+    living.start();
+    living.running(&id).await;
+    assert_eq!(living.node.prune().await.unwrap().layers, 1, "the other");
+    living.exec(&id, &["touch", "/tmp/go"], b"").await;
+    living.stopped(&id).await;
+    assert!(living.printed(&id).await.ends_with("echo below\n"));
+    living.node.retire(&id).await.unwrap();
+    assert_eq!(living.node.prune().await.unwrap().layers, 1, "nobody has it any more");
+    living.end().await;
 }
 
 async fn a_channel_carries_bytes_both_ways_and_is_the_only_one() {
