@@ -69,7 +69,8 @@ impl Exchange {
         let found = self.credential(server, signature).await?;
         let keyed = Keyed { signature, secret: &found.secret, service: model.signing_name };
         let body = if signature.body_rule().needs_body() {
-            let (bytes, place) = self.verified_body(server, &keyed, server.limits.body_bytes_max, body).await?;
+            let body_bytes_max = self.bound_body_bytes_max(server, model);
+            let (bytes, place) = self.verified_body(server, &keyed, body_bytes_max, body).await?;
             self.is_body_read = true;
             Unread::Read(bytes, place)
         } else {
@@ -143,6 +144,16 @@ impl Exchange {
         self.dispatch(server, target, asker.caller, asker.region, (input, place)).await
     }
 
+    /// How long the body may be, in bytes: as long as the operation's that method and path name, if that may have longer ones
+    /// than others.
+    fn bound_body_bytes_max<B: Backend>(&self, server: &Server<B>, model: &ServiceModel) -> usize {
+        let max = server.limits.body_bytes_max;
+        let Ok(parameters) = Parameters::parse(self.parts.uri.query()) else { return max };
+        let found = rest::route::route(model, &self.parts.method, &self.resource, &parameters, &self.parts.headers);
+        let of_operation = found.ok().and_then(|operation| model.operations[operation].body_bytes_max);
+        of_operation.map_or(max, |of_operation| of_operation.max(max))
+    }
+
     /// The body as the operation wants it: a stream, or whole and looked at.
     async fn bound_body<B: Backend>(
         &mut self,
@@ -165,15 +176,20 @@ impl Exchange {
         if rest::takes_content(model, operation) {
             return Ok((Body::Content(content), Place::default()));
         }
-        let (bytes, place, trailers) = read(server, content.into_reader()).await?;
+        let max = self.bound_body_bytes_max(server, model);
+        let (bytes, place, trailers) = read(server, max, content.into_reader()).await?;
         rest::verify_checksums(&self.parts.headers, &trailers, &bytes)?;
         Ok((Body::Whole(bytes), place))
     }
 }
 
-/// Reads a document to its end, in the room for bodies.
-async fn read<B: Backend>(server: &Server<B>, mut reader: ContentReader) -> Result<(Bytes, Place, Trailers), Error> {
-    let (max, mut place) = (server.limits.body_bytes_max, Place::default());
+/// Reads a document of at most `max` bytes to its end, in the room for bodies.
+async fn read<B: Backend>(
+    server: &Server<B>,
+    max: usize,
+    mut reader: ContentReader,
+) -> Result<(Bytes, Place, Trailers), Error> {
+    let mut place = Place::default();
     if reader.declared_length().is_some_and(|length| length > max as u64) {
         return Err(crate::serve::body::too_large(max));
     }
