@@ -23,7 +23,7 @@ use crate::protocol::{
 use connection::{Connection, Unopened};
 use dial::Socket;
 pub use dial::{Dial, Dialling, Stream};
-pub use running::Running;
+pub use running::{Running, is_made};
 pub use talk::{Following, Talk, TalkSender};
 
 /// Calls that go on at one time and may take long; further ones wait for their turn.

@@ -1,6 +1,6 @@
 //! Workloads that live exactly as long as whoever runs them wants them to.
 
-use workload::Observed;
+use workload::{Observed, Spec, Step, StepName, StepOutcome};
 
 use super::{Node, NodeError, Talk};
 use crate::protocol::{Assignment, Event, Failure, FailureKind, Input, LINE_BYTES_MAX, Session};
@@ -20,16 +20,50 @@ impl Node {
     /// # Errors
     /// [`NodeError`] if the node cannot be reached; what it says against the workload comes with [`Running::next`].
     pub async fn run(&self, assignment: &Assignment) -> Result<Running, NodeError> {
-        let length = serde_json::to_vec(assignment).map_or(usize::MAX, |text| text.len());
-        if length > LINE_BYTES_MAX - AROUND_ASSIGNMENT_BYTES {
-            let message = "what is to be run does not fit into a message";
-            return Err(Failure::new(FailureKind::Refused, message).into());
-        }
+        fits(assignment)?;
         Ok(Running(self.open(Session::Run(Box::new(assignment.clone()))).await?))
     }
 }
 
+impl Node {
+    /// Has everything of a workload made but what it executes, which it is told later by [`Running::release`]: a workload that comes
+    /// into being before it is known what it will be. Else as [`Node::run`].
+    ///
+    /// # Errors
+    /// As of [`Node::run`].
+    pub async fn hold(&self, assignment: &Assignment) -> Result<Running, NodeError> {
+        fits(assignment)?;
+        Ok(Running(self.open(Session::Hold(Box::new(assignment.clone()))).await?))
+    }
+}
+
+/// Whether a container of a workload that is held has been made, and waits for what it executes.
+pub fn is_made(observed: &Observed, container: &str) -> bool {
+    let is_its = |step: &&Step| step.name == StepName::Create && step.container.as_deref() == Some(container);
+    observed.steps.iter().rev().find(is_its).is_some_and(|step| step.outcome == StepOutcome::Done)
+}
+
+fn fits(what: &impl serde::Serialize) -> Result<(), NodeError> {
+    let length = serde_json::to_vec(what).map_or(usize::MAX, |text| text.len());
+    if length > LINE_BYTES_MAX - AROUND_ASSIGNMENT_BYTES {
+        let message = "what is to be run does not fit into a message";
+        return Err(Failure::new(FailureKind::Refused, message).into());
+    }
+    Ok(())
+}
+
 impl Running {
+    /// Has a workload that is held execute what this specification says, as which it goes on: once. It may differ from the one that
+    /// it was made by in what containers execute, in what all may use together, and in volumes of archives and files that are added
+    /// ([`Spec::check_release`]).
+    ///
+    /// # Errors
+    /// [`NodeError::Lost`] if it is over; what the node says against it comes with [`Running::next`], and ends it.
+    pub async fn release(&self, spec: &Spec) -> Result<(), NodeError> {
+        fits(spec)?;
+        self.0.send(Input::Release(Box::new(spec.clone()))).await
+    }
+
     /// What came of it next: of what changes faster than this is called, the latest. The first tells that the node has it. May be
     /// dropped and called again.
     ///

@@ -34,6 +34,8 @@ pub enum Session {
     /// ends, however it does, it is killed and every trace of it is removed, its output too. [`Input::End`] has it stop by its
     /// containers' signals, within their timeouts.
     Run(Box<Assignment>),
+    /// The same, but nothing is executed before [`Input::Release`]: everything that can be made is made meanwhile.
+    Hold(Box<Assignment>),
     /// The way to what is served near a workload in the server's own terms, over a session: for nodes to which there is only one
     /// connection. Bytes come as [`Event::Output`] and go as [`Input::Data`]; ends with [`super::Answer::ChannelEnded`].
     Channel {
@@ -151,6 +153,9 @@ pub enum Input {
     Resize([u16; 2]),
     /// Output that counts for so much was taken: as much more may be sent.
     Taken(u32),
+    /// In [`Session::Hold`], once: what is to be executed, as the specification that the workload has from here on. It differs from
+    /// the one that it was made by in nothing that has been made ([`Spec::check_release`]).
+    Release(Box<Spec>),
 }
 
 /// The most bytes of one piece of input or output.

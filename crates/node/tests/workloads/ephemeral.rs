@@ -4,11 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use images::Descriptor;
-use node::client::{Dial, Dialling, Node, NodeError, Running};
+use node::client::{Dial, Dialling, Node, NodeError, Running, is_made};
 use node::protocol::{Event, FailureKind, PrepareArchive, Urgency};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use workload::{ContainerState, MountedVolume, Observed, Phase, ReasonCode, Spec, Volume, VolumeSource, WorkloadId};
+use workload::{
+    ContainerState, EnvVar, MountedVolume, Observed, Phase, ReasonCode, Spec, Volume, VolumeSource, WorkloadId,
+};
 
 use crate::bed::zip;
 use crate::child::{Living, script};
@@ -23,6 +25,8 @@ tests![
     a_node_that_is_killed_takes_what_it_runs_with_it,
     a_node_that_ends_leaves_nothing_of_what_it_ran,
     what_archives_hold_is_seen_one_over_the_other_and_cannot_be_written_to,
+    what_is_held_executes_nothing_before_it_is_released_and_then_what_it_is_told,
+    what_is_held_becomes_no_other_workload,
     a_channel_carries_bytes_both_ways_and_is_the_only_one,
     a_channel_leads_to_nobody_elses_workload,
     a_channel_goes_over_the_only_connection_where_there_is_one,
@@ -296,6 +300,79 @@ async fn what_archives_hold_is_seen_one_over_the_other_and_cannot_be_written_to(
     assert!(living.printed(&id).await.ends_with("echo below\n"));
     living.node.retire(&id).await.unwrap();
     assert_eq!(living.node.prune().await.unwrap().layers, 1, "nobody has it any more");
+    living.end().await;
+}
+
+async fn what_is_held_executes_nothing_before_it_is_released_and_then_what_it_is_told() {
+    const MIB: u64 = 1 << 20;
+    let living = Living::new().await;
+    let code = living.bed.put("application/zip", &zip(&[("run", b"#!/bin/sh\necho $NAME\n")]));
+    let wanted = PrepareArchive { blob: code.clone(), urgency: Urgency::Waited };
+    living.node.prepare_archive(&wanted, |_| {}).await.unwrap();
+    let mut held = script("echo too early");
+    held.resources.memory_bytes_max = Some(512 * MIB);
+    let mut assignment = living.assignment(held);
+    let mut running = living.node.hold(&assignment).await.unwrap();
+    while !is_made(&running.next().await.unwrap(), "app") {}
+    let mut released = of_archives("cd /var/task && ./run; cat /config/name; exec sleep 600", &[&code]);
+    released.containers[0].env = vec![EnvVar { name: "NAME".to_owned(), value: "told late".to_owned() }];
+    released.resources.memory_bytes_max = Some(64 * MIB);
+    let files = [("name".to_owned(), "ZmlsZQo=".to_owned())].into();
+    released.volumes.push(Volume { name: "config".to_owned(), source: VolumeSource::Files { files } });
+    let (volume, path) = ("config".to_owned(), "/config".to_owned());
+    let mounted = MountedVolume { volume, path, sub_path: None, read_only: true, copy_image_content: false };
+    released.containers[0].mounts.push(mounted);
+    running.release(&released).await.unwrap();
+    runs(&mut running).await;
+    let printed = living.printed_until(&assignment.id, None, "file").await;
+    assert_eq!(printed, "told late\nfile\n");
+    let stats = living.node.stats(std::slice::from_ref(&assignment.id)).await.unwrap().remove(0);
+    assert_eq!(stats.containers["app"].memory_bytes_max, 64 * MIB);
+    assert_eq!(living.exec(&assignment.id, &["sh", "-c", "echo $NAME"], b"").await.0, "told late\n");
+    drop(running);
+    // Told before it is made.
+    assignment.id = crate::child::new_id();
+    let mut running = living.node.hold(&assignment).await.unwrap();
+    running.release(&released).await.unwrap();
+    runs(&mut running).await;
+    living.until_printed(&assignment.id, "told late").await;
+    living.end().await;
+}
+
+async fn what_is_held_becomes_no_other_workload() {
+    let living = Living::new().await;
+    let missing = Descriptor { digest: living.image, ..living.bed.put("application/zip", b"") };
+    let mut other = script("echo never");
+    other.network.group = Some("others".to_owned());
+    let mut privileged = script("echo never");
+    privileged.containers[0].privileged = true;
+    let refused = [
+        (other, FailureKind::Refused),
+        (privileged, FailureKind::Refused),
+        (of_archives("echo never", &[&missing]), FailureKind::NotFound),
+    ];
+    for (released, kind) in refused {
+        let assignment = living.assignment(script("echo too early"));
+        let mut running = living.node.hold(&assignment).await.unwrap();
+        running.release(&released).await.unwrap();
+        let error = loop {
+            match running.next().await {
+                Ok(observed) => assert!(observed.phase < Phase::Running),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), Some(kind), "{error}");
+        forgotten(&living, &assignment.id).await;
+    }
+    // Whoever says it twice is not heard any more, and what he had is gone.
+    let assignment = living.assignment(script("exec sleep 600"));
+    let mut stream = UnixStream::connect(living.bed.folder.path().join("node.sock")).await.unwrap();
+    let asked = serde_json::json!({ "ask": { "id": 1, "request": { "open": { "hold": assignment } } } });
+    let release = serde_json::json!({ "input": { "id": 1, "input": { "release": assignment.spec } } });
+    let hello = r#"{"versions":[1],"program":"test"}"#;
+    stream.write_all(format!("{hello}\n{asked}\n{release}\n{release}\n").as_bytes()).await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    forgotten(&living, &assignment.id).await;
     living.end().await;
 }
 

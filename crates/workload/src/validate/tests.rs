@@ -448,3 +448,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_has_been_made_becomes_no_other_workload() {
+    let held = spec();
+    let check = |change: &dyn Fn(&mut Spec)| {
+        let mut other = held.clone();
+        change(&mut other);
+        held.check_release(&other)
+    };
+    let archives = vec![format!("sha256:{}", "0a".repeat(32))];
+    let archive = || volume(VolumeSource::Archive { archives: archives.clone() });
+    let allowed: [&dyn Fn(&mut Spec); 5] = [
+        &|_| {},
+        &|other| other.containers[0].command = Some(vec!["/other".to_owned()]),
+        &|other| other.resources.memory_bytes_max = Some(1 << 30),
+        &|other| other.labels = [("a".to_owned(), "b".to_owned())].into(),
+        &|other| {
+            other.volumes.push(archive());
+            other.containers[0].mounts.push(mount("/var/task"));
+        },
+    ];
+    for (number, change) in allowed.into_iter().enumerate() {
+        assert_eq!(check(change), Ok(()), "{number}");
+    }
+    let refused: [&dyn Fn(&mut Spec); 9] = [
+        &|other| other.containers.push(container("more")),
+        &|other| other.containers[0].image = "other".to_owned(),
+        &|other| other.containers[0].privileged = true,
+        &|other| other.containers[0].read_only_root = true,
+        &|other| other.volumes.push(volume(VolumeSource::Scratch { bytes_max: None })),
+        &|other| other.containers[0].mounts.push(mount("/var/task")),
+        &|other| other.network.group = Some("others".to_owned()),
+        &|other| other.local_service = Some("other".to_owned()),
+        &|other| other.resources.disk_bytes_max = Some(1 << 30),
+    ];
+    for (number, change) in refused.into_iter().enumerate() {
+        assert!(check(change).is_err(), "{number}");
+    }
+}

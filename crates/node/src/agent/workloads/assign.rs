@@ -253,6 +253,11 @@ impl Kept {
         Self { written, lines: Lines::NONE_YET, is_new: true, is_end_on_disk: false, held: Some(held) }
     }
 
+    /// Further things of images and archives that it needs.
+    pub(super) fn hold(&mut self, further: Vec<Prepared>) {
+        self.held.get_or_insert_default().extend(further);
+    }
+
     /// Whether nothing of it is to be on disk.
     pub(super) fn is_nowhere(&self) -> bool {
         self.held.is_some()

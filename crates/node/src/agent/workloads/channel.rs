@@ -84,7 +84,7 @@ pub(super) async fn over_session(
                     }
                 }
                 Input::End => drop(to.shutdown().await),
-                Input::Resize(_) | Input::Taken(_) => {}
+                Input::Resize(_) | Input::Taken(_) | Input::Release(_) => {}
             }
         }
     };

@@ -5,25 +5,27 @@ use std::sync::Arc;
 
 use images::Prepared;
 use tokio::sync::watch;
-use workload::{Desired, Phase, WorkloadId};
+use workload::{Desired, Phase, Spec, WorkloadId};
 
 use super::assign::Kept;
 use super::home::Assigned;
 use super::state::State;
-use super::worker::{Wanted, Worker};
+use super::worker::{Command, Wanted, Worker};
 use super::{Handle, Shared};
 use crate::agent::session::{Hearing, Telling};
 use crate::protocol::{Answer, Assignment, Event, Failure, FailureKind, Input};
 
-/// Runs a workload until whoever asked is gone. It only returns with why there is none.
+/// Runs a workload until whoever asked is gone; one that is held executes nothing before it is released. It only returns with why
+/// there is none.
 pub(super) async fn run(
     shared: &Arc<Shared>,
     assignment: Assignment,
+    is_held: bool,
     telling: &Telling,
     mut hearing: Hearing,
 ) -> Option<Result<Answer, Failure>> {
     let id = assignment.id.clone();
-    let session = match shared.run(assignment) {
+    let session = match shared.run(assignment, is_held) {
         Ok(session) => session,
         Err(failure) => return Some(Err(failure)),
     };
@@ -43,6 +45,11 @@ pub(super) async fn run(
                 },
                 input = hearing.next(), if is_listening => match input {
                     Some(Input::End) => session.stop(),
+                    Some(Input::Release(spec)) => {
+                        if let Err(failure) = shared.release_held(&session.0, *spec).await {
+                            return Some(Err(failure));
+                        }
+                    }
                     Some(_) => {}
                     None => is_listening = false,
                 },
@@ -84,7 +91,7 @@ impl Handle {
 
 impl Shared {
     /// Begins with a workload that ends with its session.
-    fn run(self: &Arc<Self>, assignment: Assignment) -> Result<Running, Failure> {
+    fn run(self: &Arc<Self>, assignment: Assignment, is_held: bool) -> Result<Running, Failure> {
         let refused = |message: String| Failure::new(FailureKind::Refused, message);
         self.has_room(0)?;
         assignment.spec.validate().map_err(|error| refused(error.to_string()))?;
@@ -97,7 +104,8 @@ impl Shared {
         let assigned = Arc::new(Assigned::new(assignment, images, &self.boot_id));
         let held = self.hold(&assigned)?;
         let digest_of = |name: &str| assigned.images.get(name).map(|image| image.manifest.to_string());
-        let state = State::new(&assigned.assignment.spec, &self.boot_id, digest_of);
+        let mut state = State::new(&assigned.assignment.spec, &self.boot_id, digest_of);
+        state.is_held = is_held;
         self.hasten();
         let mut all = self.all();
         // Others may have come meanwhile, or all been removed.
@@ -110,6 +118,21 @@ impl Shared {
         let handle = parts.run(worker);
         all.insert(id, Arc::clone(&handle));
         Ok(Running(handle))
+    }
+
+    /// Has a workload that is held go on as one of this specification.
+    async fn release_held(&self, handle: &Handle, spec: Spec) -> Result<(), Failure> {
+        let refused = |error: workload::InvalidSpec| Failure::new(FailureKind::Refused, error.to_string());
+        spec.validate().map_err(refused)?;
+        self.check_permissions(&spec)?;
+        let made = &handle.assigned;
+        made.assignment.spec.check_release(&spec).map_err(refused)?;
+        let mut released = (**made).clone();
+        released.assignment.spec = spec;
+        let held = self.hold(&released)?;
+        let command = Command::Release { assigned: Arc::new(released), held };
+        let gone = |_| Failure::new(FailureKind::Stopped, "the workload is being removed");
+        handle.commands.send(command).await.map_err(gone)
     }
 
     /// Holds all that a workload needs of images and archives.

@@ -207,7 +207,7 @@ async fn feed(mut hearing: Hearing, mut input: Option<Stream>, terminal: Option<
                         client::resize(std::os::fd::AsFd::as_fd(terminal.descriptor()), TerminalSize { columns, rows });
                 }
             }
-            Some(Input::Taken(_)) => {}
+            Some(Input::Taken(_) | Input::Release(_)) => {}
             None => return std::future::pending().await,
         }
     }
@@ -278,7 +278,7 @@ async fn feed_container(shared: &Shared, target: &Target, mut hearing: Hearing, 
                     let _ = shim.resize(&target.container, TerminalSize { columns, rows }).await;
                 }
             }
-            Some(Input::Taken(_)) => {}
+            Some(Input::Taken(_) | Input::Release(_)) => {}
             None => return std::future::pending().await,
         }
     }

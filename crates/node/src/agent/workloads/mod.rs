@@ -176,7 +176,8 @@ impl Agent {
                 let _gone = sessions::follow(&shared, &telling).await;
                 None
             }
-            Session::Run(assignment) => ephemeral::run(&shared, *assignment, &telling, hearing).await,
+            Session::Run(assignment) => ephemeral::run(&shared, *assignment, false, &telling, hearing).await,
+            Session::Hold(assignment) => ephemeral::run(&shared, *assignment, true, &telling, hearing).await,
             Session::Channel { id } => Some(channel::over_session(&shared, &id, telling, hearing).await),
             Session::Exec(wanted) => exec::exec(&shared, wanted, &telling, hearing).await,
             Session::Attach(wanted) => exec::attach(&shared, wanted, &telling, hearing).await,

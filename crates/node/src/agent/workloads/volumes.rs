@@ -43,9 +43,9 @@ pub(super) enum Volume {
     Memory(OwnedFd),
 }
 
-/// Makes a workload's volumes, or finds those that are there. `kept` are those that an earlier node had handed on.
-pub(super) fn make(
-    wanted: &[Wanted],
+/// Makes a workload's volumes, each with its place in the specification, or finds those that are there. `kept` are those that an earlier node had handed on.
+pub(super) fn make<'a>(
+    wanted: impl Iterator<Item = (usize, &'a Wanted)>,
     node: &Path,
     store: &Store,
     area: &Area,
@@ -57,7 +57,7 @@ pub(super) fn make(
             Reason::new(ReasonCode::Volume, format!("the volume {} cannot be made: {error}", volume.name))
         }),
     };
-    wanted.iter().enumerate().map(make).collect()
+    wanted.map(make).collect()
 }
 
 fn make_one(index: usize, wanted: &Wanted, node: &Path, store: &Store, area: &Area) -> io::Result<Volume> {
@@ -115,12 +115,22 @@ impl Volume {
             }),
             Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some((root, area))),
             Self::Host(place) => mount(place.as_fd(), how, Depth::Tree, None),
-            Self::Archive(index, lower) => restricted(one_over_the_other(*index, lower, area)?, how, Depth::Alone),
-            Self::Memory(place) => {
-                let mount = mounts::clone_within(place.as_fd(), how.sub_path.as_deref().unwrap_or(""))?;
-                restricted(mount, how, Depth::Alone)
+            Self::Archive(..) | Self::Memory(_) => {
+                self.mount_late(how, area).unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()))
             }
         }
+    }
+
+    /// The same for those that know nothing of a root: none for others.
+    pub(super) fn mount_late(&self, how: &MountedVolume, area: &Area) -> Option<io::Result<OwnedFd>> {
+        let mount = match self {
+            Self::Archive(index, lower) => one_over_the_other(*index, lower, area),
+            Self::Memory(place) => {
+                mounts::clone_within(place.as_fd(), how.sub_path.as_deref().unwrap_or("")).map_err(io::Error::from)
+            }
+            Self::Scratch(..) | Self::Named(_) | Self::Host(_) => return None,
+        };
+        Some(mount.and_then(|mount| restricted(mount, how, Depth::Alone)))
     }
 }
 

@@ -3,6 +3,7 @@
 mod adopt;
 mod clean_up;
 mod containers;
+mod late;
 mod needs;
 mod note;
 
@@ -57,7 +58,15 @@ impl Wanted {
 /// Something that only the workload's worker does.
 #[derive(Debug)]
 pub(super) enum Command {
-    Freeze { frozen: bool, answer: oneshot::Sender<Result<(), Failure>> },
+    Freeze {
+        frozen: bool,
+        answer: oneshot::Sender<Result<(), Failure>>,
+    },
+    /// What is held goes on as this.
+    Release {
+        assigned: Arc<Assigned>,
+        held: Vec<images::Prepared>,
+    },
 }
 
 /// What sessions need of a workload that lives.
@@ -90,7 +99,10 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) id: WorkloadId,
     pub(super) home: Home,
+    /// What it is made by.
     assigned: Arc<Assigned>,
+    /// What it is, where that was told after it was made.
+    released: Option<late::Released>,
     state: State,
     kept: Kept,
     /// What others are told once it is on the disk.
@@ -166,6 +178,7 @@ impl Worker {
             id,
             home,
             assigned,
+            released: None,
             state,
             kept,
             told_later: None,
@@ -316,14 +329,18 @@ impl Worker {
     }
 
     async fn obey(&mut self, command: Command) {
-        let Command::Freeze { frozen, answer } = command;
-        let done = self.freeze(frozen).await;
-        if done.is_ok() {
-            self.state.is_frozen = frozen;
-            self.note();
+        match command {
+            Command::Freeze { frozen, answer } => {
+                let done = self.freeze(frozen).await;
+                if done.is_ok() {
+                    self.state.is_frozen = frozen;
+                    self.note();
+                }
+                // Whoever asked may be gone.
+                let _ = answer.send(done);
+            }
+            Command::Release { assigned, held } => self.release(assigned, held),
         }
-        // Whoever asked may be gone.
-        let _ = answer.send(done);
     }
 }
 
