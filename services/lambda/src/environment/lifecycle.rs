@@ -196,12 +196,7 @@ impl Environment {
     }
 
     /// Has one execution after the other, until the environment is of no more use or nobody needs it.
-    pub(super) async fn live(
-        mut self,
-        mut work: mpsc::Receiver<Work>,
-        keeping: Keeping,
-        place: &Place,
-    ) {
+    pub(super) async fn live(mut self, mut work: mpsc::Receiver<Work>, keeping: Keeping, place: &Place) {
         let too_old = Instant::now() + keeping.age_max;
         let reason = loop {
             let (freeze_at, unneeded) = (Instant::now() + keeping.freeze_after, Instant::now() + keeping.idle_max);

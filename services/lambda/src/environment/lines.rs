@@ -323,7 +323,10 @@ mod tests {
         let failed = Report { status: Status::Error("Runtime.ExitError"), ..report() };
         assert!(text(Said::Report(failed)).ends_with("36 MB\tStatus: error\tError Type: Runtime.ExitError"));
         let told = record(Said::Report(failed), SystemLogLevel::Warn).unwrap();
-        assert_eq!((&told["record"]["errorType"], &told["record"]["status"]), (&json!("Runtime.ExitError"), &json!("error")));
+        assert_eq!(
+            (&told["record"]["errorType"], &told["record"]["status"]),
+            (&json!("Runtime.ExitError"), &json!("error"))
+        );
     }
 
     #[test]

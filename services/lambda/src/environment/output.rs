@@ -154,7 +154,7 @@ impl Writer {
             Message::Line { at, line } => self.add(at, line),
             Message::Begins => self.tail.clear(),
             Message::Ends { at, lines, tail } => {
-                self.drain(printed).await;
+                let later = self.drain(printed, at).await;
                 for line in lines {
                     self.add(at, line);
                 }
@@ -162,21 +162,29 @@ impl Writer {
                     // Who does not wait for it any more does without.
                     let _ = tail.send(self.tail.iter().copied().collect());
                 }
+                // It is the next execution's, which has begun already.
+                later.iter().for_each(|printed| self.print(printed));
             }
         }
     }
 
-    /// Takes what is printed until it is quiet.
-    async fn drain(&mut self, printed: &mut mpsc::Receiver<Printed>) {
+    /// Takes what is printed until it is quiet, or until that was printed after `end`, which is answered.
+    async fn drain(&mut self, printed: &mut mpsc::Receiver<Printed>, end: Timestamp) -> Option<Printed> {
         let latest = Instant::now() + QUIET_MAX;
+        let mut later = None;
         while Instant::now() < latest
             && let Ok(Some(some)) = timeout(QUIET, printed.recv()).await
         {
+            if some.at > end {
+                later = Some(some);
+                break;
+            }
             self.print(&some);
         }
         if let Some((at, line)) = self.lines.rest() {
             self.add(at, line);
         }
+        later
     }
 
     fn add(&mut self, timestamp: Timestamp, message: String) {
@@ -344,11 +352,14 @@ mod tests {
         prints.send(printed("hello\nhalf")).await.unwrap();
         let tail = output.ends(Timestamp::from_millis(2), vec!["END".to_owned()], true).await.unwrap();
         assert_eq!(String::from_utf8(tail).unwrap(), "START\nhello\nhalf\nEND\n");
+        prints.send(Printed { at: Timestamp::from_millis(4), ..printed("later\n") }).await.unwrap();
+        let tail = output.ends(Timestamp::from_millis(3), vec!["END".to_owned()], true).await.unwrap();
+        assert!(tail.ends_with(b"half\nEND\nEND\n"), "what is printed later is not its own");
         drop(prints);
         let sender = output.0.clone();
         drop(output);
         drop(sender);
-        let all = ["INIT_START", "START", "hello", "half", "END"];
+        let all = ["INIT_START", "START", "hello", "half", "END", "END", "later"];
         while logs.0.lock().unwrap().len() < all.len() {
             tokio::task::yield_now().await;
             tokio::time::sleep(Duration::from_millis(1)).await;

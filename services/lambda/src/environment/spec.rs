@@ -40,12 +40,7 @@ const MIB: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// [`Error::Internal`]: the function's variables were not sealed by this installation.
-pub fn of(
-    keyring: &Keyring,
-    callee: &Callee,
-    credentials: &TemporaryCredentials,
-    stream: &str,
-) -> Result<Spec, Error> {
+pub fn of(keyring: &Keyring, callee: &Callee, credentials: &TemporaryCredentials, stream: &str) -> Result<Spec, Error> {
     let configuration = &callee.configuration;
     let mut env = match &configuration.variables {
         Some(sealed) => open_variables(keyring, &callee.function, sealed)?,

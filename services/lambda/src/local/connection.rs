@@ -21,10 +21,7 @@ use super::{extension, runtime};
 const HEAD_BYTES_MAX: usize = 128 * 1024;
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(
-    environment: Arc<Environment>,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) {
+pub(super) async fn serve(environment: Arc<Environment>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let service = service_fn(move |request| {
         let environment = environment.clone();
         async move { Ok::<_, Infallible>(route(&environment, request).await) }

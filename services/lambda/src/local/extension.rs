@@ -128,9 +128,7 @@ fn identifier(headers: &HeaderMap) -> Result<&str, Answer> {
     let is_uuid = |id: &str| id.len() == 36 && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     match said(headers, IDENTIFIER) {
         "" => forbidden("Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"),
-        id if !is_uuid(id) => {
-            forbidden("Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier")
-        }
+        id if !is_uuid(id) => forbidden("Extension.InvalidExtensionIdentifier", "Invalid Lambda-Extension-Identifier"),
         id => Ok(id),
     }
 }

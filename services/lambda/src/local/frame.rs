@@ -5,8 +5,8 @@
 //! kind, so that nobody has to know its length before.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The most bytes of one piece of a payload.
@@ -332,9 +332,7 @@ pub async fn write<F: Frame>(to: &mut (impl AsyncWrite + Unpin), frames: &[F]) -
 
 /// A payload in pieces.
 pub fn pieces(payload: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
-    (0..payload.len())
-        .step_by(PIECE_BYTES_MAX)
-        .map(|at| payload.slice(at..payload.len().min(at + PIECE_BYTES_MAX)))
+    (0..payload.len()).step_by(PIECE_BYTES_MAX).map(|at| payload.slice(at..payload.len().min(at + PIECE_BYTES_MAX)))
 }
 
 fn put(to: &mut BytesMut, kind: u8, body: &[u8]) {
@@ -394,8 +392,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_says_ends_the_channel() {
-        for wrong in [vec![99, 0, 0, 0, 0], vec![16, 0xff, 0, 0, 0], vec![2, 0, 0, 0, 1, b'x'], vec![3, 0, 0, 0, 1, 0], vec![2, 0]]
-        {
+        for wrong in [
+            vec![99, 0, 0, 0, 0],
+            vec![16, 0xff, 0, 0, 0],
+            vec![2, 0, 0, 0, 1, b'x'],
+            vec![3, 0, 0, 0, 1, 0],
+            vec![2, 0],
+        ] {
             let mut reader = FrameReader::new(wrong.as_slice());
             assert!(matches!(reader.next::<ToEnvironment>().await, Err(FrameError::Malformed(_))), "{wrong:?}");
         }
@@ -404,7 +407,10 @@ mod tests {
     #[test]
     fn a_payload_is_cut_into_pieces_and_none_of_an_empty_one() {
         let payload = Bytes::from(vec![1; PIECE_BYTES_MAX * 2 + 1]);
-        assert_eq!(pieces(&payload).map(|piece| piece.len()).collect::<Vec<_>>(), [PIECE_BYTES_MAX, PIECE_BYTES_MAX, 1]);
+        assert_eq!(
+            pieces(&payload).map(|piece| piece.len()).collect::<Vec<_>>(),
+            [PIECE_BYTES_MAX, PIECE_BYTES_MAX, 1]
+        );
         assert_eq!(pieces(&Bytes::new()).count(), 0);
     }
 }

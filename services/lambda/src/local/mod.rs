@@ -70,8 +70,7 @@ impl Environments {
         let (said, waiting) = mpsc::channel(FRAMES_WAITING_MAX);
         let environment = Arc::new(Environment::new(self.rng.clone(), said));
         let _attached = Attached { environments: self, id };
-        if let Some(Known::Awaited(awaited)) =
-            self.known().insert(id.to_owned(), Known::Attached(environment.clone()))
+        if let Some(Known::Awaited(awaited)) = self.known().insert(id.to_owned(), Known::Attached(environment.clone()))
         {
             awaited.notify_waiters();
         }
@@ -93,7 +92,8 @@ impl Environments {
     async fn environment(&self, id: &str) -> Option<Arc<Environment>> {
         let arrival = async {
             loop {
-                let awaited = match self.known().entry(id.to_owned()).or_insert_with(|| Known::Awaited(Arc::default())) {
+                let awaited = match self.known().entry(id.to_owned()).or_insert_with(|| Known::Awaited(Arc::default()))
+                {
                     Known::Attached(environment) => return environment.clone(),
                     Known::Awaited(awaited) => awaited.clone().notified_owned(),
                 };
@@ -134,10 +134,7 @@ async fn hear(environment: &Environment, from: impl AsyncRead + Unpin) -> Result
 }
 
 /// Sends what is said, as much at once as waits.
-async fn send(
-    mut waiting: mpsc::Receiver<FromEnvironment>,
-    mut to: impl AsyncWrite + Unpin,
-) -> Result<(), FrameError> {
+async fn send(mut waiting: mpsc::Receiver<FromEnvironment>, mut to: impl AsyncWrite + Unpin) -> Result<(), FrameError> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = waiting.recv().await {
         frame.write(&mut bytes);

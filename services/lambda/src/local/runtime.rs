@@ -54,8 +54,7 @@ pub(super) async fn response(environment: &Environment, id: &str, request: Reque
     if let Err(refused) = environment.answers(id) {
         return answer::refused(&refused, OF_STATE);
     }
-    let head =
-        ResponseHead { request_id: id.to_owned(), content_type: content_type(request.headers()), is_streamed };
+    let head = ResponseHead { request_id: id.to_owned(), content_type: content_type(request.headers()), is_streamed };
     let body = request.into_body();
     let sent = if is_streamed { stream(environment, head, body).await } else { whole(environment, head, body).await };
     finish(environment, sent).await

@@ -461,8 +461,7 @@ impl Extension {
     }
 
     fn waits(&mut self, told: oneshot::Sender<ExtensionEvent>) -> Result<(), Refused> {
-        let refused =
-            |from| Refused::State { from, to: "Ready", whom: format!("extension {}", self.id) };
+        let refused = |from| Refused::State { from, to: "Ready", whom: format!("extension {}", self.id) };
         if self.wants.is_none() || self.has_failed {
             return Err(refused(self.doing()));
         }
