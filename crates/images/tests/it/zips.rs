@@ -54,7 +54,7 @@ impl Bed {
     }
 
     fn refused_zip(&self, members: &[(&str, u32, &[u8])]) -> UnpackError {
-        let error = self.prepare_zip(&zip(members)).err().expect("it was not refused");
+        let error = self.prepare_zip(&zip(members)).expect_err("it was not refused");
         self.check_untouched();
         why(error)
     }

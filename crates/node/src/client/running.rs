@@ -54,7 +54,7 @@ fn fits(what: &impl serde::Serialize) -> Result<(), NodeError> {
 
 impl Running {
     /// Has a workload that is held execute what this specification says, as which it goes on: once. It may differ from the one that
-    /// it was made by in what containers execute, in what all may use together, and in volumes of archives and files that are added
+    /// it was made by in what containers execute and may use, and in volumes of archives and files that are added
     /// ([`Spec::check_release`]).
     ///
     /// # Errors

@@ -317,6 +317,8 @@ async fn what_is_held_executes_nothing_before_it_is_released_and_then_what_it_is
     let mut released = of_archives("cd /var/task && ./run; cat /config/name; exec sleep 600", &[&code]);
     released.containers[0].env = vec![EnvVar { name: "NAME".to_owned(), value: "told late".to_owned() }];
     released.resources.memory_bytes_max = Some(64 * MIB);
+    released.containers[0].memory.bytes_max = Some(48 * MIB);
+    released.containers[0].pids_max = Some(9);
     let files = [("name".to_owned(), "ZmlsZQo=".to_owned())].into();
     released.volumes.push(Volume { name: "config".to_owned(), source: VolumeSource::Files { files } });
     let (volume, path) = ("config".to_owned(), "/config".to_owned());
@@ -327,7 +329,7 @@ async fn what_is_held_executes_nothing_before_it_is_released_and_then_what_it_is
     let printed = living.printed_until(&assignment.id, None, "file").await;
     assert_eq!(printed, "told late\nfile\n");
     let stats = living.node.stats(std::slice::from_ref(&assignment.id)).await.unwrap().remove(0);
-    assert_eq!(stats.containers["app"].memory_bytes_max, 64 * MIB);
+    assert_eq!(stats.containers["app"].memory_bytes_max, 48 * MIB);
     assert_eq!(living.exec(&assignment.id, &["sh", "-c", "echo $NAME"], b"").await.0, "told late\n");
     drop(running);
     // Told before it is made.

@@ -1,11 +1,14 @@
 //! What can still be decided of a workload whose containers have been made and wait.
 
 use super::words::wrong;
-use crate::{Container, InvalidSpec, Resources, Spec, VolumeSource};
+use crate::{Container, InvalidSpec, MemoryLimits, Resources, Spec, VolumeSource};
+
+/// A kernel's limit is changed by another one, and by none it is not.
+const LIMIT_TAKEN_AWAY: &str = "a limit can be changed, and not be taken away any more";
 
 impl Spec {
     /// Whether a workload that was made by this specification, and of which nothing has been executed, can become one of another:
-    /// what its containers execute may differ, and what all of them may use but for disk; volumes of archives and files may be
+    /// what its containers execute may differ, and what each and all of them may use of processors, memory and processes; volumes of archives and files may be
     /// added, and mounted. Nothing else. The other one is valid by itself.
     ///
     /// # Errors
@@ -31,6 +34,15 @@ impl Spec {
             if as_made(held) != as_made(released) {
                 return differs(&format!("containers[{place}]"));
             }
+            if !keeps_limits(limits_of(held), limits_of(released)) {
+                return Err(wrong(format!("containers[{place}]"), LIMIT_TAKEN_AWAY));
+            }
+        }
+        let shared = |all: &Resources| {
+            [all.cpu_millis_max.map(u64::from), all.memory_bytes_max, all.pids_max.map(u64::from), None]
+        };
+        if !keeps_limits(shared(&self.resources), shared(&other.resources)) {
+            return Err(wrong("resources", LIMIT_TAKEN_AWAY));
         }
         let rest = |spec: &Self| Self {
             containers: Vec::new(),
@@ -43,10 +55,21 @@ impl Spec {
     }
 }
 
-/// A container without what it executes and mounts.
+/// A container without what it executes, mounts and may use.
 fn as_made(container: &Container) -> Container {
     let mut made = container.clone();
     (made.entrypoint, made.command, made.working_dir, made.user) = (None, None, None, None);
     (made.env, made.mounts) = (Vec::new(), Vec::new());
+    (made.memory, made.cpu_millis_max, made.pids_max) = (MemoryLimits::default(), None, None);
     made
+}
+
+fn limits_of(container: &Container) -> [Option<u64>; 4] {
+    let memory = container.memory;
+    let [cpu, pids] = [container.cpu_millis_max, container.pids_max].map(|max| max.map(u64::from));
+    [cpu, memory.bytes_max, memory.bytes_reserved, pids]
+}
+
+fn keeps_limits(before: [Option<u64>; 4], after: [Option<u64>; 4]) -> bool {
+    before.iter().zip(after).all(|(before, after)| before.is_none() || after.is_some())
 }

@@ -459,8 +459,9 @@ fn what_has_been_made_becomes_no_other_workload() {
     };
     let archives = vec![format!("sha256:{}", "0a".repeat(32))];
     let archive = || volume(VolumeSource::Archive { archives: archives.clone() });
-    let allowed: [&dyn Fn(&mut Spec); 5] = [
+    let allowed: [&dyn Fn(&mut Spec); 6] = [
         &|_| {},
+        &|other| other.containers[0].memory.bytes_max = Some(1 << 30),
         &|other| other.containers[0].command = Some(vec!["/other".to_owned()]),
         &|other| other.resources.memory_bytes_max = Some(1 << 30),
         &|other| other.labels = [("a".to_owned(), "b".to_owned())].into(),
@@ -486,4 +487,12 @@ fn what_has_been_made_becomes_no_other_workload() {
     for (number, change) in refused.into_iter().enumerate() {
         assert!(check(change).is_err(), "{number}");
     }
+    let mut limited = held.clone();
+    (limited.resources.pids_max, limited.containers[0].memory.bytes_max) = (Some(9), Some(1 << 30));
+    let with = |pids_max, bytes_max| {
+        let mut other = limited.clone();
+        (other.resources.pids_max, other.containers[0].memory.bytes_max) = (pids_max, bytes_max);
+        limited.check_release(&other).is_ok()
+    };
+    assert!(with(Some(8), Some(1 << 29)) && !with(None, Some(1 << 30)) && !with(Some(9), None));
 }

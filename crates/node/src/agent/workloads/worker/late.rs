@@ -5,11 +5,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use images::Prepared;
+use sandbox::cgroup::Group;
 use sandbox::plan::{LateParts, MountFlags, MountPlan, MountSource};
 use workload::{Container, Reason, ReasonCode, Spec};
 
-use super::{Worker, aside};
-use crate::agent::workloads::container::limits_of_all;
+use super::needs::no_group;
+use super::{Worker, aside, group_name};
+use crate::agent::workloads::container::{limits_of_all, limits_of_use};
 use crate::agent::workloads::home::Assigned;
 use crate::agent::workloads::volumes;
 
@@ -53,11 +55,12 @@ impl Worker {
                 if !is_applied {
                     if before.resources != after.resources {
                         let updated = group.update(&limits_of_all(&after.resources));
-                        updated.map_err(|error| super::needs::no_group(&error))?;
+                        updated.map_err(|error| no_group(&error))?;
                     }
                     let added = after.volumes.iter().enumerate().skip(before.volumes.len());
                     volumes.extend(volumes::make(added, &shared.directory, &shared.store, &area, HashMap::new())?);
                 }
+                limit(&group, index, before.containers.get(index), &container)?;
                 let known = before.containers.get(index).map_or(0, |made| made.mounts.len());
                 let (mut mounts, mut descriptors) = (Vec::new(), Vec::new());
                 for mounted in container.mounts.iter().skip(known) {
@@ -82,4 +85,14 @@ impl Worker {
         }
         late
     }
+}
+
+/// Has a container use as much as it may from here on.
+fn limit(group: &Group, index: usize, made: Option<&Container>, container: &Container) -> Result<(), Reason> {
+    let limits = limits_of_use(container);
+    if made.map(limits_of_use) == Some(limits.clone()) {
+        return Ok(());
+    }
+    let own = group.open_child(&group_name(index)).and_then(|own| own.update(&limits));
+    own.map_err(|error| no_group(&error))
 }
