@@ -96,7 +96,7 @@ async fn candidates(s3: &S3, from: u32, width: u32, grace: Duration) -> Result<V
     blocking(move || {
         let mut found = Vec::new();
         for directory in from..from + width {
-            found.extend(files.older(u8::try_from(directory).unwrap_or(u8::MAX), grace)?);
+            found.extend(files.settled(u8::try_from(directory).unwrap_or(u8::MAX), grace)?);
         }
         Ok(found)
     })
