@@ -2,24 +2,9 @@
 
 use crate::api::AliasRoutingConfiguration;
 use crate::function::{Function, is_latest, version};
-use crate::names::{FunctionName, is_alias};
+use crate::names::FunctionName;
 use crate::{Error, Lambda};
 use store::Versioned;
-
-/// Checks the name of a new alias: a number is a version. (The model says so by a look ahead.)
-///
-/// # Errors
-/// [`Error::Validation`]
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
-    let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_word && is_alias(name) {
-        return Ok(());
-    }
-    Err(Error::Validation(format!(
-        "Value '{name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: \
-         (?!^[0-9]+$)([a-zA-Z0-9-_]+)"
-    )))
-}
 
 /// Where an alias leads: its version, and another one with the part of the calls that it gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,16 +66,6 @@ mod tests {
         let weights = weights.iter().map(|(version, weight)| ((*version).to_owned(), *weight)).collect();
         let said = AliasRoutingConfiguration { additional_version_weights: Some(weights) };
         Route::new(version.to_owned(), Some(said))
-    }
-
-    #[test]
-    fn an_alias_is_a_word_and_no_number() {
-        for right in ["live", "1a", "a-b_C"] {
-            check_name(right).unwrap();
-        }
-        for wrong in ["12", "a b", "a.b", "$LATEST", "é"] {
-            assert!(matches!(check_name(wrong), Err(Error::Validation(_))), "{wrong}");
-        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use store::{Record, Scope, Tx};
 
 use crate::api::{self, Cors, FunctionUrlAuthType, InvokeMode};
-use crate::names::{FunctionName, Target, is_version};
+use crate::names::{FunctionName, Target};
 use crate::{Error, Lambda, describe};
 
 /// How many letters and digits the first label of an address has.
@@ -88,20 +88,6 @@ impl UrlName {
         let (account, region) = (self.account, self.region.clone());
         let qualifier = (self.qualifier != crate::names::LATEST).then(|| self.qualifier.clone());
         Target { function: FunctionName { account, region, name: self.function.clone() }, qualifier }
-    }
-}
-
-/// What a request names: a function or an alias of it. Versions have no address.
-///
-/// # Errors
-/// [`Error::Validation`]
-pub(crate) fn check_qualifier(target: &Target) -> Result<(), Error> {
-    match &target.qualifier {
-        Some(qualifier) if is_version(qualifier) || qualifier.starts_with('$') => Err(Error::Validation(format!(
-            "Value '{qualifier}' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression pattern: \
-             ((?!^\\d+$)^[0-9a-zA-Z-_]+$)"
-        ))),
-        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use platform::{Access, Ctx};
 use store::Tx;
 
-use crate::alias::{Route, check_name};
+use crate::alias::Route;
 use crate::api::{AliasConfiguration, CreateAliasRequest};
 use crate::function::{Alias, Attached, Change, changing, find, new_revision};
 use crate::names::{LATEST, Target};
@@ -24,7 +24,6 @@ pub(crate) async fn create_alias(
     if input.function_version != LATEST && input.function_version.starts_with('$') {
         return Err(Error::NotServed("Pilvi does not serve managed instances ($LATEST.PUBLISHED) yet.".to_owned()));
     }
-    check_name(&input.name)?;
     let route = Route::new(input.function_version, input.routing_config)?;
     let alias = Alias {
         name: input.name,

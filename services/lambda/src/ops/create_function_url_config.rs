@@ -5,7 +5,7 @@ use platform::{Access, Ctx};
 use crate::api::{CreateFunctionUrlConfigRequest, CreateFunctionUrlConfigResponse, FunctionUrlAuthType, InvokeMode};
 use crate::function::amend;
 use crate::names::Target;
-use crate::url::{CorsRules, FunctionUrl, UrlName, check_qualifier, new_id, no_function};
+use crate::url::{CorsRules, FunctionUrl, UrlName, new_id, no_function};
 use crate::{Error, Lambda};
 
 /// Who may.
@@ -23,7 +23,6 @@ pub(crate) async fn create_function_url_config(
     input: CreateFunctionUrlConfigRequest,
 ) -> Result<CreateFunctionUrlConfigResponse, Error> {
     let target = Target::of_request(ctx, &input.function_name, input.qualifier.as_deref())?;
-    check_qualifier(&target)?;
     let url = FunctionUrl {
         id: new_id(lambda),
         is_signed: input.auth_type == FunctionUrlAuthType::AwsIam,

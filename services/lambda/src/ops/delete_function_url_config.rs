@@ -6,7 +6,7 @@ use crate::api::DeleteFunctionUrlConfigRequest;
 use crate::function::amend;
 use crate::names::Target;
 use crate::reconcile::gone::remove_address;
-use crate::url::{check_qualifier, none};
+use crate::url::none;
 use crate::{Error, Lambda};
 
 /// Who may.
@@ -22,7 +22,6 @@ pub(crate) async fn delete_function_url_config(
     input: DeleteFunctionUrlConfigRequest,
 ) -> Result<(), Error> {
     let target = Target::of_request(ctx, &input.function_name, input.qualifier.as_deref())?;
-    check_qualifier(&target)?;
     let amended = amend(lambda, &target, |_, _, attached, tx| {
         let url = attached.url.take().ok_or_else(none)?;
         remove_address(tx, &url.id);

@@ -5,7 +5,7 @@ use platform::{Access, Ctx};
 use crate::api::{GetFunctionUrlConfigRequest, GetFunctionUrlConfigResponse};
 use crate::function::resolve;
 use crate::names::Target;
-use crate::url::{check_qualifier, none};
+use crate::url::none;
 use crate::{Error, Lambda};
 
 /// Who may.
@@ -21,7 +21,6 @@ pub(crate) async fn get_function_url_config(
     input: GetFunctionUrlConfigRequest,
 ) -> Result<GetFunctionUrlConfigResponse, Error> {
     let target = Target::of_request(ctx, &input.function_name, input.qualifier.as_deref())?;
-    check_qualifier(&target)?;
     let found = match resolve(lambda, &target).await {
         Err(Error::FunctionNotFound(_)) => return Err(none()),
         found => found?,

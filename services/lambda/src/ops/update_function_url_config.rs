@@ -5,7 +5,7 @@ use platform::{Access, Ctx};
 use crate::api::{FunctionUrlAuthType, InvokeMode, UpdateFunctionUrlConfigRequest, UpdateFunctionUrlConfigResponse};
 use crate::function::amend;
 use crate::names::Target;
-use crate::url::{CorsRules, check_qualifier, no_function, none};
+use crate::url::{CorsRules, no_function, none};
 use crate::{Error, Lambda};
 
 /// Who may.
@@ -25,7 +25,6 @@ pub(crate) async fn update_function_url_config(
     input: UpdateFunctionUrlConfigRequest,
 ) -> Result<UpdateFunctionUrlConfigResponse, Error> {
     let target = Target::of_request(ctx, &input.function_name, input.qualifier.as_deref())?;
-    check_qualifier(&target)?;
     let cors = input.cors.map(CorsRules::of);
     let amended = amend(lambda, &target, |_, _, attached, _| {
         let url = attached.url.as_mut().ok_or_else(none)?;
