@@ -167,6 +167,19 @@ async fn an_event_of_a_function_that_has_gone_is_dropped() {
 }
 
 #[tokio::test]
+async fn an_event_whose_payload_is_lost_holds_no_other_up() {
+    let house = House::with_function().await;
+    house.ok("Invoke", event(&format!("\"{}\"", "x".repeat(1_000_000)))).await;
+    let scope = house.ctx().scope();
+    let function = house.lambda.platform.store.read::<crate::function::Function>(&scope, &["thumbnails"]).await;
+    let code = function.unwrap().unwrap().latest.blobs();
+    house.lambda.code.blobs().collect(|digest| code.contains(digest), Duration::ZERO).unwrap();
+    house.ok("Invoke", event("{\"n\":2}")).await;
+    house.settle().await;
+    assert_eq!(house.invocations().iter().map(|it| &it.payload[..]).collect::<Vec<_>>(), [b"{\"n\":2}"]);
+}
+
+#[tokio::test]
 async fn the_old_way_to_send_an_event_works_still() {
     let house = House::with_function().await;
     let input = crate::api::InvokeAsyncRequest {

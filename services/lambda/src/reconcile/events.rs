@@ -75,9 +75,12 @@ impl Deliver {
             }
             tokio::select! {
                 Some(one) = working.join_next() => {
-                    // A task that panicked has been told of; its event comes again.
-                    if let Ok(outcome) = one {
-                        done += u64::from(outcome?);
+                    match one {
+                        Ok(Ok(is_done)) => done += u64::from(is_done),
+                        // The others go on; this one comes again when nobody holds it any more.
+                        Ok(Err(error)) => tracing::warn!(%error, "an event could not be delivered"),
+                        // A task that panicked has been told of; its event comes again, too.
+                        Err(_) => {}
                     }
                 }
                 changed = signal.changed(), if places > working.len() => changed?,
