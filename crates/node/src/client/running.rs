@@ -55,7 +55,7 @@ fn fits(what: &impl serde::Serialize) -> Result<(), NodeError> {
 impl Running {
     /// Has a workload that is held execute what this specification says, as which it goes on: once. It may differ from the one that
     /// it was made by in what containers execute and may use, and in volumes of archives and files that are added
-    /// ([`Spec::check_release`]).
+    /// ([`Spec::check_release`]). Where a root cannot be written to, its image has the directories that these are mounted at.
     ///
     /// # Errors
     /// [`NodeError::Lost`] if it is over; what the node says against it comes with [`Running::next`], and ends it.

@@ -332,8 +332,13 @@ async fn what_is_held_executes_nothing_before_it_is_released_and_then_what_it_is
     assert_eq!(stats.containers["app"].memory_bytes_max, 48 * MIB);
     assert_eq!(living.exec(&assignment.id, &["sh", "-c", "echo $NAME"], b"").await.0, "told late\n");
     drop(running);
-    // Told before it is made.
+    // Told before it is made; onto a root that cannot be written to, at directories that the image has.
     assignment.id = crate::child::new_id();
+    assignment.spec.containers[0].read_only_root = true;
+    let container = &mut released.containers[0];
+    container.read_only_root = true;
+    container.command = Some(["/bin/sh", "-c", "cd /data && ./run; exec sleep 600"].map(str::to_owned).to_vec());
+    (container.mounts[0].path, container.mounts[1].path) = ("/data".to_owned(), "/tmp".to_owned());
     let mut running = living.node.hold(&assignment).await.unwrap();
     running.release(&released).await.unwrap();
     runs(&mut running).await;
