@@ -6,6 +6,7 @@ mod calls;
 mod code;
 mod functions;
 mod layers;
+mod paths;
 mod permissions;
 mod settings;
 
