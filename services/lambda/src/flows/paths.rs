@@ -30,7 +30,7 @@ fn every_operation_is_found_by_its_own_path() {
     for operation in 0..api::MODEL.operations.len() {
         let http = api::MODEL.http(operation).unwrap();
         let method: Method = http.method.parse().unwrap();
-        let target = http.uri.replace('{', "").replace('}', "");
+        let target = http.uri.replace(['{', '}'], "");
         assert_eq!(asked(&request(method.as_str(), &target, "")), api::MODEL.operation_name(operation));
     }
 }
