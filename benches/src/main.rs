@@ -1,6 +1,6 @@
 //! `cargo xtask bench [name]`: performance promises, each measured beside a peer in the same run.
 //!
-//! One module a benchmark ([`api`], [`iam`], [`logs`], [`registry`], [`pull`], [`containers`]); a further one is a module, a
+//! One module a benchmark ([`api`], [`iam`], [`logs`], [`registry`], [`s3`], [`pull`], [`containers`]); a further one is a module, a
 //! line in [`Bench`] and a section of the README. What they share: [`peer`] and [`daemon`] (the servers under test), [`signed`] and [`client`]
 //! (requests made ahead, and the load), [`oci`] (images, and registries), [`floor`] (what the machine itself allows),
 //! [`processes`] and [`machine`] (what the kernel tells), [`stats`], [`report`] and [`baseline`].
@@ -24,6 +24,7 @@ mod processes;
 mod pull;
 mod registry;
 mod report;
+mod s3;
 mod setting;
 mod signed;
 mod stats;
@@ -53,6 +54,8 @@ enum Bench {
     Logs(setting::Wishes),
     /// Images into the registry and out of it, beside Debian's docker-registry.
     Registry(setting::Wishes),
+    /// Objects in and out, lists and multipart uploads, beside moto's server, nginx and the disk.
+    S3(setting::Wishes),
     /// From a reference to a root file system, beside containerd, podman, and skopeo with umoci.
     Pull(pull::Arguments),
     /// Containers: the runtime beside runc and crun, `pilvi run` beside docker's and podman's.
@@ -82,6 +85,7 @@ fn run(bench: &Bench) -> Result<Verdict> {
         Bench::Iam(arguments) => iam::run(arguments),
         Bench::Logs(arguments) => logs::run(arguments),
         Bench::Registry(arguments) => registry::run(arguments),
+        Bench::S3(arguments) => s3::run(arguments),
         Bench::Pull(arguments) => pull::run(arguments),
         Bench::Containers(arguments) => containers::run(arguments),
         Bench::Load(arguments) => load::run(arguments),

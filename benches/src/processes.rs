@@ -38,8 +38,17 @@ pub(crate) fn pss_mib(pid: u32) -> Option<f64> {
 
 /// The most memory that each process of a tree ever held at once, in MiB, added up. They need not have had it at one time.
 pub(crate) fn peak_mib_of_tree(pid: u32) -> f64 {
-    let peak = |pid: &u32| field_kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:");
-    tree(pid).iter().filter_map(peak).sum::<f64>() / 1024.0
+    peaks_mib(pid).sum()
+}
+
+/// The most memory that any one process of a tree ever held at once, in MiB.
+pub(crate) fn peak_mib_of_largest(pid: u32) -> f64 {
+    peaks_mib(pid).fold(0.0, f64::max)
+}
+
+fn peaks_mib(pid: u32) -> impl Iterator<Item = f64> {
+    let peak = |pid: u32| field_kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:");
+    tree(pid).into_iter().filter_map(peak).map(|kib| kib / 1024.0)
 }
 
 /// Processor time, in ticks of [`ticks_per_second`].

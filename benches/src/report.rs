@@ -87,7 +87,7 @@ impl<R: Serialize> Report<R> {
 
     /// [`Verdict::Broken`] when a promised ratio was not reached.
     pub(crate) fn verdict(&self) -> Verdict {
-        let broken = self.promises.iter().any(|promise| promise.kind == Kind::Ratio && !promise.holds);
+        let broken = self.promises.iter().any(|promise| promise.kind != Kind::Aim && !promise.holds);
         if broken { Verdict::Broken } else { Verdict::Holds }
     }
 }
@@ -100,6 +100,8 @@ pub(crate) enum Kind {
     Aim,
     /// A figure against the peer in the same run: must hold.
     Ratio,
+    /// A figure that is the program's own on any machine, like its memory: must hold.
+    Limit,
 }
 
 /// A promised figure beside the measured one.
@@ -147,6 +149,11 @@ impl Promise {
         Self::new(what, Kind::Ratio, format!("≤ {limit} ×"), format!("{} ×", rounded(measured)), measured <= limit)
     }
 
+    /// The same figure, as a limit: one that no machine excuses.
+    pub(crate) fn limit(self) -> Self {
+        Self { kind: Kind::Limit, ..self }
+    }
+
     /// The same ratio or share, as an aim: marked when it is missed.
     pub(crate) fn aimed(self) -> Self {
         Self { kind: Kind::Aim, ..self }
@@ -163,7 +170,7 @@ pub(crate) fn promise_rows(promises: &[Promise]) -> Vec<[String; 4]> {
     rows.extend(promises.iter().map(|promise| {
         let word = match (promise.holds, promise.kind) {
             (true, _) => good("holds"),
-            (false, Kind::Ratio) => bad("BROKEN"),
+            (false, Kind::Ratio | Kind::Limit) => bad("BROKEN"),
             (false, Kind::Aim) => bad("missed (an aim: depends on the machine)"),
         };
         [promise.what.clone(), promise.promised.clone(), promise.measured.clone(), word]
@@ -296,6 +303,7 @@ mod tests {
             Report::new(frame, (), BTreeMap::new(), promises).verdict()
         };
         assert_eq!(verdict(vec![Promise::at_most("start", 50.0, 51.0, "ms")]), Verdict::Holds);
+        assert_eq!(verdict(vec![Promise::at_most("memory", 60.0, 61.0, "MiB").limit()]), Verdict::Broken);
         assert_eq!(verdict(vec![Promise::ratio("calls", 10.0, 10.0)]), Verdict::Holds);
         assert_eq!(verdict(vec![Promise::ratio("calls", 10.0, 9.9)]), Verdict::Broken);
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use base::{Clock, SystemClock};
 use http::header::CONTENT_TYPE;
-use http::{HeaderName, Request};
+use http::{HeaderName, Method, Request};
 use wire::sigv4::{Credentials, SignableBody, Signer};
 
 /// The header that names an operation of the JSON protocols.
@@ -45,34 +45,60 @@ pub(crate) struct Caller {
     pub(crate) region: String,
 }
 
+/// A request of a service that is bound to HTTP, as S3's are; not signed yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Bound<'a> {
+    /// The signing name of the service.
+    pub(crate) service: &'static str,
+    pub(crate) method: Method,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    pub(crate) headers: &'a [(HeaderName, &'a str)],
+    /// What the signature says of the body.
+    pub(crate) body: SignableBody<'a>,
+    /// How many bytes the body has.
+    pub(crate) length: u64,
+}
+
 impl Caller {
     /// Head and body, signed at this instant.
     pub(crate) fn sign(&self, plain: &Plain) -> Result<Vec<u8>> {
-        let mut request = Request::post(format!("http://{}/", self.address))
-            .header(CONTENT_TYPE, plain.content_type)
-            .body(())
-            .context("a request that HTTP does not carry")?;
-        if let Some(target) = plain.target {
-            request.headers_mut().insert(TARGET, target.parse()?);
+        let mut headers = vec![(CONTENT_TYPE, plain.content_type)];
+        headers.extend(plain.target.map(|target| (TARGET, target)));
+        let bound = Bound {
+            service: plain.service,
+            method: Method::POST,
+            target: "/",
+            headers: &headers,
+            body: SignableBody::Bytes(plain.body.as_bytes()),
+            length: plain.body.len() as u64,
+        };
+        let mut bytes = self.head(&bound)?.into_bytes();
+        bytes.extend_from_slice(plain.body.as_bytes());
+        Ok(bytes)
+    }
+
+    /// The head with its empty line, signed at this instant.
+    pub(crate) fn head(&self, bound: &Bound<'_>) -> Result<String> {
+        let mut request =
+            Request::builder().method(&bound.method).uri(format!("http://{}{}", self.address, bound.target));
+        for (name, value) in bound.headers {
+            request = request.header(name, *value);
         }
-        let (mut parts, ()) = request.into_parts();
+        let (mut parts, ()) = request.body(()).context("a request that HTTP does not carry")?.into_parts();
         let signer = Signer {
             credentials: &self.credentials,
             region: &self.region,
-            service: plain.service,
+            service: bound.service,
             at: SystemClock.now(),
         };
-        signer.sign(&mut parts, SignableBody::Bytes(plain.body.as_bytes()))?;
-        let mut bytes = b"POST / HTTP/1.1\r\n".to_vec();
+        signer.sign(&mut parts, bound.body)?;
+        let mut head = format!("{} {} HTTP/1.1\r\n", bound.method, bound.target);
         for (name, value) in &parts.headers {
-            bytes.extend_from_slice(name.as_str().as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(value.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
+            head.extend([name.as_str(), ": ", value.to_str()?, "\r\n"]);
         }
-        bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", plain.body.len()).as_bytes());
-        bytes.extend_from_slice(plain.body.as_bytes());
-        Ok(bytes)
+        head.push_str(&format!("content-length: {}\r\n\r\n", bound.length));
+        Ok(head)
     }
 }
 

@@ -16,7 +16,7 @@ def client(service, *, settings=None, **options):
     made = boto3.client(service, config=config, **options)
 
     def note(http_response, model, **_):
-        if http_response.status_code == 200:
+        if 200 <= http_response.status_code < 300:
             SUCCEEDED.add(f"{service}:{model.name}")
 
     made.meta.events.register("after-call", note)

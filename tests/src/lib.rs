@@ -5,6 +5,7 @@
 //! - [`Aws`], [`Script`]: the AWS CLI v2, boto3 and the AWS SDK for JavaScript, shut off from the caller's own settings.
 //! - [`raw`]: HTTP/1.1 byte by byte, for requests that no client would send; [`Api`] and [`registry`]: the same with names.
 //! - [`engine`]: skopeo, podman and docker; [`image`]: images that only a test would make.
+//! - [`small_disk`]: a file system that is soon full.
 //! - [`program`]: programs run within a time limit; [`Followed`]: one whose lines are seen while it runs.
 //!
 //! The program under test is `$PILVI_BIN`, or the one that `cargo build -p pilvi` left beside the tests; the clients are in
@@ -26,6 +27,7 @@ pub mod raw;
 pub mod registry;
 mod script;
 mod server;
+pub mod small_disk;
 
 pub use accounts::Account;
 pub use api::Api;

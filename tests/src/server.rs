@@ -302,6 +302,15 @@ impl Server {
         kib.expect("Linux tells it in kB") * 1024
     }
 
+    /// How many files below a folder of its data directory the process that answers requests has open.
+    #[track_caller]
+    pub fn open_files(&self, below: &str) -> usize {
+        let folder = fs::canonicalize(self.data.join(below)).expect("the folder is there");
+        let open = fs::read_dir(format!("/proc/{}/fd", self.server_pid())).expect("the process runs");
+        let is_below = |path: &PathBuf| path.starts_with(&folder) && *path != folder;
+        open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).filter(is_below).count()
+    }
+
     /// The folder that holds its data directory, its configuration and its log.
     pub fn folder(&self) -> &Folder {
         &self.folder

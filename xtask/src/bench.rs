@@ -20,6 +20,8 @@ const REGISTRY_PEERS: [&str; 1] = ["docker-registry"];
 const PULL_PEERS: [&str; 5] = ["docker-registry", "skopeo", "umoci", "podman", "containerd"];
 /// The peers of `containers`; docker's daemon comes with the engines. Then what they make bridges and rules with.
 const CONTAINERS_PEERS: [&str; 5] = ["runc", "crun", "podman", "iptables", "nft"];
+/// The peers of `s3`, beside moto.
+const S3_PEERS: [&str; 1] = ["nginx"];
 /// Packages whose name is not their program's.
 const PACKAGES: [(&str, &str); 1] = [("nft", "nftables")];
 /// What podman wants to find, although it runs no container here, and Debian merely recommends beside it.
@@ -37,6 +39,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("registry") => install(&REGISTRY_PEERS)?,
         Some("pull") => install(&PULL_PEERS)?,
+        Some("s3") => {
+            install(&S3_PEERS)?;
+            bench.env("MOTO_SERVER", clients::prepare_moto(workspace)?);
+        }
         Some("containers") => {
             install(&CONTAINERS_PEERS)?;
             let engines = clients::engines::prepare(workspace)?;
@@ -79,8 +85,14 @@ fn install(programs: &[&'static str]) -> Result<()> {
     })
 }
 
-/// What a program says of itself.
+/// What a program says of itself. nginx knows a shorter word for the question alone, and answers on its standard error.
 fn version(program: &str) -> Result<String> {
-    let said = process::capture(Command::new(program).arg("--version"), QUESTION_LIMIT)?.success()?;
+    let said = match program {
+        "nginx" => process::capture(Command::new(program).arg("-v"), QUESTION_LIMIT).and_then(|answer| {
+            let said = answer.stderr.clone();
+            answer.success().map(|_| said)
+        })?,
+        _ => process::capture(Command::new(program).arg("--version"), QUESTION_LIMIT)?.success()?,
+    };
     Ok(said.lines().next().unwrap_or_default().trim().to_owned())
 }

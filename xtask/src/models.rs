@@ -43,6 +43,9 @@ pub struct ServedService {
     /// What the elements of outputs are called in restXml, where not as their shapes.
     #[serde(default)]
     pub elements: BTreeMap<String, String>,
+    /// The statuses of operations that answer with another one than the model says.
+    #[serde(default)]
+    pub statuses: BTreeMap<String, u64>,
     /// The operations that are served, sorted.
     pub operations: Vec<String>,
 }

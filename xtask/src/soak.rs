@@ -20,7 +20,7 @@ const FUZZ_OVERHEAD: Duration = Duration::from_secs(1800);
 /// How far to go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How often the store of the state, that of log events, the registry, the image store, the node and what is around
+    /// How often the store of the state, that of log events, the registry, S3, the image store, the node and what is around
     /// containers are killed under load.
     #[arg(long, default_value_t = 1000)]
     kills: u32,
@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Cases in which the policy evaluator must decide as its reference does.
     #[arg(long, default_value_t = 10_000_000)]
     policy_cases: u64,
+    /// How many keys a bucket is given, which are then listed, expired and deleted.
+    #[arg(long, default_value_t = 1_000_000)]
+    keys: u32,
     /// Seconds for each fuzz target.
     #[arg(long, default_value_t = 300)]
     fuzz_seconds: u64,
@@ -114,6 +117,16 @@ fn jobs(packages: &[Package], options: &Options) -> Vec<Job> {
             name: "kill -9 of the registry under load",
             arguments: of("--package tests --test it registry::crash -- --nocapture"),
             environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "kill -9 of S3 under load",
+            arguments: of("--package tests --test it s3_flow::crash -- --nocapture"),
+            environment: ("PILVI_CRASH_KILLS", options.kills.to_string()),
+        },
+        Job {
+            name: "a bucket of very many keys",
+            arguments: of("--package tests --test it s3_flow::scale -- --nocapture"),
+            environment: ("PILVI_S3_KEYS", options.keys.to_string()),
         },
         Job {
             name: "kill -9 of the image store while it unpacks and collects",
@@ -232,7 +245,7 @@ mod tests {
             let options = options(only);
             jobs(&[], &options).into_iter().map(|job| job.name).filter(|name| options.wants(name)).count()
         };
-        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (9, 6, 1, 0));
+        assert_eq!((wanted(None), wanted(Some("kill -9")), wanted(Some("policy")), wanted(Some("x"))), (11, 7, 1, 0));
     }
 
     #[test]
@@ -242,6 +255,8 @@ mod tests {
             ("crates/store/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/segments/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("tests/it/registry/crash.rs", "PILVI_CRASH_KILLS"),
+            ("tests/it/s3_flow/crash.rs", "PILVI_CRASH_KILLS"),
+            ("tests/it/s3_flow/scale.rs", "PILVI_S3_KEYS"),
             ("crates/images/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("crates/node/tests/it/crash.rs", "PILVI_CRASH_KILLS"),
             ("tests/it/containers/rounds.rs", "PILVI_CRASH_KILLS"),
@@ -255,7 +270,7 @@ mod tests {
 
     fn options(only: Option<&str>) -> Options {
         let only = only.map(str::to_owned);
-        Options { kills: 1, power_losses: 1, cases: 1, policy_cases: 1, fuzz_seconds: 1, only }
+        Options { kills: 1, power_losses: 1, cases: 1, policy_cases: 1, keys: 1, fuzz_seconds: 1, only }
     }
 
     #[test]

@@ -16,10 +16,12 @@ const KEPT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The most headers of an answer.
 const HEADERS_MAX: usize = 64;
 
-/// One kept-alive connection.
+/// One connection, kept alive; made anew where a server ends it with its answer.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    address: SocketAddr,
+    /// None once the server has said that it takes no further request.
+    stream: Option<TcpStream>,
     buffer: Vec<u8>,
     /// What of the buffer has been read and not yet used.
     filled: usize,
@@ -67,11 +69,7 @@ impl Head {
 impl Connection {
     /// Connects.
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(SILENCE_MAX))?;
-        stream.set_write_timeout(Some(SILENCE_MAX))?;
-        Ok(Self { stream, buffer: vec![0; BUFFER_BYTES], filled: 0 })
+        Ok(Self { address, stream: Some(connect(address)?), buffer: vec![0; BUFFER_BYTES], filled: 0 })
     }
 
     /// Sends a request, whose `head` ends with its empty line, and keeps the answer.
@@ -101,9 +99,13 @@ impl Connection {
 
     fn send(&mut self, head: &str, body: &[Arc<[u8]>], each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Head> {
         let to_head = head.starts_with("HEAD ");
-        self.stream.write_all(head.as_bytes()).context("sending a request")?;
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            ended => ended.insert(connect(self.address)?),
+        };
+        stream.write_all(head.as_bytes()).context("sending a request")?;
         for part in body {
-            self.stream.write_all(part).context("sending a body")?;
+            stream.write_all(part).context("sending a body")?;
         }
         self.filled = 0;
         let (answer, body) = self.head()?;
@@ -113,6 +115,9 @@ impl Connection {
             Framing::Chunked => self.chunks(each)?,
         }
         ensure!(self.filled == 0, "more came than the answer");
+        if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            self.stream = None;
+        }
         Ok(answer)
     }
 
@@ -173,7 +178,8 @@ impl Connection {
     /// One read. The end of the stream is an error: an answer is missing.
     fn fill(&mut self) -> Result<()> {
         ensure!(self.filled < self.buffer.len(), "an answer's head of more than {BUFFER_BYTES} bytes");
-        let count = self.stream.read(&mut self.buffer[self.filled..]).context("reading an answer")?;
+        let stream = self.stream.as_mut().context("nothing was asked")?;
+        let count = stream.read(&mut self.buffer[self.filled..]).context("reading an answer")?;
         ensure!(count > 0, "the server closed a connection within an answer");
         self.filled += count;
         Ok(())
@@ -183,6 +189,14 @@ impl Connection {
         self.buffer.copy_within(count..self.filled, 0);
         self.filled -= count;
     }
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(SILENCE_MAX))?;
+    stream.set_write_timeout(Some(SILENCE_MAX))?;
+    Ok(stream)
 }
 
 #[cfg(test)]
@@ -228,5 +242,22 @@ mod tests {
         let pieces = vec![head, "3\r\nab", "c\r", "\n0b\r\ndefghijklmn\r\n", "0\r\n\r\n"];
         assert_eq!(answer(GET, pieces).unwrap().body, b"abcdefghijklmn");
         assert!(answer(GET, vec![head, "zz\r\n"]).is_err());
+    }
+
+    #[test]
+    fn a_server_that_ends_the_connection_with_its_answer_is_connected_to_anew() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut heard = [0; GET.len()];
+                stream.read_exact(&mut heard).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            }
+        });
+        let mut connection = Connection::open(address).unwrap();
+        assert_eq!([(); 2].map(|()| connection.exchange(GET, &[]).unwrap().head.status), [200, 200]);
+        server.join().unwrap();
     }
 }

@@ -98,6 +98,36 @@ impl Access {
     }
 }
 
+/// What is asked of a resource: for whoever tells what is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The action.
+    pub action: &'static str,
+    /// The condition keys that the request brings.
+    keys: &'a [(String, Vec<String>)],
+}
+
+impl Asked<'_> {
+    /// An action alone.
+    pub fn to(action: &'static str) -> Self {
+        Self { action, keys: &[] }
+    }
+
+    /// The value of a condition key that the request brings once.
+    pub fn key(&self, name: &str) -> Option<&str> {
+        match self.keys.iter().find(|(known, _)| known == name) {
+            Some((_, values)) => values.first().filter(|_| values.len() == 1).map(String::as_str),
+            None => None,
+        }
+    }
+}
+
+impl Demand {
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { action: self.action, keys: &self.keys }
+    }
+}
+
 /// What the store knows of a resource and a decision may depend on.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base::{Region, Timestamp};
 use store::StoreError;
 use wire::model::Protocol;
+use wire::sigv4::Signing;
 
 use crate::Ctx;
 use crate::denials::Denials;
@@ -42,8 +43,14 @@ pub struct Arrival {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The page that the client says it comes from.
+    pub referer: Option<String>,
     /// The protocol, which has its own name for a denial.
     pub protocol: Protocol,
+    /// Whether it came as a browser's form.
+    pub is_form: bool,
+    /// In which way it was signed, where policies may depend on it.
+    pub signing: Option<Signing>,
 }
 
 impl Admission {
@@ -63,8 +70,11 @@ impl Admission {
             now: arrival.now,
             source_ip: arrival.source_ip,
             user_agent: arrival.user_agent,
+            referer: arrival.referer,
             is_secure: self.is_secure,
             protocol: arrival.protocol,
+            is_form: arrival.is_form,
+            signing: arrival.signing,
             denials: self.denials.clone(),
         })
     }
@@ -153,7 +163,10 @@ mod tests {
             now: Timestamp::default(),
             source_ip: None,
             user_agent: None,
+            referer: None,
             protocol: Protocol::AwsJson11,
+            is_form: false,
+            signing: None,
         };
         let caller = Caller { access_key_id: String::new(), principal: bearer, session: None };
         admission.bearer(caller, arrival).await.unwrap()

@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use base::{AccountId, Arn, PrincipalKind};
 use policy::{Context, Decision, Effect, Policies, PolicyKind, Reason, Request};
 use wire::model::Protocol;
+use wire::sigv4::Signing;
 
 use crate::access::{Access, Demand, Facts};
 use crate::{Ctx, Service};
 
 /// Handing a role to a service.
 const PASS_ROLE: &str = "iam:PassRole";
+/// All that S3 tells a stranger.
+const ACCESS_DENIED: &str = "Access Denied";
 
 impl Ctx {
     /// Lets the caller through, or says why not in AWS's words. What the store knows of the resources is looked up where
@@ -24,7 +27,7 @@ impl Ctx {
                 // The facts come from the service whose resource it is; iam's own roles are passed by others.
                 let is_own = demand.action.split(':').next() == Some(service.model().name);
                 let facts = match is_own {
-                    true => service.facts(self, demand.action, resource).await?,
+                    true => service.facts(self, demand.asked(), resource).await?,
                     false => Facts::default(),
                 };
                 self.demand(demand, resource, &facts)?;
@@ -91,14 +94,22 @@ impl Ctx {
 
     /// Whether any policy that bears on the request has a condition or a variable.
     fn asks_for_context(&self, facts: &Facts) -> bool {
-        let own = self.rights.identity.as_ref().is_some_and(|identity| identity.mentions(""));
-        own || self.rights.session.iter().any(|policy| policy.mentions(""))
-            || facts.policy.as_ref().is_some_and(|policy| policy.mentions(""))
+        self.policies_mention("") || facts.policy.as_ref().is_some_and(|policy| policy.mentions(""))
+    }
+
+    /// Whether one of the caller's own policies mentions a condition key that begins so, given in lower case: then what the
+    /// store knows of it has to be looked up.
+    pub fn policies_mention(&self, lower_case_prefix: &str) -> bool {
+        let own = self.rights.identity.as_ref().is_some_and(|identity| identity.mentions(lower_case_prefix));
+        own || self.rights.session.iter().any(|policy| policy.mentions(lower_case_prefix))
     }
 
     /// The error for a decision, which the log keeps with its trace.
     pub fn refuse(&self, request: &Request<'_>, decision: &Decision) -> wire::Error {
         self.denials.note(self, request, decision);
+        if self.protocol == Protocol::RestXml {
+            return self.denied(told_by_s3(request, decision));
+        }
         match told_to_a_stranger(request, decision) {
             Some(reason) => {
                 let told = Decision { denied: Some(reason), statements: Vec::new() };
@@ -139,6 +150,12 @@ impl Ctx {
         if let Some(agent) = &self.user_agent {
             context.set("aws:UserAgent", agent.as_str());
         }
+        if let Some(referer) = &self.referer {
+            context.set("aws:Referer", referer.as_str());
+        }
+        if let Some(signing) = &self.signing {
+            self.tell_signing(signing, &mut context);
+        }
         if let PrincipalKind::User { name, .. } = &self.principal.kind {
             context.set("aws:username", name.as_str());
         }
@@ -156,6 +173,24 @@ impl Ctx {
             }
         }
         context
+    }
+
+    /// S3's keys of how a request was signed. (API reference, "Amazon S3 Signature Version 4 authentication specific policy
+    /// keys": the age is that of presigned addresses alone.)
+    fn tell_signing(&self, signing: &Signing, context: &mut Context) {
+        let (way, payload) = match signing {
+            Signing::Header { payload } => ("REST-HEADER", payload.as_deref()),
+            Signing::Query { payload, .. } => ("REST-QUERY-STRING", payload.as_deref()),
+            Signing::Form => ("POST", None),
+        };
+        context.set("s3:authType", way);
+        context.set("s3:signatureversion", "AWS4-HMAC-SHA256");
+        if let Some(payload) = payload {
+            context.set("s3:x-amz-content-sha256", payload);
+        }
+        if let Signing::Query { at, .. } = signing {
+            context.set("s3:signatureAge", (self.now.as_millis() - at.as_millis()).max(0).to_string());
+        }
     }
 
     /// The ARN that `aws:PrincipalArn` has: for a session its role's.
@@ -190,6 +225,22 @@ fn told_to_a_stranger(request: &Request<'_>, decision: &Decision) -> Option<Reas
     (!by_owner(Effect::Allow)).then_some(Reason::Implicit(PolicyKind::Resource))
 }
 
+/// What S3, alone of all services, tells: its reasons to those of the resource's account only, and with the resource in
+/// quotes. (S3 User Guide, "Troubleshoot access denied (403 Forbidden) errors".)
+fn told_by_s3(request: &Request<'_>, decision: &Decision) -> String {
+    let is_anybody = request.principal.kind == PrincipalKind::Anonymous;
+    let Some(reason) = decision.denied.filter(|_| !is_anybody) else { return ACCESS_DENIED.to_owned() };
+    if request.principal.account != request.resource_account {
+        return ACCESS_DENIED.to_owned();
+    }
+    let (arn, action) = (&request.principal.arn, request.action);
+    let on = match request.resource {
+        "*" => String::new(),
+        resource => format!(" on resource: \"{resource}\""),
+    };
+    format!("User: {arn} is not authorized to perform: {action}{on} {}", reason.clause(action))
+}
+
 /// `*`, where a demand names no resource.
 fn any_of(demand: &Demand) -> Option<&'static str> {
     demand.resources.is_empty().then_some("*")
@@ -217,6 +268,35 @@ mod tests {
         let policy = Policy::new("own", policy::parse(&text, Purpose::Inline).unwrap());
         let rights = Rights::of_policies(IdentityPolicies { attached: vec![Arc::new(policy)], boundary: None });
         Ctx { rights, ..Ctx::new(principal, Region::default(), Timestamp::default(), "r") }
+    }
+
+    #[test]
+    fn s3_tells_its_reasons_to_the_owners_account_alone() {
+        let arn = "arn:aws:s3:::photos/a";
+        let access = Access::to("s3:GetObject").on(arn);
+        let of = |owner: &str| Facts { owner: Some(owner.parse().unwrap()), ..Facts::default() };
+        let told = |ctx: &Ctx, facts: &Facts| ctx.authorize_with(&access, facts).unwrap_err().message;
+        let alice =
+            Ctx { protocol: Protocol::RestXml, ..ctx(r#"{"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}"#) };
+        let user = "User: arn:aws:iam::111111111111:user/alice";
+        assert_eq!(
+            told(&alice, &of("111111111111")),
+            format!(
+                "{user} is not authorized to perform: s3:GetObject on resource: \"{arn}\" because no identity-based policy \
+                 allows the s3:GetObject action"
+            )
+        );
+        assert_eq!(told(&alice, &of("222222222222")), "Access Denied");
+        let anybody = Ctx {
+            protocol: Protocol::RestXml,
+            ..Ctx::new(Principal::anonymous(), Region::default(), Timestamp::default(), "r")
+        };
+        assert_eq!(told(&anybody, &of("111111111111")), "Access Denied");
+        let all = alice.authorize(&Access::to("s3:ListAllMyBuckets")).unwrap_err().message;
+        assert!(
+            all.starts_with(&format!("{user} is not authorized to perform: s3:ListAllMyBuckets because no ")),
+            "{all}"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use base::{AccountId, Arn, Principal, Region, Timestamp};
 use store::Scope;
 
 use wire::model::Protocol;
+use wire::sigv4::Signing;
 
 use crate::denials::Denials;
 use crate::identity::Session;
@@ -35,10 +36,16 @@ pub struct Ctx {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The page that the client says it comes from.
+    pub referer: Option<String>,
     /// Whether the connection is encrypted.
     pub is_secure: bool,
     /// The protocol, which has its own name for a denial.
     pub protocol: Protocol,
+    /// Whether the request came as a browser's form.
+    pub is_form: bool,
+    /// In which way it was signed, where policies may depend on it.
+    pub signing: Option<Signing>,
     /// Where denials are written down.
     pub denials: Arc<Denials>,
 }
@@ -58,8 +65,11 @@ impl Ctx {
             now,
             source_ip: None,
             user_agent: None,
+            referer: None,
             is_secure: false,
             protocol: Protocol::AwsJson11,
+            is_form: false,
+            signing: None,
             denials: Arc::default(),
         }
     }

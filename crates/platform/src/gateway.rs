@@ -8,7 +8,7 @@ use wire::model::ServiceModel;
 use wire::serve::{Backend, Call, CredentialError, CrossOrigin, CrossOriginHeaders, FoundCredential};
 use wire::value::Value;
 
-use crate::access::Facts;
+use crate::access::{Asked, Facts};
 use crate::admission::{Admission, Arrival};
 use crate::identity::Caller;
 use crate::ports::CrossOriginRules;
@@ -21,11 +21,11 @@ pub type Answer<'a> = BoxFuture<'a, Result<Reply, wire::Error>>;
 pub trait Service: Send + Sync {
     /// Its model.
     fn model(&self) -> &'static ServiceModel;
-    /// What is known of a resource that `action` is asked on, where a decision can depend on it.
+    /// What is known of a resource of which something is asked, where a decision can depend on it.
     fn facts<'a>(
         &'a self,
         ctx: &'a Ctx,
-        action: &'static str,
+        asked: Asked<'a>,
         resource: &'a str,
     ) -> BoxFuture<'a, Result<Facts, wire::Error>>;
     /// Admits the caller to the operation and handles it. The operation is the one that is numbered `operation` in the
@@ -118,7 +118,10 @@ impl Backend for Gateway {
                 now: call.now,
                 source_ip: call.source_ip,
                 user_agent: call.user_agent,
+                referer: call.referer,
                 protocol: call.protocol,
+                is_form: call.is_form,
+                signing: call.signing,
             };
             let ctx = self.admission.signed(call.caller, arrival).await.map_err(|error| store_error(&error))?;
             self.platform.keys.note_use(&ctx, model.signing_name);

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use base::{Clock, ManualClock, Rng, SeededRng, Timestamp};
 use store::{Store, StoreError, StoreOptions};
 
-pub use access::{Access, Facts};
+pub use access::{Access, Asked, Facts};
 pub use admission::{Admission, Arrival};
 pub use backoff::Backoff;
 pub use contention::{Attempts, MayConflict};

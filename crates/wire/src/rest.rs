@@ -65,6 +65,14 @@ pub(crate) fn takes_content(model: &ServiceModel, operation: usize) -> bool {
     model.input(operation).is_some_and(|shape| shape.members().any(streams))
 }
 
+/// Whether a header says something of what an operation is about: it is bound to a member of its input.
+pub(crate) fn is_member(model: &ServiceModel, operation: usize, header: &str) -> bool {
+    let is_bound = |member: crate::schema::MemberRef| {
+        member.location() == crate::schema::Location::Header && member.wire_name().eq_ignore_ascii_case(header)
+    };
+    model.input(operation).is_some_and(|shape| shape.members().any(is_bound))
+}
+
 /// Reads an operation's input and checks the model's constraints on it.
 ///
 /// # Errors

@@ -603,10 +603,10 @@ impl platform::Service for crate::CloudWatch {
     fn facts<'a>(
         &'a self,
         ctx: &'a Ctx,
-        action: &'static str,
+        asked: platform::Asked<'a>,
         resource: &'a str,
     ) -> platform::BoxFuture<'a, Result<platform::Facts, wire::Error>> {
-        Box::pin(async move { Ok(crate::facts::facts(self, ctx, action, resource).await?) })
+        Box::pin(async move { Ok(crate::facts::facts(self, ctx, asked, resource).await?) })
     }
 
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {

@@ -1,7 +1,7 @@
 //! What a decision may depend on beside the request: the tags of clusters and task definitions.
 
 use base::Arn;
-use platform::{Ctx, Facts};
+use platform::{Asked, Ctx, Facts};
 
 use crate::cluster::Cluster;
 use crate::names::definition_revision;
@@ -9,7 +9,7 @@ use crate::task_definition::TaskDefinition;
 use crate::{Ecs, Error};
 
 /// The tags of a resource, by its ARN. What is not there, or another account's, has none.
-pub(crate) async fn facts(ecs: &Ecs, ctx: &Ctx, _action: &'static str, resource: &str) -> Result<Facts, Error> {
+pub(crate) async fn facts(ecs: &Ecs, ctx: &Ctx, _: Asked<'_>, resource: &str) -> Result<Facts, Error> {
     let Ok(arn) = resource.parse::<Arn>() else { return Ok(Facts::default()) };
     let is_ours = arn.service == "ecs" && arn.account == ctx.account().as_str() && arn.region == ctx.region.as_str();
     if !is_ours {

@@ -1,7 +1,7 @@
 //! What is known of the entities that requests name: the true ARN, path and case included, and the tags.
 
 use base::{AccountId, Arn, PrincipalKind};
-use platform::{Ctx, Facts};
+use platform::{Asked, Ctx, Facts};
 use store::Scope;
 
 use crate::attachment::{BOUNDARY_KEY, PolicyHolder};
@@ -19,7 +19,7 @@ use crate::{Error, Iam};
 pub(crate) const ACCESS_KEY: &str = "access-key/";
 
 /// What is known of the entity that an ARN names. Its path is not compared: requests tell names.
-pub(crate) async fn facts(iam: &Iam, ctx: &Ctx, _action: &'static str, resource: &str) -> Result<Facts, Error> {
+pub(crate) async fn facts(iam: &Iam, ctx: &Ctx, _: Asked<'_>, resource: &str) -> Result<Facts, Error> {
     let Ok(arn) = resource.parse::<Arn>() else { return Ok(Facts::default()) };
     // Of another account nothing is told, not by way of a condition on a tag either: no operation reaches its entities.
     let account = ctx.account();

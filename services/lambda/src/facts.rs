@@ -1,13 +1,13 @@
 //! What the store knows of a function or a layer when somebody asks for something to be done with it.
 
-use platform::{Ctx, Facts};
+use platform::{Asked, Ctx, Facts};
 
 use crate::names::{LayerName, Target};
 use crate::{Error, Lambda, function, layer};
 
 /// Whose a function or layer is, its tags, and the policy that hangs by what was named. One that does not exist has an owner
 /// all the same, so that nobody learns of another account's functions by asking.
-pub(crate) async fn facts(lambda: &Lambda, _: &Ctx, _: &'static str, resource: &str) -> Result<Facts, Error> {
+pub(crate) async fn facts(lambda: &Lambda, _: &Ctx, _: Asked<'_>, resource: &str) -> Result<Facts, Error> {
     if let Some(target) = Target::of_arn(resource) {
         return of_function(lambda, &target).await;
     }

@@ -9,6 +9,7 @@
 //! - [`function`]: a function's records. [`configuration`]: what can be said of one, and what is wrong with it.
 //! - [`code`]: archives, from requests and from buckets; [`layer`]: those that functions share.
 //! - [`permission`]: who else may; [`concurrency`], [`event_invoke`], [`url`]: what else a function may have.
+//! - [`environment`]: where functions run, on the server's side; [`local`]: the node's, which runtimes and extensions talk to.
 //! - [`executor`]: what runs; [`event`]: invocations that nobody waits for.
 //! - [`usage`]: what an account has used up of its quotas.
 //! - [`reconcile`]: what goes on without a request.
@@ -19,6 +20,7 @@ pub mod code;
 pub mod concurrency;
 pub mod configuration;
 mod describe;
+pub mod environment;
 mod error;
 pub mod event;
 pub mod event_invoke;
@@ -30,6 +32,7 @@ pub mod function;
 mod invoke;
 pub mod layer;
 pub mod limits;
+pub mod local;
 pub mod names;
 mod ops;
 mod page;

@@ -35,6 +35,14 @@ pub(crate) struct Read {
     scope: Scope,
 }
 
+/// How many executions functions of an account have for themselves.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn claimed(store: &store::Store, scope: &Scope) -> Result<u32, store::StoreError> {
+    Ok(store.read::<Usage>(scope, &[ID]).await?.map_or(0, |usage| usage.claimed))
+}
+
 /// Reads what is used up.
 pub(crate) async fn read(lambda: &Lambda, scope: &Scope) -> Result<Read, Error> {
     let before = lambda.platform.store.read::<Usage>(scope, &[ID]).await?;

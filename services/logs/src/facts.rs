@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use platform::{Ctx, Facts};
+use platform::{Asked, Ctx, Facts};
 
 use crate::names::GroupName;
 use crate::{Error, Logs, group, resource_policy};
 
 /// The group's tags and the resource policies that bear on it. A group that does not exist has no tags; the account's
 /// policies bear on it all the same.
-pub(crate) async fn facts(logs: &Logs, _: &Ctx, _: &'static str, resource: &str) -> Result<Facts, Error> {
+pub(crate) async fn facts(logs: &Logs, _: &Ctx, _: Asked<'_>, resource: &str) -> Result<Facts, Error> {
     let Some(name) = GroupName::of_arn(resource) else { return Ok(Facts::default()) };
     let store = &logs.platform.store;
     let group = match group::find(store, &name).await {

@@ -6,6 +6,7 @@ use store::{Tx, Versioned};
 
 use crate::bucket::{self, Bucket, Versioning};
 use crate::event::{By, Cause, Change};
+use crate::facts::VERSION_ID;
 use crate::object::{Object, Order, Selected, Version, What, select};
 use crate::{Error, S3, facts, names};
 
@@ -48,7 +49,7 @@ impl Found {
 pub(crate) fn access(actions: [&'static str; 2], bucket: &str, key: &str, version_id: Option<&str>) -> Access {
     let arn = names::object_arn(bucket, key);
     match version_id {
-        Some(id) => Access::to(actions[1]).on(arn).key("s3:VersionId", id),
+        Some(id) => Access::to(actions[1]).on(arn).key(VERSION_ID, id),
         None => Access::to(actions[0]).on(arn),
     }
 }
@@ -104,14 +105,19 @@ async fn try_amend(
         Ok(selected) => selected,
         Err(error) => return Err(facts::hidden(s3, ctx, &bucket, error).await),
     };
-    let mut version = selected.version().clone();
+    let before = selected.version();
+    let mut version = before.clone();
     if let What::Object(object) = &mut version.what {
-        change(&bucket, version.owner, object)?;
+        change(&bucket, bucket.owner_of(before), object)?;
+    }
+    let id = (bucket.versioning != Versioning::Never).then(|| version.id.to_string());
+    if target.by == By::PutAcl && version == *before {
+        // (User guide, "Supported event types": without a change there is no event.)
+        return Ok(id);
     }
     let mut tx = Tx::new();
     let order = Order::next(ctx.now, store.revision().0, Some(version.order));
     let happened = Change::changed(&version, order);
-    let id = (bucket.versioning != Versioning::Never).then(|| version.id.to_string());
     match &selected {
         Selected::Latest(current) => {
             let mut changed = current.value.clone();

@@ -2128,10 +2128,10 @@ impl platform::Service for crate::S3 {
     fn facts<'a>(
         &'a self,
         ctx: &'a Ctx,
-        action: &'static str,
+        asked: platform::Asked<'a>,
         resource: &'a str,
     ) -> platform::BoxFuture<'a, Result<platform::Facts, wire::Error>> {
-        Box::pin(async move { Ok(crate::facts::facts(self, ctx, action, resource).await?) })
+        Box::pin(async move { Ok(crate::facts::facts(self, ctx, asked, resource).await?) })
     }
 
     fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {
@@ -2601,7 +2601,7 @@ static OPERATIONS: [Operation; 116] = [
 /* 89 */ Operation::new(t(3292, 21)).http(t(117, 3), t(1819, 22), Text::NONE),
 /* 90 */ Operation::new(t(3313, 34)).http(t(117, 3), t(1819, 22), Text::NONE).served().input(343),
 /* 91 */ Operation::new(t(3347, 26)).http(t(117, 3), t(844, 27), Text::NONE).served().input(344),
-/* 92 */ Operation::new(t(3373, 15)).http(t(117, 3), t(889, 16), Text::NONE).served().input(345),
+/* 92 */ Operation::new(t(3373, 15)).http(t(117, 3), t(889, 16), Text::NONE).status(204).served().input(345),
 /* 93 */ Operation::new(t(3388, 20)).http(t(117, 3), t(928, 21), Text::NONE),
 /* 94 */ Operation::new(t(3408, 23)).http(t(117, 3), t(2027, 24), Text::NONE),
 /* 95 */ Operation::new(t(3431, 16)).http(t(117, 3), t(968, 17), Text::NONE).served().input(346),

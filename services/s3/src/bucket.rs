@@ -11,6 +11,7 @@ use store::{Record, Scope, Versioned};
 
 use crate::acl::{Acl, Ownership};
 use crate::api::ObjectOwnership;
+use crate::object::Version;
 use crate::{Error, S3};
 
 pub(crate) use create::{create, delete};
@@ -147,6 +148,11 @@ impl Bucket {
     /// Its list of grants.
     pub fn acl(&self) -> Acl {
         self.acl.clone().unwrap_or_else(|| Acl::private(self.owner))
+    }
+
+    /// Whose an object in it is: with ACLs disabled, all of them are its owner's, whoever wrote them.
+    pub fn owner_of(&self, version: &Version) -> AccountId {
+        if self.has_acls() { version.owner } else { self.owner }
     }
 
     /// Whether ACLs count.

@@ -126,15 +126,6 @@ impl WriteCondition {
             _ => Ok(()),
         }
     }
-
-    /// The header that sets it; none for none.
-    pub fn header(&self) -> Option<&'static str> {
-        match self {
-            Self::None => None,
-            Self::Absent => Some("If-None-Match"),
-            Self::Matches(_) => Some("If-Match"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,27 @@
 //! The bytes of objects: taken in from a stream, given out in ranges, removed when nobody has them any more.
 //!
-//! Small content is in the record that it belongs to; larger content is in files, whose bytes are on disk before a record
-//! says so. A file has one owner; a copy is a name of its own.
+//! Small content is in the record that it belongs to, or in one beside that; larger content is in files, whose bytes are on
+//! disk before a record says so. A file has one owner; a copy is a name of its own.
 
 mod give;
 mod intake;
+mod lane;
+
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use blobs::files::{FileId, Files};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::sync::Semaphore;
 
 use crate::Error;
 
 pub use give::{ByteRange, Span, resolve_range};
 pub use intake::{Announced, Intake, Received};
 
-/// The largest content that lies in its record, in bytes.
+/// The largest content that lies in records, in bytes.
 pub const INLINE_BYTES_MAX: usize = 8 * 1024;
 
 /// Where the bytes of an object or of a part of an upload are.
@@ -26,6 +30,9 @@ pub enum Data {
     /// Here.
     #[serde(rename = "i")]
     Inline(#[serde(with = "inline")] Bytes),
+    /// So many in a record beside the version's. (See [`crate::object`].)
+    #[serde(rename = "b")]
+    Beside(u64),
     /// In files, one after the other.
     #[serde(rename = "f")]
     Files(Vec<Piece>),
@@ -46,6 +53,7 @@ impl Data {
     pub fn size(&self) -> u64 {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
+            Self::Beside(size) => *size,
             Self::Files(pieces) => pieces.iter().map(|piece| piece.size).sum(),
         }
     }
@@ -53,7 +61,7 @@ impl Data {
     /// The files that go when it does.
     pub fn files(&self) -> impl Iterator<Item = FileId> + '_ {
         let pieces = match self {
-            Self::Inline(_) => &[],
+            Self::Inline(_) | Self::Beside(_) => &[],
             Self::Files(pieces) => pieces.as_slice(),
         };
         pieces.iter().map(|piece| piece.file)
@@ -76,12 +84,14 @@ impl From<Piece> for (FileId, u64) {
 #[derive(Debug, Clone)]
 pub struct Content {
     files: Files,
+    /// Of those who write and hash what comes.
+    turns: Arc<Semaphore>,
 }
 
 impl Content {
     /// Content in a directory of files.
     pub fn new(files: Files) -> Self {
-        Self { files }
+        Self { files, turns: lane::turns() }
     }
 
     /// The files.
@@ -94,7 +104,11 @@ impl Content {
     /// # Errors
     /// [`Error::Files`]
     pub async fn duplicate(&self, data: &Data) -> Result<Option<Data>, Error> {
-        let Data::Files(pieces) = data else { return Ok(Some(data.clone())) };
+        let pieces = match data {
+            Data::Inline(_) => return Ok(Some(data.clone())),
+            Data::Beside(_) => return Err(beside()),
+            Data::Files(pieces) => pieces,
+        };
         let (files, pieces) = (self.files.clone(), pieces.clone());
         blocking(move || {
             let pin = pieces.first().map(|piece| files.pin(&piece.file));
@@ -115,6 +129,14 @@ impl Content {
         .await
     }
 
+    /// Removes what was to be recorded and was not, for this reason. Where nobody knows whether a record names it now, it
+    /// stays: a sweep removes it once the store can tell.
+    pub(crate) async fn discard_after(&self, error: &Error, data: &Data) {
+        if !error.is_uncertain() {
+            self.discard(data).await;
+        }
+    }
+
     /// Removes what no record has ever named. What cannot be removed now is an orphan, which a sweep finds.
     pub async fn discard(&self, data: &Data) {
         let files: Vec<FileId> = data.files().collect();
@@ -129,6 +151,11 @@ impl Content {
     }
 }
 
+/// That bytes beside a version were not looked up by whoever has read it.
+fn beside() -> Error {
+    Error::Internal("the bytes beside a version were not looked up".to_owned())
+}
+
 /// Runs what waits for the disk where that stops nobody.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -140,14 +167,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Bytes as base64, which JSON can carry.
-mod inline {
+pub(crate) mod inline {
     use super::*;
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         STANDARD.decode(text.as_bytes()).map(Bytes::from).map_err(serde::de::Error::custom)
     }

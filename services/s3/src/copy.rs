@@ -1,12 +1,14 @@
 //! Copying: where from, and what of the source goes along.
 
 use platform::{Access, Ctx};
-use store::Versioned;
 
-use crate::bucket::{self, Bucket};
+use crate::amend::Found;
 use crate::condition::ReadConditions;
-use crate::object::{Object, Version, select};
-use crate::{Error, S3, facts, names};
+use crate::object::select;
+use crate::{Error, S3, amend, bucket, facts, names, read};
+
+/// What S3 says of a source without a slash, be it written with an escape or without.
+const NO_KEY: &str = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
 
 /// What a `x-amz-copy-source` header names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,15 +19,6 @@ pub(crate) struct Source {
     pub(crate) key: String,
     /// The version.
     pub(crate) version_id: Option<String>,
-}
-
-/// A source that was found.
-#[derive(Debug, Clone)]
-pub(crate) struct Found {
-    /// Its bucket.
-    pub(crate) bucket: Versioned<Bucket>,
-    /// It.
-    pub(crate) version: Version,
 }
 
 impl Source {
@@ -41,22 +34,31 @@ impl Source {
         };
         let path = decoded(path).ok_or_else(refused)?;
         let path = path.strip_prefix('/').unwrap_or(&path);
-        let (bucket, key) = path.split_once('/').ok_or_else(refused)?;
+        let (bucket, key) = path.split_once('/').ok_or_else(|| Error::argument("x-amz-copy-source", header, NO_KEY))?;
         if !names::is_bucket(bucket) || key.is_empty() {
             return Err(Error::argument("x-amz-copy-source", header, "Invalid copy source bucket name"));
         }
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id })
     }
 
-    /// Who may read it, and its tags if they go along.
-    pub(crate) fn access(&self, with_tags: bool) -> Access {
-        let arn = names::object_arn(&self.bucket, &self.key);
-        let (read, tags) = match self.version_id {
-            Some(_) => ("s3:GetObjectVersion", "s3:GetObjectVersionTagging"),
-            None => ("s3:GetObject", "s3:GetObjectTagging"),
-        };
-        let access = Access::to(read).on(arn.as_str());
-        if with_tags { access.and(Access::to(tags).on(arn)) } else { access }
+    /// An access that writes what comes from here: policies see from where, in one way of writing it.
+    pub(crate) fn told(header: &str, access: Access) -> Access {
+        match Self::read(header) {
+            Ok(source) => access.key("s3:x-amz-copy-source", format!("{}/{}", source.bucket, source.key)),
+            // The handler says what is wrong with it.
+            Err(_) => access,
+        }
+    }
+
+    /// Who may read it.
+    pub(crate) fn access(&self) -> Access {
+        read::access(&self.bucket, &self.key, self.version_id.as_deref())
+    }
+
+    /// Who may read its tags.
+    pub(crate) fn tags_access(&self) -> Access {
+        let actions = ["s3:GetObjectTagging", "s3:GetObjectVersionTagging"];
+        amend::access(actions, &self.bucket, &self.key, self.version_id.as_deref())
     }
 
     /// Finds it.
@@ -89,20 +91,19 @@ impl Source {
     }
 }
 
-impl Found {
-    /// The object.
-    ///
-    /// # Errors
-    /// Never: what is selected is one.
-    pub(crate) fn object(&self) -> Result<&Object, Error> {
-        self.version.object().ok_or_else(|| Error::Internal("a delete marker was selected".to_owned()))
-    }
-
-    /// The version's id as it is answered.
-    pub(crate) fn answered_id(&self) -> Option<String> {
-        (self.bucket.versioning != bucket::Versioning::Never).then(|| self.version.id.to_string())
-    }
+/// The conditions that a request puts on its source.
+macro_rules! source_conditions {
+    ($input:expr) => {
+        $crate::condition::ReadConditions {
+            if_match: $input.copy_source_if_match.as_deref(),
+            if_none_match: $input.copy_source_if_none_match.as_deref(),
+            if_modified_since: $input.copy_source_if_modified_since,
+            if_unmodified_since: $input.copy_source_if_unmodified_since,
+        }
+    };
 }
+
+pub(crate) use source_conditions;
 
 /// The text that was written with escapes; none for what is no UTF-8, or a broken escape.
 pub(crate) fn decoded(text: &str) -> Option<String> {
@@ -110,8 +111,9 @@ pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let Some((first, others)) = rest.split_first() {
         if *first == b'%' {
-            let digits = std::str::from_utf8(others.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            let mut byte = [0];
+            hex::decode_to_slice(others.get(..2)?, &mut byte).ok()?;
+            bytes.extend(byte);
             rest = &others[2..];
         } else {
             bytes.push(*first);
@@ -131,7 +133,10 @@ mod tests {
         assert_eq!((source.bucket.as_str(), source.key.as_str()), ("photos", "a b/é+?.jpg"));
         assert_eq!(source.version_id.as_deref(), Some("null"));
         assert_eq!(Source::read("photos/a").unwrap().key, "a");
-        for wrong in ["", "photos", "photos/", "/", "photos/%", "photos/%ff", "PHOTOS/a", "../a"] {
+        // `encodeURIComponent("photos/a b/c")`, as many scripts write it.
+        let source = Source::read("photos%2Fa%20b%2Fc").unwrap();
+        assert_eq!((source.bucket.as_str(), source.key.as_str()), ("photos", "a b/c"));
+        for wrong in ["", "photos", "photos/", "/", "photos/%", "photos/%ff", "photos/%+f", "PHOTOS/a", "../a"] {
             assert!(Source::read(wrong).is_err(), "{wrong}");
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{AccountId, Timestamp};
+use platform::Access;
 
 use crate::acl::{Acl, Grant, Grantee, Ownership, Permission, account_of_canonical, canonical_id};
 use crate::api;
@@ -13,6 +14,9 @@ use crate::{Error, etag};
 
 /// What is answered for an object whose writer has not said what it is.
 pub(crate) const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
+
+/// The condition key of the encryption that a request asks for.
+pub(crate) const ENCRYPTION: &str = "s3:x-amz-server-side-encryption";
 
 /// Sets the member of a checksum in an output that has one of each algorithm.
 macro_rules! set_checksum {
@@ -74,7 +78,10 @@ macro_rules! refuse_unserved {
         if locks {
             return Err($crate::Error::InvalidRequest("Bucket is missing Object Lock Configuration".to_owned()));
         }
-        let encrypts = $input.server_side_encryption.is_some()
+        // What the service has every object encrypted with at AWS, and tools ask for by default, is no choice.
+        let chooses =
+            $input.server_side_encryption.is_some_and(|kind| kind != $crate::api::ServerSideEncryption::Aes256);
+        let encrypts = chooses
             || $input.ssekms_key_id.is_some()
             || $input.sse_customer_algorithm.is_some()
             || $input.sse_customer_key.is_some();
@@ -91,7 +98,7 @@ macro_rules! attributes {
             content_type: $input.content_type.clone(),
             cache_control: $input.cache_control.clone(),
             content_disposition: $input.content_disposition.clone(),
-            content_encoding: $input.content_encoding.clone().filter(|encoding| !encoding.is_empty()),
+            content_encoding: $crate::describe::content_encoding($input.content_encoding.as_deref()),
             content_language: $input.content_language.clone(),
             expires: $input.expires.clone(),
             website_redirect: $input.website_redirect_location.clone(),
@@ -116,22 +123,50 @@ macro_rules! object_grants {
     };
 }
 
-/// Whether an input sets a list of grants, for which there is an action of its own.
-macro_rules! sets_acl {
-    ($input:expr) => {
-        $input.acl.is_some()
-            || $input.grant_full_control.is_some()
-            || $input.grant_read.is_some()
-            || $input.grant_read_acp.is_some()
-            || $input.grant_write_acp.is_some()
-    };
+/// Who may give an object the list of grants that an input sets: there is an action of its own for that, and policies see
+/// what is granted.
+macro_rules! acl_access {
+    ($access:expr, $arn:expr, $input:expr) => {{
+        let said = [
+            ("s3:x-amz-acl", $input.acl.map(|acl| acl.as_str().to_owned())),
+            ("s3:x-amz-grant-full-control", $input.grant_full_control.clone()),
+            ("s3:x-amz-grant-read", $input.grant_read.clone()),
+            ("s3:x-amz-grant-read-acp", $input.grant_read_acp.clone()),
+            ("s3:x-amz-grant-write-acp", $input.grant_write_acp.clone()),
+        ];
+        $crate::describe::setting_acl($access, $arn, said)
+    }};
 }
 
-pub(crate) use {announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum, sets_acl};
+pub(crate) use {acl_access, announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum};
+
+/// An access that sets a list of grants, too, if anything of one is said.
+pub(crate) fn setting_acl(access: Access, arn: &str, said: [(&'static str, Option<String>); 5]) -> Access {
+    let said: Vec<(&str, String)> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if said.is_empty() {
+        return access;
+    }
+    let told = |access: Access| said.iter().fold(access, |access, (key, value)| access.key(key, value.as_str()));
+    told(access).and(told(Access::to("s3:PutObjectAcl").on(arn)))
+}
+
+/// What an object's encoding is: whatever a client says of how the request was sent ends with the request.
+pub(crate) fn content_encoding(said: Option<&str>) -> Option<String> {
+    let said = said?;
+    let is_of_the_request = |encoding: &str| encoding.eq_ignore_ascii_case("aws-chunked");
+    if !said.split(',').any(|encoding| is_of_the_request(encoding.trim())) {
+        return Some(said.to_owned()).filter(|said| !said.is_empty());
+    }
+    let kept: Vec<&str> =
+        said.split(',').map(str::trim).filter(|it| !is_of_the_request(it) && !it.is_empty()).collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
 
 /// That nothing is encrypted, and not said to be.
 pub(crate) fn encryption_unserved() -> Error {
-    Error::NotImplemented("Pilvi does not encrypt objects: leave server-side encryption out of the request.".to_owned())
+    let message = "Pilvi does not encrypt objects: leave SSE-KMS and SSE-C out of the request. What protects them at rest is \
+                   the encryption of the disk that they are on.";
+    Error::NotImplemented(message.to_owned())
 }
 
 /// Checks how much is said of an object.
@@ -182,6 +217,8 @@ pub(crate) fn object_acl(
     if !bucket.has_acls() {
         let is_owners = match (canned, &grants) {
             (None, None) => true,
+            // What `private` means to the bucket's own account is the bucket owner's full control, and taken; of others it is not.
+            (Some("private"), _) => writer == bucket.owner,
             (Some(canned), _) => canned == "bucket-owner-full-control",
             (None, Some(grants)) => grants.is_only_of(bucket.owner),
         };
@@ -386,5 +423,18 @@ impl Encoding {
             }
         }
         encoded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_request_was_sent_is_no_encoding_of_the_object() {
+        assert_eq!(content_encoding(Some("aws-chunked")), None);
+        assert_eq!(content_encoding(Some("gzip, AWS-chunked")).as_deref(), Some("gzip"));
+        assert_eq!(content_encoding(Some("gzip , br")).as_deref(), Some("gzip , br"));
+        assert_eq!((content_encoding(None), content_encoding(Some(""))), (None, None));
     }
 }

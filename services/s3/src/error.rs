@@ -6,6 +6,7 @@ use store::StoreError;
 
 use crate::checksum::Algorithm;
 use crate::names::KEY_BYTES_MAX;
+use crate::tags::OBJECT_TAGS_MAX;
 
 /// An error of an operation. Its text is what the client gets: Amazon S3's own wherever that is known.
 #[derive(Debug, thiserror::Error)]
@@ -40,20 +41,6 @@ pub enum Error {
     /// The location is not the region that was asked.
     #[error("{0}")]
     IllegalLocationConstraint(String),
-    /// The location is no region.
-    #[error("The specified location-constraint is not valid")]
-    InvalidLocationConstraint(String),
-    /// The bucket is in another region.
-    #[error(
-        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future \
-         requests to this endpoint."
-    )]
-    PermanentRedirect {
-        /// The bucket.
-        bucket: String,
-        /// Its region.
-        region: String,
-    },
     /// The bucket has no configuration of this kind.
     #[error("{}", absent_text(*.0))]
     NoConfiguration(Absent, String),
@@ -105,9 +92,6 @@ pub enum Error {
         /// When the object was written.
         modified: Timestamp,
     },
-    /// Somebody else changed the object while the condition was looked at.
-    #[error("The conditional request cannot succeed due to a conflicting operation against this resource.")]
-    ConditionalRequestConflict(&'static str, String),
     /// No byte of the range is there.
     #[error("The requested range is not satisfiable")]
     InvalidRange {
@@ -171,9 +155,6 @@ pub enum Error {
         /// The limit, in bytes.
         max: u64,
     },
-    /// Fewer bytes came than were announced.
-    #[error("You did not provide the number of bytes specified by the Content-Length HTTP header")]
-    IncompleteBody,
     /// The body could not be read, or its signature does not hold.
     #[error(transparent)]
     Body(wire::Error),
@@ -237,6 +218,12 @@ pub enum Error {
     /// A tag that cannot be.
     #[error("{0}")]
     InvalidTag(String),
+    /// More tags than an object or a bucket may have.
+    #[error("{} cannot be greater than {max}", if *max == OBJECT_TAGS_MAX { "Object tags" } else { "Bucket tag count" })]
+    TooManyTags {
+        /// How many it may have.
+        max: usize,
+    },
     /// No storage class of general purpose buckets.
     #[error("The storage class you specified is not valid")]
     InvalidStorageClass,
@@ -261,9 +248,6 @@ pub enum Error {
     /// Not served, and AWS's answer where it does not serve either.
     #[error("{0}")]
     NotImplemented(String),
-    /// The state does not allow it.
-    #[error("{0}")]
-    InvalidBucketState(String),
     /// Somebody else changes the same thing.
     #[error("A conflicting conditional operation is currently in progress against this resource. Please try again.")]
     OperationAborted,
@@ -374,8 +358,6 @@ impl Error {
             Self::BucketNotEmpty { .. } => ("BucketNotEmpty", 409),
             Self::TooManyBuckets => ("TooManyBuckets", 400),
             Self::IllegalLocationConstraint(_) => ("IllegalLocationConstraintException", 400),
-            Self::InvalidLocationConstraint(_) => ("InvalidLocationConstraint", 400),
-            Self::PermanentRedirect { .. } => ("PermanentRedirect", 301),
             Self::NoConfiguration(absent, _) => (absent.code(), 404),
             Self::NoSuchKey { .. } => ("NoSuchKey", 404),
             Self::NoSuchVersion { .. } => ("NoSuchVersion", 404),
@@ -383,14 +365,12 @@ impl Error {
             Self::KeyTooLong { .. } => ("KeyTooLongError", 400),
             Self::PreconditionFailed(_) => ("PreconditionFailed", 412),
             Self::NotModified { .. } => ("NotModified", 304),
-            Self::ConditionalRequestConflict(..) => ("ConditionalRequestConflict", 409),
             Self::InvalidRange { .. } => ("InvalidRange", 416),
             Self::InvalidPartNumber { .. } => ("InvalidPartNumber", 416),
             Self::MetadataTooLarge { .. } => ("MetadataTooLarge", 400),
             Self::BadMd5 { .. } | Self::BadChecksum(_) => ("BadDigest", 400),
             Self::InvalidMd5(_) => ("InvalidDigest", 400),
             Self::EntityTooLarge { .. } | Self::Files(BlobError::TooLarge { .. }) => ("EntityTooLarge", 400),
-            Self::IncompleteBody => ("IncompleteBody", 400),
             Self::NoSuchUpload(_) => ("NoSuchUpload", 404),
             Self::InvalidPart { .. } => ("InvalidPart", 400),
             Self::InvalidPartOrder(_) => ("InvalidPartOrder", 400),
@@ -403,6 +383,7 @@ impl Error {
             Self::MalformedXml => ("MalformedXML", 400),
             Self::MalformedPolicy(_) => ("MalformedPolicy", 400),
             Self::InvalidTag(_) => ("InvalidTag", 400),
+            Self::TooManyTags { .. } => ("BadRequest", 400),
             Self::InvalidStorageClass => ("InvalidStorageClass", 400),
             Self::InvalidBucketAcl => ("InvalidBucketAclWithObjectOwnership", 400),
             Self::MissingSecurityHeader => ("MissingSecurityHeader", 400),
@@ -411,7 +392,6 @@ impl Error {
             Self::MethodNotAllowed => ("MethodNotAllowed", 405),
             Self::AccessDenied(_) => ("AccessDenied", 403),
             Self::NotImplemented(_) => ("NotImplemented", 501),
-            Self::InvalidBucketState(_) => ("InvalidBucketState", 409),
             Self::OperationAborted => ("OperationAborted", 409),
             Self::DiskFull | Self::Files(BlobError::Full) => ("ServiceUnavailable", 503),
             Self::Body(_) | Self::Files(_) | Self::Internal(_) | Self::Store(_) => ("InternalError", 500),
@@ -434,7 +414,6 @@ impl Error {
                 vec![("etag", etag.clone()), ("last-modified", modified.http_date())]
             }
             Self::InvalidRange { size, .. } => vec![("content-range", format!("bytes */{size}"))],
-            Self::PermanentRedirect { region, .. } => vec![("x-amz-bucket-region", region.clone())],
             _ => Vec::new(),
         }
     }
@@ -448,9 +427,6 @@ impl Error {
             | Self::InvalidBucketName(bucket)
             | Self::BucketNotEmpty { bucket, .. }
             | Self::NoConfiguration(_, bucket) => vec![("BucketName", bucket.clone())],
-            Self::PermanentRedirect { bucket, region } => {
-                vec![("Bucket", bucket.clone()), ("Endpoint", format!("{bucket}.s3.{region}.amazonaws.com"))]
-            }
             Self::NoSuchKey { key, .. } => vec![("Key", key.clone())],
             Self::NoSuchVersion { key, version_id } => {
                 vec![("Key", key.clone()), ("VersionId", version_id.clone())]
@@ -463,9 +439,6 @@ impl Error {
                 vec![("Method", (*method).to_owned()), ("ResourceType", "DeleteMarker".to_owned())]
             }
             Self::PreconditionFailed(condition) => vec![("Condition", (*condition).to_owned())],
-            Self::ConditionalRequestConflict(condition, key) => {
-                vec![("Condition", (*condition).to_owned()), ("Key", key.clone())]
-            }
             Self::InvalidRange { range, size } => {
                 vec![("RangeRequested", range.clone()), ("ActualObjectSize", size.to_string())]
             }
@@ -501,6 +474,13 @@ impl Error {
 
 fn argument(name: &str, value: &str) -> Vec<(&'static str, String)> {
     vec![("ArgumentName", name.to_owned()), ("ArgumentValue", value.to_owned())]
+}
+
+impl Error {
+    /// Whether what was to be recorded may be recorded all the same.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Uncertain { .. }))
+    }
 }
 
 impl platform::MayConflict for Error {

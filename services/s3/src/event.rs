@@ -69,6 +69,11 @@ impl Cause {
         }
     }
 
+    /// An object's upload: as a request, or as a browser's form.
+    pub fn of_upload(ctx: &Ctx) -> Self {
+        Self::of(ctx, if ctx.is_form { By::Post } else { By::Put })
+    }
+
     /// The bucket's own rules.
     pub fn lifecycle(now: Timestamp, request_id: String) -> Self {
         let principal = "s3.amazonaws.com".to_owned();

@@ -1,24 +1,42 @@
 //! What the store knows of a bucket or an object when somebody asks for something to be done with it: whose it is, and what its
 //! policy and its lists of grants allow.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base::AccountId;
-use platform::{Access, Ctx, Facts};
+use platform::{Access, Asked, Ctx, Facts};
 use policy::{Effect, Policy, Purpose, ResourceElement};
 use serde_json::{Value, json};
 use store::{Revision, Versioned};
 
 use crate::acl::{Acl, Grantee, Subject};
 use crate::bucket::{self, Bucket, setting};
-use crate::object::{Version, current};
+use crate::object::{self, Version};
 use crate::policy_setting::{BucketPolicy, statement};
 use crate::{Error, S3, names};
 
 /// How many compiled policies are kept.
 const KEPT_MAX: usize = 1000;
 
+/// The condition key by which a request names a version.
+pub(crate) const VERSION_ID: &str = "s3:VersionId";
+/// How the condition keys of an object's tags begin, in lower case.
+const EXISTING_TAG: &str = "s3:existingobjecttag";
+/// What the owner of an object decides, where that is not the bucket's. All else is the bucket owner's.
+const OF_OBJECTS_OWNER: [&str; 8] = [
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:GetObjectAttributes",
+    "s3:GetObjectVersionAttributes",
+    "s3:GetObjectAcl",
+    "s3:GetObjectVersionAcl",
+    "s3:PutObjectAcl",
+    "s3:PutObjectVersionAcl",
+];
+/// What the root of a bucket's account may always do, so that no policy shuts everybody out. (API reference, PutBucketPolicy:
+/// "the root user of the AWS account that owns a bucket can always use this operation, even if the policy explicitly denies".)
+const ALWAYS_OF_ROOT: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
 /// Actions on a bucket that is not there yet.
 const CREATING: &str = "s3:CreateBucket";
 
@@ -39,41 +57,69 @@ struct Decisive {
 ///
 /// # Errors
 /// [`Error::NoSuchBucket`]: AWS, too, tells everybody which names are taken.
-pub(crate) async fn facts(s3: &S3, ctx: &Ctx, action: &'static str, resource: &str) -> Result<Facts, Error> {
+pub(crate) async fn facts(s3: &S3, ctx: &Ctx, asked: Asked<'_>, resource: &str) -> Result<Facts, Error> {
     let Some((name, key)) = names::of_arn(resource) else { return Ok(Facts::default()) };
-    if action == CREATING {
+    if asked.action == CREATING {
         return Ok(Facts::default());
     }
     let bucket = bucket::find(s3, name).await?;
+    let mut facts = Facts { owner: Some(bucket.owner), ..Facts::default() };
+    if ctx.region != bucket.region {
+        // It is served where the bucket is, whatever region its sender has signed for.
+        facts.keys.insert("aws:RequestedRegion".to_owned(), bucket.region.to_string());
+    }
+    let is_owners_root = ctx.principal.is_root() && ctx.account() == bucket.owner;
+    if is_owners_root && ALWAYS_OF_ROOT.contains(&asked.action) {
+        return Ok(facts);
+    }
     let decisive = decisive(s3, &bucket).await?;
     if decisive.is_public && bucket.public_access().restrict_public_buckets && ctx.account() != bucket.owner {
-        return Ok(Facts { owner: Some(bucket.owner), ..Facts::default() });
+        return Ok(facts);
     }
-    let mut facts = Facts { owner: Some(bucket.owner), policy: Some(decisive.compiled.clone()), ..Facts::default() };
-    if bucket.tags.is_empty() || key.is_some() {
-        let depends_on_object = bucket.has_acls() || decisive.compiled.mentions("s3:existingobjecttag");
-        if let Some(key) = key.filter(|_| depends_on_object)
-            && let Some(found) = current(&s3.platform.store, &bucket, key).await?
-        {
-            add_object(&mut facts, &bucket, &decisive, resource, &found.value.latest);
-        }
-    } else {
-        facts.tags = bucket.tags.clone().into_iter().collect();
+    facts.policy = Some(decisive.compiled.clone());
+    let Some(key) = key else {
+        facts.tags.clone_from(&bucket.tags);
+        return Ok(facts);
+    };
+    let depends_on_object =
+        bucket.has_acls() || decisive.compiled.mentions(EXISTING_TAG) || ctx.policies_mention(EXISTING_TAG);
+    if depends_on_object && let Some(version) = version(s3, &bucket, key, asked).await? {
+        add_object(&mut facts, &bucket, &decisive, asked.action, &version);
     }
     Ok(facts)
 }
 
-/// What an object adds: its tags as condition keys, and its own list of grants.
-fn add_object(facts: &mut Facts, bucket: &Bucket, decisive: &Decisive, arn: &str, version: &Version) {
+/// The version that a request is about: the one that it names, or the latest.
+async fn version(s3: &S3, bucket: &Bucket, key: &str, asked: Asked<'_>) -> Result<Option<Version>, Error> {
+    let store = &s3.platform.store;
+    let Some(id) = asked.key(VERSION_ID) else {
+        return Ok(object::current(store, bucket, key).await?.map(|current| current.value.latest));
+    };
+    // Of what can be no version's id the operation itself says so.
+    let Ok(id) = object::parse(id) else { return Ok(None) };
+    Ok(object::by_id(store, bucket, key, &id).await?.map(|found| found.version().clone()))
+}
+
+/// What an object adds: its tags as condition keys, and its own list of grants. One that is not the bucket's owner's is let
+/// be read by its own owner alone; the bucket's owner can deny that, and delete it. (User guide: "How Amazon S3 authorizes a
+/// request for an object operation".)
+fn add_object(facts: &mut Facts, bucket: &Bucket, decisive: &Decisive, action: &'static str, version: &Version) {
     let Some(object) = version.object() else { return };
-    let keys: BTreeMap<String, String> =
-        object.tags.iter().map(|(key, value)| (format!("s3:ExistingObjectTag/{key}"), value.clone())).collect();
-    facts.keys = keys.into_iter().collect();
-    if let Some(acl) = object.acl.as_ref().filter(|_| bucket.has_acls()) {
-        let mut statements = decisive.statements.clone();
-        statements.extend(granted(acl, Subject::Object, arn, bucket));
-        facts.policy = Some(compiled(&statements));
+    let keys = object.tags.iter().map(|(key, value)| (format!("s3:ExistingObjectTag/{key}"), value.clone()));
+    facts.keys.extend(keys);
+    if !bucket.has_acls() || !OF_OBJECTS_OWNER.contains(&action) {
+        return;
     }
+    let is_foreign = version.owner != bucket.owner;
+    if !is_foreign && object.acl.is_none() {
+        return;
+    }
+    let acl = object.acl.clone().unwrap_or_else(|| Acl::private(version.owner));
+    let counts = |statement: &&Value| !is_foreign || statement["Effect"] == "Deny";
+    let mut statements: Vec<Value> = decisive.statements.iter().filter(counts).cloned().collect();
+    statements.extend(granted(&acl, Subject::Object, bucket));
+    facts.policy = Some(compiled(&statements));
+    facts.owner = Some(version.owner);
 }
 
 async fn decisive(s3: &S3, bucket: &Versioned<Bucket>) -> Result<Arc<Decisive>, Error> {
@@ -87,7 +133,7 @@ async fn decisive(s3: &S3, bucket: &Versioned<Bucket>) -> Result<Arc<Decisive>, 
     let policy = setting::<BucketPolicy>(&s3.platform.store, bucket).await?;
     let mut statements = policy.as_ref().map(statements_of).unwrap_or_default();
     if let Some(acl) = bucket.acl.as_ref().filter(|_| bucket.has_acls()) {
-        statements.extend(granted(acl, Subject::Bucket, &bucket.arn(), bucket));
+        statements.extend(granted(acl, Subject::Bucket, bucket));
     }
     let made = Arc::new(Decisive {
         compiled: match &policy {
@@ -116,8 +162,10 @@ fn statements_of(policy: &BucketPolicy) -> Vec<Value> {
     }
 }
 
-/// What a list of grants allows, as statements. Grants to the public are left out where the bucket ignores them.
-fn granted(acl: &Acl, subject: Subject, arn: &str, bucket: &Bucket) -> Vec<Value> {
+/// What a list of grants allows, as statements. Grants to the public are left out where the bucket ignores them. Those of an
+/// object are for a policy that bears on it alone, and name no resource: keys can have what means something in patterns.
+fn granted(acl: &Acl, subject: Subject, bucket: &Bucket) -> Vec<Value> {
+    let arn = bucket.arn();
     let ignores_public = bucket.public_access().ignore_public_acls;
     let counts = |grantee: Grantee| !(ignores_public && grantee.is_public());
     let mut statements = Vec::new();
@@ -129,8 +177,11 @@ fn granted(acl: &Acl, subject: Subject, arn: &str, bucket: &Bucket) -> Vec<Value
         };
         let signed_only = grant.grantee == Grantee::AuthenticatedUsers;
         for action in grant.permission.actions(subject) {
-            let is_write = *action == "s3:PutObject";
-            let resource = if is_write { format!("{arn}/*") } else { arn.to_owned() };
+            let resource = match (subject, *action) {
+                (Subject::Object, _) => "*".to_owned(),
+                (Subject::Bucket, "s3:PutObject") => format!("{arn}/*"),
+                (Subject::Bucket, _) => arn.clone(),
+            };
             let mut made = statement(Effect::Allow, principal.clone(), &[action], &resource);
             if signed_only {
                 made["Condition"] = json!({ "StringNotEquals": { "aws:PrincipalType": "Anonymous" } });
@@ -159,11 +210,15 @@ pub(crate) async fn hidden(s3: &S3, ctx: &Ctx, bucket: &Bucket, error: Error) ->
     if !matches!(error, Error::NoSuchKey { .. }) {
         return error;
     }
+    const LIST: &str = "s3:ListBucket";
     let arn = bucket.arn();
-    match facts(s3, ctx, "s3:ListBucket", &arn).await {
-        Ok(facts) if ctx.authorize_with(&Access::to("s3:ListBucket").on(arn), &facts).is_ok() => error,
-        Ok(_) => Error::AccessDenied("Access Denied".to_owned()),
-        Err(error) => error,
+    let facts = match facts(s3, ctx, Asked::to(LIST), &arn).await {
+        Ok(facts) => facts,
+        Err(error) => return error,
+    };
+    match ctx.authorize_with(&Access::to(LIST).on(arn), &facts) {
+        Ok(()) => error,
+        Err(denied) => Error::Body(denied),
     }
 }
 

@@ -9,9 +9,15 @@ use tempfile::TempDir;
 
 use crate::api::*;
 use crate::content::Content;
-use crate::notification::NoDestinations;
+use crate::notification::{Destinations, NoDestinations};
+use crate::object::beside::Beside;
 use crate::reconcile::{gone, sweep, unused};
 use crate::{Error, S3, ops};
+
+mod background;
+mod permissions;
+mod versions;
+mod websites;
 
 struct House {
     _directory: TempDir,
@@ -21,9 +27,14 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        Self::telling(Arc::new(NoDestinations)).await
+    }
+
+    /// One whose events go there.
+    async fn telling(destinations: Arc<dyn Destinations>) -> Self {
         let directory = TempDir::new().unwrap();
         let files = Files::open_root(directory.path(), Arc::new(SeededRng::new(9))).unwrap();
-        let s3 = S3::new(Platform::in_memory(), Content::new(files), Arc::new(NoDestinations));
+        let s3 = S3::new(Platform::in_memory(), Content::new(files), destinations);
         let ctx = Ctx::new(
             Principal::root(base::AccountId::DEFAULT),
             base::Region::default(),
@@ -135,8 +146,13 @@ impl House {
         }
     }
 
+    /// How many records have bytes of small objects.
+    async fn besides(&self) -> usize {
+        self.s3.platform.store.list_everywhere::<Beside>(None, 1000).await.unwrap().items.len()
+    }
+
     fn files(&self) -> usize {
-        let older = |directory| self.s3.content.files().older(directory, std::time::Duration::ZERO).unwrap().len();
+        let older = |directory| self.s3.content.files().settled(directory, std::time::Duration::ZERO).unwrap().len();
         (0..=255).map(older).sum()
     }
 }
@@ -196,6 +212,41 @@ async fn what_is_written_over_and_deleted_leaves_no_file() {
     let refused = PutObjectRequest { if_match: Some("x".to_owned()), ..put_request("a") };
     assert_eq!(code(house.put_as(refused, &bytes).await), ("NoSuchKey", 404));
     assert_eq!(house.files(), 0, "what is refused leaves nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bytes_of_a_small_object_lie_beside_its_record_and_go_with_it() {
+    let house = House::new().await;
+    let bytes = |fill: u8| vec![fill; 5000];
+    house.put("tiny", b"x").await;
+    house.put("empty", b"").await;
+    assert_eq!(house.besides().await, 0, "what is smaller than its record lies in it");
+    for fill in 0..3 {
+        house.put("a", &bytes(fill)).await;
+        assert_eq!((house.besides().await, house.get("a").await.unwrap()), (1, bytes(fill)));
+    }
+    let part = GetObjectRequest { range: Some("bytes=10-12".to_owned()), ..get_request("a") };
+    assert_eq!(house.get_as(part).await.unwrap().1, [2, 2, 2]);
+    let copy = CopyObjectRequest {
+        bucket: "photos".to_owned(),
+        key: "copy".to_owned(),
+        copy_source: "photos/a".to_owned(),
+        ..Default::default()
+    };
+    ops::copy_object::copy_object(&house.s3, &house.ctx, copy).await.unwrap();
+    house.set_versioning(BucketVersioningStatus::Enabled).await;
+    let versions =
+        [house.put("a", &bytes(7)).await, house.put("a", &bytes(8)).await].map(|put| put.version_id.unwrap());
+    house.delete("a", None).await;
+    assert_eq!((house.besides().await, house.get("copy").await.unwrap()), (4, bytes(2)));
+    for (version, fill) in [("null", 2), (versions[0].as_str(), 7), (versions[1].as_str(), 8)] {
+        let named = GetObjectRequest { version_id: Some(version.to_owned()), ..get_request("a") };
+        assert_eq!(house.get_as(named).await.unwrap().1, bytes(fill), "{version}");
+        house.delete("a", Some(version)).await;
+    }
+    assert_eq!(house.besides().await, 1);
+    house.delete("copy", Some("null")).await;
+    assert_eq!((house.besides().await, house.files()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,36 +432,6 @@ async fn a_sweep_finds_the_files_that_no_record_names_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_go_with_their_change_to_whoever_wants_them() {
-    let house = House::new().await;
-    let configure = |notification_configuration| {
-        let input = PutBucketNotificationConfigurationRequest {
-            bucket: "photos".to_owned(),
-            notification_configuration,
-            skip_destination_validation: Some(true),
-            ..Default::default()
-        };
-        ops::put_bucket_notification_configuration::put_bucket_notification_configuration(&house.s3, &house.ctx, input)
-    };
-    let queue = QueueConfiguration {
-        queue_arn: "arn:aws:sqs:us-east-1:000000000000:q".to_owned(),
-        events: vec!["s3:ObjectCreated:*".parse().unwrap()],
-        ..Default::default()
-    };
-    let said = NotificationConfiguration { queue_configurations: Some(vec![queue.clone()]), ..Default::default() };
-    configure(said.clone()).await.unwrap();
-    house.put("a", b"1").await;
-    house.delete("a", None).await;
-    house.put("b", b"2").await;
-    assert_eq!(house.s3.outbox.depth().await.unwrap().events, 2);
-    let twice = NotificationConfiguration { queue_configurations: Some(vec![queue.clone(), queue]), ..said };
-    assert_eq!(code(configure(twice).await), ("InvalidArgument", 400));
-    configure(NotificationConfiguration::default()).await.unwrap();
-    house.put("c", b"3").await;
-    assert_eq!(house.s3.outbox.depth().await.unwrap().events, 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn many_keys_are_deleted_at_once_and_each_tells_what_became_of_it() {
     let house = House::new().await;
     for n in 0..40 {
@@ -430,146 +451,6 @@ async fn many_keys_are_deleted_at_once_and_each_tells_what_became_of_it() {
     let input = ListObjectsV2Request { bucket: "photos".to_owned(), ..Default::default() };
     let listed = ops::list_objects_v2::list_objects_v2(&house.s3, &house.ctx, input).await.unwrap();
     assert_eq!((listed.key_count, listed.contents), (Some(0), None));
-}
-
-async fn set_lifecycle(house: &House, rule: LifecycleRule) {
-    let input = PutBucketLifecycleConfigurationRequest {
-        bucket: "photos".to_owned(),
-        lifecycle_configuration: Some(BucketLifecycleConfiguration { rules: vec![rule] }),
-        ..Default::default()
-    };
-    ops::put_bucket_lifecycle_configuration::put_bucket_lifecycle_configuration(&house.s3, &house.ctx, input)
-        .await
-        .unwrap();
-}
-
-fn days(house: &House, days: u64) -> base::Timestamp {
-    house.ctx.now.plus(std::time::Duration::from_secs(days * 24 * 3600))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_lifecycle_rules_say_happens_to_objects_markers_versions_and_uploads() {
-    let house = House::new().await;
-    let rule = LifecycleRule {
-        status: ExpirationStatus::Enabled,
-        filter: Some(LifecycleRuleFilter { prefix: Some("tmp/".to_owned()), ..Default::default() }),
-        expiration: Some(LifecycleExpiration { days: Some(2), ..Default::default() }),
-        noncurrent_version_expiration: Some(NoncurrentVersionExpiration {
-            noncurrent_days: Some(1),
-            newer_noncurrent_versions: None,
-        }),
-        abort_incomplete_multipart_upload: Some(AbortIncompleteMultipartUpload { days_after_initiation: Some(1) }),
-        ..Default::default()
-    };
-    set_lifecycle(&house, rule).await;
-    let put = house.put("tmp/a", &[1; 10_000]).await;
-    assert!(put.e_tag.is_some());
-    house.put("kept", b"x").await;
-    let upload = house.begin("tmp/big").await;
-    house.part("tmp/big", &upload, 1, b"x").await;
-    let execute = |now| crate::reconcile::lifecycle::execute_all(&house.s3, now);
-    assert_eq!(execute(days(&house, 1)).await.unwrap(), 0);
-    assert_eq!(execute(days(&house, 2)).await.unwrap(), 1, "the upload goes after a day and the midnight that follows");
-    house.set_versioning(BucketVersioningStatus::Enabled).await;
-    assert_eq!(execute(days(&house, 3)).await.unwrap(), 1);
-    assert_eq!(code(house.get("tmp/a").await), ("NoSuchKey", 404));
-    let listed = house.versions().await;
-    assert_eq!((listed.versions.unwrap().len(), listed.delete_markers.unwrap().len()), (2, 1));
-    assert_eq!(
-        execute(days(&house, 6)).await.unwrap(),
-        2,
-        "the old version, and the marker that nothing is left under"
-    );
-    assert_eq!(house.versions().await.versions.unwrap().len(), 1);
-    house.settle().await;
-    assert_eq!((house.files(), house.get("kept").await.unwrap()), (0, b"x".to_vec()));
-}
-
-fn of_account(digit: char) -> Ctx {
-    let account = digit.to_string().repeat(12).parse().unwrap();
-    let now = base::Timestamp::from_secs(1_767_225_600);
-    Ctx::new(Principal::root(account), base::Region::default(), now, "request")
-}
-
-fn anybody() -> Ctx {
-    Ctx { protocol: wire::model::Protocol::RestXml, principal: Principal::anonymous(), ..of_account('1') }
-}
-
-async fn admits(house: &House, ctx: &Ctx, action: &'static str, key: &str) -> bool {
-    let arn = crate::names::object_arn("photos", key);
-    ctx.admit(&house.s3, &platform::Access::to(action).on(arn)).await.is_ok()
-}
-
-async fn set_policy(house: &House, principal: &str) -> Result<(), Error> {
-    let policy = format!(
-        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {principal},
-            "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/open/*"}}]}}"#
-    );
-    let input = PutBucketPolicyRequest { bucket: "photos".to_owned(), policy, ..Default::default() };
-    ops::put_bucket_policy::put_bucket_policy(&house.s3, &house.ctx, input).await
-}
-
-async fn unblock(house: &House) {
-    let input = DeletePublicAccessBlockRequest { bucket: "photos".to_owned(), expected_bucket_owner: None };
-    ops::delete_public_access_block::delete_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn others_come_in_by_a_policy_alone_and_the_public_only_where_it_is_not_kept_out() {
-    let house = House::new().await;
-    let stranger = of_account('2');
-    assert!(admits(&house, &house.ctx, "s3:GetObject", "open/a").await);
-    assert!(!admits(&house, &stranger, "s3:GetObject", "open/a").await);
-    set_policy(&house, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#).await.unwrap();
-    assert!(admits(&house, &stranger, "s3:GetObject", "open/a").await);
-    assert!(!admits(&house, &stranger, "s3:GetObject", "closed/a").await);
-    assert!(!admits(&house, &stranger, "s3:PutObject", "open/a").await);
-    assert!(!admits(&house, &anybody(), "s3:GetObject", "open/a").await);
-    assert_eq!(code(set_policy(&house, r#""*""#).await), ("AccessDenied", 403));
-    unblock(&house).await;
-    set_policy(&house, r#""*""#).await.unwrap();
-    assert!(admits(&house, &anybody(), "s3:GetObject", "open/a").await);
-    assert!(!admits(&house, &anybody(), "s3:GetObject", "closed/a").await);
-    let block = PublicAccessBlockConfiguration { restrict_public_buckets: Some(true), ..Default::default() };
-    let input = PutPublicAccessBlockRequest {
-        bucket: "photos".to_owned(),
-        public_access_block_configuration: block,
-        ..Default::default()
-    };
-    ops::put_public_access_block::put_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
-    assert!(!admits(&house, &anybody(), "s3:GetObject", "open/a").await);
-    assert!(admits(&house, &house.ctx, "s3:GetObject", "open/a").await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn acls_count_once_they_are_switched_on_and_the_public_is_let_in() {
-    let house = House::new().await;
-    let public = || PutObjectRequest { acl: Some(ObjectCannedACL::PublicRead), ..put_request("a") };
-    assert_eq!(code(house.put_as(public(), b"x").await), ("AccessControlListNotSupported", 400));
-    let input = PutBucketOwnershipControlsRequest {
-        bucket: "photos".to_owned(),
-        ownership_controls: OwnershipControls {
-            rules: vec![OwnershipControlsRule { object_ownership: ObjectOwnership::ObjectWriter }],
-        },
-        ..Default::default()
-    };
-    ops::put_bucket_ownership_controls::put_bucket_ownership_controls(&house.s3, &house.ctx, input).await.unwrap();
-    assert_eq!(code(house.put_as(public(), b"x").await), ("AccessDenied", 403));
-    unblock(&house).await;
-    house.put_as(public(), b"x").await.unwrap();
-    house.put("b", b"x").await;
-    assert!(admits(&house, &anybody(), "s3:GetObject", "a").await);
-    assert!(!admits(&house, &anybody(), "s3:GetObject", "b").await);
-    assert!(!admits(&house, &anybody(), "s3:DeleteObject", "a").await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_list_is_not_told_what_is_missing() {
-    let house = House::new().await;
-    set_policy(&house, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#).await.unwrap();
-    let missing = ops::get_object::get_object(&house.s3, &of_account('2'), get_request("open/missing")).await;
-    assert_eq!(code(missing), ("AccessDenied", 403));
-    assert_eq!(code(house.get("open/missing").await), ("NoSuchKey", 404));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -599,46 +480,6 @@ async fn pages_of_other_origins_are_told_what_the_buckets_rules_say() {
     assert!(allowed.contains(&("access-control-allow-origin", "https://a.example".to_owned())));
     assert!(asked("/photos/k", "PUT", false).await.unwrap().is_empty());
     assert!(asked("/photos", "PUT", true).await.is_err() && asked("/other", "GET", true).await.is_err());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_at_anothers_objects_by_copies_parts_or_deletions_of_many() {
-    let house = House::new().await;
-    house.put("secret", b"x").await;
-    let stranger = of_account('2');
-    let own = CreateBucketRequest { bucket: "strangers".to_owned(), ..Default::default() };
-    ops::create_bucket::create_bucket(&house.s3, &stranger, own).await.unwrap();
-    let taken = CreateBucketRequest { bucket: "photos".to_owned(), ..Default::default() };
-    let taken = ops::create_bucket::create_bucket(&house.s3, &stranger, taken).await;
-    assert_eq!(code(taken), ("BucketAlreadyExists", 409));
-    for source in ["photos/secret", "/photos/secret", "photos/%73ecret", "photos/secret?versionId=null"] {
-        let copy = CopyObjectRequest {
-            bucket: "strangers".to_owned(),
-            key: "k".to_owned(),
-            copy_source: source.to_owned(),
-            ..Default::default()
-        };
-        let refused = stranger.admit(&house.s3, &ops::copy_object::access(&stranger, &copy)).await.unwrap_err();
-        assert!(refused.code.starts_with("AccessDenied"), "{source}: {refused}");
-        let part = UploadPartCopyRequest {
-            bucket: "strangers".to_owned(),
-            key: "k".to_owned(),
-            copy_source: source.to_owned(),
-            ..Default::default()
-        };
-        assert!(stranger.admit(&house.s3, &ops::upload_part_copy::access(&stranger, &part)).await.is_err(), "{source}");
-    }
-    let input = DeleteObjectsRequest {
-        bucket: "photos".to_owned(),
-        delete: Delete {
-            objects: vec![ObjectIdentifier { key: "secret".to_owned(), ..Default::default() }],
-            quiet: None,
-        },
-        ..Default::default()
-    };
-    let output = ops::delete_objects::delete_objects(&house.s3, &stranger, input).await.unwrap();
-    assert!(output.deleted.is_none() && output.errors.unwrap()[0].code.as_ref().unwrap().starts_with("AccessDenied"));
-    assert_eq!(house.get("secret").await.unwrap(), b"x");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,8 @@ use crate::bucket::Setting;
 
 /// The most rules of a bucket.
 pub const RULES_MAX: usize = 1000;
+/// The most older versions that a rule keeps. (API reference, NoncurrentVersionExpiration.)
+const NEWER_VERSIONS_MAX: i32 = 100;
 const RULE_ID_CHARS_MAX: usize = 255;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -206,6 +208,18 @@ impl Rule {
             "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer",
         )?;
         days(
+            "NewerNoncurrentVersions",
+            self.newer_noncurrent_versions,
+            1,
+            "'NewerNoncurrentVersions' for NoncurrentVersionExpiration action must be a positive integer",
+        )?;
+        if self.newer_noncurrent_versions.is_some_and(|kept| kept > NEWER_VERSIONS_MAX) {
+            return invalid("'NewerNoncurrentVersions' for NoncurrentVersionExpiration action cannot exceed 100");
+        }
+        if self.newer_noncurrent_versions.is_some() && self.noncurrent_days.is_none() {
+            return Err(Error::MalformedXml);
+        }
+        days(
             "DaysAfterInitiation",
             self.abort_days,
             1,
@@ -316,6 +330,27 @@ mod tests {
         assert!(!lifecycle.removes_noncurrent(subject, since, 1, now));
         assert!(lifecycle.removes_noncurrent(subject, since, 2, now));
         assert!(!lifecycle.removes_noncurrent(subject, since, 2, at("2026-01-02T23:00:00Z")));
+        let code = |kept, days| {
+            let rule = Rule { noncurrent_days: days, newer_noncurrent_versions: Some(kept), ..rule("") };
+            of(vec![rule]).check().map_err(|error| error.kind().0)
+        };
+        assert_eq!(code(100, Some(1)), Ok(()));
+        assert_eq!(code(0, Some(1)), Err("InvalidArgument"));
+        assert_eq!(code(101, Some(1)), Err("InvalidRequest"));
+        assert_eq!(code(1, None), Err("MalformedXML"));
+    }
+
+    #[test]
+    fn a_date_is_a_midnight_from_which_on_everything_has_expired() {
+        let date = at("2026-03-01T00:00:00Z");
+        let lifecycle = of(vec![Rule { expiration: Some(Expiration::Date(date)), ..rule("") }]);
+        assert!(lifecycle.check().is_ok());
+        let tags = BTreeMap::new();
+        let subject = Subject { key: "a", size: 1, tags: &tags };
+        assert!(!lifecycle.is_expired(subject, at("2026-02-01T00:00:00Z"), at("2026-02-28T23:59:59Z")));
+        assert!(lifecycle.is_expired(subject, at("2026-02-01T00:00:00Z"), date));
+        // What is written later expires at once, too: the rule acts for as long as it is there.
+        assert!(lifecycle.is_expired(subject, at("2026-04-01T00:00:00Z"), at("2026-04-02T00:00:00Z")));
     }
 
     #[test]

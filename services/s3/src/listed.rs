@@ -1,5 +1,6 @@
 //! Lists as they are answered: what ListObjects and ListObjectsV2 share.
 
+use base::AccountId;
 use platform::Access;
 
 use crate::api::{CommonPrefix, Object};
@@ -45,7 +46,7 @@ pub(crate) fn answered(limit: usize) -> Option<i32> {
 }
 
 /// An object in a list.
-pub(crate) fn object(key: &str, version: &Version, encoding: Encoding, with_owner: bool) -> Object {
+pub(crate) fn object(key: &str, version: &Version, encoding: Encoding, whose: Option<AccountId>) -> Object {
     let found = version.object();
     let checksum = found.and_then(|object| object.checksum.as_ref());
     Object {
@@ -56,7 +57,7 @@ pub(crate) fn object(key: &str, version: &Version, encoding: Encoding, with_owne
         storage_class: found.map(|object| storage_class_listed(object.storage_class.as_deref())),
         checksum_algorithm: checksum.map(|checksum| vec![checksum_algorithm(checksum.algorithm)]),
         checksum_type: checksum.map(|checksum| checksum_type(checksum.kind)),
-        owner: with_owner.then(|| owner(version.owner)),
+        owner: whose.map(owner),
         restore_status: None,
     }
 }

@@ -136,10 +136,14 @@ pub(crate) async fn objects(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Resu
         After::Key(key) | After::Version(key, _) => Some(after_key(key, query)),
     };
     let below = below::<Current>(&bucket.scope(), &bucket.uid);
-    let mut walk = Walk::<Current>::new(s3, &below, query.prefix, start);
+    page_of(Walk::<Current>::new(s3, &below, query.prefix, start), query).await
+}
+
+/// A page of what a way meets.
+async fn page_of<R: Listable>(mut walk: Walk<'_, R>, query: &Query<'_>) -> Result<Page<R::Item>, Error> {
     let mut page = Page { items: Vec::new(), more: false };
     while let Some((key, record)) = walk.next().await? {
-        let Some(version) = Current::item(record) else { continue };
+        let Some(item) = R::item(record) else { continue };
         if page.items.len() >= query.limit {
             page.more = true;
             break;
@@ -149,7 +153,7 @@ pub(crate) async fn objects(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Resu
                 walk.seek(first_beyond(&stored(prefix)));
                 page.items.push(Item::Prefix(prefix.to_owned()));
             }
-            None => page.items.push(Item::At(key, version)),
+            None => page.items.push(Item::At(key, item)),
         }
     }
     Ok(page)
@@ -221,22 +225,7 @@ pub(crate) async fn uploads(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Resu
         After::Key(key) => Some(after_key(key, query)),
         After::Version(key, upload) => Some(format!("{}{END}{upload}\0", stored(key))),
     };
-    let mut walk = Walk::<Upload>::new(s3, &uploads_of(bucket), query.prefix, start);
-    let mut page = Page { items: Vec::new(), more: false };
-    while let Some((key, record)) = walk.next().await? {
-        if page.items.len() >= query.limit {
-            page.more = true;
-            break;
-        }
-        match rolled_up(&key, query.prefix, query.delimiter) {
-            Some(prefix) => {
-                walk.seek(first_beyond(&stored(prefix)));
-                page.items.push(Item::Prefix(prefix.to_owned()));
-            }
-            None => page.items.push(Item::At(key, record.value)),
-        }
-    }
-    Ok(page)
+    page_of(Walk::<Upload>::new(s3, &uploads_of(bucket), query.prefix, start), query).await
 }
 
 impl Listable for Older {

@@ -4,6 +4,7 @@
 //! in the order of the keys, and the older ones of a key newest first. A [`Current`] is there as long as any version is, so that
 //! every change of a key guards one record.
 
+pub(crate) mod beside;
 mod change;
 pub(crate) mod commit;
 mod find;

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base::AccountId;
 use policy::{Effect, Policy, Purpose, ResourceElement};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Record;
 
 use crate::Error;
-use crate::bucket::Setting;
+use crate::bucket::{Bucket, Setting};
 
 /// The longest policy, in bytes. (User guide: "Bucket policies are limited to 20 KB in size".)
 pub const POLICY_BYTES_MAX: usize = 20 * 1024;
@@ -89,6 +90,16 @@ impl BucketPolicy {
         let Ok(document) = serde_json::from_str::<Value>(&self.text) else { return false };
         statements(&document).any(is_public)
     }
+}
+
+/// Whose policy it is decides alone about it, whatever it allows to others. (API reference, PutBucketPolicy, GetBucketPolicy,
+/// DeleteBucketPolicy: with permissions, but not of "an identity that belongs to the bucket owner's account", one is answered
+/// 405.)
+///
+/// # Errors
+/// [`Error::MethodNotAllowed`]
+pub(crate) fn of_owners_account(caller: AccountId, bucket: &Bucket) -> Result<(), Error> {
+    if caller == bucket.owner { Ok(()) } else { Err(Error::MethodNotAllowed) }
 }
 
 fn statements(document: &Value) -> impl Iterator<Item = &Value> {

@@ -2,14 +2,19 @@
 
 use base::Timestamp;
 use platform::{Access, Ctx};
+use store::Versioned;
 
-use crate::bucket::{self, setting};
+use crate::bucket::{self, Bucket, setting};
 use crate::checksum::Checksum;
 use crate::condition::ReadConditions;
 use crate::content::{Span, resolve_range};
+use crate::facts::VERSION_ID;
 use crate::lifecycle::{Lifecycle, Subject};
-use crate::object::{Object, Version, select};
+use crate::object::{Object, Version, beside, select};
 use crate::{Error, S3, describe, facts, names};
+
+/// How often an object is looked for whose bytes have gone since its record was read: each time it was written over.
+const ATTEMPTS_MAX: u32 = 16;
 
 /// Which object is read, under which conditions, and which part of it.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +27,15 @@ pub(crate) struct Asked<'a> {
     pub(crate) range: Option<&'a str>,
     pub(crate) part: Option<i32>,
     pub(crate) wants_checksum: bool,
+    /// Whether it comes with a key to decrypt with.
+    pub(crate) decrypts: bool,
     pub(crate) method: &'static str,
 }
 
 /// What is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
+    pub(crate) bucket: Versioned<Bucket>,
     pub(crate) version: Version,
     /// Its id, where the bucket has versions.
     pub(crate) version_id: Option<String>,
@@ -53,7 +61,7 @@ impl Found {
 pub(crate) fn access(bucket: &str, key: &str, version_id: Option<&str>) -> Access {
     let arn = names::object_arn(bucket, key);
     match version_id {
-        Some(id) => Access::to("s3:GetObjectVersion").on(arn).key("s3:VersionId", id),
+        Some(id) => Access::to("s3:GetObjectVersion").on(arn).key(VERSION_ID, id),
         None => Access::to("s3:GetObject").on(arn),
     }
 }
@@ -75,11 +83,11 @@ pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, 
         return Err(Error::Internal("a delete marker was selected".to_owned()));
     };
     asked.conditions.check(seen)?;
+    if asked.decrypts {
+        return Err(Error::InvalidRequest("The encryption parameters are not applicable to this object.".to_owned()));
+    }
     let (span, is_part) = span_of(object, asked)?;
-    let expiration = match setting::<Lifecycle>(store, &bucket).await? {
-        Some(lifecycle) => expiration(&lifecycle, asked.key, object, version.modified),
-        None => None,
-    };
+    let expiration = expiration(s3, &bucket, asked.key, object, version.modified).await?;
     Ok(Found {
         version_id: (bucket.versioning != bucket::Versioning::Never).then(|| version.id.to_string()),
         span: span.unwrap_or(Span::all(object.size)),
@@ -89,7 +97,23 @@ pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, 
         expiration,
         checksum: object.checksum.clone().filter(|_| asked.wants_checksum && span.is_none()),
         version,
+        bucket,
     })
+}
+
+/// Finds what is asked for, and its bytes.
+///
+/// # Errors
+/// Those of [`find`].
+pub(crate) async fn open(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<(Found, wire::Content), Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        let found = find(s3, ctx, asked).await?;
+        let Some(data) = beside::data_of(s3, &found.bucket, asked.key, &found.version).await? else { continue };
+        if let Some(bytes) = s3.content.give(&data, found.span).await? {
+            return Ok((found, bytes));
+        }
+    }
+    Err(Error::Internal(format!("the bytes of {}/{} are not there", asked.bucket, asked.key)))
 }
 
 /// The bytes that are asked for; none for all of them. And whether a part is.
@@ -111,9 +135,20 @@ fn span_of(object: &Object, asked: Asked<'_>) -> Result<(Option<Span>, bool), Er
     Ok(((span.length > 0).then_some(span), true))
 }
 
-fn expiration(lifecycle: &Lifecycle, key: &str, object: &Object, modified: Timestamp) -> Option<String> {
+/// When an object that was written at an instant expires, as a header says it; none if no rule of the bucket's has it expire.
+///
+/// # Errors
+/// [`Error::Store`]
+pub(crate) async fn expiration(
+    s3: &S3,
+    bucket: &Versioned<Bucket>,
+    key: &str,
+    object: &Object,
+    modified: Timestamp,
+) -> Result<Option<String>, Error> {
+    let Some(lifecycle) = setting::<Lifecycle>(&s3.platform.store, bucket).await? else { return Ok(None) };
     let subject = Subject { key, size: object.size, tags: &object.tags };
-    lifecycle.expiry(subject, modified).map(|(due, rule)| describe::expiration(due, rule))
+    Ok(lifecycle.expiry(subject, modified).map(|(due, rule)| describe::expiration(due, rule)))
 }
 
 /// Fills the output of GetObject or HeadObject.
@@ -165,6 +200,7 @@ macro_rules! asked {
             range: $input.range.as_deref(),
             part: $input.part_number,
             wants_checksum: $input.checksum_mode.is_some(),
+            decrypts: $input.sse_customer_algorithm.is_some() || $input.sse_customer_key.is_some(),
             method: $method,
         }
     };

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use platform::Access;
 use platform::tags::{KEY_CHARS_MAX, RESERVED_PREFIX, VALUE_CHARS_MAX};
 
 use crate::Error;
@@ -16,7 +17,7 @@ pub const BUCKET_TAGS_MAX: usize = 50;
 /// Checks tags.
 ///
 /// # Errors
-/// [`Error::InvalidTag`], and for too many of them AWS's BadRequest as an [`Error::InvalidTag`], too.
+/// [`Error::InvalidTag`], [`Error::TooManyTags`]
 pub fn check(tags: impl IntoIterator<Item = (String, String)>, max: usize) -> Result<BTreeMap<String, String>, Error> {
     let refused = |message: &str| Error::InvalidTag(message.to_owned());
     let mut checked = BTreeMap::new();
@@ -37,7 +38,7 @@ pub fn check(tags: impl IntoIterator<Item = (String, String)>, max: usize) -> Re
         }
     }
     if checked.len() > max {
-        return Err(Error::InvalidRequest(format!("Object tags cannot be greater than {max}")));
+        return Err(Error::TooManyTags { max });
     }
     Ok(checked)
 }
@@ -49,6 +50,24 @@ pub fn check(tags: impl IntoIterator<Item = (String, String)>, max: usize) -> Re
 pub fn of_header(header: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
     let header = header.unwrap_or_default();
     check(form_urlencoded::parse(header.as_bytes()).into_owned(), OBJECT_TAGS_MAX)
+}
+
+/// Who may set these tags with an action, and set tags at all: both are told which, as `s3:RequestObjectTag/<key>` and
+/// `s3:RequestObjectTagKeys`.
+pub(crate) fn access(access: Access, arn: &str, header: Option<&str>) -> Access {
+    let Some(header) = header else { return access };
+    let tags = || form_urlencoded::parse(header.as_bytes()).into_owned();
+    told(access, tags()).and(told(Access::to("s3:PutObjectTagging").on(arn), tags()))
+}
+
+/// Tells policies which tags are to be set.
+pub(crate) fn told(access: Access, tags: impl IntoIterator<Item = (String, String)>) -> Access {
+    let (mut access, mut keys) = (access, Vec::new());
+    for (key, value) in tags {
+        access = access.key(&format!("s3:RequestObjectTag/{key}"), value);
+        keys.push(key);
+    }
+    if keys.is_empty() { access } else { access.keys("s3:RequestObjectTagKeys", keys) }
 }
 
 #[cfg(test)]
@@ -70,6 +89,6 @@ mod tests {
             assert!(matches!(of_header(Some(wrong)), Err(Error::InvalidTag(_))), "{wrong}");
         }
         let many: Vec<String> = (0..11).map(|n| format!("k{n}=v")).collect();
-        assert!(matches!(of_header(Some(&many.join("&"))), Err(Error::InvalidRequest(_))));
+        assert!(matches!(of_header(Some(&many.join("&"))), Err(Error::TooManyTags { max: OBJECT_TAGS_MAX })));
     }
 }

@@ -50,10 +50,11 @@ impl Websites {
 
     /// Nobody in particular.
     fn anybody(&self, request: &RawRequest, bucket: &Bucket) -> Ctx {
-        let agent = request.parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let said = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
         Ctx {
             source_ip: request.source_ip,
-            user_agent: agent.map(str::to_owned),
+            user_agent: said(header::USER_AGENT).map(str::to_owned),
+            referer: said(header::REFERER).map(str::to_owned),
             is_secure: self.is_secure,
             protocol: wire::model::Protocol::RestXml,
             ..Ctx::new(Principal::anonymous(), region_of(bucket), request.now, request.request_id.clone())
@@ -80,15 +81,14 @@ impl Websites {
             range: text(header::RANGE),
             part: None,
             wants_checksum: false,
+            decrypts: false,
             method: "GET",
         };
-        let found = read::find(&self.s3, ctx, asked).await?;
+        let (found, body) = read::open(&self.s3, ctx, asked).await?;
         if let Some(location) = &found.object()?.attributes.website_redirect {
             return Ok(redirected(&Redirect { status: 301, location: location.clone() }));
         }
         let output = read::fill!(GetObjectOutput, &found);
-        let body = self.s3.content.give(&found.object()?.data, found.span).await?;
-        let body = body.ok_or_else(|| Error::Internal("the files of an object are not there".to_owned()))?;
         let is_head = request.parts.method == Method::HEAD;
         Ok(RawResponse {
             status: if output.content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK },
@@ -111,8 +111,7 @@ impl Websites {
         if let Some(index) = site.index_below(asked.key)
             && self.object(ctx, request, bucket, &index).await.is_ok()
         {
-            let location = format!("/{}/", asked.key);
-            return Ok(redirected(&Redirect { status: 302, location }));
+            return Ok(redirected(&Redirect { status: 302, location: directory(asked.key) }));
         }
         let status = status_of(&error);
         if let Some(redirect) = site.redirect_on_error(asked, status) {
@@ -225,6 +224,15 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
+/// The path of a directory here. A key that begins with a slash must not make another host of what follows.
+fn directory(key: &str) -> String {
+    let path = crate::describe::Encoding(true).text(key);
+    match path.strip_prefix('/') {
+        Some(rest) => format!("/%2F{rest}/"),
+        None => format!("/{path}/"),
+    }
+}
+
 fn redirected(redirect: &Redirect) -> RawResponse {
     let mut headers = HeaderMap::new();
     put(&mut headers, header::LOCATION, &redirect.location);
@@ -252,4 +260,23 @@ fn page(error: &Error) -> RawResponse {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_directory_leads_nowhere_else() {
+        for (key, path) in [
+            ("photos", "/photos/"),
+            ("a/b é", "/a/b%20%C3%A9/"),
+            ("/evil.example", "/%2Fevil.example/"),
+            ("a?b#c", "/a%3Fb%23c/"),
+            ("a\r\nb", "/a%0D%0Ab/"),
+            ("\\evil.example", "/%5Cevil.example/"),
+        ] {
+            assert_eq!(directory(key), path);
+        }
+    }
 }

@@ -15,7 +15,13 @@ fn served(service: &str) -> BTreeSet<String> {
 }
 
 /// What a served operation answers only where something else is served too: these are called, and refuse.
-const WITHOUT_SUCCESS: [&str; 2] = ["logs:DeleteSubscriptionFilter", "logs:PutSubscriptionFilter"];
+const WITHOUT_SUCCESS: [&str; 5] = [
+    "logs:DeleteSubscriptionFilter",
+    "logs:PutSubscriptionFilter",
+    "s3:GetBucketEncryption",
+    "s3:GetBucketReplication",
+    "s3:GetObjectLockConfiguration",
+];
 
 /// Runs scripts about a service, each in an account of its own, with the account's number before these arguments; every
 /// operation that the service serves must have succeeded in one of them.
@@ -74,6 +80,11 @@ fn every_operation_of_logs_has_a_step_that_succeeds() {
 }
 
 #[test]
+fn every_operation_of_s3_has_a_step_that_succeeds() {
+    every_operation_succeeds("s3", &[("s3.py", &[]), ("s3_settings.py", &[])]);
+}
+
+#[test]
 fn every_operation_of_sts_has_a_step_that_succeeds() {
     let issuer = Issuer::start();
     let token = issuer.token("app", "worker");
@@ -88,7 +99,7 @@ fn every_service_that_is_served_has_its_script_and_is_attacked() {
     let services: Vec<&str> = table.iter().filter(|(_, row)| is_offered(row)).map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         services,
-        ["cloudwatch", "ecr", "ecs", "iam", "logs", "sts"],
+        ["cloudwatch", "ecr", "ecs", "iam", "logs", "s3", "sts"],
         "a new service needs a script and a test above"
     );
     let mut attacked: Vec<&str> = crate::security::MODELS.iter().map(|model| model.name).collect();

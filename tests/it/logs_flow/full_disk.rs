@@ -1,13 +1,10 @@
 //! A disk without room: no events go in, everything else goes on.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 
 use serde_json::json;
 use tests::program::{LIMIT, until};
+use tests::small_disk::{SmallDisk, fill};
 use tests::{Aws, Folder, Options, Server};
 use wire::model::Protocol;
 
@@ -17,43 +14,11 @@ use crate::security::now;
 /// How many lines a batch has, about a kilobyte each.
 const LINES: usize = 100;
 
-/// A small file system of its own, until it is dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounts one on a folder, whose owner and rights it has.
-    fn mount(at: &Path) -> Result<Self, String> {
-        let owner = fs::metadata(at).unwrap();
-        let options = format!("size=24m,mode=700,uid={},gid={}", owner.uid(), owner.gid());
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
-        let mounted = mounted.map_err(|error| error.to_string())?;
-        if mounted.status.success() {
-            return Ok(Self(at.to_owned()));
-        }
-        Err(String::from_utf8_lossy(&mounted.stderr).trim().to_owned())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Its server may still be ending.
-        Command::new("umount").arg("--lazy").arg(&self.0).status().unwrap();
-    }
-}
-
-/// Takes all the room that is left.
-fn fill(path: &Path) {
-    let mut ballast = File::create(path).unwrap();
-    for size in [1 << 16, 1 << 12, 1] {
-        while ballast.write_all(&vec![0; size]).is_ok() {}
-    }
-}
-
 #[test]
 fn a_full_disk_stops_logging_and_nothing_else_until_there_is_room() {
     let folder = Folder::new();
     let data = folder.data_dir("data");
-    let _disk = match SmallDisk::mount(&data) {
+    let _disk = match SmallDisk::mount(&data, 24) {
         Ok(disk) => disk,
         Err(reason) => return eprintln!("skipped: no small file system can be mounted here: {reason}"),
     };

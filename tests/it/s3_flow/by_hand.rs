@@ -14,7 +14,6 @@ use tests::raw::{Answer, Connection, Request};
 use tests::{REGION, Server};
 use wire::sigv4::{Credentials, SignableBody, Signer};
 
-use crate::registry::leaks::files;
 use crate::security::now;
 
 /// How long one request goes on being tried; a server is back within two seconds.
@@ -128,6 +127,19 @@ impl ByHand {
         }
     }
 
+    /// Sends it over a connection that is kept, as whoever sends thousands does; there is an answer.
+    #[track_caller]
+    pub(crate) fn send_over(&self, connection: &mut Connection, request: &Request) -> Answer {
+        let mut bytes = self.bytes(request, request.body.len());
+        bytes.extend_from_slice(&request.body);
+        connection.send_bytes(&bytes)
+    }
+
+    /// A connection that is kept.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::to(self.address)
+    }
+
     /// Sends a request up to the middle of its body; what has been sent so far, waiting for the rest.
     pub(crate) fn send_half(&self, request: &Request) -> io::Result<TcpStream> {
         let mut stream = Connection::to(self.address).open()?;
@@ -187,7 +199,7 @@ impl ByHand {
         }
     }
 
-    /// All versions and delete markers of keys, the newest of each key first.
+    /// All versions of keys, and all delete markers, the newest of each key first.
     #[track_caller]
     pub(crate) fn versions(&self, bucket: &str, prefix: &str) -> Vec<ListedVersion> {
         let mut found = Vec::new();
@@ -275,7 +287,8 @@ pub(crate) fn object_files(server: &Server) -> Vec<PathBuf> {
     files(&root).into_iter().filter(|path| !path.ends_with("lock")).collect()
 }
 
-/// How many bytes a folder has on the disk.
-pub(crate) fn bytes_below(folder: &Path) -> u64 {
-    files(folder).iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum()
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

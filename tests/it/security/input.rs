@@ -24,7 +24,7 @@ pub(crate) fn encoded(target: &Target, names: &Names) -> String {
 }
 
 /// The input; the model's constraints hold for it.
-fn value(target: &Target, shape: ShapeRef, names: &Names) -> Value {
+pub(super) fn value(target: &Target, shape: ShapeRef, names: &Names) -> Value {
     let mut object = serde_json::Map::new();
     for member in shape.members() {
         let value = names.value(target, member.name());

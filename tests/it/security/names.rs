@@ -30,6 +30,8 @@ pub(crate) struct Names {
     pub(crate) layer: String,
     /// An image in it.
     pub(crate) image: String,
+    /// An upload in parts to the key called [`VICTIM`].
+    pub(crate) upload_id: String,
     /// Whether things are named by their ARN wherever that is possible.
     pub(crate) by_arn: bool,
     /// Begin and end of the time that is asked about, in seconds since 1970; the same in each request.
@@ -60,9 +62,15 @@ impl Names {
             record_pointer: "pointer".to_owned(),
             layer: format!("sha256:{}", "1".repeat(64)),
             image: format!("sha256:{}", "2".repeat(64)),
+            upload_id: "none".to_owned(),
             by_arn: false,
             window: [this_minute - AROUND_NOW_S, this_minute + AROUND_NOW_S],
         }
+    }
+
+    /// The account's bucket: buckets are named once for everybody.
+    pub(crate) fn bucket(&self) -> String {
+        format!("{VICTIM}-{}", self.account)
     }
 
     fn arn(&self, service: &str, resource: &str) -> String {
@@ -82,6 +90,7 @@ impl Names {
             "iam" => self.of_iam(target, member),
             "logs" => self.of_logs(target, member),
             "cloudwatch" => self.of_cloudwatch(target, member),
+            "s3" => self.of_s3(target, member),
             "sts" => self.of_sts(member),
             other => panic!("say in `Names` what the members of {other}'s inputs mean"),
         }
@@ -224,6 +233,22 @@ impl Names {
             "IncludeLinkedAccounts" if self.by_arn => true.into(),
             "StartTime" => self.window[0].into(),
             "EndTime" => self.window[1].into(),
+            _ => return None,
+        })
+    }
+
+    fn of_s3(&self, target: &Target, member: &str) -> Option<Json> {
+        Some(match member {
+            "Bucket" => self.bucket().into(),
+            "Key" => VICTIM.into(),
+            "CopySource" => format!("{}/{VICTIM}", self.bucket()).into(),
+            "UploadId" => self.upload_id.as_str().into(),
+            "PartNumber" if !target.is_read() => 1.into(),
+            "ACL" if target.name.ends_with("Acl") => "private".into(),
+            "ObjectAttributes" => json!(["ETag"]),
+            "Delete" => json!({ "Object": [{ "Key": VICTIM }] }),
+            "MultipartUpload" => json!({ "Part": [{ "PartNumber": 1, "ETag": "\"0\"" }] }),
+            "Policy" => POLICY.into(),
             _ => return None,
         })
     }

@@ -13,14 +13,21 @@ use super::input;
 use super::names::Names;
 
 /// The services. A test compares them with `models/operations.toml`.
-pub(crate) const MODELS: [&ServiceModel; 6] = [
+pub(crate) const MODELS: [&ServiceModel; 7] = [
     &ecs::api::MODEL,
     &iam::api::MODEL,
     &sts::api::MODEL,
     &logs::api::MODEL,
     &cloudwatch::api::MODEL,
     &ecr::api::MODEL,
+    &s3::api::MODEL,
 ];
+
+/// Those whose operations are named in the request's head or its form. The others, whose method and path name them, are
+/// attacked in [`super::s3`].
+pub(super) fn spoken() -> impl Iterator<Item = &'static ServiceModel> {
+    MODELS.into_iter().filter(|model| !model.protocols.iter().any(|protocol| protocol.is_rest()))
+}
 
 /// An operation in one of its protocols.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +41,14 @@ pub(crate) struct Target {
 impl Target {
     /// Every operation of every service in each protocol.
     fn all() -> impl Iterator<Item = Self> {
-        MODELS.into_iter().flat_map(|model| {
-            (0..model.operations.len()).flat_map(move |index| {
-                let name = model.operation_name(index);
-                model.protocols.iter().map(move |&protocol| Self { model, index, name, protocol })
-            })
+        spoken().flat_map(Self::of)
+    }
+
+    /// Every operation of a service in each protocol.
+    pub(super) fn of(model: &'static ServiceModel) -> impl Iterator<Item = Self> {
+        (0..model.operations.len()).flat_map(move |index| {
+            let name = model.operation_name(index);
+            model.protocols.iter().map(move |&protocol| Self { model, index, name, protocol })
         })
     }
 
@@ -57,7 +67,7 @@ impl Target {
         Self::all().filter(|target| !target.is_served()).collect()
     }
 
-    fn is_served(&self) -> bool {
+    pub(super) fn is_served(&self) -> bool {
         self.model.operations[self.index].is_served
     }
 
@@ -78,7 +88,7 @@ impl Target {
 
     /// Whether it only tells: the same call tells the same again.
     pub(crate) fn is_read(&self) -> bool {
-        ["BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Simulate"]
+        ["BatchCheck", "BatchGet", "Describe", "Filter", "Get", "Head", "List", "Simulate"]
             .iter()
             .any(|verb| self.name.starts_with(verb))
             && !["GetSessionToken", "GetAuthorizationToken", "GetDownloadUrlForLayer"].contains(&self.name)

@@ -37,7 +37,7 @@ fn an_operation_that_no_model_has_is_unknown() {
     let mut scene = Scene::new();
     let root = scene.account.root.clone();
     let served = Target::served();
-    for model in super::target::MODELS {
+    for model in super::target::spoken() {
         let target = served.iter().find(|target| target.model.name == model.name).unwrap();
         for name in ["MakeCoffee", "createCluster", "", "../CreateCluster", &"A".repeat(2000)] {
             let input = if target.is_json() { "{}" } else { "" };

@@ -247,9 +247,9 @@ fn dispatch(model: &Model) -> String {
     format!(
         "impl platform::Service for crate::{rust_type} {{\n\
          fn model(&self) -> &'static ServiceModel {{ &MODEL }}\n\n\
-         fn facts<'a>(&'a self, ctx: &'a Ctx, action: &'static str, resource: &'a str) \
+         fn facts<'a>(&'a self, ctx: &'a Ctx, asked: platform::Asked<'a>, resource: &'a str) \
          -> platform::BoxFuture<'a, Result<platform::Facts, wire::Error>> {{\n\
-         Box::pin(async move {{ Ok(crate::facts::facts(self, ctx, action, resource).await?) }})\n}}\n\n\
+         Box::pin(async move {{ Ok(crate::facts::facts(self, ctx, asked, resource).await?) }})\n}}\n\n\
          fn call<'a>(&'a self, ctx: &'a Ctx, operation: usize, input: Value) -> platform::Answer<'a> {{\n\
          Box::pin(async move {{\nmatch operation {{\n{arms}\
          _ => Err(wire::Error::not_served(&MODEL, operation)),\n}}\n}})\n}}\n}}\n",

@@ -79,7 +79,7 @@ impl Model {
             let is_served = served.operations.contains(limited);
             ensure!(is_served, "models/operations.toml: {name} limits {limited}, which it does not serve");
         }
-        for named in served.elements.keys() {
+        for named in served.elements.keys().chain(served.statuses.keys()) {
             ensure!(table.contains_key(named), "models/operations.toml: {name} has no operation {named}");
         }
         let metadata = document["metadata"].take();
@@ -98,7 +98,10 @@ impl Model {
                     Some(element) => Some(element.clone()),
                     None => row["output"]["resultWrapper"].as_str().map(str::to_owned),
                 },
-                http: is_rest.then(|| http(&shapes, row)),
+                http: is_rest.then(|| {
+                    let http = http(&shapes, row);
+                    Http { status: served.statuses.get(name).copied().unwrap_or(http.status), ..http }
+                }),
                 errors: row["errors"]
                     .as_array()
                     .map(|errors| errors.iter().filter_map(|e| e["shape"].as_str()).map(str::to_owned).collect())

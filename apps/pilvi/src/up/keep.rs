@@ -41,7 +41,10 @@ impl Supervisor {
             self.announcer.restarting("server", &end, pause);
             tokio::time::sleep(pause).await;
             self.record.borrow_mut().restarts += 1;
-            self.write_record()?;
+            // A disk that is full is no reason to end: once there is room a server starts.
+            if let Err(error) = self.write_record() {
+                tracing::warn!("how often the server was started cannot be written down: {error:#}");
+            }
         }
     }
 

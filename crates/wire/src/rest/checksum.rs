@@ -14,11 +14,17 @@ use crate::error::Error;
 
 const PREFIX: &str = "x-amz-checksum-";
 
-/// Checks a body against every checksum in its head and behind it.
+/// Checks a body against every checksum in its head and behind it, but for those headers that say something of what the
+/// operation is about (`is_own`): completing an upload they are of the object, not of the document that lists its parts.
 ///
 /// # Errors
 /// `InvalidDigest` or `InvalidRequest` for what is no checksum, `BadDigest` for what is another body's.
-pub(crate) fn verify(headers: &HeaderMap, trailers: &Trailers, body: &[u8]) -> Result<(), Error> {
+pub(crate) fn verify(
+    headers: &HeaderMap,
+    trailers: &Trailers,
+    body: &[u8],
+    is_own: impl Fn(&str) -> bool,
+) -> Result<(), Error> {
     if let Some(declared) = super::bind::joined(headers, "content-md5") {
         let declared = BASE64.decode(declared.trim()).ok().filter(|sum| sum.len() == 16);
         let declared =
@@ -27,7 +33,8 @@ pub(crate) fn verify(headers: &HeaderMap, trailers: &Trailers, body: &[u8]) -> R
             return Err(bad("Content-MD5", "we received"));
         }
     }
-    let names = headers.keys().filter_map(|name| name.as_str().strip_prefix(PREFIX));
+    let of_body = headers.keys().map(http::HeaderName::as_str).filter(|name| !is_own(name));
+    let names = of_body.filter_map(|name| name.strip_prefix(PREFIX));
     for name in names {
         if let Some(declared) = super::bind::joined(headers, &format!("{PREFIX}{name}")) {
             verify_one(name, &declared, body)?;
@@ -78,12 +85,20 @@ mod tests {
     fn said(name: &'static str, value: &str) -> Result<(), Error> {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().unwrap());
-        let in_head = verify(&headers, &Trailers::new(), b"123456789");
+        let in_head = verify(&headers, &Trailers::new(), b"123456789", |_| false);
         if name != "content-md5" {
             let trailers = Trailers::from([(name.to_owned(), value.to_owned())]);
-            assert_eq!(verify(&HeaderMap::new(), &trailers, b"123456789"), in_head, "{name}");
+            assert_eq!(verify(&HeaderMap::new(), &trailers, b"123456789", |_| false), in_head, "{name}");
         }
         in_head
+    }
+
+    #[test]
+    fn what_is_said_of_an_object_is_not_said_of_the_document_about_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-checksum-crc32", "AAAAAA==".parse().unwrap());
+        let verified = |own: bool| verify(&headers, &Trailers::new(), b"123456789", |_| own);
+        assert!(verified(true).is_ok() && verified(false).is_err());
     }
 
     #[test]

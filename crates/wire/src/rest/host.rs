@@ -4,6 +4,10 @@
 //! reached by, `photos.cloud.example` are all the bucket `photos`. The signature is verified over host and path as they were
 //! sent; what is found here is used for finding the operation alone.
 
+use http::request::Parts;
+
+use crate::sigv4;
+
 /// What stands between a bucket and the rest of a host of S3.
 const LABEL: &str = ".s3.";
 const REGIONAL: &str = ".s3-";
@@ -33,6 +37,17 @@ pub fn bucket(host: &str, public_hosts: &[String]) -> Option<String> {
 pub fn website(host: &str) -> Option<String> {
     let name = without_port(host)?.to_ascii_lowercase();
     website_split(&name).filter(|bucket| !bucket.is_empty()).map(str::to_owned)
+}
+
+/// Whether a host is a bucket's alone, by a name that says so: then every path there is the bucket's, and none the server's
+/// own or the registry's. (`photos.localhost` may be any name of this server.)
+pub fn is_buckets(parts: &Parts) -> bool {
+    let host = sigv4::host(parts).ok().flatten().and_then(without_port);
+    host.map(str::to_ascii_lowercase).is_some_and(|name| {
+        let by_label = name.rfind(LABEL).map(|at| &name[..at]);
+        let bucket = website_split(&name).or(by_label).or_else(|| regional(&name));
+        bucket.is_some_and(|bucket| !bucket.is_empty())
+    })
 }
 
 fn website_split(name: &str) -> Option<&str> {
@@ -138,6 +153,24 @@ mod tests {
             ["photos.s3.amazonaws.com", "s3-website.localhost", ".s3-website.localhost", "photos.s3-websites.localhost"]
         {
             assert_eq!(website(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_says_so_is_a_bucket_s_alone() {
+        let of =
+            |host: &str| is_buckets(&http::Request::get("/v2/").header("host", host).body(()).unwrap().into_parts().0);
+        for host in ["photos.s3.localhost:4566", "PHOTOS.S3.eu-north-1.amazonaws.com", "photos.s3-website.localhost"] {
+            assert!(of(host), "{host}");
+        }
+        for host in [
+            "s3.localhost",
+            "photos.localhost",
+            "127.0.0.1:4566",
+            "000000000000.dkr.ecr.us-east-1.amazonaws.com",
+            ".s3.localhost",
+        ] {
+            assert!(!of(host), "{host}");
         }
     }
 }

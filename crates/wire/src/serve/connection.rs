@@ -34,8 +34,9 @@ const STREAMS_MAX: u32 = 128;
 /// What a stream holds of an answer until the socket takes it: two pieces of a file.
 const STREAM_BUFFER_BYTES: usize = 64 * 1024;
 
-/// How much is read at once for HTTP/1, once so much comes. For large bodies it is system calls that cost.
-const READ_BYTES_MAX: usize = 256 * 1024;
+/// How much is read at once for HTTP/1, once so much comes. For large bodies it is system calls that cost; but a connection
+/// has three of these at a time: one that fills, one on its way, and one with whoever takes the body.
+const READ_BYTES_MAX: usize = 96 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -216,7 +217,7 @@ fn http1(limits: &ServeLimits) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_header_size(limits.head_bytes_max)
-        .max_buf_size(READ_BYTES_MAX)
+        .max_buf_size(READ_BYTES_MAX.max(limits.head_bytes_max))
         // A client may close its side once it has sent a request and still wants the answer.
         .half_close(true);
     builder

@@ -37,6 +37,11 @@ enum Form {
     Browsers { multipart: Box<Multipart>, range: Option<(u64, u64)> },
 }
 
+/// What S3 answers where nothing says how long an object is.
+pub(crate) fn missing_length() -> Error {
+    Error::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header.")
+}
+
 impl Incoming {
     /// A body of which nothing has been read, as its request's head says that it is. `chain` is what signed chunks continue.
     ///
@@ -50,7 +55,7 @@ impl Incoming {
     ) -> Result<Self, Error> {
         let sent = body.declared_length();
         if sent.is_none() && !matches!(rule, BodyRule::Streaming(_)) {
-            return Err(Error::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header."));
+            return Err(missing_length());
         }
         let (form, length) = match rule {
             BodyRule::UnsignedPayload => (Form::Plain, sent),

@@ -49,7 +49,7 @@ use crate::error::Error;
 use crate::model::{Protocol, ServiceModel};
 use crate::reply::Reply;
 use crate::rest;
-use crate::sigv4::{SecretAccessKey, SigningKeyCache};
+use crate::sigv4::{SecretAccessKey, Signing, SigningKeyCache};
 use crate::value::Value;
 
 pub use below::Below;
@@ -155,6 +155,12 @@ pub struct Call<C> {
     pub source_ip: Option<IpAddr>,
     /// The client's `User-Agent`.
     pub user_agent: Option<String>,
+    /// The page that the client says it comes from: the `Referer` header.
+    pub referer: Option<String>,
+    /// Whether it came as a browser's form.
+    pub is_form: bool,
+    /// In which way it was signed, where policies may depend on it.
+    pub signing: Option<Signing>,
     /// What is asked.
     pub input: Input,
 }

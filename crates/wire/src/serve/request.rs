@@ -34,7 +34,7 @@ use crate::model::ServiceModel;
 use crate::protocol::Encoded;
 use crate::reply::Reply;
 use crate::rest;
-use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash};
+use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash, Signing};
 
 /// The largest body of a request that nobody has signed: a token of an identity provider (20,000 characters), a session
 /// policy and tags, as a form writes them.
@@ -51,7 +51,9 @@ impl<B: Backend> Server<B> {
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        if let Some(response) = (self.internal)(&parts) {
+        if let Some(response) = (self.internal)(&parts)
+            && !rest::host::is_buckets(&parts)
+        {
             return response.map(|full| AnswerBody::new(whole(full), Place::default()));
         }
         link.set_unread(false);
@@ -72,6 +74,7 @@ impl<B: Backend> Server<B> {
             shared: CrossOriginHeaders::new(),
             is_preflight: false,
             form: None,
+            signing: None,
             asked: Asked {
                 is_head: parts.method == Method::HEAD,
                 is_http_1: parts.version <= Version::HTTP_11,
@@ -140,6 +143,8 @@ struct Exchange {
     is_preflight: bool,
     /// How a form is to be answered.
     form: Option<FormAnswer>,
+    /// In which way it is signed, of a service whose policies may depend on it.
+    signing: Option<Signing>,
     /// The place of a request of HTTP/2, which its handler keeps to its end.
     stream: Option<Stream>,
 }
@@ -267,6 +272,9 @@ impl Exchange {
             host: sigv4::host(&self.parts).map_err(|error| self.refused(&error))?.unwrap_or_default().to_owned(),
             source_ip: self.source_ip,
             user_agent: self.header("user-agent").map(str::to_owned),
+            referer: self.header("referer").map(str::to_owned),
+            is_form: self.form.is_some(),
+            signing: self.signing.clone(),
             input,
         };
         // In a task of its own: a client that goes away does not cut a handler off half-way, and a handler that panics

@@ -4,7 +4,7 @@
 //! seen to answer: `UnrecognizedClientException` is 400 in awsJson and 403 in restJson, STS and IAM answer `ExpiredToken`
 //! (not the `ExpiredTokenException` of their model) with 403.
 
-use super::error::{AuthError, Form, ScopeFault};
+use super::error::{AuthError, Form, Parameter, ScopeFault};
 
 /// Protocols whose services answer failed authentication alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,9 @@ impl AuthError {
                 400,
                 "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
             ),
+            Self::MissingParameters { form: Form::Header, missing } if missing == &[Parameter::Date] => {
+                ("AccessDenied", 403, "AWS authentication requires a valid Date or x-amz-date header")
+            }
             Self::MissingParameters { form, .. } => return malformed(*form, MISSING_HEADER, MISSING_QUERY),
             Self::NotKeyValue => return malformed(Form::Header, MISSING_HEADER, MISSING_QUERY),
             Self::MalformedCredential { form, .. } => return malformed_credential(*form, CREDENTIAL_FORM),

@@ -45,6 +45,7 @@ mod query;
 mod scope;
 mod secret;
 mod sign;
+mod signing;
 mod verify;
 
 pub(crate) use canonical::SignedPath;
@@ -61,6 +62,7 @@ pub use payload::{BodyRule, PayloadHash, StreamingKind};
 pub use scope::CredentialScope;
 pub use secret::{Credentials, SecretAccessKey};
 pub use sign::{SignError, SignableBody, Signer};
+pub use signing::Signing;
 pub use verify::CLOCK_SKEW_MAX;
 
 /// The one algorithm that is accepted.

@@ -279,6 +279,6 @@ async fn alarms_have_tags() {
     assert_eq!(tags, json!([{"Key": "team", "Value": "a"}]));
     let missing = json!({"ResourceARN": format!("{arn}x")});
     assert_eq!(bed.refused("ListTagsForResource", missing).await.0, "ResourceNotFoundException");
-    let facts = bed.cloudwatch.facts(&bed.ctx(), "cloudwatch:DeleteAlarms", &arn).await.unwrap();
+    let facts = bed.cloudwatch.facts(&bed.ctx(), Asked::to("cloudwatch:DeleteAlarms"), &arn).await.unwrap();
     assert_eq!(facts.tags.get("team").map(String::as_str), Some("a"));
 }

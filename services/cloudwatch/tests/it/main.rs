@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use base::{Clock as _, ManualClock, Principal, Region, Timestamp};
 use cloudwatch::CloudWatch;
-use platform::{Ctx, Platform, Runner, Service, Turn};
+use platform::{Asked, Ctx, Platform, Runner, Service, Turn};
 use serde_json::{Value, json};
 use store::{Store, StoreOptions};
 

@@ -42,8 +42,11 @@ pub(super) async fn context(registry: &Registry, request: &RawRequest) -> Result
         now: request.now,
         source_ip: request.source_ip,
         user_agent: header(&request.parts.headers, USER_AGENT).map(str::to_owned),
+        referer: None,
         // The one whose denials are called by no other name.
         protocol: Protocol::AwsJson11,
+        is_form: false,
+        signing: None,
         host: host.clone(),
     };
     let ctx = registry.admission.bearer(bearer.into_caller(), arrival).await;

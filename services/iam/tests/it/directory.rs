@@ -9,7 +9,7 @@ use iam::api::{
 };
 use platform::identity::{FixedKey, Keys};
 use platform::ports::{PolicyDirectory as _, RoleDirectory as _, UserDirectory as _};
-use platform::{Ctx, Platform, Rights, Service as _};
+use platform::{Asked, Ctx, Platform, Rights, Service as _};
 use policy::IdentityPolicies;
 
 use crate::bench::{ACCOUNT, Bench, POLICY, policy_arn, tag};
@@ -203,6 +203,10 @@ async fn the_gate_knows_paths_tags_and_boundaries() {
     };
     bench.tell("PutUserPermissionsBoundary", input).await.unwrap();
     alice.put_user_policy("bob", "p", POLICY).await.unwrap();
-    let facts = bench.iam.facts(&bench.ctx, "iam:GetUser", &format!("arn:aws:iam::{ACCOUNT}:user/BOB")).await.unwrap();
+    let facts = bench
+        .iam
+        .facts(&bench.ctx, Asked::to("iam:GetUser"), &format!("arn:aws:iam::{ACCOUNT}:user/BOB"))
+        .await
+        .unwrap();
     assert_eq!(facts.arn, Some(format!("arn:aws:iam::{ACCOUNT}:user/team/bob")));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use platform::{Access, Ctx};
+use platform::{Access, Asked, Ctx};
 use segments::{Cursor, Event, Scan};
 
 use crate::api::{GetLogRecordRequest, GetLogRecordResponse};
@@ -28,7 +28,8 @@ pub(crate) async fn get_log_record(
     let Pointer { group: queried, event: id } = pointer;
     let name = GroupName { account: queried.account, region: ctx.region.clone(), name: queried.name.clone() };
     let resource = name.stream_arn("");
-    ctx.authorize_with(&on_group(ACTION, &name), &facts::facts(logs, ctx, ACTION, &resource).await?)?;
+    let known = facts::facts(logs, ctx, Asked::to(ACTION), &resource).await?;
+    ctx.authorize_with(&on_group(ACTION, &name), &known)?;
     let found = group::find(&logs.platform.store, &name).await?;
     if found.storage_id != queried.storage_id {
         return Err(Error::RecordNotFound.into());

@@ -8,6 +8,7 @@ use store::{HistoryPolicy, ListOptions, Record, Scope, Tx, Versioned};
 
 use super::{BUCKETS_MAX, Bucket, BucketName, look_up};
 use crate::multipart::Part;
+use crate::object::beside::Beside;
 use crate::object::{Current, Older};
 use crate::reconcile::gone::Gone;
 use crate::{Error, S3};
@@ -20,8 +21,9 @@ const HISTORY: HistoryPolicy = HistoryPolicy { keep: Duration::from_secs(1), eve
 /// # Errors
 /// [`Error::BucketAlreadyOwnedByYou`], [`Error::BucketAlreadyExists`], [`Error::TooManyBuckets`]
 pub(crate) async fn create(s3: &S3, bucket: Bucket) -> Result<(), Error> {
-    for kind in [Current::key(&bucket.scope(), &[]), Older::key(&bucket.scope(), &[]), Part::key(&bucket.scope(), &[])]
-    {
+    let scope = bucket.scope();
+    let kinds = [Current::key(&scope, &[]), Older::key(&scope, &[]), Beside::key(&scope, &[]), Part::key(&scope, &[])];
+    for kind in kinds {
         s3.platform.store.set_history(&kind, HISTORY).await?;
     }
     let mut attempts = Attempts::new();

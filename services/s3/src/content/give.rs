@@ -35,7 +35,9 @@ impl ByteRange {
         if !unit.trim().eq_ignore_ascii_case("bytes") {
             return None;
         }
-        let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        // A number beyond all sizes is beyond the end.
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |text: &str| is_number(text).then(|| text.parse().unwrap_or(u64::MAX));
         let (first, last) = range.trim().split_once('-')?;
         match (first, last) {
             ("", last) => number(last).map(Self::Last),
@@ -101,6 +103,7 @@ impl Content {
                 let start = usize::try_from(span.start).unwrap_or(usize::MAX).min(end);
                 return Ok(Some(wire::Content::bytes(bytes.slice(start..end))));
             }
+            Data::Beside(_) => return Err(super::beside()),
             Data::Files(pieces) => pieces,
         };
         let parts = parts_of(pieces, span);
@@ -187,6 +190,7 @@ mod tests {
         assert_eq!(ByteRange::read("bytes=0-4"), Some(ByteRange::From(0, Some(4))));
         assert_eq!(ByteRange::read("Bytes = 7-"), Some(ByteRange::From(7, None)));
         assert_eq!(ByteRange::read("bytes=-3"), Some(ByteRange::Last(3)));
+        assert_eq!(ByteRange::read("bytes=8-99999999999999999999"), Some(ByteRange::From(8, Some(u64::MAX))));
         for passed_over in ["", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=0-1,3-4", "lines=0-1", "bytes=+1-2"] {
             assert_eq!(ByteRange::read(passed_over), None, "{passed_over}");
             assert!(matches!(resolve_range(Some(passed_over), 10), Ok(None)));

@@ -6,19 +6,16 @@ use base64::engine::general_purpose::STANDARD;
 use blobs::files::FileWriter;
 use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use wire::content::{ContentReader, Trailers};
 
+use super::lane::{Lane, Work};
 use super::{Content, Data, INLINE_BYTES_MAX, Piece, Span, blocking};
 use crate::Error;
 use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::etag::Md5Sum;
 
-/// How much is gathered before it is handed to the threads that write and hash.
-const PIECE_BYTES: usize = 256 * 1024;
-/// How many pieces wait for each of these threads; with those at work this bounds an upload's memory.
-const PIECES_WAITING: usize = 2;
+/// How much is gathered before it is handed to those who write and hash.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// What a client says about content before it sends it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,16 +130,14 @@ impl Intake {
                 return Err(Error::DiskFull);
             }
         }
-        let mut gathered = BytesMut::new();
-        let mut stream: Option<Stream> = None;
-        while let Some(bytes) = reader.next().await.map_err(|error| Error::Body(error.into()))? {
-            gathered.extend_from_slice(&bytes);
-            if gathered.len() >= PIECE_BYTES {
-                let piece = gathered.split().freeze();
-                match &mut stream {
-                    Some(stream) => stream.push(piece).await?,
-                    None => stream = Some(Stream::begin(&self, piece).await?),
-                }
+        let (mut gathered, mut stream) = (BytesMut::new(), None);
+        while let Some(mut bytes) = reader.next().await.map_err(|error| Error::Body(error.into()))? {
+            while let Some(piece) = fill(&mut gathered, &mut bytes) {
+                let stream = match &mut stream {
+                    Some(stream) => stream,
+                    none => none.insert(Stream::begin(&self)?),
+                };
+                stream.push(piece).await?;
             }
         }
         let trailers = reader.trailers().clone();
@@ -236,53 +231,53 @@ fn sums_of(algorithm: Option<Algorithm>, bytes: &[u8]) -> (Md5Sum, Option<(Algor
     (Md5::digest(bytes).into(), checksum)
 }
 
-/// A file and its checksum, if one is computed.
-type Written = (Piece, Option<Vec<u8>>);
+/// Gathers what has come; a piece, once there is a whole one. Pieces are of one size, so that their memory serves again.
+fn fill(gathered: &mut BytesMut, bytes: &mut Bytes) -> Option<Bytes> {
+    if gathered.capacity() < PIECE_BYTES && gathered.len() + bytes.len() > INLINE_BYTES_MAX {
+        gathered.reserve(PIECE_BYTES - gathered.len());
+    }
+    let count = bytes.len().min(PIECE_BYTES - gathered.len());
+    gathered.extend_from_slice(&bytes.split_to(count));
+    (gathered.len() == PIECE_BYTES).then(|| std::mem::take(gathered).freeze())
+}
 
-/// Content on its way to a file: one thread writes and computes the checksum, another one the MD5, which takes longest.
+/// Content on its way to a file. The MD5, which takes longest, is computed beside everything else.
 struct Stream {
-    to_file: mpsc::Sender<Bytes>,
-    to_md5: mpsc::Sender<Bytes>,
-    file: JoinHandle<Result<Written, Error>>,
-    md5: JoinHandle<Md5Sum>,
+    file: Lane<ToFile>,
+    md5: Lane<Md5>,
     algorithm: Option<Algorithm>,
     size: u64,
     bytes_max: u64,
 }
 
+/// Writes, and computes the checksum.
+struct ToFile {
+    writer: FileWriter,
+    hasher: Option<Hasher>,
+}
+
+impl Work for ToFile {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(piece);
+        }
+        Ok(self.writer.append(piece)?)
+    }
+}
+
+impl Work for Md5 {
+    fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
+        self.update(piece);
+        Ok(())
+    }
+}
+
 impl Stream {
-    async fn begin(intake: &Intake, first: Bytes) -> Result<Self, Error> {
-        let mut writer = intake.writer()?;
-        let (to_file, mut file_pieces) = mpsc::channel::<Bytes>(PIECES_WAITING);
-        let (to_md5, mut md5_pieces) = mpsc::channel::<Bytes>(PIECES_WAITING);
-        let algorithm = intake.algorithm;
-        let file = tokio::task::spawn_blocking(move || {
-            let mut hasher = algorithm.map(Hasher::new);
-            let mut is_whole = false;
-            while let Some(piece) = file_pieces.blocking_recv() {
-                is_whole = piece.is_empty();
-                writer.append(&piece)?;
-                if let Some(hasher) = &mut hasher {
-                    hasher.update(&piece);
-                }
-            }
-            if !is_whole {
-                // Whoever sent has gone.
-                return Err(Error::IncompleteBody);
-            }
-            let size = writer.size();
-            Ok((Piece { size, file: writer.finish()? }, hasher.map(Hasher::finish)))
-        });
-        let md5 = tokio::task::spawn_blocking(move || {
-            let mut md5 = Md5::new();
-            while let Some(piece) = md5_pieces.blocking_recv() {
-                md5.update(&piece);
-            }
-            md5.finalize().into()
-        });
-        let mut stream = Self { to_file, to_md5, file, md5, algorithm, size: 0, bytes_max: intake.announced.bytes_max };
-        stream.push(first).await?;
-        Ok(stream)
+    fn begin(intake: &Intake) -> Result<Self, Error> {
+        let turns = &intake.content.turns;
+        let to_file = ToFile { writer: intake.writer()?, hasher: intake.algorithm.map(Hasher::new) };
+        let (file, md5) = (Lane::new(to_file, turns), Lane::new(Md5::new(), turns));
+        Ok(Self { file, md5, algorithm: intake.algorithm, size: 0, bytes_max: intake.announced.bytes_max })
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<(), Error> {
@@ -290,25 +285,21 @@ impl Stream {
         if self.size > self.bytes_max {
             return Err(Error::EntityTooLarge { size: Some(self.size), max: self.bytes_max });
         }
-        // A thread that has ended has a reason, which finish tells.
-        let _ = tokio::join!(self.to_md5.send(piece.clone()), self.to_file.send(piece));
-        if self.file.is_finished() {
-            return Err((&mut self.file).await.map_err(broken_off)?.err().unwrap_or(Error::IncompleteBody));
-        }
-        Ok(())
+        tokio::try_join!(self.md5.push(piece.clone()), self.file.push(piece)).map(drop)
     }
 
     async fn finish(self) -> Result<Received, Error> {
-        // An empty piece says that it was all.
-        let _ = self.to_file.send(Bytes::new()).await;
-        drop((self.to_file, self.to_md5));
-        let (piece, sum) = self.file.await.map_err(broken_off)??;
-        let md5 = self.md5.await.map_err(broken_off)?;
+        let file = async {
+            let ToFile { writer, hasher } = self.file.finish().await?;
+            let size = writer.size();
+            let file = blocking(move || Ok(writer.finish()?)).await?;
+            Ok::<_, Error>((Piece { size, file }, hasher.map(Hasher::finish)))
+        };
+        let ((piece, sum), md5) = match tokio::join!(file, self.md5.finish()) {
+            (file, Ok(md5)) => (file?, md5),
+            (_, Err(error)) => return Err(error),
+        };
         let checksum = self.algorithm.zip(sum);
-        Ok(Received { data: Data::Files(vec![piece]), size: piece.size, md5, checksum })
+        Ok(Received { data: Data::Files(vec![piece]), size: piece.size, md5: md5.finalize().into(), checksum })
     }
-}
-
-fn broken_off(error: tokio::task::JoinError) -> Error {
-    Error::Internal(format!("taking content in broke off: {error}"))
 }

@@ -28,7 +28,7 @@ async fn given(content: &Content, data: &Data, span: Span) -> Option<Vec<u8>> {
 }
 
 fn file_count(content: &Content) -> usize {
-    (0..=255).map(|directory| content.files.older(directory, Duration::ZERO).unwrap().len()).sum()
+    (0..=255).map(|directory| content.files.settled(directory, Duration::ZERO).unwrap().len()).sum()
 }
 
 fn bytes_of(size: usize) -> Vec<u8> {
@@ -121,4 +121,15 @@ fn data_is_written_shortly_and_read_again() {
         let text = serde_json::to_string(&data).unwrap();
         assert_eq!(serde_json::from_str::<Data>(&text).unwrap(), data, "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_may_name_all_the_same_is_not_discarded() {
+    let (_directory, content) = content();
+    let data = taken(&content, announced(), &bytes_of(20_000)).await.unwrap().data;
+    let uncertain = Error::Store(store::StoreError::Uncertain { reason: "the disk went away".to_owned() });
+    content.discard_after(&uncertain, &data).await;
+    assert_eq!(file_count(&content), 1);
+    content.discard_after(&Error::PreconditionFailed("If-Match"), &data).await;
+    assert_eq!(file_count(&content), 0);
 }

@@ -138,6 +138,8 @@ fn joined(chosen: &[&Part]) -> Data {
         match &part.data {
             Data::Inline(inline) => bytes.extend_from_slice(inline),
             Data::Files(files) => pieces.extend(files),
+            // Only versions have bytes there.
+            Data::Beside(_) => {}
         }
     }
     debug_assert!(pieces.is_empty() || bytes.is_empty(), "parts are files, unless there is one alone");

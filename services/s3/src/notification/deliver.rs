@@ -1,5 +1,6 @@
 //! Events on their way.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ impl Destinations for NoDestinations {
             match &event.payload.target {
                 // There is no event bus: what goes to it can be seen here.
                 None => {
-                    tracing::info!(event = %event.payload.message, "an event of S3");
+                    tracing::info!(event = %Ascii(&event.payload.message), "an event of S3");
                     Ok(())
                 }
                 Some(target) => {
@@ -75,6 +76,24 @@ impl Destinations for NoDestinations {
                 }
             }
         })
+    }
+}
+
+/// Displays a document in ASCII alone: a key may hold what turns or clears the terminal of whoever reads the log.
+struct Ascii<'a>(&'a Value);
+
+impl fmt::Display for Ascii<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.to_string().chars() {
+            if matches!(character, ' '..='~') {
+                f.write_char(character)?;
+                continue;
+            }
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(f, "\\u{unit:04x}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -95,4 +114,17 @@ impl Deliver<Delivery> for ToDestinations {
 /// What delivers events, to be started.
 pub fn dispatcher(s3: &S3) -> Arc<dyn Reconciler> {
     Dispatcher::new(&s3.outbox, Arc::new(ToDestinations(s3.destinations.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_shown_in_characters_that_steer_nothing_and_is_the_same_document() {
+        let event = serde_json::json!({ "key": "é\r\n\u{1b}[2J\u{9b}31m\u{202e}\u{7f}🦀\"\\" });
+        let shown = Ascii(&event).to_string();
+        assert!(shown.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{shown}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), event);
+    }
 }

@@ -7,6 +7,7 @@ use base::Timestamp;
 use blobs::files::FileId;
 
 use super::{Current, Older, Order, Version, VersionId};
+use crate::content::Data;
 
 /// The versions of a key, as far as they have been read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) removed: Vec<Order>,
     /// The files that nobody needs any more.
     pub(crate) unused: Vec<FileId>,
+    /// The versions whose bytes, which lie beside them, nobody needs any more.
+    pub(crate) beside: Vec<Order>,
 }
 
 impl Versions {
@@ -45,14 +48,14 @@ impl Versions {
         let Some(before) = &self.current else { return plan };
         let is_null = before.latest.id.is_null();
         if is_null && replaces_null {
-            plan.unused.extend(files_of(&before.latest));
+            plan.release(&before.latest);
         } else {
             plan.added = Some(Older { past: before.latest.clone(), since: now });
         }
         match before.older_null {
             Some(order) if replaces_null => {
                 plan.removed.push(order);
-                plan.unused.extend(self.older(order).into_iter().flat_map(files_of));
+                self.older(order).into_iter().for_each(|older| plan.release(older));
             }
             older_null => {
                 let moved = (is_null && !replaces_null).then_some(before.latest.order);
@@ -67,7 +70,7 @@ impl Versions {
         let before = self.current.as_ref()?;
         let mut plan = Plan::default();
         if before.latest.id == *id {
-            plan.unused.extend(files_of(&before.latest));
+            plan.release(&before.latest);
             let next = self.older.iter().max_by_key(|version| version.order);
             if let Some(next) = next {
                 plan.removed.push(next.order);
@@ -78,7 +81,7 @@ impl Versions {
         }
         let erased = self.older.iter().find(|version| version.id == *id)?;
         plan.removed.push(erased.order);
-        plan.unused.extend(files_of(erased));
+        plan.release(erased);
         let older_null = before.older_null.filter(|order| *order != erased.order);
         plan.current = Some(Current { latest: before.latest.clone(), older_null });
         Some(plan)
@@ -90,14 +93,18 @@ impl Versions {
 }
 
 impl Plan {
+    /// Nobody needs the bytes of a version any more.
+    fn release(&mut self, version: &Version) {
+        let Some(object) = version.object() else { return };
+        self.unused.extend(object.data.files());
+        if matches!(object.data, Data::Beside(_)) {
+            self.beside.push(version.order);
+        }
+    }
+
     fn set_older_null(&mut self, order: Option<Order>) {
         if let Some(current) = &mut self.current {
             current.older_null = order;
         }
     }
-}
-
-/// The files of a version.
-fn files_of(version: &Version) -> impl Iterator<Item = FileId> + '_ {
-    version.object().into_iter().flat_map(|object| object.data.files())
 }

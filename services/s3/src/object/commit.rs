@@ -4,6 +4,7 @@ use base::{AccountId, Timestamp};
 use platform::Attempts;
 use store::{Tx, Versioned};
 
+use super::beside;
 use super::change::{Plan, Versions};
 use super::find::{self, Selected};
 use super::{Current, Object, Older, Order, Version, VersionId, What, current_id, older_id, refs};
@@ -124,12 +125,16 @@ impl Write<'_> {
             None => None,
         };
         versions.older.extend(replaced.iter().map(|older| older.past.clone()));
-        let new = Version { order, id, modified: self.now(), owner, what: what.clone() };
+        let mut new = Version { order, id, modified: self.now(), owner, what: what.clone() };
         let committed = Committed { id: new.id.clone(), is_marker: new.object().is_none(), modified: new.modified };
         let change = Change::written(&new);
+        let aside = beside::take(&mut new);
         let plan = versions.write(new, self.now());
         let mut tx = Tx::new();
         add(&mut tx);
+        if let Some(bytes) = &aside {
+            beside::insert(&mut tx, bucket, self.key, order, bytes);
+        }
         self.apply(s3, &mut tx, bucket, read.as_ref(), replaced.as_slice(), plan);
         s3.note(&mut tx, bucket, self.key, self.cause, change).await?;
         store.commit(tx).await?;
@@ -154,17 +159,15 @@ impl Write<'_> {
 
     async fn try_erase(&self, s3: &S3, bucket: &Versioned<Bucket>, id: &VersionId) -> Result<Option<Committed>, Error> {
         let store = &s3.platform.store;
-        let Some(current) = find::current(store, bucket, self.key).await? else {
+        let (current, older) = match find::by_id(store, bucket, self.key, id).await? {
+            Some(Selected::Latest(current)) => (Some(current), find::newest_older(store, bucket, self.key).await?),
+            // Should it be the latest by now, the transaction does not hold.
+            Some(Selected::Older(older)) => (find::current(store, bucket, self.key).await?, Some(older)),
+            None => (None, None),
+        };
+        let Some(current) = current else {
             self.condition.check(self.key, None)?;
             return Ok(None);
-        };
-        let older = if current.latest.id == *id {
-            find::newest_older(store, bucket, self.key).await?
-        } else {
-            match find::by_id(store, bucket, self.key, id).await? {
-                Some(Selected::Older(older)) => Some(older),
-                _ => None,
-            }
         };
         let versions = Versions {
             current: Some(current.value.clone()),
@@ -209,6 +212,9 @@ impl Write<'_> {
         }
         for record in older.iter().filter(|record| plan.removed.contains(&record.past.order)) {
             tx.remove(record);
+        }
+        for order in plan.beside {
+            beside::remove(tx, bucket, self.key, order);
         }
         Unused::leave(s3, tx, plan.unused, self.now());
     }

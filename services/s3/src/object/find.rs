@@ -7,6 +7,9 @@ use crate::Error;
 use crate::bucket::Bucket;
 use crate::names::{END, stored};
 
+/// How often a version is looked for while others change its key.
+const LOOKS_MAX: u32 = 1024;
+
 /// A version as it was found.
 #[derive(Debug, Clone)]
 pub(crate) enum Selected {
@@ -80,13 +83,21 @@ pub(crate) async fn by_id(
     key: &str,
     id: &VersionId,
 ) -> Result<Option<Selected>, Error> {
-    let Some(latest) = current(store, bucket, key).await? else { return Ok(None) };
-    if latest.latest.id == *id {
-        return Ok(Some(Selected::Latest(latest)));
+    let mut seen = None;
+    for _ in 0..LOOKS_MAX {
+        let Some(latest) = current(store, bucket, key).await? else { return Ok(None) };
+        if latest.latest.id == *id {
+            return Ok(Some(Selected::Latest(latest)));
+        }
+        let Some(order) = id.order().or(latest.older_null.filter(|_| id.is_null())) else { return Ok(None) };
+        let found = older(store, bucket, key, order).await?.filter(|found| found.past.id == *id);
+        // It may have become the latest meanwhile, since what was has been deleted. Then that record has changed.
+        if found.is_some() || seen == Some(latest.modified) {
+            return Ok(found.map(Selected::Older));
+        }
+        seen = Some(latest.modified);
     }
-    let Some(order) = id.order().or(latest.older_null.filter(|_| id.is_null())) else { return Ok(None) };
-    let found = older(store, bucket, key, order).await?;
-    Ok(found.filter(|found| found.past.id == *id).map(Selected::Older))
+    Err(Error::OperationAborted)
 }
 
 /// An older version by its place.

@@ -12,7 +12,7 @@ use crate::multipart::{self, Listed, Made, assemble};
 use crate::object::commit::{Committed, Write};
 use crate::object::{self, Object, commit};
 use crate::reconcile::gone::Gone;
-use crate::{Error, S3, bucket, etag, names};
+use crate::{Error, S3, bucket, etag, names, read};
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CompleteMultipartUploadRequest) -> Access {
@@ -72,6 +72,7 @@ async fn complete(
         storage_class: upload.storage_class.clone(),
     };
     let mut output = answer(ctx, input, &object);
+    output.expiration = read::expiration(s3, &bucket, &input.key, &object, ctx.now).await?;
     let kept: Vec<_> = object.data.files().collect();
     let cause = Cause::of(ctx, By::CompleteMultipartUpload);
     let write = Write { bucket: &bucket, key: &input.key, condition, cause: &cause };

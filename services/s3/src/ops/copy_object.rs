@@ -3,18 +3,19 @@
 use md5::{Digest, Md5};
 use platform::{Access, Ctx};
 
+use crate::amend::Found;
 use crate::api::{CopyObjectOutput, CopyObjectRequest, CopyObjectResult, MetadataDirective, TaggingDirective};
-use crate::bucket::{Bucket, Versioning};
+use crate::bucket::Bucket;
 use crate::checksum::{Algorithm, Checksum, Hasher, Kind};
-use crate::condition::{ReadConditions, WriteCondition};
+use crate::condition::WriteCondition;
 use crate::content::{Data, Span};
-use crate::copy::{Found, Source};
-use crate::describe::{self, attributes, object_grants, refuse_unserved, set_object_checksum, sets_acl};
+use crate::copy::{Source, source_conditions};
+use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, refuse_unserved, set_object_checksum};
 use crate::event::{By, Cause};
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::commit::Write;
-use crate::object::{Attributes, Object};
-use crate::{Error, S3, bucket, etag, facts, names, tags};
+use crate::object::{Attributes, Object, beside};
+use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 
 /// How often a source is looked for whose files have gone since its record was read.
 const ATTEMPTS_MAX: u32 = 16;
@@ -22,22 +23,20 @@ const ATTEMPTS_MAX: u32 = 16;
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CopyObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
-    let mut access =
-        Access::to("s3:PutObject").on(arn.as_str()).key("s3:x-amz-copy-source", input.copy_source.as_str());
+    let mut access = Source::told(&input.copy_source, Access::to("s3:PutObject").on(arn.as_str()));
+    if let Some(class) = input.storage_class {
+        access = access.key("s3:x-amz-storage-class", class.as_str());
+    }
     if let Some(directive) = input.metadata_directive {
         access = access.key("s3:x-amz-metadata-directive", directive.as_str());
     }
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
+    if let Some(kind) = input.server_side_encryption {
+        access = access.key(ENCRYPTION, kind.as_str());
     }
-    if sets_acl!(input) {
-        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
-    }
-    if input.tagging.is_some() {
-        access = access.and(Access::to("s3:PutObjectTagging").on(arn));
-    }
+    access = acl_access!(access, &arn, input);
+    access = tags::access(access, &arn, input.tagging.as_deref());
     match Source::read(&input.copy_source) {
-        Ok(source) => access.and(source.access(false)),
+        Ok(source) => access.and(source.access()),
         // The handler says what is wrong with it.
         Err(_) => access,
     }
@@ -53,19 +52,20 @@ pub(crate) async fn copy_object(s3: &S3, ctx: &Ctx, input: CopyObjectRequest) ->
     let source = Source::read(&input.copy_source)?;
     let bucket = bucket::expected(s3, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     let condition = WriteCondition::of_write(input.if_match.as_deref(), input.if_none_match.as_deref())?;
-    let conditions = ReadConditions {
-        if_match: input.copy_source_if_match.as_deref(),
-        if_none_match: input.copy_source_if_none_match.as_deref(),
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
-    };
+    let conditions = source_conditions!(input);
     for _ in 0..ATTEMPTS_MAX {
         let found = source.find(s3, ctx, input.expected_source_bucket_owner.as_deref(), conditions).await?;
         check(&input, &bucket, &source, &found)?;
-        let Some(data) = s3.content.duplicate(&found.object()?.data).await? else { continue };
+        if !found.object()?.tags.is_empty() && input.tagging_directive != Some(TaggingDirective::Replace) {
+            // (API reference, CopyObject: tags that go along have to be readable and settable.)
+            let set = Access::to("s3:PutObjectTagging").on(names::object_arn(&input.bucket, &input.key));
+            ctx.admit(s3, &source.tags_access().and(set)).await.map_err(Error::Body)?;
+        }
+        let Some(data) = beside::data_of(s3, &found.bucket, &source.key, &found.version).await? else { continue };
+        let Some(data) = s3.content.duplicate(&data).await? else { continue };
         let copied = write(s3, ctx, &input, &bucket, condition.clone(), &found, data.clone()).await;
-        if copied.is_err() {
-            s3.content.discard(&data).await;
+        if let Err(error) = &copied {
+            s3.content.discard_after(error, &data).await;
         }
         return copied;
     }
@@ -80,6 +80,7 @@ fn check(input: &CopyObjectRequest, bucket: &Bucket, source: &Source, found: &Fo
     let changes = input.metadata_directive == Some(MetadataDirective::Replace)
         || input.tagging_directive == Some(TaggingDirective::Replace)
         || input.storage_class.is_some()
+        || input.server_side_encryption.is_some()
         || input.website_redirect_location.is_some();
     if is_same && !changes { Err(Error::CopyOntoItself) } else { Ok(()) }
 }
@@ -114,14 +115,16 @@ async fn write(
     };
     let mut result = CopyObjectResult { e_tag: describe::quoted(&object.etag), ..CopyObjectResult::default() };
     set_object_checksum!(result, &object.checksum);
+    let expiration = read::expiration(s3, bucket, &input.key, &object, ctx.now).await?;
     let cause = Cause::of(ctx, By::Copy);
     let write = Write { bucket, key: &input.key, condition, cause: &cause };
     let committed = write.object(s3, owner, object, |_| ()).await?;
     result.last_modified = Some(committed.modified);
     Ok(CopyObjectOutput {
         copy_object_result: Some(result),
-        copy_source_version_id: found.answered_id().filter(|_| found.bucket.versioning != Versioning::Never),
+        copy_source_version_id: found.answered_id(),
         version_id: committed.answered_id(bucket.versioning),
+        expiration,
         ..CopyObjectOutput::default()
     })
 }

@@ -1,5 +1,6 @@
 //! CreateMultipartUpload.
 
+use base::AccountId;
 use platform::{Access, Ctx};
 use store::Tx;
 
@@ -7,7 +8,7 @@ use crate::acl::canonical_id;
 use crate::api::{ChecksumType, CreateMultipartUploadOutput, CreateMultipartUploadRequest};
 use crate::bucket::setting;
 use crate::checksum::{Algorithm, Kind};
-use crate::describe::{self, attributes, object_grants, refuse_unserved, sets_acl};
+use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, refuse_unserved};
 use crate::lifecycle::Lifecycle;
 use crate::multipart::{Upload, upload_id};
 use crate::object::{Order, VersionId, refs};
@@ -17,16 +18,14 @@ use crate::{Error, S3, bucket, facts, names, tags};
 pub(crate) fn access(_: &Ctx, input: &CreateMultipartUploadRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
     let mut access = Access::to("s3:PutObject").on(arn.as_str());
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
+    if let Some(class) = input.storage_class {
+        access = access.key("s3:x-amz-storage-class", class.as_str());
     }
-    if sets_acl!(input) {
-        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
+    if let Some(kind) = input.server_side_encryption {
+        access = access.key(ENCRYPTION, kind.as_str());
     }
-    if input.tagging.is_some() {
-        access = access.and(Access::to("s3:PutObjectTagging").on(arn));
-    }
-    access
+    access = acl_access!(access, &arn, input);
+    tags::access(access, &arn, input.tagging.as_deref())
 }
 
 /// Begins an upload in parts.
@@ -36,6 +35,11 @@ pub(crate) async fn create_multipart_upload(
     input: CreateMultipartUploadRequest,
 ) -> Result<CreateMultipartUploadOutput, Error> {
     names::check_key(&input.key)?;
+    if ctx.account() == AccountId::NOBODY {
+        // (User guide, "Multipart upload API and permissions".)
+        let message = "Anonymous users cannot initiate multipart uploads.  Please authenticate.";
+        return Err(Error::AccessDenied(message.to_owned()));
+    }
     refuse_unserved!(input);
     let bucket = bucket::expected(s3, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     let canned = input.acl.map(|acl| acl.as_str());

@@ -5,6 +5,7 @@ use platform::{Access, Ctx};
 use crate::api::{DeleteObjectOutput, DeleteObjectRequest};
 use crate::condition::WriteCondition;
 use crate::event::{By, Cause};
+use crate::facts::VERSION_ID;
 use crate::object::commit::Write;
 use crate::object::parse;
 use crate::{Error, S3, bucket, facts, names};
@@ -13,7 +14,7 @@ use crate::{Error, S3, bucket, facts, names};
 pub(crate) fn access(_: &Ctx, input: &DeleteObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
     match &input.version_id {
-        Some(id) => Access::to("s3:DeleteObjectVersion").on(arn).key("s3:VersionId", id.as_str()),
+        Some(id) => Access::to("s3:DeleteObjectVersion").on(arn).key(VERSION_ID, id.as_str()),
         None => Access::to("s3:DeleteObject").on(arn),
     }
 }

@@ -10,6 +10,7 @@ use crate::api::{self, DeleteObjectsOutput, DeleteObjectsRequest, DeletedObject,
 use crate::bucket::{self, Bucket};
 use crate::condition::WriteCondition;
 use crate::event::{By, Cause};
+use crate::facts::VERSION_ID;
 use crate::object::commit::Write;
 use crate::object::parse;
 use crate::{Error, S3, facts, names};
@@ -98,14 +99,11 @@ async fn try_delete(
 ) -> Result<DeletedObject, wire::Error> {
     names::check_key(&asked.key)?;
     let arn = names::object_arn(&bucket.name, &asked.key);
-    let (action, access) = match &asked.version_id {
-        Some(id) => {
-            ("s3:DeleteObjectVersion", Access::to("s3:DeleteObjectVersion").on(&arn).key("s3:VersionId", id.as_str()))
-        }
-        None => ("s3:DeleteObject", Access::to("s3:DeleteObject").on(&arn)),
+    let access = match &asked.version_id {
+        Some(id) => Access::to("s3:DeleteObjectVersion").on(arn).key(VERSION_ID, id.as_str()),
+        None => Access::to("s3:DeleteObject").on(arn),
     };
-    let known = facts::facts(s3, ctx, action, &arn).await?;
-    ctx.authorize_with(&access, &known)?;
+    ctx.admit(s3, &access).await?;
     let cause = Cause::of(ctx, By::Delete);
     let condition = WriteCondition::of_delete(asked.e_tag.as_deref());
     let write = Write { bucket, key: &asked.key, condition, cause: &cause };

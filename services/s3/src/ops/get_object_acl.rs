@@ -22,13 +22,10 @@ pub(crate) async fn get_object_acl(
 ) -> Result<GetObjectAclOutput, Error> {
     let expected = input.expected_bucket_owner.as_deref();
     let found = amend::read(s3, ctx, &input.bucket, expected, &input.key, input.version_id.as_deref()).await?;
+    let whose = found.bucket.owner_of(&found.version);
     let acl = match &found.object()?.acl {
         Some(acl) if found.bucket.has_acls() => acl.clone(),
-        _ => Acl::private(found.version.owner),
+        _ => Acl::private(whose),
     };
-    Ok(GetObjectAclOutput {
-        grants: Some(grants(&acl)),
-        owner: Some(owner(found.version.owner)),
-        request_charged: None,
-    })
+    Ok(GetObjectAclOutput { grants: Some(grants(&acl)), owner: Some(owner(whose)), request_charged: None })
 }

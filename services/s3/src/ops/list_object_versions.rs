@@ -3,6 +3,7 @@
 use platform::{Access, Ctx};
 
 use crate::api::{DeleteMarkerEntry, ListObjectVersionsOutput, ListObjectVersionsRequest, ObjectVersion};
+use crate::bucket::Bucket;
 use crate::describe::{Encoding, checksum_algorithm, checksum_type, owner, quoted, size};
 use crate::listing::{self, After, Item, ListedVersion, Page, Query};
 use crate::object::{self, VersionId};
@@ -54,11 +55,11 @@ pub(crate) async fn list_object_versions(
         None => {}
     }
     output.name = Some(input.bucket.clone());
-    Ok(with_versions(output, page, encoding))
+    Ok(with_versions(output, page, encoding, &bucket))
 }
 
 /// Where the list begins: after a version, whose place its id tells; after all of a key, where no version is named.
-async fn after(s3: &S3, bucket: &bucket::Bucket, input: &ListObjectVersionsRequest) -> Result<After, Error> {
+async fn after(s3: &S3, bucket: &Bucket, input: &ListObjectVersionsRequest) -> Result<After, Error> {
     let key = input.key_marker.clone().filter(|key| !key.is_empty());
     let version = input.version_id_marker.as_deref().filter(|id| !id.is_empty());
     match (key, version) {
@@ -88,12 +89,14 @@ fn with_versions(
     mut output: ListObjectVersionsOutput,
     page: Page<ListedVersion>,
     encoding: Encoding,
+    bucket: &Bucket,
 ) -> ListObjectVersionsOutput {
     let (listed, prefixes) = page.into_parts();
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for (key, ListedVersion { version, is_latest }) in listed {
         let (key, version_id) = (Some(encoding.text(&key)), Some(version.id.to_string()));
-        let (is_latest, last_modified, owner) = (Some(is_latest), Some(version.modified), Some(owner(version.owner)));
+        let (is_latest, last_modified) = (Some(is_latest), Some(version.modified));
+        let owner = Some(owner(bucket.owner_of(&version)));
         let Some(object) = version.object() else {
             markers.push(DeleteMarkerEntry { key, version_id, is_latest, last_modified, owner });
             continue;

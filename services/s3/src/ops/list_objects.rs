@@ -5,6 +5,7 @@ use platform::{Access, Ctx};
 use crate::api::{ListObjectsOutput, ListObjectsRequest};
 use crate::describe::Encoding;
 use crate::listing::{self, After, Query};
+use crate::object::Version;
 use crate::{Error, S3, bucket, listed};
 
 /// Who may.
@@ -29,7 +30,9 @@ pub(crate) async fn list_objects(s3: &S3, _: &Ctx, input: ListObjectsRequest) ->
     let has_delimiter = !query.delimiter.is_empty();
     let next = page.last().filter(|_| page.more && has_delimiter).map(|last| encoding.text(last));
     let (more, (objects, prefixes)) = (page.more, page.into_parts());
-    let contents: Vec<_> = objects.iter().map(|(key, version)| listed::object(key, version, encoding, true)).collect();
+    let described =
+        |(key, version): &(String, Version)| listed::object(key, version, encoding, Some(bucket.owner_of(version)));
+    let contents: Vec<_> = objects.iter().map(described).collect();
     Ok(ListObjectsOutput {
         contents: (!contents.is_empty()).then_some(contents),
         common_prefixes: listed::prefixes(&prefixes, encoding),

@@ -41,10 +41,10 @@ pub(crate) async fn list_objects_v2(
     let page = if limit == 0 { listing::Page::empty() } else { listing::objects(s3, &bucket, &query).await? };
     let next = page.last().filter(|_| page.more).map(|last| s3.platform.page_token(ctx, &purpose, last));
     let encoding = Encoding::of(input.encoding_type);
-    let with_owner = input.fetch_owner == Some(true);
+    let whose = |version| (input.fetch_owner == Some(true)).then(|| bucket.owner_of(version));
     let (more, (objects, prefixes)) = (page.more, page.into_parts());
     let contents: Vec<_> =
-        objects.iter().map(|(key, version)| listed::object(key, version, encoding, with_owner)).collect();
+        objects.iter().map(|(key, version)| listed::object(key, version, encoding, whose(version))).collect();
     Ok(ListObjectsV2Output {
         key_count: listed::answered(contents.len() + prefixes.len()),
         contents: (!contents.is_empty()).then_some(contents),

@@ -55,7 +55,7 @@ fn rule_of(rule: LifecycleRule, new_id: impl Fn() -> String) -> Result<Rule, Err
         is_enabled: rule.status == ExpirationStatus::Enabled,
         filter,
         has_old_prefix,
-        expiration: rule.expiration.map(expiration_of).transpose()?,
+        expiration: rule.expiration.map(expiration_of).transpose()?.flatten(),
         noncurrent_days: noncurrent.as_ref().and_then(|it| it.noncurrent_days),
         newer_noncurrent_versions: noncurrent.as_ref().and_then(|it| it.newer_noncurrent_versions),
         abort_days: rule.abort_incomplete_multipart_upload.and_then(|it| it.days_after_initiation),
@@ -64,11 +64,13 @@ fn rule_of(rule: LifecycleRule, new_id: impl Fn() -> String) -> Result<Rule, Err
     })
 }
 
-fn expiration_of(said: LifecycleExpiration) -> Result<Expiration, Error> {
+/// When what is latest expires; none where delete markers are said to stay, and nothing else.
+fn expiration_of(said: LifecycleExpiration) -> Result<Option<Expiration>, Error> {
     match (said.days, said.date, said.expired_object_delete_marker) {
-        (Some(days), None, None) => Ok(Expiration::Days(days)),
-        (None, Some(date), None) => Ok(Expiration::Date(date)),
-        (None, None, Some(true)) => Ok(Expiration::DeleteMarker),
+        (Some(days), None, None) => Ok(Some(Expiration::Days(days))),
+        (None, Some(date), None) => Ok(Some(Expiration::Date(date))),
+        (None, None, Some(true)) => Ok(Some(Expiration::DeleteMarker)),
+        (None, None, Some(false)) => Ok(None),
         _ => Err(Error::MalformedXml),
     }
 }

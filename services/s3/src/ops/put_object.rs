@@ -6,20 +6,19 @@ use crate::api::{PutObjectOutput, PutObjectRequest};
 use crate::checksum::Algorithm;
 use crate::condition::WriteCondition;
 use crate::content::Announced;
-use crate::describe::{self, announced, attributes, object_grants, refuse_unserved, set_object_checksum, sets_acl};
-use crate::event::{By, Cause};
+use crate::describe::{
+    self, ENCRYPTION, acl_access, announced, attributes, object_grants, refuse_unserved, set_object_checksum,
+};
+use crate::event::Cause;
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::Object;
 use crate::object::commit::Write;
-use crate::{Error, S3, bucket, etag, facts, names, tags};
+use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
     let mut access = Access::to("s3:PutObject").on(arn.as_str());
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
-    }
     if let Some(class) = input.storage_class {
         access = access.key("s3:x-amz-storage-class", class.as_str());
     }
@@ -28,13 +27,11 @@ pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
             access = access.key(condition, header.as_str());
         }
     }
-    if sets_acl!(input) {
-        access = access.and(Access::to("s3:PutObjectAcl").on(arn.as_str()));
+    if let Some(kind) = input.server_side_encryption {
+        access = access.key(ENCRYPTION, kind.as_str());
     }
-    if input.tagging.is_some() {
-        access = access.and(Access::to("s3:PutObjectTagging").on(arn));
-    }
-    access
+    access = acl_access!(access, &arn, input);
+    tags::access(access, &arn, input.tagging.as_deref())
 }
 
 /// Writes an object. It is there for everyone when this has returned, and never before.
@@ -72,9 +69,13 @@ pub(crate) async fn put_object(s3: &S3, ctx: &Ctx, input: PutObjectRequest) -> R
         acl,
         storage_class,
     };
-    let cause = Cause::of(ctx, By::Put);
+    let cause = Cause::of_upload(ctx);
     let write = Write { bucket: &bucket, key: &input.key, condition, cause: &cause };
-    let mut output = PutObjectOutput { e_tag: describe::quoted(&object.etag), ..PutObjectOutput::default() };
+    let mut output = PutObjectOutput {
+        e_tag: describe::quoted(&object.etag),
+        expiration: read::expiration(s3, &bucket, &input.key, &object, ctx.now).await?,
+        ..PutObjectOutput::default()
+    };
     set_object_checksum!(output, &object.checksum);
     let data = object.data.clone();
     match write.object(s3, owner, object, |_| ()).await {
@@ -83,7 +84,7 @@ pub(crate) async fn put_object(s3: &S3, ctx: &Ctx, input: PutObjectRequest) -> R
             Ok(output)
         }
         Err(error) => {
-            s3.content.discard(&data).await;
+            s3.content.discard_after(&error, &data).await;
             Err(error)
         }
     }

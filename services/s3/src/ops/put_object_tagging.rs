@@ -12,7 +12,8 @@ use crate::{Error, S3};
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &PutObjectTaggingRequest) -> Access {
     let actions = ["s3:PutObjectTagging", "s3:PutObjectVersionTagging"];
-    amend::access(actions, &input.bucket, &input.key, input.version_id.as_deref())
+    let access = amend::access(actions, &input.bucket, &input.key, input.version_id.as_deref());
+    tags::told(access, tags_of(input.tagging.tag_set.clone()))
 }
 
 /// Gives an object tags in place of those that it has.

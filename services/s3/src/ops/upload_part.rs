@@ -54,8 +54,8 @@ pub(crate) async fn upload_part(s3: &S3, ctx: &Ctx, input: UploadPartRequest) ->
         set_checksum!(output, algorithm, STANDARD.encode(sum));
     }
     let put = multipart::put_part(s3, &bucket, &input.key, &input.upload_id, input.part_number, &part).await;
-    if put.is_err() {
-        s3.content.discard(&data).await;
+    if let Err(error) = &put {
+        s3.content.discard_after(error, &data).await;
     }
     put.map(|()| output)
 }

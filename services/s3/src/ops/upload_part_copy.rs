@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use platform::{Access, Ctx};
 
 use crate::api::{CopyPartResult, UploadPartCopyOutput, UploadPartCopyRequest};
-use crate::condition::ReadConditions;
 use crate::content::{Announced, ByteRange, Span};
-use crate::copy::Source;
+use crate::copy::{Source, source_conditions};
 use crate::describe::{self, set_checksum};
 use crate::multipart::{self, PART_BYTES_MAX, Part};
+use crate::object::beside;
 use crate::{Error, S3, bucket, etag, names};
 
 /// How often a source is looked for whose files have gone since its record was read.
@@ -18,8 +18,9 @@ const ATTEMPTS_MAX: u32 = 16;
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &UploadPartCopyRequest) -> Access {
     let access = Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key));
+    let access = Source::told(&input.copy_source, access);
     match Source::read(&input.copy_source) {
-        Ok(source) => access.and(source.access(false)),
+        Ok(source) => access.and(source.access()),
         // The handler says what is wrong with it.
         Err(_) => access,
     }
@@ -38,25 +39,21 @@ pub(crate) async fn upload_part_copy(
     let source = Source::read(&input.copy_source)?;
     let bucket = bucket::expected(s3, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     let upload = multipart::find(s3, &bucket, &input.key, &input.upload_id).await?;
-    let conditions = ReadConditions {
-        if_match: input.copy_source_if_match.as_deref(),
-        if_none_match: input.copy_source_if_none_match.as_deref(),
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
-    };
+    let conditions = source_conditions!(input);
     for _ in 0..ATTEMPTS_MAX {
         let found = source.find(s3, ctx, input.expected_source_bucket_owner.as_deref(), conditions).await?;
         let object = found.object()?;
         let span = span(input.copy_source_range.as_deref(), object.size)?;
-        let Some(bytes) = s3.content.give(&object.data, span).await? else { continue };
+        let Some(data) = beside::data_of(s3, &found.bucket, &source.key, &found.version).await? else { continue };
+        let Some(bytes) = s3.content.give(&data, span).await? else { continue };
         let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
         let announced = Announced { algorithm, bytes_max: PART_BYTES_MAX, ..Announced::default() };
         let received = s3.content.intake(announced)?.into_file().take(bytes.into_reader()).await?;
         let data = received.data.clone();
         let part = Part::new(received, ctx.now);
         let put = multipart::put_part(s3, &bucket, &input.key, &input.upload_id, input.part_number, &part).await;
-        if put.is_err() {
-            s3.content.discard(&data).await;
+        if let Err(error) = &put {
+            s3.content.discard_after(error, &data).await;
         }
         put?;
         return Ok(UploadPartCopyOutput {

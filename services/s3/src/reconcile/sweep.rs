@@ -1,8 +1,8 @@
 //! Finds the files that no record names: those of a process that died between writing a file and recording it.
 //!
-//! Soon after the start and then daily it reads which files the records name and removes the others that are older than a day:
-//! whatever is being written now is younger. It knows a file by half of its name, so that a million of them take eight
-//! megabytes; where that half is another one's, too, an orphan stays.
+//! Soon after the start and then daily it reads which files the records name and removes the others that were there before
+//! the start, or are older than a day: whatever is being written now is younger. It knows a file by half of its name, so that a
+//! million of them take eight megabytes; where that half is another one's, too, an orphan stays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,10 +19,10 @@ use crate::object::{Current, Older, Version};
 use crate::reconcile::unused::Unused;
 use crate::{Error, S3};
 
-/// How old a file is that may be an orphan.
+/// How old a file is that may be an orphan, of those that came after the start.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
-/// How long after the start the first sweep is: a server that starts has better to do.
-const FIRST_AFTER: Duration = Duration::from_secs(600);
+/// How long after the start the first sweep is: a server that starts has better to do, and one that died may have left much.
+const FIRST_AFTER: Duration = Duration::from_secs(10);
 /// How often there is a sweep.
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// The longest sweep.
@@ -71,7 +71,7 @@ impl Reconciler for Sweep {
     }
 }
 
-/// Removes the files that are older than `grace` and that no record names; answers how many.
+/// Removes the files that were there before the start or are older than `grace`, and that no record names; answers how many.
 pub(crate) async fn sweep(s3: &S3, grace: Duration, known_max: usize) -> Result<u64, Error> {
     let (mut removed, mut directory, mut width) = (0, 0, DIRECTORIES);
     while directory < DIRECTORIES {

@@ -89,6 +89,7 @@ impl Exchange {
             let chain = signs_chunks.then(|| signature.chunk_chain(&server.keys, &found.secret));
             Unread::Unread { body, rule, chain }
         };
+        self.signing = Some(signature.signing());
         let region = self.region(signature)?;
         self.ask(server, service, Asker { caller: found.caller, region, body }).await
     }
@@ -174,13 +175,24 @@ impl Exchange {
         }
         let content = Content::incoming(content);
         if rest::takes_content(model, operation) {
+            if rest::is_s3(model) && !says_length(&self.parts) {
+                return Err(incoming::missing_length());
+            }
             return Ok((Body::Content(content), Place::default()));
         }
         let max = self.bound_body_bytes_max(server, model);
         let (bytes, place, trailers) = read(server, max, content.into_reader()).await?;
-        rest::verify_checksums(&self.parts.headers, &trailers, &bytes)?;
+        let is_own = |header: &str| rest::is_member(model, operation, header);
+        rest::verify_checksums(&self.parts.headers, &trailers, &bytes, is_own)?;
         Ok((Body::Whole(bytes), place))
     }
+}
+
+/// Whether a head says how long its body is, or that it comes in pieces. In HTTP/2 what has no body needs not say so.
+fn says_length(parts: &Parts) -> bool {
+    parts.version >= http::Version::HTTP_2
+        || parts.headers.contains_key(http::header::CONTENT_LENGTH)
+        || parts.headers.contains_key(http::header::TRANSFER_ENCODING)
 }
 
 /// Reads a document of at most `max` bytes to its end, in the room for bodies.

@@ -20,7 +20,7 @@ use crate::serve::body::RequestBody;
 use crate::serve::room::Place;
 use crate::serve::route::Target;
 use crate::serve::{Backend, Input, Server, incoming};
-use crate::sigv4::{AuthError, FormSignature, encode_path, encode_query_text};
+use crate::sigv4::{AuthError, FormSignature, Signing, encode_path, encode_query_text};
 use crate::xml;
 
 /// The content type of such forms.
@@ -76,6 +76,7 @@ impl Exchange {
         let (body, multipart, fields) = self.fields(body).await?;
         let key = fields.required("key")?.to_owned();
         let (caller, region, range) = self.form_sender(server, model.signing_name, &bucket, &fields).await?;
+        self.signing = fields.get("x-amz-signature").map(|_| Signing::Form);
         let object = format!("/{bucket}/{}", encode_path(&key));
         let scheme = if server.backend.is_secure() { "https" } else { "http" };
         self.answer_as_form(scheme, &path, &bucket, &key, &fields);
@@ -146,7 +147,7 @@ impl Exchange {
 
     fn answer_as_form(&mut self, scheme: &str, path: &str, bucket: &str, key: &str, fields: &Fields) {
         let redirect = fields.get("success_action_redirect").or_else(|| fields.get("redirect"));
-        let redirect = redirect.filter(|url| url.parse::<http::Uri>().is_ok_and(|url| url.authority().is_some()));
+        let redirect = redirect.filter(|url| is_address(url));
         let success = match (redirect, fields.get("success_action_status")) {
             (Some(url), _) => Success::Redirect(url.to_owned()),
             (None, Some("200")) => Success::Nothing(200),
@@ -160,6 +161,12 @@ impl Exchange {
         let location = format!("{scheme}://{host}{bucket_path}/{}", encode_path(key));
         self.form = Some(FormAnswer { bucket: bucket.to_owned(), key: key.to_owned(), location, success });
     }
+}
+
+/// Whether a text is the address of a page: what is none is as if it were not there.
+fn is_address(text: &str) -> bool {
+    let is_page = |url: http::Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+    text.parse().is_ok_and(is_page)
 }
 
 impl FormAnswer {
@@ -197,5 +204,22 @@ impl FormAnswer {
             w.text("ETag", etag);
         });
         [rest::DECLARATION.as_bytes(), writer.finish().as_bytes()].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_sent_to_pages_alone() {
+        for page in ["https://a.example/x?y=z", "http://127.0.0.1:8080/"] {
+            assert!(is_address(page), "{page}");
+        }
+        for other in
+            ["javascript:alert(1)", "data:text/html,x", "//a.example/", "/x", "a.example", "ftp://a.example/", ""]
+        {
+            assert!(!is_address(other), "{other}");
+        }
     }
 }

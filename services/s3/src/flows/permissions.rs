@@ -1,0 +1,269 @@
+//! Who may do what: policies, grants, owners.
+
+use super::*;
+
+fn of_account(digit: char) -> Ctx {
+    let account = digit.to_string().repeat(12).parse().unwrap();
+    let now = base::Timestamp::from_secs(1_767_225_600);
+    let protocol = wire::model::Protocol::RestXml;
+    Ctx { protocol, ..Ctx::new(Principal::root(account), base::Region::default(), now, "request") }
+}
+
+fn anybody() -> Ctx {
+    Ctx { principal: Principal::anonymous(), ..of_account('1') }
+}
+
+async fn admits(house: &House, ctx: &Ctx, action: &'static str, key: &str) -> bool {
+    let arn = crate::names::object_arn("photos", key);
+    ctx.admit(&house.s3, &platform::Access::to(action).on(arn)).await.is_ok()
+}
+
+async fn set_policy(house: &House, principal: &str) -> Result<(), Error> {
+    set_policy_of(house, "Allow", principal, "open/*").await
+}
+
+pub(super) async fn set_policy_of(house: &House, effect: &str, principal: &str, keys: &str) -> Result<(), Error> {
+    let policy = format!(
+        r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "{effect}", "Principal": {principal},
+            "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/{keys}"}}]}}"#
+    );
+    let input = PutBucketPolicyRequest { bucket: "photos".to_owned(), policy, ..Default::default() };
+    ops::put_bucket_policy::put_bucket_policy(&house.s3, &house.ctx, input).await
+}
+
+async fn set_ownership(house: &House, object_ownership: ObjectOwnership) {
+    let input = PutBucketOwnershipControlsRequest {
+        bucket: "photos".to_owned(),
+        ownership_controls: OwnershipControls { rules: vec![OwnershipControlsRule { object_ownership }] },
+        ..Default::default()
+    };
+    ops::put_bucket_ownership_controls::put_bucket_ownership_controls(&house.s3, &house.ctx, input).await.unwrap();
+}
+
+pub(super) async fn objects_are_their_writers(house: &House) {
+    set_ownership(house, ObjectOwnership::ObjectWriter).await;
+}
+
+pub(super) async fn unblock(house: &House) {
+    let input = DeletePublicAccessBlockRequest { bucket: "photos".to_owned(), expected_bucket_owner: None };
+    ops::delete_public_access_block::delete_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_come_in_by_a_policy_alone_and_the_public_only_where_it_is_not_kept_out() {
+    let house = House::new().await;
+    let stranger = of_account('2');
+    assert!(admits(&house, &house.ctx, "s3:GetObject", "open/a").await);
+    assert!(!admits(&house, &stranger, "s3:GetObject", "open/a").await);
+    set_policy(&house, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#).await.unwrap();
+    assert!(admits(&house, &stranger, "s3:GetObject", "open/a").await);
+    assert!(!admits(&house, &stranger, "s3:GetObject", "closed/a").await);
+    assert!(!admits(&house, &stranger, "s3:PutObject", "open/a").await);
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "open/a").await);
+    assert_eq!(code(set_policy(&house, r#""*""#).await), ("AccessDenied", 403));
+    unblock(&house).await;
+    set_policy(&house, r#""*""#).await.unwrap();
+    assert!(admits(&house, &anybody(), "s3:GetObject", "open/a").await);
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "closed/a").await);
+    let block = PublicAccessBlockConfiguration { restrict_public_buckets: Some(true), ..Default::default() };
+    let input = PutPublicAccessBlockRequest {
+        bucket: "photos".to_owned(),
+        public_access_block_configuration: block,
+        ..Default::default()
+    };
+    ops::put_public_access_block::put_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "open/a").await);
+    assert!(admits(&house, &house.ctx, "s3:GetObject", "open/a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acls_count_once_they_are_switched_on_and_the_public_is_let_in() {
+    let house = House::new().await;
+    let public = || PutObjectRequest { acl: Some(ObjectCannedACL::PublicRead), ..put_request("a") };
+    assert_eq!(code(house.put_as(public(), b"x").await), ("AccessControlListNotSupported", 400));
+    objects_are_their_writers(&house).await;
+    assert_eq!(code(house.put_as(public(), b"x").await), ("AccessDenied", 403));
+    unblock(&house).await;
+    house.put_as(public(), b"x").await.unwrap();
+    house.put("b", b"x").await;
+    assert!(admits(&house, &anybody(), "s3:GetObject", "a").await);
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "b").await);
+    assert!(!admits(&house, &anybody(), "s3:DeleteObject", "a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_list_is_not_told_what_is_missing() {
+    let house = House::new().await;
+    set_policy(&house, r#"{"AWS": "arn:aws:iam::222222222222:root"}"#).await.unwrap();
+    let missing = ops::get_object::get_object(&house.s3, &of_account('2'), get_request("open/missing")).await;
+    assert_eq!(wire::Error::from(missing.unwrap_err()).status, 403);
+    assert_eq!(code(house.get("open/missing").await), ("NoSuchKey", 404));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_at_anothers_objects_by_copies_parts_or_deletions_of_many() {
+    let house = House::new().await;
+    house.put("secret", b"x").await;
+    let stranger = of_account('2');
+    let own = CreateBucketRequest { bucket: "strangers".to_owned(), ..Default::default() };
+    ops::create_bucket::create_bucket(&house.s3, &stranger, own).await.unwrap();
+    let taken = CreateBucketRequest { bucket: "photos".to_owned(), ..Default::default() };
+    let taken = ops::create_bucket::create_bucket(&house.s3, &stranger, taken).await;
+    assert_eq!(code(taken), ("BucketAlreadyExists", 409));
+    for source in ["photos/secret", "/photos/secret", "photos/%73ecret", "photos/secret?versionId=null"] {
+        let copy = CopyObjectRequest {
+            bucket: "strangers".to_owned(),
+            key: "k".to_owned(),
+            copy_source: source.to_owned(),
+            ..Default::default()
+        };
+        let refused = stranger.admit(&house.s3, &ops::copy_object::access(&stranger, &copy)).await.unwrap_err();
+        assert!(refused.code.starts_with("AccessDenied"), "{source}: {refused}");
+        let part = UploadPartCopyRequest {
+            bucket: "strangers".to_owned(),
+            key: "k".to_owned(),
+            copy_source: source.to_owned(),
+            ..Default::default()
+        };
+        assert!(stranger.admit(&house.s3, &ops::upload_part_copy::access(&stranger, &part)).await.is_err(), "{source}");
+    }
+    let input = DeleteObjectsRequest {
+        bucket: "photos".to_owned(),
+        delete: Delete {
+            objects: vec![ObjectIdentifier { key: "secret".to_owned(), ..Default::default() }],
+            quiet: None,
+        },
+        ..Default::default()
+    };
+    let output = ops::delete_objects::delete_objects(&house.s3, &stranger, input).await.unwrap();
+    assert!(output.deleted.is_none() && output.errors.unwrap()[0].code.as_ref().unwrap().starts_with("AccessDenied"));
+    assert_eq!(house.get("secret").await.unwrap(), b"x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_of_another_account_is_read_by_whom_its_owner_lets_and_deleted_by_the_buckets() {
+    let house = House::new().await;
+    objects_are_their_writers(&house).await;
+    let writer = of_account('2');
+    let put = |key: &str, acl| {
+        let body = Some(wire::Content::bytes(b"x".to_vec()));
+        ops::put_object::put_object(&house.s3, &writer, PutObjectRequest { acl, body, ..put_request(key) })
+    };
+    put("theirs", None).await.unwrap();
+    put("shared", Some(ObjectCannedACL::BucketOwnerRead)).await.unwrap();
+    assert!(admits(&house, &writer, "s3:GetObject", "theirs").await);
+    assert!(admits(&house, &writer, "s3:PutObjectAcl", "theirs").await);
+    for action in ["s3:GetObject", "s3:GetObjectAcl", "s3:PutObjectAcl"] {
+        assert!(!admits(&house, &house.ctx, action, "theirs").await, "{action}");
+    }
+    assert!(admits(&house, &house.ctx, "s3:GetObject", "shared").await);
+    assert!(!admits(&house, &house.ctx, "s3:GetObjectAcl", "shared").await);
+    assert!(admits(&house, &house.ctx, "s3:DeleteObject", "theirs").await);
+    assert!(!admits(&house, &writer, "s3:DeleteObject", "theirs").await);
+    assert!(!admits(&house, &of_account('3'), "s3:GetObject", "shared").await);
+    // What the bucket's policy allows is not of what others own; what it denies is.
+    set_policy_of(&house, "Allow", r#"{"AWS": "arn:aws:iam::333333333333:root"}"#, "*").await.unwrap();
+    assert!(!admits(&house, &of_account('3'), "s3:GetObject", "theirs").await);
+    set_policy_of(&house, "Deny", r#""*""#, "*").await.unwrap();
+    assert!(!admits(&house, &writer, "s3:GetObject", "theirs").await);
+    // Without ACLs all objects are the bucket owner's.
+    set_ownership(&house, ObjectOwnership::BucketOwnerEnforced).await;
+    set_policy_of(&house, "Allow", r#"{"AWS": "arn:aws:iam::333333333333:root"}"#, "*").await.unwrap();
+    assert!(admits(&house, &house.ctx, "s3:GetObject", "theirs").await);
+    assert!(!admits(&house, &writer, "s3:GetObject", "theirs").await);
+    assert!(admits(&house, &of_account('3'), "s3:GetObject", "theirs").await);
+    let listed = house.versions().await.versions.unwrap();
+    let owner = crate::acl::canonical_id(house.ctx.account());
+    assert!(listed.iter().all(|version| version.owner.as_ref().unwrap().id.as_ref() == Some(&owner)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grants_of_a_version_count_for_requests_that_name_it() {
+    let house = House::new().await;
+    objects_are_their_writers(&house).await;
+    unblock(&house).await;
+    house.set_versioning(BucketVersioningStatus::Enabled).await;
+    let secret = house.put("a", b"secret").await.version_id.unwrap();
+    let public = PutObjectRequest { acl: Some(ObjectCannedACL::PublicRead), ..put_request("a") };
+    let public = house.put_as(public, b"public").await.unwrap().version_id.unwrap();
+    let of_version = |id: &str| crate::read::access("photos", "a", Some(id));
+    assert!(admits(&house, &anybody(), "s3:GetObject", "a").await);
+    assert!(anybody().admit(&house.s3, &of_version(&public)).await.is_ok());
+    for other in [secret.as_str(), "null", "no-id"] {
+        let denied = anybody().admit(&house.s3, &of_version(other)).await.unwrap_err();
+        assert_eq!((denied.status, denied.message.as_str()), (403, "Access Denied"), "{other}");
+    }
+    house.put("a", b"newer").await;
+    assert!(!admits(&house, &anybody(), "s3:GetObject", "a").await);
+    assert!(anybody().admit(&house.s3, &of_version(&public)).await.is_ok());
+    let source = crate::copy::Source::read(&format!("photos/a?versionId={secret}")).unwrap();
+    assert!(anybody().admit(&house.s3, &source.access()).await.is_err());
+}
+
+/// Somebody of the bucket's account with a policy.
+fn user(house: &House, statements: &str) -> Ctx {
+    let account = house.ctx.account();
+    let principal = Principal {
+        account,
+        arn: base::Arn::global("iam", account, "user/ann"),
+        user_id: "AIDAANN".to_owned(),
+        kind: base::PrincipalKind::User { name: "ann".to_owned() },
+    };
+    let text = format!(r#"{{"Version": "2012-10-17", "Statement": [{statements}]}}"#);
+    let parsed = policy::parse(&text, policy::Purpose::Inline).unwrap();
+    let attached = vec![Arc::new(policy::Policy::new("own", parsed))];
+    let rights = platform::Rights::of_policies(policy::IdentityPolicies { attached, boundary: None });
+    let now = house.ctx.now;
+    let ctx = Ctx::new(principal, base::Region::default(), now, "request");
+    Ctx { rights, protocol: wire::model::Protocol::RestXml, ..ctx }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tags_that_an_object_has_count_for_its_callers_own_policies() {
+    let house = House::new().await;
+    let tagged = PutObjectRequest { tagging: Some("level=secret".to_owned()), ..put_request("tagged") };
+    house.put_as(tagged, b"x").await.unwrap();
+    house.put("plain", b"x").await;
+    let condition = r#""Condition": {"StringEquals": {"s3:ExistingObjectTag/level": "secret"}}"#;
+    let ann = user(
+        &house,
+        &format!(
+            r#"{{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}},
+               {{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*", {condition}}}"#
+        ),
+    );
+    assert!(admits(&house, &ann, "s3:GetObject", "plain").await);
+    assert!(!admits(&house, &ann, "s3:GetObject", "tagged").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_go_along_with_a_copy_only_for_who_may_read_and_set_them() {
+    let house = House::new().await;
+    let tagged = PutObjectRequest { tagging: Some("level=secret".to_owned()), ..put_request("tagged") };
+    house.put_as(tagged, b"x").await.unwrap();
+    let ann = user(&house, r#"{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "*"}"#);
+    let copy = CopyObjectRequest {
+        bucket: "photos".to_owned(),
+        key: "copy".to_owned(),
+        copy_source: "photos/tagged".to_owned(),
+        ..Default::default()
+    };
+    let denied = ops::copy_object::copy_object(&house.s3, &ann, copy.clone()).await.unwrap_err();
+    assert!(denied.to_string().contains("s3:GetObjectTagging on resource: \"arn:aws:s3:::photos/tagged\""), "{denied}");
+    let without = CopyObjectRequest { tagging_directive: Some(TaggingDirective::Replace), ..copy };
+    ops::copy_object::copy_object(&house.s3, &ann, without).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encryption_may_be_asked_for_as_aws_always_does_it_and_nothing_is_said_to_be_encrypted() {
+    let house = House::new().await;
+    let asked = |kind| PutObjectRequest { server_side_encryption: Some(kind), ..put_request("a") };
+    let put = house.put_as(asked(ServerSideEncryption::Aes256), b"x").await.unwrap();
+    assert_eq!(put.server_side_encryption, None);
+    assert_eq!(house.get_as(get_request("a")).await.unwrap().0.server_side_encryption, None);
+    assert_eq!(code(house.put_as(asked(ServerSideEncryption::AwsKms), b"x").await), ("NotImplemented", 501));
+    let own_key = PutObjectRequest { sse_customer_algorithm: Some("AES256".to_owned()), ..put_request("a") };
+    assert_eq!(code(house.put_as(own_key, b"x").await), ("NotImplemented", 501));
+    let xxhash = PutObjectRequest { checksum_xxhash64: Some("AAAAAAAAAAA=".to_owned()), ..put_request("a") };
+    assert_eq!(code(house.put_as(xxhash, b"x").await), ("NotImplemented", 501));
+}
