@@ -72,17 +72,20 @@ fn tour(stage: &mut Stage, images: &Path) -> Result<()> {
     heading("8. A metric, and an alarm that it sets off");
     alarm(stage)?;
 
-    heading("9. A wrong secret key is refused, and should be");
+    heading("9. S3: a file in, the same file out, and back after it was deleted");
+    objects(stage)?;
+
+    heading("10. A wrong secret key is refused, and should be");
     stage.aws_refused(
         &[("AWS_SECRET_ACCESS_KEY", "wrong/on/purpose")],
         &["sts", "get-caller-identity"],
         "SignatureDoesNotMatch",
     )?;
 
-    heading("10. kill -9 loses nothing");
+    heading("11. kill -9 loses nothing");
     survive(stage)?;
 
-    heading("11. Status, and a clean stop");
+    heading("12. Status, and a clean stop");
     stage.pilvi(&["status"])?;
     stage.stop()
 }
@@ -255,6 +258,27 @@ fn alarm(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+fn objects(stage: &Stage) -> Result<()> {
+    const OBJECT: [&str; 4] = ["--bucket", "photos", "--key", "notes/read me.md"];
+    stage.shell("aws s3 mb s3://photos")?;
+    let versions = ["--bucket", "photos", "--versioning-configuration", "Status=Enabled"];
+    stage.aws_silent(&[&["s3api", "put-bucket-versioning"], versions.as_slice()].concat())?;
+    stage.shell("aws s3 cp --no-progress README.md \"s3://photos/notes/read me.md\"")?;
+    stage.shell("aws s3 cp \"s3://photos/notes/read me.md\" - | cmp - README.md && echo the same")?;
+    let told = ["--checksum-mode", "ENABLED", "--query", "{bytes: ContentLength, crc64nvme: ChecksumCRC64NVME}"];
+    let head = stage.aws(&[&["s3api", "head-object"], OBJECT.as_slice(), &told].concat())?;
+    ensure!(text(&head, "/crc64nvme")?.len() == 12, "the object has no checksum");
+    let marker = stage.aws(&[&["s3api", "delete-object"], OBJECT.as_slice()].concat())?;
+    let marker = text(&marker, "/VersionId")?;
+    say("With versions, to delete is to put a marker before them. Without the marker the object is there again:");
+    stage.aws_refused(&[], &[&["s3api", "head-object"], OBJECT.as_slice()].concat(), "404")?;
+    stage.aws(&[&["s3api", "delete-object"], OBJECT.as_slice(), &["--version-id", marker]].concat())?;
+    let listed = ["--bucket", "photos", "--query", "Contents[].{key: Key, bytes: Size}"];
+    let listed = stage.aws(&[&["s3api", "list-objects-v2"], listed.as_slice()].concat())?;
+    ensure!(length(&listed, "")? == 1 && text(&listed, "/0/key")? == "notes/read me.md", "the object is not back");
+    Ok(())
+}
+
 /// Asks until there is an answer: some things take their time.
 fn until(mut ask: impl FnMut() -> Result<Option<Value>>) -> Result<Value> {
     let begun = Instant::now();
@@ -274,10 +298,11 @@ fn now_ms() -> Result<i64> {
 }
 
 fn survive(stage: &mut Stage) -> Result<()> {
-    const QUESTIONS: [&[&str]; 3] = [
+    const QUESTIONS: [&[&str]; 4] = [
         &["ecs", "describe-task-definition", "--task-definition", "web:1", "--include", "TAGS"],
         &["ecs", "describe-clusters", "--clusters", "shop"],
         &["iam", "list-roles", "--query", "Roles[].Arn"],
+        &["s3api", "list-object-versions", "--bucket", "photos"],
     ];
     let before = stage.ask(&QUESTIONS)?;
     stage.kill_server()?;
@@ -292,7 +317,7 @@ fn survive(stage: &mut Stage) -> Result<()> {
     ensure!(length(&registered, "")? == 3, "the task definition is not whole");
     let after = stage.ask(&QUESTIONS)?;
     ensure!(before == after, "an answer after the kill differs from the one before:\n{before:#?}\n{after:#?}");
-    say("The task definition in full, the cluster and the role are to the letter what they were before.");
+    say("The task definition in full, the cluster, the role and the object are to the letter what they were before.");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! Source: RFC 9110, section 13.2.2, as the user guide's "Conditional reads" and "Conditional writes" say it.
 
 use base::Timestamp;
+use store::Revision;
 
 use crate::etag::{is_among, unquoted};
 use crate::{Error, etag};
@@ -31,6 +32,9 @@ pub enum WriteCondition {
     Absent,
     /// There is an object with this tag; `*` is any.
     Matches(String),
+    /// The record is the very one that was looked at. A tag does not say so: the same bytes may have been written again, or
+    /// what else belongs to them changed. Nor does an id: another version may be the null version now.
+    Unchanged(Revision),
 }
 
 /// What is at a key, as conditions see it.
@@ -112,12 +116,15 @@ impl WriteCondition {
         if_match.map_or(Self::None, |tag| Self::Matches(unquoted(tag).to_owned()))
     }
 
-    /// Whether what is there may be written over or deleted.
+    /// Whether what is there may be written over or deleted: what conditions see of it, and the revision of its record.
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`], and [`Error::NoSuchKey`] where an object has to be there and is not.
-    pub fn check(&self, key: &str, current: Option<Seen<'_>>) -> Result<(), Error> {
+    pub fn check(&self, key: &str, current: Option<Seen<'_>>, revision: Option<Revision>) -> Result<(), Error> {
         match (self, current) {
+            (Self::Unchanged(looked_at), _) if revision != Some(*looked_at) => {
+                Err(Error::PreconditionFailed("the revision"))
+            }
             (Self::Absent, Some(_)) => Err(Error::PreconditionFailed("If-None-Match")),
             (Self::Matches(_), None) => Err(Error::NoSuchKey { key: key.to_owned(), marker: None }),
             (Self::Matches(tag), Some(seen)) if tag != "*" && tag != seen.etag => {
@@ -171,13 +178,23 @@ mod tests {
     #[test]
     fn writes_know_two_conditions() {
         let absent = WriteCondition::of_write(None, Some("*")).unwrap();
-        assert!(absent.check("k", None).is_ok() && absent.check("k", Some(SEEN)).is_err());
+        assert!(absent.check("k", None, None).is_ok() && absent.check("k", Some(SEEN), None).is_err());
         let matches = WriteCondition::of_write(Some("\"abc\""), None).unwrap();
-        assert!(matches.check("k", Some(SEEN)).is_ok());
-        assert!(matches!(matches.check("k", None), Err(Error::NoSuchKey { .. })));
+        assert!(matches.check("k", Some(SEEN), None).is_ok());
+        assert!(matches!(matches.check("k", None, None), Err(Error::NoSuchKey { .. })));
         for (if_match, if_none_match) in [(Some("a"), Some("*")), (None, Some("\"abc\"")), (Some("*"), None)] {
             assert!(WriteCondition::of_write(if_match, if_none_match).is_err());
         }
-        assert!(WriteCondition::of_delete(Some("*")).check("k", Some(SEEN)).is_ok());
+        assert!(WriteCondition::of_delete(Some("*")).check("k", Some(SEEN), None).is_ok());
+    }
+
+    #[test]
+    fn what_was_looked_at_is_its_record_and_not_its_tag() {
+        let unchanged = WriteCondition::Unchanged(Revision(7));
+        for seen in [None, Some(SEEN)] {
+            assert!(unchanged.check("k", seen, Some(Revision(7))).is_ok());
+            assert!(unchanged.check("k", seen, Some(Revision(8))).is_err());
+            assert!(unchanged.check("k", seen, None).is_err());
+        }
     }
 }

@@ -18,6 +18,10 @@ pub(crate) const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
 /// The condition key of the encryption that a request asks for.
 pub(crate) const ENCRYPTION: &str = "s3:x-amz-server-side-encryption";
 
+/// The condition key that tells an object being made from an upload being prepared: what a policy that wants writes to be
+/// conditional exempts by. (User guide: "Enforce conditional writes on Amazon S3 buckets".)
+pub(crate) const CREATION: &str = "s3:ObjectCreationOperation";
+
 /// Sets the member of a checksum in an output that has one of each algorithm.
 macro_rules! set_checksum {
     ($output:expr, $algorithm:expr, $value:expr) => {{
@@ -123,31 +127,59 @@ macro_rules! object_grants {
     };
 }
 
-/// Who may give an object the list of grants that an input sets: there is an action of its own for that, and policies see
-/// what is granted.
-macro_rules! acl_access {
-    ($access:expr, $arn:expr, $input:expr) => {{
-        let said = [
+/// The condition keys by which policies see the list of grants that an input's headers set; of the operations that have a
+/// header for it, the grant to write, too.
+macro_rules! acl_said {
+    ($input:expr) => {
+        [
             ("s3:x-amz-acl", $input.acl.map(|acl| acl.as_str().to_owned())),
             ("s3:x-amz-grant-full-control", $input.grant_full_control.clone()),
             ("s3:x-amz-grant-read", $input.grant_read.clone()),
             ("s3:x-amz-grant-read-acp", $input.grant_read_acp.clone()),
             ("s3:x-amz-grant-write-acp", $input.grant_write_acp.clone()),
-        ];
-        $crate::describe::setting_acl($access, $arn, said)
-    }};
+        ]
+    };
+    ($input:expr, with write) => {
+        $crate::describe::acl_said!($input).into_iter().chain([("s3:x-amz-grant-write", $input.grant_write.clone())])
+    };
 }
 
-pub(crate) use {acl_access, announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum};
+/// Who may give an object the list of grants that an input sets: there is an action of its own for that, and policies see
+/// what is granted.
+macro_rules! acl_access {
+    ($access:expr, $arn:expr, $input:expr) => {
+        $crate::describe::setting_acl($access, $arn, $crate::describe::acl_said!($input))
+    };
+}
+
+pub(crate) use {
+    acl_access, acl_said, announced, attributes, object_grants, refuse_unserved, set_checksum, set_object_checksum,
+};
 
 /// An access that sets a list of grants, too, if anything of one is said.
 pub(crate) fn setting_acl(access: Access, arn: &str, said: [(&'static str, Option<String>); 5]) -> Access {
-    let said: Vec<(&str, String)> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-    if said.is_empty() {
+    if said.iter().all(|(_, value)| value.is_none()) {
         return access;
     }
-    let told = |access: Access| said.iter().fold(access, |access, (key, value)| access.key(key, value.as_str()));
-    told(access).and(told(Access::to("s3:PutObjectAcl").on(arn)))
+    let set = told(Access::to("s3:PutObjectAcl").on(arn), said.clone());
+    told(access, said).and(set)
+}
+
+/// An access that tells policies what is said of these condition keys.
+pub(crate) fn told(access: Access, said: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Access {
+    let said = said.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    said.fold(access, |access, (key, value)| access.key(key, value))
+}
+
+/// An access that makes an object: policies see on which conditions.
+pub(crate) fn creating(access: Access, if_match: &Option<String>, if_none_match: &Option<String>) -> Access {
+    let conditions = [("s3:if-match", if_match.clone()), ("s3:if-none-match", if_none_match.clone())];
+    told(access.key(CREATION, "true"), conditions)
+}
+
+/// An access that prepares an object and does not make it: that has no conditions.
+pub(crate) fn preparing(access: Access) -> Access {
+    access.key(CREATION, "false")
 }
 
 /// What an object's encoding is: whatever a client says of how the request was sent ends with the request.

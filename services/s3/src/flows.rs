@@ -16,6 +16,7 @@ use crate::{Error, S3, ops};
 
 mod background;
 mod permissions;
+mod races;
 mod versions;
 mod websites;
 

@@ -64,12 +64,13 @@ pub struct S3 {
     /// Where events go.
     pub destinations: Arc<dyn Destinations>,
     kept: Arc<facts::Kept>,
+    promotions: Arc<reconcile::promoted::Promotions>,
 }
 
 impl S3 {
     /// The service over a platform, bytes, and those who are told of events.
     pub fn new(platform: Platform, content: Content, destinations: Arc<dyn Destinations>) -> Self {
         let outbox = notification::outbox(&platform);
-        Self { platform, content, outbox, destinations, kept: Arc::default() }
+        Self { platform, content, outbox, destinations, kept: Arc::default(), promotions: Arc::default() }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod gone;
 pub mod lifecycle;
+pub(crate) mod promoted;
 pub mod sweep;
 pub mod unused;
 

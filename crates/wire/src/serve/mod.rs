@@ -3,7 +3,7 @@
 //! A request goes one way through it: head → [`route`] (which service and operation, in which protocol) → signature parsed
 //! and its time and scope checked → key looked up → body read → signature verified → [`Backend::call`] → answer written.
 //! A body is not read before its sender is known to name a key, and where its hash is declared in the head, not before the
-//! signature is verified.
+//! signature is verified. What nobody has signed is read up to 64 KiB, and refused unread where it says that it is larger.
 //!
 //! What is signed for a service whose operations are bound to HTTP is routed by method, path and query instead, once its
 //! signature is verified, and a body that streams is handed to its operation unread: [`crate::rest`], [`crate::Content`].

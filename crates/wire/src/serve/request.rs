@@ -36,9 +36,10 @@ use crate::reply::Reply;
 use crate::rest;
 use crate::sigv4::{self, AuthError, ErrorFamily, ParsedSignature, PayloadHash, Signing};
 
-/// The largest body of a request that nobody has signed: a token of an identity provider (20,000 characters), a session
-/// policy and tags, as a form writes them.
-const UNSIGNED_BODY_BYTES_MAX: usize = 64 * 1024;
+/// The largest body of a request that nobody has signed, but for one that streams into an object: a token of an identity
+/// provider (20,000 characters), a session policy and tags, as a form writes them; a document of S3. It is what each body
+/// may have without asking for room, so that nobody without a key has any of it.
+const UNSIGNED_BODY_BYTES_MAX: usize = super::room::BYTES_FREE;
 
 impl<B: Backend> Server<B> {
     /// Answers one request. Never fails: whatever goes wrong is an answer.

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// What each body may hold without asking for room: those of almost all requests, which so are served even while large
 /// ones fill the room.
-const BYTES_FREE: usize = 64 * 1024;
+pub(super) const BYTES_FREE: usize = 64 * 1024;
 
 const NO_ROOM: &str = "The server holds as much for large requests as it can. Try again.";
 

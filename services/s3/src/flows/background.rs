@@ -39,7 +39,7 @@ async fn events_go_with_their_change_to_whoever_wants_them() {
     assert_eq!(house.s3.outbox.depth().await.unwrap().events, 2);
 }
 
-async fn set_lifecycle(house: &House, rule: LifecycleRule) {
+pub(super) async fn set_lifecycle(house: &House, rule: LifecycleRule) {
     let input = PutBucketLifecycleConfigurationRequest {
         bucket: "photos".to_owned(),
         lifecycle_configuration: Some(BucketLifecycleConfiguration { rules: vec![rule] }),
@@ -50,7 +50,7 @@ async fn set_lifecycle(house: &House, rule: LifecycleRule) {
         .unwrap();
 }
 
-fn days(house: &House, days: u64) -> base::Timestamp {
+pub(super) fn days(house: &House, days: u64) -> base::Timestamp {
     house.ctx.now.plus(std::time::Duration::from_secs(days * 24 * 3600))
 }
 

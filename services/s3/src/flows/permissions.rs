@@ -255,6 +255,114 @@ async fn tags_go_along_with_a_copy_only_for_who_may_read_and_set_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_denial_of_grants_sees_them_wherever_they_are_set() {
+    let house = House::new().await;
+    let grants = ["full-control", "read", "write", "read-acp", "write-acp"];
+    for key in grants.map(|grant| format!("s3:x-amz-grant-{grant}")).into_iter().chain(["s3:x-amz-acl".to_owned()]) {
+        let ann = user(
+            &house,
+            &format!(
+                r#"{{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}},
+                   {{"Effect": "Deny", "Action": "s3:*", "Resource": "*",
+                     "Condition": {{"StringLike": {{"{key}": "*"}}}}}}"#
+            ),
+        );
+        let bucket = "photos".to_owned();
+        let header = |name: &str| key.ends_with(name).then(|| "id=x".to_owned());
+        let mut on_bucket = PutBucketAclRequest { bucket: bucket.clone(), ..Default::default() };
+        let mut on_object = PutObjectAclRequest { bucket: bucket.clone(), key: "a".to_owned(), ..Default::default() };
+        let mut on_new = CreateBucketRequest { bucket, ..Default::default() };
+        assert!(ann.admit(&house.s3, &ops::put_bucket_acl::access(&ann, &on_bucket)).await.is_ok());
+        assert!(ann.admit(&house.s3, &ops::put_object_acl::access(&ann, &on_object)).await.is_ok());
+        assert!(ann.admit(&house.s3, &ops::create_bucket::access(&ann, &on_new)).await.is_ok());
+        macro_rules! say {
+            ($($input:ident),*) => {$(
+                $input.grant_full_control = header("-full-control");
+                $input.grant_read = header("-read");
+                $input.grant_write = header("-write");
+                $input.grant_read_acp = header("-read-acp");
+                $input.grant_write_acp = header("-write-acp");
+            )*};
+        }
+        say!(on_bucket, on_object, on_new);
+        if key == "s3:x-amz-acl" {
+            on_bucket.acl = Some(BucketCannedACL::PublicRead);
+            on_object.acl = Some(ObjectCannedACL::PublicRead);
+            on_new.acl = Some(BucketCannedACL::PublicRead);
+        }
+        assert!(ann.admit(&house.s3, &ops::put_bucket_acl::access(&ann, &on_bucket)).await.is_err(), "{key}");
+        assert!(ann.admit(&house.s3, &ops::put_object_acl::access(&ann, &on_object)).await.is_err(), "{key}");
+        assert!(ann.admit(&house.s3, &ops::create_bucket::access(&ann, &on_new)).await.is_err(), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_gets_grants_owners_and_tags_only_from_who_may_set_them() {
+    let house = House::new().await;
+    let tag = Tag { key: "team".to_owned(), value: "blue".to_owned() };
+    let tagged = CreateBucketConfiguration { tags: Some(vec![tag]), ..Default::default() };
+    let asked = CreateBucketRequest { bucket: "albums".to_owned(), ..Default::default() };
+    let wanted = [
+        ("s3:PutBucketAcl", CreateBucketRequest { grant_read: Some("id=x".to_owned()), ..asked.clone() }),
+        ("s3:PutBucketAcl", CreateBucketRequest { acl: Some(BucketCannedACL::AuthenticatedRead), ..asked.clone() }),
+        (
+            "s3:PutBucketOwnershipControls",
+            CreateBucketRequest { object_ownership: Some(ObjectOwnership::ObjectWriter), ..asked.clone() },
+        ),
+        ("s3:TagResource", CreateBucketRequest { create_bucket_configuration: Some(tagged), ..asked.clone() }),
+    ];
+    let ann = user(&house, r#"{"Effect": "Allow", "Action": "s3:CreateBucket", "Resource": "*"}"#);
+    for (action, input) in wanted {
+        let denied = ops::create_bucket::create_bucket(&house.s3, &ann, input).await.unwrap_err();
+        assert!(denied.to_string().contains(&format!("{action} on resource: \"arn:aws:s3:::albums\"")), "{denied}");
+    }
+    let private = CreateBucketRequest { acl: Some(BucketCannedACL::Private), ..asked };
+    ops::create_bucket::create_bucket(&house.s3, &ann, private).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_can_insist_on_conditions_of_what_makes_objects_and_uploads_are_begun_without() {
+    let house = House::new().await;
+    let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::photos/*", "Condition": {
+            "Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}}]}"#;
+    let input = PutBucketPolicyRequest { bucket: "photos".to_owned(), policy: policy.to_owned(), ..Default::default() };
+    ops::put_bucket_policy::put_bucket_policy(&house.s3, &house.ctx, input).await.unwrap();
+    let (bucket, key, copy_source) = ("photos".to_owned(), "a".to_owned(), "photos/b".to_owned());
+    let copy = CopyObjectRequest {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        copy_source: copy_source.clone(),
+        ..Default::default()
+    };
+    let complete = CompleteMultipartUploadRequest { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+    let accesses = |if_none_match: Option<String>| {
+        let put = PutObjectRequest { if_none_match: if_none_match.clone(), ..put_request("a") };
+        let copy = CopyObjectRequest { if_none_match: if_none_match.clone(), ..copy.clone() };
+        let complete = CompleteMultipartUploadRequest { if_none_match, ..complete.clone() };
+        [
+            ops::put_object::access(&house.ctx, &put),
+            ops::copy_object::access(&house.ctx, &copy),
+            ops::complete_multipart_upload::access(&house.ctx, &complete),
+        ]
+    };
+    for access in accesses(None) {
+        assert!(house.ctx.admit(&house.s3, &access).await.is_err(), "{access:?}");
+    }
+    let begin = CreateMultipartUploadRequest { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+    let part = UploadPartRequest { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+    let copied = UploadPartCopyRequest { bucket, key, copy_source, ..Default::default() };
+    let prepared = [
+        ops::create_multipart_upload::access(&house.ctx, &begin),
+        ops::upload_part::access(&house.ctx, &part),
+        ops::upload_part_copy::access(&house.ctx, &copied),
+    ];
+    for access in accesses(Some("*".to_owned())).into_iter().chain(prepared) {
+        assert!(house.ctx.admit(&house.s3, &access).await.is_ok(), "{access:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn encryption_may_be_asked_for_as_aws_always_does_it_and_nothing_is_said_to_be_encrypted() {
     let house = House::new().await;
     let asked = |kind| PutObjectRequest { server_side_encryption: Some(kind), ..put_request("a") };

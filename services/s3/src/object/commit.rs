@@ -84,10 +84,19 @@ impl Write<'_> {
     /// # Errors
     /// What the condition says.
     pub(crate) async fn delete(&self, s3: &S3, owner: AccountId) -> Result<Option<Committed>, Error> {
-        if self.bucket.versioning != Versioning::Never {
-            return self.version(s3, owner, What::Marker, |_| ()).await.map(Some);
+        let mut attempts = Attempts::new();
+        let mut bucket = self.bucket.clone();
+        loop {
+            // What a deletion is changes with the bucket: once that has versioning, nothing is lost.
+            let outcome = match bucket.versioning {
+                Versioning::Never => self.try_erase(s3, &bucket, &VersionId::Null).await,
+                _ => self.try_version(s3, &bucket, owner, &What::Marker, &|_| ()).await.map(Some),
+            };
+            if !attempts.again(&outcome) {
+                return outcome;
+            }
+            bucket = crate::bucket::reread(s3, &bucket).await?;
         }
-        self.erase(s3, &VersionId::Null).await
     }
 
     async fn version(&self, s3: &S3, owner: AccountId, what: What, add: impl Fn(&mut Tx)) -> Result<Committed, Error> {
@@ -113,7 +122,7 @@ impl Write<'_> {
         let store = &s3.platform.store;
         let read = find::current(store, bucket, self.key).await?;
         let seen = read.as_ref().and_then(|current| current.value.latest.seen());
-        self.condition.check(self.key, seen)?;
+        self.condition.check(self.key, seen, read.as_ref().map(|current| current.modified))?;
         let order = Order::next(self.now(), store.revision().0, read.as_ref().map(|current| current.latest.order));
         let id = match bucket.versioning {
             Versioning::Enabled => VersionId::new(order, &*s3.platform.rng),
@@ -166,25 +175,29 @@ impl Write<'_> {
             None => (None, None),
         };
         let Some(current) = current else {
-            self.condition.check(self.key, None)?;
+            self.condition.check(self.key, None, None)?;
             return Ok(None);
         };
         let versions = Versions {
             current: Some(current.value.clone()),
             older: older.iter().map(|older| older.past.clone()).collect(),
         };
-        let erased = if current.latest.id == *id {
-            Some(&current.value.latest)
-        } else {
-            older.as_ref().map(|older| &older.value.past)
+        let is_latest = current.latest.id == *id;
+        let (erased, revision) = match &older {
+            _ if is_latest => (Some(&current.value.latest), Some(current.modified)),
+            Some(older) => (Some(&older.value.past), Some(older.modified)),
+            None => (None, None),
         };
-        self.condition.check(self.key, erased.and_then(Version::seen))?;
+        self.condition.check(self.key, erased.and_then(Version::seen), revision)?;
         let (Some(erased), Some(plan)) = (erased, versions.erase(id)) else { return Ok(None) };
+        let promoted = plan.current.iter().filter(|_| is_latest).filter_map(|next| next.latest.object());
+        let promotion = s3.promotions.begin(promoted.flat_map(|object| object.data.files()));
         let mut tx = Tx::new();
         self.apply(s3, &mut tx, bucket, Some(&current), older.as_slice(), plan);
         let order = Order::next(self.now(), store.revision().0, Some(current.latest.order));
         s3.note(&mut tx, bucket, self.key, self.cause, Change::erased(erased, order)).await?;
         store.commit(tx).await?;
+        drop(promotion);
         let is_marker = erased.object().is_none();
         Ok(Some(Committed { id: erased.id.clone(), is_marker, modified: erased.modified }))
     }

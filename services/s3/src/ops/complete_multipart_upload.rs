@@ -16,13 +16,8 @@ use crate::{Error, S3, bucket, etag, names, read};
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CompleteMultipartUploadRequest) -> Access {
-    let mut access = Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key));
-    for (condition, header) in [("s3:if-match", &input.if_match), ("s3:if-none-match", &input.if_none_match)] {
-        if let Some(header) = header {
-            access = access.key(condition, header.as_str());
-        }
-    }
-    access
+    let access = Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key));
+    describe::creating(access, &input.if_match, &input.if_none_match)
 }
 
 /// Makes an object of the parts of an upload, without copying a byte of them.

@@ -23,7 +23,8 @@ const ATTEMPTS_MAX: u32 = 16;
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CopyObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
-    let mut access = Source::told(&input.copy_source, Access::to("s3:PutObject").on(arn.as_str()));
+    let access = Source::told(&input.copy_source, Access::to("s3:PutObject").on(arn.as_str()));
+    let mut access = describe::creating(access, &input.if_match, &input.if_none_match);
     if let Some(class) = input.storage_class {
         access = access.key("s3:x-amz-storage-class", class.as_str());
     }

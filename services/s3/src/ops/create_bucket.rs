@@ -6,23 +6,52 @@ use platform::{Access, Ctx};
 use crate::acl::{Acl, Ownership, Permission};
 use crate::api::{BucketNamespace, CreateBucketOutput, CreateBucketRequest};
 use crate::bucket::{self, Bucket, PublicAccessBlock, Versioning};
-use crate::describe::tags_of;
+use crate::describe::{self, acl_said, tags_of};
 use crate::tags::BUCKET_TAGS_MAX;
 use crate::{Error, S3, names, tags};
 
 /// The region whose buckets have no location constraint.
 const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
 
+/// The list of grants that a bucket has anyway.
+const PRIVATE: &str = "private";
+
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CreateBucketRequest) -> Access {
-    let mut access = Access::to("s3:CreateBucket").on(names::bucket_arn(&input.bucket));
-    if let Some(acl) = input.acl {
-        access = access.key("s3:x-amz-acl", acl.as_str());
+    let access = Access::to("s3:CreateBucket").on(names::bucket_arn(&input.bucket));
+    let ownership = input.object_ownership.map(|ownership| ownership.as_str().to_owned());
+    let access = describe::told(access, [("s3:x-amz-object-ownership", ownership)]);
+    let access = describe::told(access, acl_said!(input, with write));
+    match tags_said(input) {
+        Some(tags) => access.request_tags(tags),
+        None => access,
     }
-    if let Some(ownership) = input.object_ownership {
-        access = access.key("s3:x-amz-object-ownership", ownership.as_str());
+}
+
+/// What the caller may have to be allowed besides. The handler asks for it: these are actions on a bucket, of which nothing
+/// that is there may decide before there is this one. (API reference, CreateBucket: "Permissions", and of its tags: "You must
+/// have the s3:TagResource permission".)
+fn further(input: &CreateBucketRequest) -> Access {
+    let arn = names::bucket_arn(&input.bucket);
+    let mut access = Access::open();
+    let is_granted = acl_said!(input, with write).any(|(_, value)| value.is_some_and(|value| value != PRIVATE));
+    if is_granted {
+        let set = Access::to("s3:PutBucketAcl").on(arn.as_str());
+        access = access.and(describe::told(set, acl_said!(input, with write)));
     }
-    access
+    if input.object_ownership.is_some() {
+        access = access.and(Access::to("s3:PutBucketOwnershipControls").on(arn.as_str()));
+    }
+    match tags_said(input) {
+        Some(tags) => access.and(Access::to("s3:TagResource").on(arn).request_tags(tags)),
+        None => access,
+    }
+}
+
+/// The tags of the new bucket, if there are any.
+fn tags_said(input: &CreateBucketRequest) -> Option<impl Iterator<Item = (&str, &str)>> {
+    let tags = input.create_bucket_configuration.as_ref()?.tags.as_ref().filter(|tags| !tags.is_empty())?;
+    Some(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())))
 }
 
 /// Creates a bucket, without ACLs and with the public kept out.
@@ -30,6 +59,7 @@ pub(crate) async fn create_bucket(s3: &S3, ctx: &Ctx, input: CreateBucketRequest
     if ctx.account() == AccountId::NOBODY {
         return Err(Error::AccessDenied("Access Denied".to_owned()));
     }
+    ctx.authorize(&further(&input)).map_err(Error::Body)?;
     names::check_new_bucket(&input.bucket)?;
     refuse(&input)?;
     let said = input.create_bucket_configuration.clone().unwrap_or_default();

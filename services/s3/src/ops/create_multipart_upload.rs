@@ -17,7 +17,7 @@ use crate::{Error, S3, bucket, facts, names, tags};
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &CreateMultipartUploadRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
-    let mut access = Access::to("s3:PutObject").on(arn.as_str());
+    let mut access = describe::preparing(Access::to("s3:PutObject").on(arn.as_str()));
     if let Some(class) = input.storage_class {
         access = access.key("s3:x-amz-storage-class", class.as_str());
     }

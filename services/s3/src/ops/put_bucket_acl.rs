@@ -5,14 +5,15 @@ use platform::{Access, Ctx};
 use crate::acl::{Acl, Permission};
 use crate::api::PutBucketAclRequest;
 use crate::bucket;
-use crate::describe::{read_grants, refuse_public};
+use crate::describe::{self, acl_said, read_grants, refuse_public};
 use crate::{Error, S3, names};
 
 const AMBIGUOUS: &str = "Specifying both Canned ACLs and Header Grants is not allowed";
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &PutBucketAclRequest) -> Access {
-    Access::to("s3:PutBucketAcl").on(names::bucket_arn(&input.bucket))
+    let access = Access::to("s3:PutBucketAcl").on(names::bucket_arn(&input.bucket));
+    describe::told(access, acl_said!(input, with write))
 }
 
 /// Gives a bucket a list of grants in place of the one that it has.

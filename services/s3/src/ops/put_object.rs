@@ -18,14 +18,10 @@ use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &PutObjectRequest) -> Access {
     let arn = names::object_arn(&input.bucket, &input.key);
-    let mut access = Access::to("s3:PutObject").on(arn.as_str());
+    let access = Access::to("s3:PutObject").on(arn.as_str());
+    let mut access = describe::creating(access, &input.if_match, &input.if_none_match);
     if let Some(class) = input.storage_class {
         access = access.key("s3:x-amz-storage-class", class.as_str());
-    }
-    for (condition, header) in [("s3:if-match", &input.if_match), ("s3:if-none-match", &input.if_none_match)] {
-        if let Some(header) = header {
-            access = access.key(condition, header.as_str());
-        }
     }
     if let Some(kind) = input.server_side_encryption {
         access = access.key(ENCRYPTION, kind.as_str());

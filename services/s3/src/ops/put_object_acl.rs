@@ -5,7 +5,7 @@ use platform::{Access, Ctx};
 use crate::acl::Acl;
 use crate::amend::{self, Target};
 use crate::api::{PutObjectAclOutput, PutObjectAclRequest};
-use crate::describe::{object_grants, read_grants, refuse_public};
+use crate::describe::{self, acl_said, object_grants, read_grants, refuse_public};
 use crate::event::By;
 use crate::{Error, S3};
 
@@ -13,10 +13,7 @@ use crate::{Error, S3};
 pub(crate) fn access(_: &Ctx, input: &PutObjectAclRequest) -> Access {
     let actions = ["s3:PutObjectAcl", "s3:PutObjectVersionAcl"];
     let access = amend::access(actions, &input.bucket, &input.key, input.version_id.as_deref());
-    match input.acl {
-        Some(acl) => access.key("s3:x-amz-acl", acl.as_str()),
-        None => access,
-    }
+    describe::told(access, acl_said!(input, with write))
 }
 
 /// Gives an object a list of grants in place of the one that it has.

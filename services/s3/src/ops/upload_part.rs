@@ -12,7 +12,7 @@ use crate::{Error, S3, bucket, etag, names};
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &UploadPartRequest) -> Access {
-    Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key))
+    describe::preparing(Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key)))
 }
 
 /// Adds a part to an upload.

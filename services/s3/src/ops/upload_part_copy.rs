@@ -17,7 +17,7 @@ const ATTEMPTS_MAX: u32 = 16;
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &UploadPartCopyRequest) -> Access {
-    let access = Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key));
+    let access = describe::preparing(Access::to("s3:PutObject").on(names::object_arn(&input.bucket, &input.key)));
     let access = Source::told(&input.copy_source, access);
     match Source::read(&input.copy_source) {
         Ok(source) => access.and(source.access()),

@@ -81,11 +81,11 @@ pub(crate) async fn execute_all(s3: &S3, now: Timestamp) -> Result<u64, Error> {
 }
 
 /// The rules of one bucket.
-struct Rules<'a> {
-    s3: &'a S3,
-    bucket: &'a Versioned<Bucket>,
-    rules: &'a Lifecycle,
-    now: Timestamp,
+pub(crate) struct Rules<'a> {
+    pub(crate) s3: &'a S3,
+    pub(crate) bucket: &'a Versioned<Bucket>,
+    pub(crate) rules: &'a Lifecycle,
+    pub(crate) now: Timestamp,
 }
 
 impl Rules<'_> {
@@ -102,43 +102,54 @@ impl Rules<'_> {
         let mut changes = 0;
         let mut walk = Walk::<Current>::new(self.s3, &below::<Current>(&self.bucket.scope, &self.bucket.uid), "", None);
         while let Some((key, current)) = walk.next().await? {
-            let version = &current.latest;
-            let cause = self.cause();
-            let write = |condition| Write { bucket: self.bucket, key: &key, condition, cause: &cause };
-            let Some(object) = version.object() else {
-                let is_alone = newest_older(&self.s3.platform.store, self.bucket, &key).await?.is_none();
-                if is_alone && self.rules.removes_marker(&key, version.modified, self.now) {
-                    changes += counted(write(WriteCondition::None).erase(self.s3, &version.id).await)?;
-                }
-                continue;
-            };
-            let subject = Subject { key: &key, size: object.size, tags: &object.tags };
-            if self.rules.is_expired(subject, version.modified, self.now) {
-                // What has been written in the meantime stays.
-                let condition = WriteCondition::Matches(object.etag.clone());
-                changes += counted(write(condition).delete(self.s3, self.bucket.owner).await)?;
-            }
+            changes += self.expire(&key, &current).await?;
         }
         Ok(changes)
+    }
+
+    /// Does what the rules say with what was latest at a key when it was looked at: what has changed since stays.
+    pub(crate) async fn expire(&self, key: &str, current: &Versioned<Current>) -> Result<u64, Error> {
+        let version = &current.latest;
+        let cause = self.cause();
+        let write = Write { bucket: self.bucket, key, condition: unchanged(current), cause: &cause };
+        let Some(object) = version.object() else {
+            if !self.rules.removes_marker(key, version.modified, self.now) {
+                return Ok(0);
+            }
+            let is_alone = newest_older(&self.s3.platform.store, self.bucket, key).await?.is_none();
+            return if is_alone { counted(write.erase(self.s3, &version.id).await) } else { Ok(0) };
+        };
+        let subject = Subject { key, size: object.size, tags: &object.tags };
+        if !self.rules.is_expired(subject, version.modified, self.now) {
+            return Ok(0);
+        }
+        counted(write.delete(self.s3, self.bucket.owner).await)
     }
 
     /// Older versions whose time has come.
     async fn older(&self) -> Result<u64, Error> {
         let (mut changes, mut of_key, mut newer) = (0, String::new(), 0);
         let mut walk = Walk::<Older>::new(self.s3, &below::<Older>(&self.bucket.scope, &self.bucket.uid), "", None);
-        let none = std::collections::BTreeMap::new();
         while let Some((key, older)) = walk.next().await? {
             newer = if key == of_key { newer + 1 } else { 0 };
-            let (size, tags) = older.past.object().map_or((0, &none), |object| (object.size, &object.tags));
-            let subject = Subject { key: &key, size, tags };
-            if self.rules.removes_noncurrent(subject, older.since, newer, self.now) {
-                let cause = self.cause();
-                let write = Write { bucket: self.bucket, key: &key, condition: WriteCondition::None, cause: &cause };
-                changes += counted(write.erase(self.s3, &older.past.id).await)?;
-            }
+            changes += self.expire_older(&key, &older, newer).await?;
             of_key = key;
         }
         Ok(changes)
+    }
+
+    /// Does what the rules say with an older version as it was looked at, when so many newer ones of its key were older ones,
+    /// too: what has changed since, or is the latest now, stays.
+    pub(crate) async fn expire_older(&self, key: &str, older: &Versioned<Older>, newer: usize) -> Result<u64, Error> {
+        let none = std::collections::BTreeMap::new();
+        let (size, tags) = older.past.object().map_or((0, &none), |object| (object.size, &object.tags));
+        let subject = Subject { key, size, tags };
+        if !self.rules.removes_noncurrent(subject, older.since, newer, self.now) {
+            return Ok(0);
+        }
+        let cause = self.cause();
+        let write = Write { bucket: self.bucket, key, condition: unchanged(older), cause: &cause };
+        counted(write.erase(self.s3, &older.past.id).await)
     }
 
     /// Uploads that nobody has completed.
@@ -153,6 +164,12 @@ impl Rules<'_> {
         }
         Ok(changes)
     }
+}
+
+/// That a record is the one that was looked at: since then its id may be another version's, and its tag is that of the same
+/// bytes whenever they are written.
+fn unchanged<R>(looked_at: &Versioned<R>) -> WriteCondition {
+    WriteCondition::Unchanged(looked_at.modified)
 }
 
 /// Whether something has changed. Who was faster has had a reason.

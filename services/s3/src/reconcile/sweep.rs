@@ -4,18 +4,20 @@
 //! the start, or are older than a day: whatever is being written now is younger. It knows a file by half of its name, so that a
 //! million of them take eight megabytes; where that half is another one's, too, an orphan stays.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use base::Timestamp;
-use blobs::files::FileId;
+use blobs::files::{FileId, Removal};
 use platform::{BoxFuture, Cause, Reconciler, Round, Wake};
-use store::Record;
+use store::{Record, Tx};
 
 use crate::content::{Data, blocking};
 use crate::multipart::Part;
 use crate::object::{Current, Older, Version};
+use crate::reconcile::promoted::Watching;
 use crate::reconcile::unused::Unused;
 use crate::{Error, S3};
 
@@ -76,12 +78,12 @@ pub(crate) async fn sweep(s3: &S3, grace: Duration, known_max: usize) -> Result<
     let (mut removed, mut directory, mut width) = (0, 0, DIRECTORIES);
     while directory < DIRECTORIES {
         let candidates = candidates(s3, directory, width, grace).await?;
-        // Files that came after this are too young to be looked at, so what is recorded later is not missed.
+        // Files that come after this are not among them, so what is recorded later is not missed.
         if candidates.is_empty() {
             directory += width;
             continue;
         }
-        let Some(known) = known(s3, directory, width, known_max).await? else {
+        let Some(known) = known(s3, directory..directory + width, known_max).await? else {
             width = (width / 2).max(1);
             continue;
         };
@@ -91,7 +93,7 @@ pub(crate) async fn sweep(s3: &S3, grace: Duration, known_max: usize) -> Result<
     Ok(removed)
 }
 
-async fn candidates(s3: &S3, from: u32, width: u32, grace: Duration) -> Result<Vec<FileId>, Error> {
+pub(crate) async fn candidates(s3: &S3, from: u32, width: u32, grace: Duration) -> Result<Vec<FileId>, Error> {
     let files = s3.content.files().clone();
     blocking(move || {
         let mut found = Vec::new();
@@ -103,14 +105,17 @@ async fn candidates(s3: &S3, from: u32, width: u32, grace: Duration) -> Result<V
     .await
 }
 
-async fn remove(s3: &S3, candidates: Vec<FileId>, known: Vec<u64>) -> Result<u64, Error> {
+/// Removes those candidates that are not among the known files, which are in order.
+pub(crate) async fn remove(s3: &S3, candidates: Vec<FileId>, known: Vec<u64>) -> Result<u64, Error> {
     let files = s3.content.files().clone();
     blocking(move || {
         let mut removed = 0;
         for orphan in candidates.iter().filter(|file| known.binary_search(&file.short()).is_err()) {
-            files.remove(&[*orphan])?;
-            tracing::warn!(file = %orphan, "a file that no record names was removed");
-            removed += 1;
+            // One that a backup holds is there for the next sweep.
+            if files.remove(&[*orphan])? == Removal::Done {
+                tracing::warn!(file = %orphan, "a file that no record names was removed");
+                removed += 1;
+            }
         }
         Ok(removed)
     })
@@ -119,39 +124,75 @@ async fn remove(s3: &S3, candidates: Vec<FileId>, known: Vec<u64>) -> Result<u64
 
 /// The files of some directories that records name, in order; none if there are more than `max`, and fewer directories could
 /// be looked at.
-async fn known(s3: &S3, from: u32, width: u32, max: usize) -> Result<Option<Vec<u64>>, Error> {
-    let mut known = Known { from, width, max, files: Vec::new() };
-    // A file goes from a part to what is latest, and from there to what is older and back: whoever looks in this order meets it.
-    known.collect::<Part>(s3, |part| part.data.files().collect()).await?;
-    known.collect::<Current>(s3, |current| files_of(&current.latest)).await?;
-    known.collect::<Older>(s3, |older| files_of(&older.past)).await?;
-    known.collect::<Current>(s3, |current| files_of(&current.latest)).await?;
-    known.collect::<Unused>(s3, |unused| unused.files.clone()).await?;
-    if known.is_too_much() {
-        return Ok(None);
-    }
-    known.files.sort_unstable();
-    Ok(Some(known.files))
+async fn known(s3: &S3, directories: Range<u32>, max: usize) -> Result<Option<Vec<u64>>, Error> {
+    let mut known = Known::begin(s3, directories, max).await?;
+    // The order in which a file goes: whoever reads in it meets each but those that came back, of which they are told.
+    known.parts().await?;
+    known.latest().await?;
+    known.older().await?;
+    known.unused().await?;
+    known.finish()
 }
 
-struct Known {
-    from: u32,
-    width: u32,
+/// Files that records name, as they are read.
+pub(crate) struct Known<'a> {
+    s3: &'a S3,
+    watching: Watching<'a>,
+    directories: Range<u32>,
     max: usize,
     files: Vec<u64>,
 }
 
-impl Known {
-    fn is_too_much(&self) -> bool {
-        self.files.len() > self.max && self.width > 1
+impl<'a> Known<'a> {
+    /// From here on no file is missed.
+    pub(crate) async fn begin(s3: &'a S3, directories: Range<u32>, max: usize) -> Result<Self, Error> {
+        let watching = s3.promotions.watch();
+        // Commits are one after the other: whatever nobody waits for any more is done when this is.
+        s3.platform.store.commit(Tx::new()).await?;
+        Ok(Self { s3, watching, directories, max, files: Vec::new() })
     }
 
-    async fn collect<R: Record>(&mut self, s3: &S3, files_of: impl Fn(&R) -> Vec<FileId>) -> Result<(), Error> {
+    /// Reads those of the parts of uploads.
+    pub(crate) async fn parts(&mut self) -> Result<(), Error> {
+        self.collect::<Part>(|part| part.data.files().collect()).await
+    }
+
+    /// Reads those of the latest versions.
+    pub(crate) async fn latest(&mut self) -> Result<(), Error> {
+        self.collect::<Current>(|current| files_of(&current.latest)).await
+    }
+
+    /// Reads those of the older ones.
+    pub(crate) async fn older(&mut self) -> Result<(), Error> {
+        self.collect::<Older>(|older| files_of(&older.past)).await
+    }
+
+    /// Reads those that are to be removed anyway.
+    pub(crate) async fn unused(&mut self) -> Result<(), Error> {
+        self.collect::<Unused>(|unused| unused.files.clone()).await
+    }
+
+    /// All that are known, in order; none if they were too many to be read.
+    pub(crate) fn finish(mut self) -> Result<Option<Vec<u64>>, Error> {
+        if self.is_too_much() {
+            return Ok(None);
+        }
+        let too_many = || Error::Internal("too many deleted versions gave way to older ones during a sweep".to_owned());
+        self.files.extend(self.watching.seen().ok_or_else(too_many)?);
+        self.files.sort_unstable();
+        Ok(Some(self.files))
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.files.len() > self.max && self.directories.len() > 1
+    }
+
+    async fn collect<R: Record>(&mut self, files_of: impl Fn(&R) -> Vec<FileId>) -> Result<(), Error> {
         let mut after: Option<String> = None;
         loop {
-            let page = s3.platform.store.list_everywhere::<R>(after.as_deref(), A_PAGE).await?;
+            let page = self.s3.platform.store.list_everywhere::<R>(after.as_deref(), A_PAGE).await?;
             for file in page.items.iter().flat_map(|record| files_of(&record.value)) {
-                if (self.from..self.from + self.width).contains(&u32::from(file.directory())) {
+                if self.directories.contains(&u32::from(file.directory())) {
                     self.files.push(file.short());
                 }
             }

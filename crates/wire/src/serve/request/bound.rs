@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use hyper::body::Incoming;
 
-use super::{Exchange, Keyed};
+use super::{Exchange, Keyed, UNSIGNED_BODY_BYTES_MAX};
 use crate::content::{Content, ContentReader, Trailers};
 use crate::error::Error;
 use crate::model::ServiceModel;
@@ -16,7 +16,7 @@ use crate::rest::route::NoRoute;
 use crate::rest::{self, Body, Parameters, Request};
 use crate::serve::body::RequestBody;
 use crate::serve::incoming;
-use crate::serve::room::Place;
+use crate::serve::room::{Place, Room};
 use crate::serve::route::{NoTarget, Target};
 use crate::serve::{Backend, Input, Server};
 use crate::sigv4::{self, AuthError, BodyRule, ChunkChain, ParsedSignature, PayloadHash, StreamingKind};
@@ -51,8 +51,8 @@ struct Asker<C> {
 enum Unread {
     /// It was needed for the signature.
     Read(Bytes, Place),
-    /// It is read as the head says.
-    Unread { body: Incoming, rule: BodyRule, chain: Option<ChunkChain> },
+    /// It is read as the head says; if it is a document, up to so many bytes.
+    Unread { body: Incoming, rule: BodyRule, chain: Option<ChunkChain>, document_bytes_max: usize },
 }
 
 impl Exchange {
@@ -87,14 +87,16 @@ impl Exchange {
             let signs_chunks =
                 matches!(rule, BodyRule::Streaming(StreamingKind::Signed | StreamingKind::SignedTrailer));
             let chain = signs_chunks.then(|| signature.chunk_chain(&server.keys, &found.secret));
-            Unread::Unread { body, rule, chain }
+            let document_bytes_max = self.bound_body_bytes_max(server, model);
+            Unread::Unread { body, rule, chain, document_bytes_max }
         };
         self.signing = Some(signature.signing());
         let region = self.region(signature)?;
         self.ask(server, service, Asker { caller: found.caller, region, body }).await
     }
 
-    /// A request that nobody has signed, to a service that admits anybody.
+    /// A request that nobody has signed, to a service that admits anybody. Whether its sender may have what it asks for is
+    /// decided with its document read, which therefore is a small one: it takes nothing of the room that all share.
     pub(super) async fn run_bound_unsigned<B: Backend>(
         &mut self,
         server: &Arc<Server<B>>,
@@ -106,7 +108,8 @@ impl Exchange {
         let caller = server.backend.anonymous().filter(|_| model.admits_anonymous);
         let caller = caller.ok_or_else(|| self.refused(&missing))?;
         let rule = BodyRule::of_unsigned(&self.parts).map_err(|error| self.refused(&error))?;
-        let body = Unread::Unread { body, rule, chain: None };
+        let document_bytes_max = server.limits.body_bytes_max.min(UNSIGNED_BODY_BYTES_MAX);
+        let body = Unread::Unread { body, rule, chain: None, document_bytes_max };
         self.ask(server, service, Asker { caller, region: Region::default(), body }).await
     }
 
@@ -163,9 +166,9 @@ impl Exchange {
         operation: usize,
         body: Unread,
     ) -> Result<(Body, Place), Error> {
-        let (body, rule, chain) = match body {
+        let (body, rule, chain, document_bytes_max) = match body {
             Unread::Read(bytes, place) => return Ok((Body::Whole(bytes), place)),
-            Unread::Unread { body, rule, chain } => (body, rule, chain),
+            Unread::Unread { body, rule, chain, document_bytes_max } => (body, rule, chain, document_bytes_max),
         };
         let (body, rest) = RequestBody::incoming(body, server.limits.body_timeout);
         self.rest = Some(rest);
@@ -180,8 +183,7 @@ impl Exchange {
             }
             return Ok((Body::Content(content), Place::default()));
         }
-        let max = self.bound_body_bytes_max(server, model);
-        let (bytes, place, trailers) = read(server, max, content.into_reader()).await?;
+        let (bytes, place, trailers) = read(&server.bodies, document_bytes_max, content.into_reader()).await?;
         let is_own = |header: &str| rest::is_member(model, operation, header);
         rest::verify_checksums(&self.parts.headers, &trailers, &bytes, is_own)?;
         Ok((Body::Whole(bytes), place))
@@ -196,11 +198,7 @@ fn says_length(parts: &Parts) -> bool {
 }
 
 /// Reads a document of at most `max` bytes to its end, in the room for bodies.
-async fn read<B: Backend>(
-    server: &Server<B>,
-    max: usize,
-    mut reader: ContentReader,
-) -> Result<(Bytes, Place, Trailers), Error> {
+async fn read(room: &Room, max: usize, mut reader: ContentReader) -> Result<(Bytes, Place, Trailers), Error> {
     let mut place = Place::default();
     if reader.declared_length().is_some_and(|length| length > max as u64) {
         return Err(crate::serve::body::too_large(max));
@@ -210,7 +208,7 @@ async fn read<B: Backend>(
         if whole.len() + piece.len() > max {
             return Err(crate::serve::body::too_large(max));
         }
-        server.bodies.grow(&mut place, whole.len() + piece.len())?;
+        room.grow(&mut place, whole.len() + piece.len())?;
         whole.extend_from_slice(&piece);
     }
     let trailers = reader.trailers().clone();

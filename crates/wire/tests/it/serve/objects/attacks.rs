@@ -250,6 +250,44 @@ fn documents_that_grow_are_refused_small() {
 }
 
 #[test]
+fn a_document_that_nobody_has_signed_is_small_or_refused_unread() {
+    run(async {
+        const SMALL: usize = 64 * 1024;
+        let running = Running::start().await;
+        let tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
+        let document = |length: usize| format!("{}{tags}", " ".repeat(length - tags.len())).into_bytes();
+        let put = |body: &[u8]| request("PUT", "/b/k?tagging", body);
+        let (small, large) = (document(SMALL), document(SMALL + 1));
+        let signed = signed_as(put(&large), SignableBody::Bytes(&large));
+        assert_eq!(running.send(&signed).await.status, 200, "whoever has a key may send more");
+        assert_eq!(running.send(&put(&small)).await.status, 200);
+        assert_eq!(refused(&running, &put(&large)).await, told(400, "MaxMessageLengthExceeded"));
+        // Nothing but the heads are sent: the server must not wait for more.
+        let plain = put(b"").head(&format!("content-length: {}", SMALL + 1));
+        let chunked = put(b"")
+            .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .header("x-amz-decoded-content-length", &(SMALL + 1).to_string())
+            .head(&format!("content-length: {}", SMALL + 100));
+        for head in [plain, chunked] {
+            let mut client = running.connect().await;
+            client.write(&head).await;
+            let answer = client.answer().await;
+            assert_eq!((answer.status, answer.code()), told(400, "MaxMessageLengthExceeded"));
+            assert_eq!(answer.header("connection"), "close");
+        }
+        // Chunks that are more than they were said to be.
+        let mut liar = put(format!("{:x}\r\n{}", large.len(), "x".repeat(large.len())).as_bytes());
+        liar = liar.header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+        liar = liar.header("x-amz-decoded-content-length", &SMALL.to_string());
+        assert_eq!(refused(&running, &liar).await.0, 400);
+        // An object streams, and is held by nobody.
+        let put = request("PUT", "/b/k", &large);
+        assert_eq!(running.send(&put).await.status, 200);
+        assert_eq!(running.objects.get("b", "k").map(|object| object.bytes), Some(large));
+    });
+}
+
+#[test]
 fn another_service_s_signature_does_not_reach_an_object() {
     run(async {
         let running = Running::start().await;
