@@ -39,6 +39,7 @@
 //! from its blob. [`Store::settle`] waits, in the background, for all layers at once, and notes it beside each; after the
 //! machine has lost power, layers without the note are not used again. Records of images are on the disk when their call returns.
 
+mod archive;
 mod bounded;
 mod config;
 mod digest;
@@ -56,17 +57,22 @@ mod source;
 mod store;
 mod tar;
 mod unpack;
+mod zip;
 
+pub use archive::archive_layer;
 pub use bounded::DOCUMENT_BYTES_MAX;
 pub use config::{Config, Run};
 pub use digest::{Algorithm, DiffId, Digest, InvalidDigest};
 pub use error::{DocumentError, Error};
 pub use image::{Image, Layer};
-pub use limits::Limits;
+pub use limits::{ARCHIVE_BLOB_BYTES_MAX, ARCHIVE_LIMITS, Limits};
 pub use manifest::{Descriptor, Document, Index, LAYER_BYTES_MAX, LAYERS_MAX, Manifest};
 pub use platform::Platform;
 pub use reference::{InvalidReference, NAME_LENGTH_MAX, Reference};
 pub use remove::all_in as remove_all_in;
 pub use source::BlobSource;
 pub use store::{Collected, ImageRecord, LEASE_NAME_LENGTH_MAX, Lease, Options, Prepared, Progress, Store, Usage};
-pub use unpack::{DevicePolicy, MemberError, Owners, Policy, TarProblem, UnpackError, Unpacked, XattrNamespace};
+pub use unpack::{
+    DevicePolicy, MemberError, Owners, Policy, TarProblem, UnpackError, Unpacked, XattrNamespace, ZipProblem,
+};
+pub use zip::ZipError;

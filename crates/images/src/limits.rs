@@ -30,3 +30,16 @@ impl Default for Limits {
         }
     }
 }
+
+/// What an archive that is no layer is unpacked to at most: a gigabyte, in as many files as the largest of what people ship. Whoever
+/// takes archives from strangers has limits of its own, which are narrower (AWS's for functions and their layers is 250 MiB).
+pub const ARCHIVE_LIMITS: Limits = Limits {
+    archive_bytes_max: 1 << 30,
+    entries_max: 250_000,
+    file_bytes_max: 1 << 30,
+    // What comes out is bounded by itself.
+    ratio_max: u64::MAX,
+    ratio_free_bytes: u64::MAX,
+};
+/// The longest blob of such an archive, in bytes.
+pub const ARCHIVE_BLOB_BYTES_MAX: u64 = 1 << 30;

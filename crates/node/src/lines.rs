@@ -55,6 +55,11 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         Ok(Some(&self.line))
     }
 
+    /// What is left to read, without a line more: what has been read of it already included.
+    pub(crate) fn into_rest(self) -> BufReader<R> {
+        self.reader
+    }
+
     async fn rest(&mut self) -> Result<(), LineError> {
         loop {
             let available = self.reader.fill_buf().await?;

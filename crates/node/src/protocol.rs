@@ -12,6 +12,16 @@
 //! server → node   {"input":{"id":2,"input":{"data":"…"}}}       the same
 //! ```
 //!
+//! A connection can be something else, too: the way to what is served near a workload, whose bytes the node carries unread.
+//!
+//! ```text
+//! server → node   {"versions":[1],"program":"0.1.0"}
+//! node → server   {"accepted":{"version":1,"program":"0.1.0","pid":4711}}
+//! server → node   {"channel":{"id":"0123456789abcdef0123456789abcdef"}}
+//! node → server   "opened"                                      or {"failed":{"kind":"…","message":"…"}}
+//! bytes in both directions
+//! ```
+//!
 //! Requests are numbered by whoever asks and go on at the same time. One that is asked for the wrong way, or that this node
 //! does not know, fails alone; a line that is none of these ends the connection. When a connection ends, so does what was
 //! asked for on it. What goes on for long is a [`Session`]: both sides say something, and neither more than [`WINDOW_BYTES`] that
@@ -89,11 +99,27 @@ pub enum ToNode<R> {
         /// What.
         input: Input,
     },
+    /// As the first after the [`Hello`], and then as the only one: from here on the connection is the way to what is served near a
+    /// workload in the server's own terms. Answered by [`Channelled`]; what comes after that are bytes, in both directions.
+    Channel {
+        /// Which workload.
+        id: WorkloadId,
+    },
     /// What was asked for is not wanted any more. Nothing need be answered, and what is on its way may still come.
     Cancel {
         /// Which request.
         id: u64,
     },
+}
+
+/// To [`ToNode::Channel`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Channelled {
+    /// Bytes follow.
+    Opened,
+    /// There is no such way; the connection ends.
+    Failed(Failure),
 }
 
 /// What comes from the node after the [`Welcome`].
@@ -138,6 +164,8 @@ pub enum Request {
     Prepare(Prepare),
     /// Unpack a layer of an image whose other blobs are still on their way; answered by [`Answer::LayerPrepared`].
     PrepareLayer(PrepareLayer),
+    /// Unpack a zip archive for the volumes that are made of it; answered by [`Answer::ArchivePrepared`].
+    PrepareArchive(PrepareArchive),
     /// Tell which images references name; answered by [`Answer::Images`].
     Images {
         /// Only those after this one, in their order.
@@ -241,6 +269,18 @@ pub struct PrepareLayer {
     pub diff_id: DiffId,
 }
 
+/// A zip archive that is to be unpacked before a workload has a volume made of it. Nothing keeps it until then: should it be
+/// collected, the workload is refused as one whose archive is not prepared, and it is unpacked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrepareArchive {
+    /// Its blob.
+    pub blob: Descriptor,
+    /// Who waits for it.
+    #[serde(default, skip_serializing_if = "Urgency::is_waited")]
+    pub urgency: Urgency,
+}
+
 /// How far an image, or a single layer, is on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -269,6 +309,8 @@ pub enum Answer {
     Prepared(PreparedImage),
     /// To [`Request::PrepareLayer`]: the layer is there.
     LayerPrepared,
+    /// To [`Request::PrepareArchive`]: the archive is there.
+    ArchivePrepared,
     /// To [`Request::Images`].
     Images(ImagesPage),
     /// To [`Request::Forget`]: whether it named something.
@@ -299,6 +341,8 @@ pub enum Answer {
     },
     /// There is no more output.
     OutputEnded,
+    /// To [`Session::Channel`]: the other side has had enough, or the workload has stopped.
+    ChannelEnded,
     /// To [`Request::Purge`]: how many workloads there were.
     Purged(u64),
 }

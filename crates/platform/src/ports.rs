@@ -259,6 +259,39 @@ pub struct LocalImage {
     pub size: u64,
 }
 
+/// Objects of buckets, as those services see them who are told to take one: a function's code. Implemented by s3.
+pub trait ObjectReader: Send + Sync {
+    /// Opens an object with the rights of the caller of `ctx`.
+    ///
+    /// # Errors
+    /// What S3 answers the caller.
+    fn read<'a>(
+        &'a self,
+        ctx: &'a crate::Ctx,
+        object: ObjectName<'a>,
+    ) -> BoxFuture<'a, Result<ReadObject, wire::Error>>;
+}
+
+/// Which object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObjectName<'a> {
+    /// The bucket's name.
+    pub bucket: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// The id of a version; none means the present one.
+    pub version: Option<&'a str>,
+}
+
+/// An object that is open.
+#[derive(Debug, Clone)]
+pub struct ReadObject {
+    /// Its bytes.
+    pub content: wire::Content,
+    /// How many they are.
+    pub size: u64,
+}
+
 /// What others need of an OpenID Connect provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcProviderView {

@@ -122,6 +122,7 @@ fn shared(cgroup: &CgroupPlan) -> SandboxPlan {
         host_ipc: false,
         sysctls: BTreeMap::new(),
         cgroup: cgroup.clone(),
+        ends_with_connection: false,
     }
 }
 

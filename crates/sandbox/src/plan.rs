@@ -29,6 +29,9 @@ pub struct SandboxPlan {
     pub sysctls: BTreeMap<String, String>,
     /// Where the sandbox's own process is counted.
     pub cgroup: CgroupPlan,
+    /// Everything ends with the connection that this came by: no node that comes later would know what to do with it.
+    #[serde(default)]
+    pub ends_with_connection: bool,
 }
 
 /// Where a sandbox's network namespace comes from.

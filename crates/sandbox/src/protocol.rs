@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{ContainerPlan, LateParts, ProcessPlan, SandboxPlan, TerminalSize};
 
 /// The form of the messages that this program speaks.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The longest frame, in bytes.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// The most descriptors of a frame; the kernel's limit is 253.

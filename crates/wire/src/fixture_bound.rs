@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wire::model::{Operation, Protocol, ServiceModel};
 use wire::schema::{Kind, Location, Member, Schema, Shape, ShapeId, Text, flag};
-use wire::structure;
+use wire::{events, structure};
 
 use super::find;
 
@@ -34,6 +34,9 @@ const COUNTED: ShapeId = 22;
 pub const COUNT: ShapeId = 23;
 const BOOLEAN: ShapeId = 24;
 const EXTRA: ShapeId = 25;
+const CHUNK: ShapeId = 26;
+const DONE: ShapeId = 27;
+const STREAMED: ShapeId = 28;
 
 structure! { 6 Grantee {
     id: Option<String>,
@@ -130,6 +133,19 @@ structure! { 22 CountedThings {
     error: Option<String>,
 } }
 
+structure! { 26 Chunk {
+    payload: Option<Vec<u8>>,
+} }
+
+structure! { 27 Done {
+    error: Option<String>,
+} }
+
+events! { Streamed {
+    Chunk(Chunk) = 0,
+    Done(Done) = 1,
+} }
+
 const TEXT: &str = " STRING INTEGER TIME BLOB CLASS METADATA GRANTEE GRANT GRANTS TAG TAGS TAGGING PUT GET GOT PUT_TAGS \
     LISTED LIST LOCATED NAMES INVOKE INVOKED COUNTED COUNT BOOLEAN EXTRA member key value HOT COLD \
     Grantee ID Type xsi:type Grants Grant AccessControlList Tag TagSet Tagging Key Value Body Bucket \
@@ -141,7 +157,7 @@ const TEXT: &str = " STRING INTEGER TIME BLOB CLASS METADATA GRANTEE GRANT GRANT
     TagThing CountThings Invoke Paths \
     DELETE PUT GET HEAD POST / /{Bucket} /{Bucket}?list-type=2 /{Bucket}?location /{Bucket}/{Key+} /{Bucket}/{Key+}?tagging \
     /{Bucket}/{Key+}?acl /2020/things/{Name}/invocations /2020/things/{Name}/count/ ?partNumber ?uploadId \
-    x-amz-copy-source GetAcl ";
+    x-amz-copy-source GetAcl CHUNK DONE STREAMED Chunk Done StreamThing /2020/things/{Name}/streams ";
 
 const fn t(name: &str) -> Text {
     find(TEXT, name)
@@ -213,6 +229,10 @@ const MEMBERS: &[Member] = &[
     m("VersionId", STRING).on_wire(t("versionId")).at(Location::Query),
     /* 55 EXTRA */ m("key", STRING),
     m("value", STRING),
+    /* 57 CHUNK */ m("Payload", BLOB).at(Location::Payload),
+    /* 58 DONE */ m("Error", STRING),
+    /* 59 STREAMED */ m("Chunk", CHUNK),
+    m("Done", DONE),
 ];
 
 static SCHEMA: Schema = Schema {
@@ -244,6 +264,9 @@ static SCHEMA: Schema = Schema {
         Shape::rows(t("COUNT"), Kind::Structure, 51, 4),
         Shape::simple(t("BOOLEAN"), Kind::Boolean),
         Shape::rows(t("EXTRA"), Kind::Map, 55, 2),
+        Shape::rows(t("CHUNK"), Kind::Structure, 57, 1),
+        Shape::rows(t("DONE"), Kind::Structure, 58, 1),
+        Shape::rows(t("STREAMED"), Kind::Union, 59, 2),
     ],
     members: MEMBERS,
     words: &[t("HOT"), t("COLD")],
@@ -274,13 +297,22 @@ static S3_OPERATIONS: [Operation; 13] = [
     op("TagThing", "GET", t("/{Bucket}/{Key+}?tagging"), Text::NONE),
 ];
 
-static PATHS_OPERATIONS: [Operation; 2] = [
+/// How long the requests of `StreamThing` may be.
+pub const STREAMED_BYTES_MAX: usize = 7 * 1024 * 1024;
+
+static PATHS_OPERATIONS: [Operation; 3] = [
     op("CountThings", "POST", t("/2020/things/{Name}/count/"), Text::NONE)
         .status(202)
         .served()
         .input(COUNT)
         .output(COUNTED),
     op("Invoke", "POST", t("/2020/things/{Name}/invocations"), Text::NONE).served().input(INVOKE).output(INVOKED),
+    op("StreamThing", "POST", t("/2020/things/{Name}/streams"), Text::NONE)
+        .served()
+        .body_bytes_max(STREAMED_BYTES_MAX)
+        .input(INVOKE)
+        .output(INVOKED)
+        .events(STREAMED),
 ];
 
 /// A service with the ways of S3.

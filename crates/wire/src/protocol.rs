@@ -6,7 +6,7 @@ use crate::content::Content;
 use crate::error::Error;
 use crate::eventstream::message::{self, Kind, PAYLOAD_BYTES_MAX};
 use crate::model::{Protocol, ServiceModel};
-use crate::schema::{MemberRef, ShapeRef, flag};
+use crate::schema::{Location, MemberRef, ShapeRef, flag};
 use crate::value::Value;
 use crate::{cbor, json, query, rest, validate, xml};
 
@@ -83,8 +83,13 @@ impl Protocol {
         Encoded { status: 200, content_type, headers: self.headers(), body, content: None }
     }
 
-    /// The head of an answer whose events follow, and the message that brings what comes before them.
+    /// The head of an answer whose events follow, and the message that brings what comes before them. Where members are
+    /// bound to HTTP all of that is in the head, and there is no such message.
     pub fn encode_initial(self, model: &ServiceModel, operation: usize, initial: &Value) -> Encoded {
+        if self.is_rest() {
+            let head = rest::encode(self, model, operation, initial);
+            return Encoded { content_type: Some(message::CONTENT_TYPE), body: Vec::new(), content: None, ..head };
+        }
         let payload = match model.output(operation) {
             Some(shape) => self.payload(shape, initial),
             None => Vec::new(),
@@ -99,13 +104,16 @@ impl Protocol {
     /// # Errors
     /// The length of a payload that is too large.
     pub fn encode_event(self, member: MemberRef, event: &Value) -> Result<(Vec<u8>, bool), usize> {
-        let payload = self.payload(member.shape(), event);
+        let raw = raw_payload(member.shape(), event);
+        let has_raw = raw.is_some();
+        let payload = raw.unwrap_or_else(|| self.payload(member.shape(), event).into());
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(payload.len());
         }
         let is_exception = member.has(flag::EXCEPTION);
         let kind = if is_exception { Kind::Exception(member.name()) } else { Kind::Event(member.name()) };
         let content_type = match self {
+            _ if has_raw => "application/octet-stream",
             Self::AwsJson10 | Self::AwsJson11 => "application/json",
             Self::RpcV2Cbor | Self::AwsQuery | Self::RestXml | Self::RestJson1 => self.content_type(),
         };
@@ -173,6 +181,16 @@ impl Protocol {
             Self::RpcV2Cbor => vec![("smithy-protocol".into(), "rpc-v2-cbor".into())],
             Self::AwsJson10 | Self::AwsJson11 | Self::AwsQuery | Self::RestXml | Self::RestJson1 => Vec::new(),
         }
+    }
+}
+
+/// The bytes of an event whose payload is one of its members (`eventpayload`).
+fn raw_payload(shape: ShapeRef, event: &Value) -> Option<Cow<'_, [u8]>> {
+    let Value::Structure(fields) = event else { return None };
+    let place = shape.members().position(|member| member.location() == Location::Payload)?;
+    match fields.get(place) {
+        Some(Some(Value::Blob(bytes))) => Some(bytes.into()),
+        _ => Some(Cow::default()),
     }
 }
 

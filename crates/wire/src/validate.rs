@@ -226,11 +226,26 @@ fn pattern_text(pattern: &str) -> String {
     format!("Member must satisfy regular expression pattern: {pattern}")
 }
 
-/// Patterns that look ahead, which an engine that runs in linear time cannot, each with one that accepts the same texts
+/// Patterns that look around, which an engine that runs in linear time cannot, each with one that accepts the same texts
 /// within the bounds of its shape. A test reads every pattern of every model and names what is missing here.
-const REWRITTEN: [(&str, &str); 1] = [
+const REWRITTEN: [(&str, &str); 6] = [
     // An account alias, of 3 to 63 characters: no dash at an end, no two in a row.
     (r"^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$", "[a-z0-9](-?[a-z0-9])+"),
+    // An alias of a function, twice: not all digits.
+    ("(?!^[0-9]+$)([a-zA-Z0-9-_]+)", "[a-zA-Z0-9_-]*[a-zA-Z_-][a-zA-Z0-9_-]*"),
+    (r"((?!^\d+$)^[0-9a-zA-Z-_]+$)", "[a-zA-Z0-9_-]*[a-zA-Z_-][a-zA-Z0-9_-]*"),
+    // A function, with an alias behind it or none.
+    (
+        r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]{1,64})(:((?!\d+$)[0-9a-zA-Z-_]+))?",
+        r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9_-]{1,64})(:[a-zA-Z0-9_-]*[a-zA-Z_-][a-zA-Z0-9_-]*)?",
+    ),
+    // A bucket, of 3 characters or more: no dot at the end.
+    (r"[0-9A-Za-z\.\-_]*(?<!\.)", "[0-9A-Za-z._-]*[0-9A-Za-z_-]"),
+    // A collection: none that begins with `system.`.
+    (
+        r"(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)",
+        "[_a-rt-zA-Z0-9][^$]*|s([^y$][^$]*)?|sy([^s$][^$]*)?|sys([^t$][^$]*)?|syst([^e$][^$]*)?|syste([^m$][^$]*)?|system([^.$][^$]*)?",
+    ),
 ];
 
 /// The model's patterns are Java's and must match the whole text; `\w`, `\d` and `\s` are ASCII there. `None` for a

@@ -36,3 +36,5 @@ pub const HOSTS_MAX: usize = 256;
 pub const ALIASES_MAX: usize = 32;
 /// Labels of a workload.
 pub const LABELS_MAX: usize = 256;
+/// The most archives that one volume is made of.
+pub const ARCHIVES_MAX: usize = 16;

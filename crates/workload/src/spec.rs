@@ -92,6 +92,12 @@ pub enum VolumeSource {
         /// How much fits, in bytes.
         bytes_max: u64,
     },
+    /// What archives hold, unpacked by the node ahead of time, one over the other: of two files of one name the later archive's is
+    /// seen. Nothing of it can be written to.
+    Archive {
+        /// The digests of the archives' blobs (`sha256:…`), 1 to [`ARCHIVES_MAX`](crate::limits::ARCHIVES_MAX).
+        archives: Vec<String>,
+    },
     /// Files given with the workload: configuration and secrets, kept in memory.
     Files {
         /// Content by path within the volume; base64.

@@ -7,6 +7,7 @@ mod container;
 mod network;
 mod order;
 mod process;
+mod release;
 mod volume;
 mod words;
 

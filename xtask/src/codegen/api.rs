@@ -167,7 +167,8 @@ fn rust_type(model: &Model, shape: &str) -> Result<String> {
 fn errors(model: &Model) -> String {
     let compatible = model.is_query_compatible();
     let json = model.metadata["protocol"] != "query" && !compatible;
-    let speaks_cbor = model.protocols().is_ok_and(|protocols| protocols.contains(&"RpcV2Cbor"));
+    let is_exact = |protocol: &&str| matches!(*protocol, "RpcV2Cbor" | "RestJson1");
+    let names_members = model.protocols().is_ok_and(|protocols| protocols.iter().any(is_exact));
     let mut out =
         String::from("/// The errors of the served operations.\npub mod errors {\nuse wire::model::ErrorKind;\n");
     let mut taken = BTreeSet::new();
@@ -191,8 +192,8 @@ fn errors(model: &Model) -> String {
         if compatible && query_code != code {
             let _ = write!(out, ".in_query({query_code:?})");
         }
-        // Clients of CBOR take a member's name by the letter.
-        if speaks_cbor && model.members(name).iter().any(|(member, _)| *member == "Message") {
+        // Clients of CBOR take a member's name by the letter, and services of restJson1 send it by the letter.
+        if names_members && model.members(name).iter().any(|(member, _)| *member == "Message") {
             out.push_str(".message_in(\"Message\")");
         }
         out.push_str(";\n");

@@ -66,7 +66,11 @@ impl Model {
         for (shape, words) in &served.words {
             let shape = shapes.get_mut(shape).filter(|shape| shape["enum"].is_array());
             let shape = shape.with_context(|| format!("models/operations.toml: {name} has no such enumeration"))?;
-            shape["enum"] = words.iter().map(String::as_str).collect();
+            match (words.is_empty(), shape.as_object_mut()) {
+                // Of no words: the service itself says which there are.
+                (true, Some(shape)) => drop(shape.remove("enum")),
+                _ => shape["enum"] = words.iter().map(String::as_str).collect(),
+            }
         }
         for wanted in &served.operations {
             ensure!(table.contains_key(wanted), "models/operations.toml: {name} has no operation {wanted}");
@@ -251,8 +255,9 @@ fn take_events(shapes: &mut BTreeMap<String, Value>, operation: &Operation) -> R
     let Some((member, events)) = stream_member(shapes, output) else { return Ok(None) };
     for (event, reference) in members(shapes, &events) {
         for (_, inner) in members(shapes, reference["shape"].as_str().unwrap_or_default()) {
-            let is_plain = inner["eventpayload"] != true && inner["eventheader"] != true;
-            ensure!(is_plain, "{}: the payload or header of event {event} has no codec yet", operation.name);
+            let kind = &shapes[inner["shape"].as_str().unwrap_or_default()]["type"];
+            let has_codec = inner["eventheader"] != true && (inner["eventpayload"] != true || kind == "blob");
+            ensure!(has_codec, "{}: the payload or header of event {event} has no codec yet", operation.name);
         }
     }
     if let Some(members) = shapes.get_mut(output).and_then(|output| output["members"].as_object_mut()) {

@@ -75,7 +75,7 @@ pub fn tables(model: &Model, texts: &mut Texts) -> Result<Tables> {
                 let first = members;
                 for (member, reference) in model.members(name) {
                     let required = model.is_required(name, member);
-                    let payload = shape["payload"] == member.as_str();
+                    let payload = shape["payload"] == member.as_str() || reference["eventpayload"] == true;
                     let location = location(reference, payload)?;
                     let row = member_row(model, texts, member, reference, required)?;
                     writeln!(tables.members, "{row}{location},")?;

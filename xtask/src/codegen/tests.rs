@@ -105,6 +105,15 @@ fn an_error_keeps_both_its_names_where_clients_look_for_both() {
 }
 
 #[test]
+fn an_enumeration_of_no_words_is_any_text() {
+    let mut model = model();
+    model["shapes"]["Text"]["enum"] = json!(["a", "b"]);
+    assert!(rendered("words", &model).unwrap().contains("Text {\n    A = \"a\",\n    B = \"b\",\n}"));
+    let open = rendered_as("open", &model, &format!("{SERVED}\nwords = {{ Text = [] }}")).unwrap();
+    assert!(open.contains("id: Option<String>,") && !open.contains("enumeration! {"), "{open}");
+}
+
+#[test]
 fn an_operation_may_be_allowed_longer_requests_if_it_is_served() {
     let code = rendered_as("long", &model(), &format!("{SERVED}\nbody_bytes_max = {{ Watch = 28_000_000 }}")).unwrap();
     assert!(code.contains(".served().body_bytes_max(28000000).input("), "{code}");
@@ -120,6 +129,10 @@ fn what_no_codec_can_carry_is_refused() {
     assert!(rendered("input", &input).unwrap_err().root_cause().to_string().contains("as input has no codec"));
     let mut payload = model();
     payload["shapes"]["Said"]["members"]["text"]["eventpayload"] = json!(true);
+    let mut bytes = payload.clone();
+    bytes["shapes"]["Text"]["type"] = json!("blob");
+    let code = rendered("bytes", &bytes).unwrap();
+    assert!(code.contains(".at(Location::Payload)"), "{code}");
     let error = rendered("payload", &payload).unwrap_err();
     assert!(error.root_cause().to_string().contains("event said has no codec"), "{error:#}");
 }

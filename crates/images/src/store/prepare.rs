@@ -8,8 +8,8 @@ use std::thread;
 use super::layers::LayerFile;
 use super::{Prepared, Store};
 use crate::image::Layer;
-use crate::unpack::{Reading, Target, unpack, verify};
-use crate::{BlobSource, DiffId, Digest, Error, Image, UnpackError};
+use crate::unpack::{Reading, Target, unpack, unpack_zip, verify};
+use crate::{ARCHIVE_LIMITS, BlobSource, Descriptor, DiffId, Digest, Error, Image, UnpackError, archive_layer};
 
 /// Follows an image on its way into the store. Called from several threads, which hold the store meanwhile: it must not be
 /// called back.
@@ -54,6 +54,31 @@ impl Store {
         source: &dyn BlobSource,
         progress: &dyn Progress,
     ) -> Result<Prepared, Error> {
+        self.prepare_as(Form::Layers, wanted, source, progress)
+    }
+
+    /// Unpacks an archive that is no layer, a zip, unless it is there. Its files are root's; it is used by the name that
+    /// [`archive_layer`] gives it, and collected, leased and held as layers are. At most [`ARCHIVE_LIMITS`] come out of it.
+    ///
+    /// # Errors
+    /// As of [`Store::prepare`].
+    pub fn prepare_archive(
+        &self,
+        archive: &Descriptor,
+        source: &dyn BlobSource,
+        progress: &dyn Progress,
+    ) -> Result<Prepared, Error> {
+        let wanted = Layer { blob: archive.clone(), diff_id: archive_layer(&archive.digest) };
+        self.prepare_as(Form::Archives, &[wanted], source, progress)
+    }
+
+    fn prepare_as(
+        &self,
+        form: Form,
+        wanted: &[Layer],
+        source: &dyn BlobSource,
+        progress: &dyn Progress,
+    ) -> Result<Prepared, Error> {
         let diff_ids: Vec<DiffId> = wanted.iter().map(|layer| layer.diff_id).collect();
         let prepared = self.pin(&diff_ids);
         let found = |diff_id: &DiffId| wanted.iter().find(|layer| layer.diff_id == *diff_id);
@@ -62,6 +87,7 @@ impl Store {
         layers.sort_by_key(|layer| std::cmp::Reverse(layer.blob.size));
         let work = Work {
             store: self,
+            form,
             source,
             progress,
             layers: &layers,
@@ -90,9 +116,19 @@ impl Store {
     }
 }
 
+/// What blobs are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Layers of images.
+    Layers,
+    /// Zip archives.
+    Archives,
+}
+
 /// What the threads of one call share.
 struct Work<'a> {
     store: &'a Store,
+    form: Form,
     source: &'a dyn BlobSource,
     progress: &'a dyn Progress,
     layers: &'a [&'a Layer],
@@ -154,8 +190,15 @@ impl Work<'_> {
         }
         let staged = store.disk.stage()?;
         let (root, trash) = (staged.root.as_fd(), staged.trash.as_fd());
-        let target = Target { root, trash, policy: &store.policy, limits: &store.limits };
-        let unpacked = unpack(&reading, &target, blob).map_err(in_layer(digest))?;
+        let unpacked = match self.form {
+            Form::Layers => {
+                unpack(&reading, &Target { root, trash, policy: &store.policy, limits: &store.limits }, blob)
+            }
+            Form::Archives => {
+                unpack_zip(&reading, &Target { root, trash, policy: &store.policy, limits: &ARCHIVE_LIMITS }, blob)
+            }
+        };
+        let unpacked = unpacked.map_err(in_layer(digest))?;
         let record = LayerFile::new(store.policy, &store.boot_id, vec![digest], unpacked);
         // With the name on disk and the entry in memory at one time, collection cannot come between.
         let mut state = self.store.state();

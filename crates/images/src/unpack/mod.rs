@@ -9,6 +9,7 @@ mod inflate;
 mod path;
 mod policy;
 mod tree;
+mod zip;
 
 use std::io::{self, BufRead, Read};
 use std::os::fd::BorrowedFd;
@@ -16,12 +17,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+pub(crate) use self::zip::unpack_zip;
 pub use policy::{DevicePolicy, Owners, Policy, XattrNamespace};
 
 use crate::digest::Hasher;
 use crate::error::is_full;
 use crate::image::Layer;
 use crate::tar::{TarError, TarReader};
+use crate::zip::ZipError;
 use crate::{DiffId, Digest, Limits};
 
 /// How many bytes are handed from thread to thread at a time.
@@ -66,6 +69,12 @@ pub enum UnpackError {
     /// The archive is malformed.
     #[error("the archive cannot be read")]
     Archive(#[from] TarProblem),
+    /// The zip archive is malformed.
+    #[error("the archive cannot be read")]
+    Zip(#[from] ZipProblem),
+    /// The copy of the archive that is unpacked from could not be made.
+    #[error("the archive cannot be copied")]
+    Spool(#[source] io::Error),
     /// A member of the archive is refused.
     #[error("the member {path:?} is refused")]
     Member {
@@ -92,6 +101,11 @@ pub enum UnpackError {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct TarProblem(#[from] pub(crate) TarError);
+
+/// Why a zip archive is malformed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct ZipProblem(#[from] pub(crate) ZipError);
 
 /// Why a member of an archive is refused.
 #[derive(Debug, thiserror::Error)]

@@ -25,6 +25,8 @@ use crate::tar::{Entry, Extent, Kind, TarError, TarReader};
 /// How many bytes of paths of directories are kept until the end. Beyond, they get their times at once, and lose them if
 /// something is added later.
 const PENDING_BYTES_MAX: usize = 64 << 20;
+/// How many bytes of a file are copied at a time.
+const COPIED_AT_ONCE_BYTES: usize = 64 * 1024;
 /// How often a path is resolved again after something was renamed somewhere in the system meanwhile.
 const RESOLVE_TRIES_MAX: usize = 1000;
 /// The mode of directories that nobody described, as Docker makes them.
@@ -72,11 +74,68 @@ impl<'a> Tree<'a> {
 
     /// Adds a member, whose content is read from the archive.
     pub(super) fn add<R: BufRead>(&mut self, entry: &Entry, archive: &mut TarReader<R>) -> Result<(), UnpackError> {
-        self.member(entry, archive).map_err(|failure| match failure {
+        self.member(entry, archive).map_err(|failure| self.told(entry, failure))
+    }
+
+    /// Adds a file, directory or symbolic link whose content is read in pieces, an empty one being the end, and of whose name
+    /// nothing has a meaning but where it leads.
+    pub(super) fn add_from(
+        &mut self,
+        entry: &Entry,
+        read: impl FnMut(&mut [u8]) -> Result<usize, UnpackError>,
+    ) -> Result<(), UnpackError> {
+        let written = match self.place_of(entry) {
+            Ok(Some((place, directory))) if entry.kind == Kind::File => {
+                return self.copied(&place, directory.as_fd(), entry, read);
+            }
+            Ok(Some((place, directory))) if entry.kind == Kind::Symlink => {
+                self.symlink(directory.as_fd(), place.name(), entry).map_err(Failure::from)
+            }
+            Ok(Some((place, directory))) => self.directory(&place, directory.as_fd(), entry).map_err(Failure::from),
+            Ok(None) => self.root(entry),
+            Err(failure) => Err(failure),
+        };
+        written.map_err(|failure| self.told(entry, failure))
+    }
+
+    /// Where an entry belongs; none if it is the root.
+    fn place_of(&mut self, entry: &Entry) -> Result<Option<(Place, Rc<OwnedFd>)>, Failure> {
+        self.count()?;
+        let Some(place) = Place::of(&entry.path)? else { return Ok(None) };
+        let directory = self.directory_of(&place)?;
+        Ok(Some((place, directory)))
+    }
+
+    fn copied(
+        &mut self,
+        place: &Place,
+        directory: BorrowedFd<'_>,
+        entry: &Entry,
+        mut read: impl FnMut(&mut [u8]) -> Result<usize, UnpackError>,
+    ) -> Result<(), UnpackError> {
+        let refused = |error| UnpackError::member(&entry.path, error);
+        if entry.size > self.target.limits.file_bytes_max {
+            return Err(refused(MemberError::TooLarge { size: entry.size }));
+        }
+        let mut file = self.new_file(directory, place.name()).map_err(refused)?;
+        let mut piece = vec![0; COPIED_AT_ONCE_BYTES];
+        loop {
+            match read(&mut piece)? {
+                0 => break,
+                count => file.write_all(&piece[..count]).map_err(|error| refused(written(error)))?,
+            }
+        }
+        self.unpacked.bytes += entry.size;
+        self.unpacked.xattrs_omitted += apply(file.as_fd(), entry, entry.mode, self.target.policy).map_err(refused)?;
+        set_times(file.as_fd(), entry.mtime).map_err(refused)
+    }
+
+    fn told(&self, entry: &Entry, failure: Failure) -> UnpackError {
+        match failure {
             Failure::Member(error) => UnpackError::member(&entry.path, error),
             Failure::Archive(error) => TarProblem(error).into(),
             Failure::TooMany => UnpackError::TooManyEntries { max: self.target.limits.entries_max },
-        })
+        }
     }
 
     /// Does what could not be done while files were added.
@@ -133,9 +192,7 @@ impl<'a> Tree<'a> {
         if entry.size > self.target.limits.file_bytes_max {
             return Err(MemberError::TooLarge { size: entry.size }.into());
         }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let make = || rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
-        let mut file = File::from(self.make(directory, name, "making a file", make)?);
+        let mut file = self.new_file(directory, name)?;
         self.unpacked.bytes += archive.content();
         match &entry.sparse {
             None => archive.read_content(|piece| Ok::<_, Failure>(file.write_all(piece).map_err(written)?))?,
@@ -143,6 +200,12 @@ impl<'a> Tree<'a> {
         }
         self.unpacked.xattrs_omitted += apply(file.as_fd(), entry, entry.mode, self.target.policy)?;
         Ok(set_times(file.as_fd(), entry.mtime)?)
+    }
+
+    fn new_file(&mut self, directory: BorrowedFd<'_>, name: &[u8]) -> Result<File, MemberError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let make = || rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
+        Ok(File::from(self.make(directory, name, "making a file", make)?))
     }
 
     fn directory(&mut self, place: &Place, directory: BorrowedFd<'_>, entry: &Entry) -> Result<(), MemberError> {

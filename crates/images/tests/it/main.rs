@@ -16,3 +16,4 @@ mod preparing;
 mod remote;
 mod snapshot;
 mod unpacking;
+mod zips;

@@ -9,12 +9,16 @@ const OWNER_CONNECTIONS_MAX: usize = 16;
 /// Connections of root, which a captured server cannot take away.
 const ROOT_CONNECTIONS_MAX: usize = 4;
 
+/// Connections that have become channels to what is served near workloads: as many as there can be workloads that have one.
+const CHANNELS_MAX: usize = 4096;
+
 /// Root and the server's user, each with places of their own.
 #[derive(Debug)]
 pub(super) struct Admission {
     owner: u32,
     owners: Arc<Semaphore>,
     roots: Arc<Semaphore>,
+    channels: Arc<Semaphore>,
 }
 
 /// What becomes of a connection.
@@ -31,7 +35,12 @@ pub(super) enum Admitted {
 impl Admission {
     pub(super) fn of(owner: u32) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { owner, owners: places(OWNER_CONNECTIONS_MAX), roots: places(ROOT_CONNECTIONS_MAX) }
+        Self {
+            owner,
+            owners: places(OWNER_CONNECTIONS_MAX),
+            roots: places(ROOT_CONNECTIONS_MAX),
+            channels: places(CHANNELS_MAX),
+        }
     }
 
     pub(super) fn admit(&self, uid: u32) -> Admitted {
@@ -41,6 +50,13 @@ impl Admission {
             _ => return Admitted::No,
         };
         Arc::clone(places).try_acquire_owned().map_or(Admitted::Full, Admitted::Yes)
+    }
+}
+
+impl Admission {
+    /// A place for a channel, instead of that of a connection; none if there are as many as there may be.
+    pub(super) fn channel(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.channels).try_acquire_owned().ok()
     }
 }
 

@@ -7,16 +7,18 @@ use ::images::Store;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::timeout;
+use workload::WorkloadId;
 
 use super::session::{BeyondWindow, Hearing, Inbox, Telling, session};
 use super::{Agent, failure, images};
 use crate::client::{CALLS_MAX, SESSIONS_MAX};
 use crate::lines::{self, LineError, Lines};
 use crate::protocol::{
-    Answer, Collected, Failure, FailureKind, FromNode, Hello, Progress, Request, Session, ToNode, VERSION, Welcome,
+    Answer, Channelled, Collected, Failure, FailureKind, FromNode, Hello, Progress, Request, Session, ToNode, VERSION,
+    Welcome,
 };
 
 /// How long whoever connects may take to say the first line.
@@ -64,21 +66,33 @@ impl From<BeyondWindow> for Breach {
     }
 }
 
-/// Serves it until it ends. What is then still under way ends with it.
-pub(super) async fn serve(agent: Agent, from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin) {
-    if let Err(breach) = converse(agent, Lines::new(from), to).await {
+/// Serves it until it ends. What is then still under way ends with it. `place` is among the connections.
+pub(super) async fn serve(
+    agent: Agent,
+    from: impl AsyncRead + Unpin + Send + 'static,
+    to: impl AsyncWrite + Unpin + Send + 'static,
+    place: Option<OwnedSemaphorePermit>,
+) {
+    if let Err(breach) = converse(agent, Lines::new(from), to, place).await {
         tracing::warn!(%breach, "a connection was ended");
     }
 }
 
 async fn converse(
     agent: Agent,
-    mut from: Lines<impl AsyncRead + Unpin>,
-    mut to: impl AsyncWrite + Unpin,
+    mut from: Lines<impl AsyncRead + Unpin + Send + 'static>,
+    mut to: impl AsyncWrite + Unpin + Send + 'static,
+    place: Option<OwnedSemaphorePermit>,
 ) -> Result<(), Breach> {
     if !greet(&mut from, &mut to).await? {
         return Ok(());
     }
+    let Some(first) = from.next().await? else { return Ok(()) };
+    let first = first.to_vec();
+    if let Ok(ToNode::<Unread<'_>>::Channel { id }) = serde_json::from_slice(&first) {
+        return carry(agent, &id, from, to, place).await;
+    }
+    let _place = place;
     let (sender, mut waiting) = mpsc::channel::<Vec<u8>>(LINES_WAITING_MAX);
     let sending = async {
         while let Some(line) = waiting.recv().await {
@@ -88,7 +102,7 @@ async fn converse(
     };
     // Whichever ends first ends the other.
     tokio::select! {
-        ended = listen(agent, &mut from, sender) => ended,
+        ended = listen(agent, first, &mut from, sender) => ended,
         ended = sending => ended,
     }
 }
@@ -110,45 +124,76 @@ async fn greet(from: &mut Lines<impl AsyncRead + Unpin>, to: &mut (impl AsyncWri
     Ok(is_known)
 }
 
+/// The connection is the way to what is served near a workload.
+async fn carry(
+    agent: Agent,
+    id: &WorkloadId,
+    from: Lines<impl AsyncRead + Unpin + Send + 'static>,
+    mut to: impl AsyncWrite + Unpin + Send + 'static,
+    place: Option<OwnedSemaphorePermit>,
+) -> Result<(), Breach> {
+    let found = match agent.0.admission.channel() {
+        Some(own) => agent.channel(id).await.map(|channel| (own, channel)),
+        None => Err(Failure::new(FailureKind::Busy, "there are as many channels as there can be")),
+    };
+    let answer = found.as_ref().map_or_else(|failure| Channelled::Failed(failure.clone()), |_| Channelled::Opened);
+    lines::send(&mut to, &lines::line(&answer)?).await?;
+    if let Ok((_own, channel)) = found {
+        // Others connect meanwhile.
+        drop(place);
+        channel.carry(Box::new(tokio::io::join(from.into_rest(), to))).await;
+    }
+    Ok(())
+}
+
 async fn listen(
     agent: Agent,
+    first: Vec<u8>,
     from: &mut Lines<impl AsyncRead + Unpin>,
     sender: mpsc::Sender<Vec<u8>>,
 ) -> Result<(), Breach> {
     let mut running = Running::default();
+    running.hear(&agent, &first, &sender).await?;
     while let Some(line) = from.next().await? {
-        let message: ToNode<Unread<'_>> = serde_json::from_slice(line).map_err(|_| Breach::NoMessage)?;
-        running.forget_the_ended();
-        let (id, request) = match message {
-            ToNode::Cancel { id } => {
-                running.by_id.remove(&id).inspect(|one| one.abort.abort());
-                continue;
-            }
-            ToNode::Input { id, input } => {
-                // Whoever asks may not have heard yet that a session has ended.
-                if let Some(inbox) = running.inbox(id) {
-                    inbox.put(input)?;
-                }
-                continue;
-            }
-            ToNode::Ask { id, request } => (id, serde_json::from_str(request.0.get())),
-        };
-        if running.by_id.contains_key(&id) {
-            return Err(Breach::Number);
-        }
-        let failure = match request {
-            Ok(request) => match running.begin(&agent, id, request, &sender) {
-                Ok(()) => continue,
-                Err(failure) => failure,
-            },
-            Err(error) => Failure::new(FailureKind::Unknown, format!("not understood: {error}")),
-        };
-        send(&sender, &FromNode::Failed { id, failure }).await;
+        running.hear(&agent, line, &sender).await?;
     }
     Ok(())
 }
 
 impl Running {
+    /// Takes one message.
+    async fn hear(&mut self, agent: &Agent, line: &[u8], sender: &mpsc::Sender<Vec<u8>>) -> Result<(), Breach> {
+        let message: ToNode<Unread<'_>> = serde_json::from_slice(line).map_err(|_| Breach::NoMessage)?;
+        self.forget_the_ended();
+        let (id, request) = match message {
+            ToNode::Channel { .. } => return Err(Breach::NoMessage),
+            ToNode::Cancel { id } => {
+                self.by_id.remove(&id).inspect(|one| one.abort.abort());
+                return Ok(());
+            }
+            ToNode::Input { id, input } => {
+                // Whoever asks may not have heard yet that a session has ended.
+                if let Some(inbox) = self.inbox(id) {
+                    inbox.put(input)?;
+                }
+                return Ok(());
+            }
+            ToNode::Ask { id, request } => (id, serde_json::from_str(request.0.get())),
+        };
+        if self.by_id.contains_key(&id) {
+            return Err(Breach::Number);
+        }
+        let failure = match request {
+            Ok(request) => match self.begin(agent, id, request, sender) {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            },
+            Err(error) => Failure::new(FailureKind::Unknown, format!("not understood: {error}")),
+        };
+        send(sender, &FromNode::Failed { id, failure }).await;
+        Ok(())
+    }
+
     fn begin(
         &mut self,
         agent: &Agent,
@@ -213,6 +258,9 @@ async fn answer(agent: Agent, id: u64, request: Request, sender: mpsc::Sender<Ve
         Request::Prepare(wanted) => agent.prepare(wanted, reporter(id, &sender)).await.map(Answer::Prepared),
         Request::PrepareLayer(wanted) => {
             agent.prepare_layer(wanted, reporter(id, &sender)).await.map(|()| Answer::LayerPrepared)
+        }
+        Request::PrepareArchive(wanted) => {
+            agent.prepare_archive(wanted, reporter(id, &sender)).await.map(|()| Answer::ArchivePrepared)
         }
         Request::Prune => prune(&agent).await,
         about_workloads @ (Request::Describe

@@ -30,7 +30,7 @@ use admission::{Admission, Admitted};
 use images::Recorded;
 use workloads::Shared as Workloads;
 pub use workloads::WorkloadOptions;
-pub use workloads::local::{LocalAddresses, LocalCall, LocalEndpoint, LocalListener, NothingLocal};
+pub use workloads::local::{LocalAddresses, LocalCall, LocalChannel, LocalEndpoint, LocalListener, NothingLocal};
 
 /// Images that are prepared at one time. Each uses as many threads as the store has workers, at most.
 const PREPARES_AT_ONCE: usize = 2;
@@ -176,9 +176,9 @@ impl Agent {
 
     /// Answers on a connection that is there already, until it ends: one to a server elsewhere, which whoever calls this has made
     /// sure of.
-    pub async fn serve_on(&self, stream: impl AsyncRead + AsyncWrite) {
+    pub async fn serve_on(&self, stream: impl AsyncRead + AsyncWrite + Send + 'static) {
         let (from, to) = tokio::io::split(stream);
-        connection::serve(self.clone(), from, to).await;
+        connection::serve(self.clone(), from, to, None).await;
     }
 
     fn take(&self, stream: UnixStream, tasks: &mut JoinSet<()>) {
@@ -191,8 +191,7 @@ impl Agent {
                 let agent = self.clone();
                 tasks.spawn(async move {
                     let (from, to) = stream.into_split();
-                    connection::serve(agent, from, to).await;
-                    drop(place);
+                    connection::serve(agent, from, to, Some(place)).await;
                 });
             }
             Admitted::Full => tracing::warn!(uid, "a user has too many connections: one more is turned away"),

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use images::{BlobSource, Descriptor, Image, LAYER_BYTES_MAX, Layer, Platform, Prepared};
+use images::{
+    ARCHIVE_BLOB_BYTES_MAX, BlobSource, Descriptor, Error, Image, LAYER_BYTES_MAX, Layer, Platform, Prepared,
+    archive_layer,
+};
 use tokio::sync::TryAcquireError;
 
 use super::background::aside;
 use super::progress::{Tracker, Unwanted};
 use super::{Agent, failure};
 use crate::protocol::{
-    Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PrepareLayer, PreparedImage, Progress, Urgency,
+    Failure, FailureKind, PLATFORM_LENGTH_MAX, Prepare, PrepareArchive, PrepareLayer, PreparedImage, Progress, Urgency,
 };
 
 /// The longest name of a media type, in bytes (RFC 6838, section 4.2: 127 each for type and subtype).
@@ -48,6 +51,30 @@ impl Agent {
         let layers = [Layer { blob: wanted.blob, diff_id: wanted.diff_id }];
         self.in_turn(Urgency::Waited, move |agent, unwanted| {
             agent.unpack(&*agent.blobs()?, &layers, unwanted, &report).map(drop)
+        })
+        .await
+    }
+
+    /// Unpacks an archive, when it is its turn; at once, if it is there. Dropping the future ends it.
+    pub(super) async fn prepare_archive(
+        &self,
+        wanted: PrepareArchive,
+        report: impl Fn(Progress) + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
+        let PrepareArchive { blob, urgency } = wanted;
+        check([&blob.platform], &blob)?;
+        if blob.size > ARCHIVE_BLOB_BYTES_MAX {
+            return Err(Failure::new(FailureKind::Refused, "no archive is that long"));
+        }
+        if self.0.store.hold(&[archive_layer(&blob.digest)]).is_ok() {
+            return Ok(());
+        }
+        self.in_turn(urgency, move |agent, unwanted| {
+            let layer = Layer { diff_id: archive_layer(&blob.digest), blob: blob.clone() };
+            let blobs = agent.blobs()?;
+            agent.unpacked(&[layer], unwanted, &report, |tracker| {
+                agent.0.store.prepare_archive(&blob, &*blobs, tracker).map(drop)
+            })
         })
         .await
     }
@@ -114,12 +141,21 @@ impl Agent {
         unwanted: &Unwanted,
         report: &(dyn Fn(Progress) + Sync),
     ) -> Result<Prepared, Failure> {
+        self.unpacked(layers, unwanted, report, |tracker| self.0.store.prepare_layers(layers, blobs, tracker))
+    }
+
+    fn unpacked<T>(
+        &self,
+        layers: &[Layer],
+        unwanted: &Unwanted,
+        report: &(dyn Fn(Progress) + Sync),
+        unpack: impl FnOnce(&Tracker<'_>) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
         let tracker = Tracker::new(self, layers, unwanted, report);
-        let prepared =
-            self.0.store.prepare_layers(layers, blobs, &tracker).map_err(|error| match tracker.was_short() {
-                true => Failure::new(FailureKind::Full, "the disk is nearly full, and what is left is not for images"),
-                false => failure::of(&error),
-            });
+        let prepared = unpack(&tracker).map_err(|error| match tracker.was_short() {
+            true => Failure::new(FailureKind::Full, "the disk is nearly full, and what is left is not for images"),
+            false => failure::of(&error),
+        });
         // Also what was finished of an image that failed.
         self.0.unsettled.notify_one();
         prepared

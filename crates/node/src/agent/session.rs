@@ -1,7 +1,7 @@
 //! The node's end of a session: what it says and hears, within windows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -44,12 +44,17 @@ struct Windows {
     output: Semaphore,
     /// What whoever asks may still say.
     input: AtomicU32,
+    /// What is said once has been.
+    is_released: AtomicBool,
 }
 
 /// Both ends of a new session.
 pub(super) fn session(id: u64, sender: mpsc::Sender<Vec<u8>>) -> (Inbox, Telling, Hearing) {
-    let windows =
-        Arc::new(Windows { output: Semaphore::new(WINDOW_BYTES as usize), input: AtomicU32::new(WINDOW_BYTES) });
+    let windows = Arc::new(Windows {
+        output: Semaphore::new(WINDOW_BYTES as usize),
+        input: AtomicU32::new(WINDOW_BYTES),
+        is_released: AtomicBool::new(false),
+    });
     let (inputs, waiting) = mpsc::channel(INPUTS_WAITING_MAX);
     let inbox = Inbox { inputs, windows: Arc::clone(&windows) };
     (inbox, Telling { id, sender, windows }, Hearing(waiting))
@@ -71,7 +76,9 @@ impl Inbox {
             }
             // Further sizes than there is room for are passed over: the next one counts.
             Input::Resize(_) if self.inputs.capacity() < INPUTS_WAITING_MAX / 2 => return Ok(()),
-            Input::Resize(_) | Input::End => {}
+            // It may be long, and is kept until it is looked at.
+            Input::Release(_) if self.windows.is_released.swap(true, Ordering::Relaxed) => return Err(BeyondWindow),
+            Input::Resize(_) | Input::End | Input::Release(_) => {}
         }
         match self.inputs.try_send(input) {
             Err(mpsc::error::TrySendError::Full(_)) => Err(BeyondWindow),

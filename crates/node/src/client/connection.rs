@@ -17,8 +17,8 @@ use crate::protocol::{
     Answer, Failure, FailureKind, FromNode, Hello, Input, Progress, Request, Session, ToNode, Welcome,
 };
 
-type From = ReadHalf<Box<dyn Stream>>;
-type To = WriteHalf<Box<dyn Stream>>;
+pub(super) type From = ReadHalf<Box<dyn Stream>>;
+pub(super) type To = WriteHalf<Box<dyn Stream>>;
 
 /// How long a node may take to say its first line: one that has just been started reads what layers it has.
 const HELLO_PATIENCE: Duration = Duration::from_secs(10);
@@ -209,7 +209,7 @@ impl Waiting {
 }
 
 /// Agrees on a version.
-async fn greet(from: From, mut to: To) -> Result<(Lines<From>, To), Unopened> {
+pub(super) async fn greet(from: From, mut to: To) -> Result<(Lines<From>, To), Unopened> {
     let failed = |error: lines::LineError| Unopened::Failed(error.to_string());
     lines::send(&mut to, &lines::line(&Hello::own()).map_err(failed)?).await.map_err(failed)?;
     let mut from = Lines::new(from);

@@ -25,6 +25,11 @@ pub trait Dial: fmt::Debug + Send + Sync + 'static {
     /// nothing did.
     fn dial(&self) -> Dialling<'_>;
 
+    /// Whether it can be dialled again while there is a connection: for each channel there is one of its own then.
+    fn is_dialled_at_will(&self) -> bool {
+        true
+    }
+
     /// What the node is called in errors.
     fn name(&self) -> String;
 

@@ -1,8 +1,10 @@
 //! The server's handle on the node.
 
+mod channel;
 mod connection;
 mod dial;
 mod mailbox;
+mod running;
 mod talk;
 mod workloads;
 
@@ -15,12 +17,13 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::protocol::{
-    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PrepareLayer, PreparedImage, Progress, Request,
-    Status, Usage,
+    Answer, Collected, Failure, FailureKind, ImageInfo, Prepare, PrepareArchive, PrepareLayer, PreparedImage, Progress,
+    Request, Status, Usage,
 };
 use connection::{Connection, Unopened};
 use dial::Socket;
 pub use dial::{Dial, Dialling, Stream};
+pub use running::{Running, is_made};
 pub use talk::{Following, Talk, TalkSender};
 
 /// Calls that go on at one time and may take long; further ones wait for their turn.
@@ -31,6 +34,8 @@ const QUICK_CALLS_MAX: usize = 16;
 pub(crate) const CALLS_MAX: usize = LONG_CALLS_MAX + QUICK_CALLS_MAX;
 /// Sessions that are open at one time; the node takes so many on a connection.
 pub(crate) const SESSIONS_MAX: usize = 2048;
+/// Channels that are being opened at one time: each is a connection like others until it is one.
+const CHANNELS_OPENING_MAX: usize = 8;
 /// How long a call waits for a node that is being started again.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// The first pause between two attempts to connect; each is twice as long as the one before.
@@ -104,6 +109,8 @@ pub struct Node(Arc<Inner>);
 struct Inner {
     way: Box<dyn Dial>,
     sessions: Arc<Semaphore>,
+    /// The right to open a channel now.
+    opening: Semaphore,
     long: Semaphore,
     quick: Semaphore,
     link: Mutex<Link>,
@@ -126,7 +133,8 @@ impl Node {
     pub fn over(way: impl Dial) -> Self {
         let (long, quick) = (Semaphore::new(LONG_CALLS_MAX), Semaphore::new(QUICK_CALLS_MAX));
         let sessions = Arc::new(Semaphore::new(SESSIONS_MAX));
-        Self(Arc::new(Inner { way: Box::new(way), sessions, long, quick, link: Mutex::default() }))
+        let opening = Semaphore::new(CHANNELS_OPENING_MAX);
+        Self(Arc::new(Inner { way: Box::new(way), sessions, opening, long, quick, link: Mutex::default() }))
     }
 
     /// Makes an image ready to run, from blobs that are there. `on_progress` hears how far it is, several times a second
@@ -156,6 +164,23 @@ impl Node {
     ) -> Result<(), NodeError> {
         match self.long(&Request::PrepareLayer(layer.clone()), &mut on_progress).await? {
             Answer::LayerPrepared => Ok(()),
+            _ => Err(NodeError::Confused),
+        }
+    }
+
+    /// Unpacks a zip archive whose blob is there, for workloads with a volume made of it; `on_progress` as for an image. Quick, if
+    /// it is unpacked already.
+    ///
+    /// # Errors
+    /// [`NodeError`]; of kind [`FailureKind::NotFound`] if the blob is not there, [`FailureKind::Refused`] if the archive is none
+    /// that is unpacked.
+    pub async fn prepare_archive(
+        &self,
+        archive: &PrepareArchive,
+        mut on_progress: impl FnMut(&Progress) + Send,
+    ) -> Result<(), NodeError> {
+        match self.long(&Request::PrepareArchive(archive.clone()), &mut on_progress).await? {
+            Answer::ArchivePrepared => Ok(()),
             _ => Err(NodeError::Confused),
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use images::Descriptor;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::timeout;
 use workload::NodeId;
@@ -22,6 +23,8 @@ pub(crate) const CONNECTIONS_MAX: usize = 1024;
 const LINKS_WAITING_MAX: usize = 4;
 /// How long the server waits for a host to offer one.
 const LINK_PATIENCE: Duration = Duration::from_secs(2);
+/// The media type of what leads to no other blobs.
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// Blobs that are sent to one host at one time.
 pub(crate) const BLOBS_AT_ONCE: usize = 8;
 
@@ -121,13 +124,20 @@ impl Dial for Way {
         self.name.as_str().to_owned()
     }
 
+    fn is_dialled_at_will(&self) -> bool {
+        // The host calls, and keeps one connection.
+        false
+    }
+
     fn asking(&self, request: &Request) -> Option<Box<dyn Any + Send + Sync>> {
         let blob = match request {
-            Request::Prepare(image) => &image.root,
-            Request::PrepareLayer(layer) => &layer.blob,
+            Request::Prepare(image) => image.root.clone(),
+            Request::PrepareLayer(layer) => layer.blob.clone(),
+            // It leads nowhere, also if it can be read as a document that would.
+            Request::PrepareArchive(archive) => Descriptor { media_type: LAYER.to_owned(), ..archive.blob.clone() },
             _ => return None,
         };
-        Some(Box::new(self.gate.present(&self.name)?.grants.grant(blob.clone())))
+        Some(Box::new(self.gate.present(&self.name)?.grants.grant(blob)))
     }
 }
 

@@ -30,6 +30,18 @@ pub struct Assignment {
 pub enum Session {
     /// Tell of every workload, then [`Event::Told`], then of each change.
     Follow,
+    /// Run a workload for as long as the session is open, and tell of each change. Nothing of it is written down; when the session
+    /// ends, however it does, it is killed and every trace of it is removed, its output too. [`Input::End`] has it stop by its
+    /// containers' signals, within their timeouts.
+    Run(Box<Assignment>),
+    /// The same, but nothing is executed before [`Input::Release`]: everything that can be made is made meanwhile.
+    Hold(Box<Assignment>),
+    /// The way to what is served near a workload in the server's own terms, over a session: for nodes to which there is only one
+    /// connection. Bytes come as [`Event::Output`] and go as [`Input::Data`]; ends with [`super::Answer::ChannelEnded`].
+    Channel {
+        /// Which workload.
+        id: WorkloadId,
+    },
     /// Execute a program in a container; ends with [`super::Answer::Exited`].
     Exec(Exec),
     /// A container's input and, from `from` on, its output.
@@ -141,6 +153,9 @@ pub enum Input {
     Resize([u16; 2]),
     /// Output that counts for so much was taken: as much more may be sent.
     Taken(u32),
+    /// In [`Session::Hold`], once: what is to be executed, as the specification that the workload has from here on. It differs from
+    /// the one that it was made by in nothing that has been made ([`Spec::check_release`]).
+    Release(Box<Spec>),
 }
 
 /// The most bytes of one piece of input or output.
@@ -202,6 +217,9 @@ pub struct ContainerStats {
     pub memory_bytes: u64,
     /// The most that it may have, in bytes; 0 is no limit.
     pub memory_bytes_max: u64,
+    /// The most memory that has been in use at one time, with what could be dropped, in bytes; 0 if the node does not know.
+    #[serde(default)]
+    pub memory_peak_bytes: u64,
     /// Processes and threads.
     pub pids: u64,
     /// Received by the workload, in bytes.

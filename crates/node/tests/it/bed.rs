@@ -151,6 +151,30 @@ pub(crate) fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// A zip archive of files that everybody may execute, not compressed.
+pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (path, content) in files {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let at = u32::try_from(out.len()).unwrap();
+        let size = u32::try_from(content.len()).unwrap();
+        let mut middle = Vec::new();
+        [20u16, 0, 0, 0, 0x5a21].iter().for_each(|number| middle.extend(number.to_le_bytes()));
+        [crc.sum(), size, size].iter().for_each(|number| middle.extend(number.to_le_bytes()));
+        middle.extend([u16::try_from(path.len()).unwrap().to_le_bytes(), [0; 2]].concat());
+        out.extend([&0x0403_4b50u32.to_le_bytes()[..], &middle, path.as_bytes(), content].concat());
+        directory.extend([&0x0201_4b50u32.to_le_bytes()[..], &(3u16 << 8).to_le_bytes(), &middle, &[0; 6]].concat());
+        directory.extend([(0o100_755u32 << 16).to_le_bytes(), at.to_le_bytes()].concat());
+        directory.extend(path.as_bytes());
+    }
+    let count = u16::try_from(files.len()).unwrap().to_le_bytes();
+    let numbers = [directory.len(), out.len()].map(|number| u32::try_from(number).unwrap().to_le_bytes());
+    out.extend(directory);
+    out.extend([&0x0605_4b50u32.to_le_bytes()[..], &[0; 4], &count, &count, &numbers.concat(), &[0; 2]].concat());
+    out
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();

@@ -10,9 +10,10 @@ use base::SystemClock;
 use images::Descriptor;
 use node::gate::{HostState, Token};
 use node::join::{Identity, JoinError, Joined, join};
+use node::protocol::{FailureKind, PrepareArchive, Urgency};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::bed::{archive, noise, wanted};
+use crate::bed::{archive, noise, wanted, zip};
 use crate::gate_bed::{Host, Server, host, message};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,6 +84,29 @@ async fn while_one_host_prepares_an_image_another_one_cannot_read_it() {
         assert!(read.await.unwrap().is_err());
     }
     preparing.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_comes_from_the_server_and_leads_to_no_other_blob() {
+    let server = Server::start().await;
+    let host = server.host("worker-1").await;
+    let node = server.node("worker-1");
+    let of = |bytes: &[u8]| PrepareArchive { blob: server.bed.put("application/zip", bytes), urgency: Urgency::Waited };
+    node.prepare_archive(&of(&zip(&[("bootstrap", b"#!/bin/sh")])), |_| {}).await.unwrap();
+    // One that can be read as an image's manifest, too: nothing comes with it.
+    let image = server.bed.image(&[vec![("etc/secret", b"of another".to_vec())]]);
+    let layer = server.bed.layers_of(&image).remove(0);
+    let both = PrepareArchive { blob: image, urgency: Urgency::Waited };
+    let asked = both.clone();
+    let preparing = tokio::spawn(async move { node.prepare_archive(&asked, |_| {}).await });
+    let blobs = host.joined.blobs();
+    while !preparing.is_finished() {
+        let (blobs, layer) = (blobs.clone(), layer.clone());
+        let read = tokio::task::spawn_blocking(move || images::BlobSource::open(&blobs, &layer).map(drop));
+        assert!(read.await.unwrap().is_err());
+    }
+    let refused = preparing.await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), Some(FailureKind::Refused), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use images::Digest;
-use node::agent::{Agent, LocalAddresses, LocalCall, LocalEndpoint, Options, WorkloadOptions};
+use node::agent::{Agent, LocalAddresses, LocalCall, LocalChannel, LocalEndpoint, Options, WorkloadOptions};
 use node::client::{Following, Node, NodeError, Talk};
 use node::protocol::{Assignment, Event, Exec, Input, OutputOf, Session};
 use serde_json::json;
@@ -83,6 +83,20 @@ impl LocalEndpoint for WhoAsks {
             let _ = call.stream.read(&mut [0; 4096]).await;
             let text = format!("HTTP/1.0 200 OK\r\n\r\n{} {:?}", call.workload, call.listener);
             let _ = call.stream.write_all(text.as_bytes()).await;
+        })
+    }
+
+    /// Says whose channel it is, then what it hears, until it hears no more.
+    fn attach(&self, mut channel: LocalChannel) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let hello = format!("{} {:?}\n", channel.workload, channel.spec.local_service);
+            let _ = channel.stream.write_all(hello.as_bytes()).await;
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(count @ 1..) = channel.stream.read(&mut piece).await {
+                if channel.stream.write_all(&piece[..count]).await.is_err() {
+                    return;
+                }
+            }
         })
     }
 }

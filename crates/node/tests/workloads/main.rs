@@ -12,6 +12,7 @@
 mod bed;
 mod child;
 mod connected;
+mod ephemeral;
 mod life;
 mod limits;
 mod speed;
@@ -56,7 +57,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let is_wanted = |test: &&Test| wanted.is_empty() || wanted.iter().any(|part| test.name.contains(part.as_str()));
-    let mut all = [life::TESTS, limits::TESTS, streams::TESTS, connected::TESTS, survival::TESTS].concat();
+    let mut all =
+        [life::TESTS, limits::TESTS, streams::TESTS, connected::TESTS, ephemeral::TESTS, survival::TESTS].concat();
     if !wanted.is_empty() || std::env::var_os(LONG).is_some() {
         all.extend(survival::LONG_TESTS);
     }

@@ -53,7 +53,37 @@ pub(crate) async fn print(count: usize) {
         }
     }
     println!("{:>10.1} a second, all at one time", count as f64 / began.elapsed().as_secs_f64());
+    run_and_hold(&living, count).await;
     living.end().await;
+}
+
+/// The same for what lives as long as its session, and for what was made before it was known what it executes.
+async fn run_and_hold(living: &Living, count: usize) {
+    let mut spec = script("read line");
+    spec.containers[0].stdin = true;
+    let mut times = Times::default();
+    for _ in 0..count {
+        let began = Instant::now();
+        let mut running = living.node.run(&living.assignment(spec.clone())).await.unwrap();
+        let mut observed = running.next().await.unwrap();
+        times.add("run: known", began);
+        while observed.phase < Phase::Running {
+            observed = running.next().await.unwrap();
+        }
+        times.add("run: runs", began);
+        times.add_steps(&observed);
+        drop(running);
+        let mut held = living.node.hold(&living.assignment(spec.clone())).await.unwrap();
+        while !node::client::is_made(&held.next().await.unwrap(), "app") {}
+        let began = Instant::now();
+        held.release(&spec).await.unwrap();
+        while held.next().await.unwrap().phase < Phase::Running {}
+        times.add("held: runs", began);
+        let id = living.assignment(spec.clone()).id;
+        drop((held, id));
+    }
+    println!("\nas long as its session:");
+    times.print();
 }
 
 /// Microseconds by what took them, in the order in which it was first heard of.
@@ -64,7 +94,9 @@ struct Times {
 
 impl Times {
     fn add(&mut self, name: &str, began: Instant) {
-        let order = ["assigned", "running", "ended", "stopped"].iter().position(|known| *known == name);
+        let order = ["assigned", "running", "ended", "stopped", "run: known", "run: runs", "held: runs"]
+            .iter()
+            .position(|known| *known == name);
         self.put(100 + order.unwrap_or_default(), name.to_owned(), u64::try_from(began.elapsed().as_micros()).unwrap());
     }
 

@@ -115,6 +115,9 @@ impl Shim {
     fn drop_peer(&mut self) {
         if let Some(peer) = self.peer.take() {
             self.poll.remove(&peer.socket);
+            if self.sandbox.ends_with_connection() {
+                self.begin_to_end(None);
+            }
         }
         // What it wanted to be told of it can ask for again.
         self.forget_watches();

@@ -35,6 +35,14 @@ impl Sandbox {
         }
     }
 
+    /// Whether it is to end with the connection to whoever asked for it.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        match self {
+            Self::Making { plan, .. } | Self::There { plan, .. } => plan.ends_with_connection,
+            Self::None | Self::Ended => false,
+        }
+    }
+
     /// Whether its containers' processes end with their process 1 by the kernel alone.
     pub(super) fn has_own_processes(&self) -> bool {
         match self {

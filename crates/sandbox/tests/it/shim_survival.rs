@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     test!(a_shim_whose_directory_is_removed_ends_with_its_sandbox),
     test!(a_launcher_that_is_killed_takes_nothing_with_it_and_is_replaced),
     test!(a_node_that_is_killed_takes_nothing_with_it_and_ends_meanwhile_are_told),
+    test!(a_sandbox_that_is_to_end_with_its_connection_does),
     test!(a_new_connection_replaces_the_one_before),
     test!(what_is_kept_is_there_for_the_next_node),
     test!(nothing_of_many_killed_shims_is_left),
@@ -110,6 +111,21 @@ pub(crate) fn client(directory: &Path) -> ExitCode {
         std::future::pending::<()>().await;
     });
     ExitCode::SUCCESS
+}
+
+async fn a_sandbox_that_is_to_end_with_its_connection_does() {
+    let workload = Workload::new();
+    let shim = workload.shim().await;
+    let plan = sandbox::plan::SandboxPlan { ends_with_connection: true, ..sandbox_plan() };
+    shim.sandbox(plan, None).await.unwrap();
+    workload.run(&shim, container_plan("app"), &["sh", "-c", "trap '' TERM; echo ready; sleep 1000"]).await;
+    workload.wait_for(&shim, "app", "ready").await;
+    let container = pidfd(shim.state().await.unwrap().containers[0].pid.unwrap());
+    let process = shim.process().try_clone_to_owned().unwrap();
+    drop(shim);
+    process_ended(container).await;
+    process_ended(process).await;
+    assert!(matches!(connect(workload.open().as_fd()).await, Err(ShimError::NotRunning)));
 }
 
 async fn a_node_that_is_killed_takes_nothing_with_it_and_ends_meanwhile_are_told() {

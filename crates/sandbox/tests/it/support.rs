@@ -172,6 +172,7 @@ pub(crate) fn sandbox_plan() -> SandboxPlan {
         host_ipc: false,
         sysctls: BTreeMap::new(),
         cgroup: CgroupPlan { directories: vec![] },
+        ends_with_connection: false,
     }
 }
 

@@ -4,9 +4,10 @@ use base::Timestamp;
 use http::HeaderValue;
 
 use super::*;
+use crate::eventstream::Event as _;
 use crate::fixture::bound::{
-    CountThings, CountedThings, GetThing, GotThing, Grant, Grantee, Invoke, Invoked, ListThings, ListedThings,
-    LocatedBucket, PutTags, PutThing, Tag, Tagging,
+    Chunk, CountThings, CountedThings, Done, GetThing, GotThing, Grant, Grantee, Invoke, Invoked, ListThings,
+    ListedThings, LocatedBucket, PutTags, PutThing, Streamed, Tag, Tagging,
 };
 use crate::fixture::{REST_JSON, S3};
 use crate::protocol::Encoded;
@@ -264,4 +265,25 @@ fn an_error_of_rest_json_has_its_code_in_a_header() {
     let encoded = fault(Protocol::RestJson1, &error, Told { request_id: "R", resource: "/" });
     assert_eq!(header(&encoded, "x-amzn-errortype"), Some("ResourceNotFoundException"));
     assert_eq!((encoded.status, text(&encoded)), (404, "{\"Type\":\"User\",\"message\":\"Gone.\"}"));
+}
+
+#[test]
+fn what_comes_before_events_is_in_the_head_and_an_events_payload_is_bytes() {
+    use crate::eventstream::message::{self, Kind};
+    let (protocol, operation) = (Protocol::RestJson1, REST_JSON.operation("StreamThing").unwrap());
+    let head = Invoked { error: Some("none".to_owned()), payload: None, status: Some(202) };
+    let encoded = protocol.encode_initial(&REST_JSON, operation, &head.into_value());
+    assert_eq!((encoded.status, encoded.content_type), (202, Some(message::CONTENT_TYPE)));
+    assert_eq!((header(&encoded, "x-amz-error"), encoded.body.as_slice()), (Some("none"), &b""[..]));
+    let events = REST_JSON.events(operation).unwrap();
+    let written = |event: Streamed| {
+        let (place, value) = event.into_event();
+        protocol.encode_event(events.member(place), &value).unwrap()
+    };
+    let chunk = written(Streamed::Chunk(Chunk { payload: Some(b"\0raw\xff".to_vec()) }));
+    assert_eq!(chunk, (message::encode(Kind::Event("Chunk"), "application/octet-stream", b"\0raw\xff"), false));
+    let empty = written(Streamed::Chunk(Chunk { payload: None }));
+    assert_eq!(empty.0, message::encode(Kind::Event("Chunk"), "application/octet-stream", b""));
+    let done = written(Streamed::Done(Done { error: Some("x".to_owned()) }));
+    assert_eq!(done.0, message::encode(Kind::Event("Done"), "application/json", br#"{"Error":"x"}"#));
 }

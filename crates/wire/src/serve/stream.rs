@@ -51,7 +51,11 @@ impl Pump {
     }
 
     async fn run(mut self, initial: Vec<u8>, mut events: Events, frames: mpsc::Sender<Frame>) {
-        let mut message = Some(Message { bytes: initial, is_last: false });
+        // What comes before the events is in the head where members are bound to HTTP.
+        let mut message = match initial.is_empty() {
+            true => self.next(&mut events, &frames).await,
+            false => Some(Message { bytes: initial, is_last: false }),
+        };
         while let Some(Message { bytes, is_last }) = message {
             let (frame, fits) = self.frame(bytes);
             match tokio::time::timeout(self.read_timeout, frames.send(frame)).await {

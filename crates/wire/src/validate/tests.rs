@@ -205,3 +205,24 @@ proptest::proptest! {
         proptest::prop_assert_eq!(regex.is_match(&alias), valid);
     }
 }
+
+#[test]
+fn what_looks_around_in_a_model_is_judged_all_the_same() {
+    let fits = |pattern: &'static str, text: &str| compiled(pattern).unwrap().is_match(text);
+    let judged = |at: usize, right: &[&str], wrong: &[&str]| {
+        let pattern = REWRITTEN[at].0;
+        right.iter().for_each(|text| assert!(fits(pattern, text), "{pattern} {text}"));
+        wrong.iter().for_each(|text| assert!(!fits(pattern, text), "{pattern} {text}"));
+    };
+    for alias in [1, 2] {
+        judged(alias, &["live", "1a", "a-b_C", "-"], &["12", "", "a b", "$LATEST", "a.b"]);
+    }
+    let arn = "arn:aws:lambda:us-east-1:123456789012:function:f";
+    judged(
+        3,
+        &["f", "f:live", "123456789012:f", arn, &format!("{arn}:live")],
+        &["f:1", "f:$LATEST", &format!("{arn}:1"), "a.b"],
+    );
+    judged(4, &["photos", "a.b", "a-b_"], &["photos.", "a/b"]);
+    judged(5, &["s", "system", "systems", "_x", "user.system."], &["system.", "system.users", "$x", "a$"]);
+}

@@ -120,6 +120,10 @@ fn mounts(at: &str, container: &Container, spec: &Spec) -> Result<(), InvalidSpe
         let Some(volume) = volume else {
             return Err(wrong(format!("{at}.volume"), format!("there is no volume {}", mount.volume)));
         };
+        let is_archive = matches!(volume.source, VolumeSource::Archive { .. });
+        if is_archive && (mount.sub_path.is_some() || !mount.read_only) {
+            return Err(wrong(format!("{at}.readOnly"), "archives are mounted as a whole, and cannot be written to"));
+        }
         if let Some(below) = &mount.sub_path {
             check_relative(&format!("{at}.subPath"), below)?;
         }

@@ -244,6 +244,32 @@ fn mounts_are_of_volumes_that_there_are_and_of_paths_that_lead_nowhere_else() {
 }
 
 #[test]
+fn archives_are_named_by_digests_and_mounted_as_a_whole_to_be_read() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let archive = |archives: &[&str]| {
+        let archives = archives.iter().map(|text| (*text).to_owned()).collect();
+        VolumeSource::Archive { archives }
+    };
+    let with = |archives: &[&str]| problem(|spec| spec.volumes.push(volume(archive(archives))));
+    for wrong in ["", "sha256:", &digest[7..], &digest.to_uppercase(), &format!("{digest}0"), &digest.replace("a", "g")]
+    {
+        assert!(with(&[wrong]).contains("no digest"), "{wrong}");
+    }
+    assert!(with(&[]).contains("1 to 16") && with(&[digest.as_str(); 17]).contains("1 to 16"));
+    let mounted = |read_only, sub_path: Option<&str>| {
+        let mut spec = spec();
+        spec.volumes.push(volume(archive(&[&digest, &digest])));
+        let (volume, path) = (spec.volumes[0].name.clone(), "/var/task".to_owned());
+        let sub_path = sub_path.map(str::to_owned);
+        spec.containers[0].mounts =
+            vec![MountedVolume { volume, path, sub_path, read_only, copy_image_content: false }];
+        spec.validate()
+    };
+    assert!(mounted(true, None).is_ok());
+    assert!(mounted(false, None).is_err() && mounted(true, Some("a")).is_err());
+}
+
+#[test]
 fn volumes_name_directories_and_files_that_can_be() {
     let with = |source: VolumeSource| problem(|spec| spec.volumes.push(volume(source)));
     let named = |scope: &str, name: &str| VolumeSource::Named { scope: scope.to_owned(), name: name.to_owned() };
@@ -421,4 +447,52 @@ proptest! {
             prop_assert!(!path.contains("..") || !path.contains('/'));
         }
     }
+}
+
+#[test]
+fn what_has_been_made_becomes_no_other_workload() {
+    let held = spec();
+    let check = |change: &dyn Fn(&mut Spec)| {
+        let mut other = held.clone();
+        change(&mut other);
+        held.check_release(&other)
+    };
+    let archives = vec![format!("sha256:{}", "0a".repeat(32))];
+    let archive = || volume(VolumeSource::Archive { archives: archives.clone() });
+    let allowed: [&dyn Fn(&mut Spec); 6] = [
+        &|_| {},
+        &|other| other.containers[0].memory.bytes_max = Some(1 << 30),
+        &|other| other.containers[0].command = Some(vec!["/other".to_owned()]),
+        &|other| other.resources.memory_bytes_max = Some(1 << 30),
+        &|other| other.labels = [("a".to_owned(), "b".to_owned())].into(),
+        &|other| {
+            other.volumes.push(archive());
+            other.containers[0].mounts.push(mount("/var/task"));
+        },
+    ];
+    for (number, change) in allowed.into_iter().enumerate() {
+        assert_eq!(check(change), Ok(()), "{number}");
+    }
+    let refused: [&dyn Fn(&mut Spec); 9] = [
+        &|other| other.containers.push(container("more")),
+        &|other| other.containers[0].image = "other".to_owned(),
+        &|other| other.containers[0].privileged = true,
+        &|other| other.containers[0].read_only_root = true,
+        &|other| other.volumes.push(volume(VolumeSource::Scratch { bytes_max: None })),
+        &|other| other.containers[0].mounts.push(mount("/var/task")),
+        &|other| other.network.group = Some("others".to_owned()),
+        &|other| other.local_service = Some("other".to_owned()),
+        &|other| other.resources.disk_bytes_max = Some(1 << 30),
+    ];
+    for (number, change) in refused.into_iter().enumerate() {
+        assert!(check(change).is_err(), "{number}");
+    }
+    let mut limited = held.clone();
+    (limited.resources.pids_max, limited.containers[0].memory.bytes_max) = (Some(9), Some(1 << 30));
+    let with = |pids_max, bytes_max| {
+        let mut other = limited.clone();
+        (other.resources.pids_max, other.containers[0].memory.bytes_max) = (pids_max, bytes_max);
+        limited.check_release(&other).is_ok()
+    };
+    assert!(with(Some(8), Some(1 << 29)) && !with(None, Some(1 << 30)) && !with(Some(9), None));
 }

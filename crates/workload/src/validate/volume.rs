@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::container::MEMORY_VOLUME_BYTES_MIN;
 use super::words::{check_absolute, check_relative, is_directory_name, is_name, plain, wrong};
-use crate::limits::{FILES_MAX, VOLUMES_MAX};
+use crate::limits::{ARCHIVES_MAX, FILES_MAX, VOLUMES_MAX};
 use crate::{InvalidSpec, Volume, VolumeSource};
 
 pub(super) fn check_all(volumes: &[Volume]) -> Result<(), InvalidSpec> {
@@ -41,6 +41,18 @@ fn source(at: &str, source: &VolumeSource) -> Result<(), InvalidSpec> {
             Err(wrong(at, format!("it is smaller than {MEMORY_VOLUME_BYTES_MIN} bytes")))
         }
         VolumeSource::Memory { .. } => Ok(()),
+        VolumeSource::Archive { archives } => {
+            if !(1..=ARCHIVES_MAX).contains(&archives.len()) {
+                return Err(wrong(
+                    at,
+                    format!("there are {} archives, and 1 to {ARCHIVES_MAX} can be", archives.len()),
+                ));
+            }
+            match archives.iter().find(|digest| !is_sha256(digest)) {
+                Some(_) => Err(wrong(at, "an archive has no digest")),
+                None => Ok(()),
+            }
+        }
         VolumeSource::Files { files } => {
             if files.len() > FILES_MAX {
                 return Err(wrong(at, format!("there are more than {FILES_MAX} files")));
@@ -65,4 +77,10 @@ fn source(at: &str, source: &VolumeSource) -> Result<(), InvalidSpec> {
             Ok(())
         }
     }
+}
+
+/// Whether this is a digest as documents of images have it (OCI image specification, "Digests").
+fn is_sha256(digest: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_digit))
 }

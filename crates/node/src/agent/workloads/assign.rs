@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use images::Digest;
-use tokio::sync::{mpsc, watch};
-use workload::{Desired, Phase, Spec, WorkloadId};
+use images::{DiffId, Digest, Prepared};
+use tokio::sync::{Semaphore, mpsc, watch};
+use workload::{Desired, Phase, Spec, VolumeSource, WorkloadId};
 
 use super::home::{Assigned, ImageUse, Lines};
 use super::state::State;
 use super::worker::{Beginning, COMMANDS_WAITING_MAX, Live, Wanted, Worker};
-use super::{Handle, Shared, WORKLOADS_MAX};
+use super::{Handle, Shared, WORKLOADS_MAX, volumes};
 use crate::protocol::{Assignment, Failure, FailureKind};
 
 /// Why a workload is not begun.
@@ -25,6 +25,12 @@ enum NotBegun {
 impl Shared {
     /// Makes a workload true, or changes what is desired of one that is there. It is on the disk when this returns.
     pub(super) async fn assign(self: &Arc<Self>, assignment: Assignment) -> Result<(), Failure> {
+        if self.is_ephemeral(&assignment.id) {
+            return Err(Failure::new(
+                FailureKind::Refused,
+                "the workload ends with its session, and is nobody else's to change",
+            ));
+        }
         if let Some(handle) = self.handle(&assignment.id) {
             return self.change(&handle, assignment).await;
         }
@@ -63,7 +69,7 @@ impl Shared {
     }
 
     /// Whether this node takes one more workload beside so many.
-    fn has_room(&self, workloads: usize) -> Result<(), Failure> {
+    pub(super) fn has_room(&self, workloads: usize) -> Result<(), Failure> {
         if self.is_purged.load(Ordering::Relaxed) {
             return Err(Failure::new(FailureKind::Stopped, "everything of this node has been removed"));
         }
@@ -104,10 +110,10 @@ impl Shared {
         kept: Kept,
     ) -> (Worker, Parts) {
         let Assignment { generation, desired, .. } = &assigned.assignment;
-        let (wanted, hears) = watch::channel(Wanted { generation: *generation, desired: desired.clone() });
+        let (wanted, hears) = watch::channel(Wanted::new(*generation, desired.clone()));
         let (commands, obeys) = mpsc::channel(COMMANDS_WAITING_MAX);
         let live = Arc::new(Live::default());
-        let written = kept.written.clone();
+        let (written, is_ephemeral) = (kept.written.clone(), kept.is_nowhere());
         let worker = Worker::new(Beginning {
             shared: Arc::clone(self),
             id: id.clone(),
@@ -119,7 +125,7 @@ impl Shared {
             commands: obeys,
             live: Arc::clone(&live),
         });
-        (worker, Parts { assigned: Arc::clone(assigned), wanted, commands, live, written })
+        (worker, Parts { assigned: Arc::clone(assigned), wanted, commands, live, written, is_ephemeral })
     }
 
     async fn change(&self, handle: &Handle, assignment: Assignment) -> Result<(), Failure> {
@@ -135,13 +141,13 @@ impl Shared {
         let home = self.homes.of(&id);
         let written = tokio::task::spawn_blocking(move || home.write_assigned(&assigned));
         written.await.map_err(|error| internal(error.to_string()))?.map_err(|error| internal(error.to_string()))?;
-        handle.wanted.send_replace(Wanted { generation, desired });
+        handle.wanted.send_replace(Wanted::new(generation, desired));
         Ok(())
     }
 
     /// Forgets a workload that has stopped. Answers whether there was one.
     pub(super) async fn retire(&self, id: &WorkloadId) -> Result<bool, Failure> {
-        let Some(handle) = self.handle(id) else { return Ok(false) };
+        let Some(handle) = self.handle(id).filter(|handle| !handle.is_ephemeral) else { return Ok(false) };
         let _one_at_a_time = handle.changing.lock().await;
         if self.board.get(id).is_none_or(|told| told.observed.phase != Phase::Stopped) {
             return Err(Failure::new(FailureKind::Busy, format!("workload {id} has not stopped")));
@@ -156,7 +162,11 @@ impl Shared {
     }
 
     /// What a specification's containers need of their images.
-    fn images(&self, spec: &Spec, named: &BTreeMap<String, Digest>) -> Result<BTreeMap<String, ImageUse>, Failure> {
+    pub(super) fn images(
+        &self,
+        spec: &Spec,
+        named: &BTreeMap<String, Digest>,
+    ) -> Result<BTreeMap<String, ImageUse>, Failure> {
         let records = self.store.images();
         let find = |name: &str| {
             let missing = |what: &str| Failure::new(FailureKind::NotFound, format!("the container {name} {what}"));
@@ -170,13 +180,24 @@ impl Shared {
 
     /// Keeps the layers of a workload's images, which must be there.
     pub(super) fn lease(&self, id: &WorkloadId, assigned: &Assigned) -> Result<(), String> {
-        for (index, container) in assigned.assignment.spec.containers.iter().enumerate() {
-            let Some(image) = assigned.images.get(&container.name) else { continue };
-            let leased =
-                self.store.hold(&image.layers).and_then(|held| self.store.lease(&lease_name(id, index), &held));
+        for (name, layers) in self.layers_of(assigned) {
+            let leased = self.store.hold(&layers).and_then(|held| self.store.lease(&format!("{id}/{name}"), &held));
             leased.map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// All that a workload needs of images and archives, each under a name that is its own within the workload.
+    pub(super) fn layers_of(&self, assigned: &Assigned) -> Vec<(String, Vec<DiffId>)> {
+        let spec = &assigned.assignment.spec;
+        let images = spec.containers.iter().enumerate().filter_map(|(index, container)| {
+            Some((index.to_string(), assigned.images.get(&container.name)?.layers.clone()))
+        });
+        let archives = spec.volumes.iter().enumerate().filter_map(|(index, volume)| match &volume.source {
+            VolumeSource::Archive { archives } => Some((format!("v{index}"), volumes::layers_of(archives))),
+            _ => None,
+        });
+        images.chain(archives).collect()
     }
 
     /// Gives the layers of a workload's images up.
@@ -186,10 +207,6 @@ impl Shared {
         let own = leases.iter().filter(|lease| lease.name.starts_with(&prefix));
         own.into_iter().try_for_each(|lease| self.store.release(&lease.name).map(drop))
     }
-}
-
-fn lease_name(id: &WorkloadId, index: usize) -> String {
-    format!("{id}/{index}")
 }
 
 /// The writing of an assignment, and why it failed.
@@ -214,18 +231,36 @@ pub(super) struct Kept {
     pub(super) is_new: bool,
     /// How it ended is on the disk: whoever is told that it has stopped need not wait for that.
     pub(super) is_end_on_disk: bool,
+    /// What it needs of images and archives, held in memory alone: nothing of it is on disk, ever.
+    held: Option<Vec<Prepared>>,
 }
 
 impl Kept {
     /// Of a workload that comes.
     fn new(written: WhetherWritten) -> Self {
-        Self { written, lines: Lines::NONE_YET, is_new: true, is_end_on_disk: false }
+        Self { written, lines: Lines::NONE_YET, is_new: true, is_end_on_disk: false, held: None }
     }
 
     /// Of a workload of a node before this one.
     pub(super) fn before() -> Self {
         let written = watch::channel(Some(Ok(()))).1;
-        Self { written, lines: Lines::default(), is_new: false, is_end_on_disk: false }
+        Self { written, lines: Lines::default(), is_new: false, is_end_on_disk: false, held: None }
+    }
+
+    /// Of a workload that ends with its session.
+    pub(super) fn nowhere(held: Vec<Prepared>) -> Self {
+        let written = watch::channel(Some(Ok(()))).1;
+        Self { written, lines: Lines::NONE_YET, is_new: true, is_end_on_disk: false, held: Some(held) }
+    }
+
+    /// Further things of images and archives that it needs.
+    pub(super) fn hold(&mut self, further: Vec<Prepared>) {
+        self.held.get_or_insert_default().extend(further);
+    }
+
+    /// Whether nothing of it is to be on disk.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.held.is_some()
     }
 }
 
@@ -236,14 +271,16 @@ pub(super) struct Parts {
     commands: mpsc::Sender<super::Command>,
     live: Arc<Live>,
     written: WhetherWritten,
+    is_ephemeral: bool,
 }
 
 impl Parts {
     /// Has it work.
     pub(super) fn run(self, worker: Worker) -> Arc<Handle> {
         let task = tokio::spawn(worker.run()).abort_handle();
-        let Self { assigned, wanted, commands, live, written } = self;
+        let Self { assigned, wanted, commands, live, written, is_ephemeral } = self;
         let changing = tokio::sync::Mutex::new(());
-        Arc::new(Handle { assigned, wanted, commands, live, written, changing, task })
+        let channel = Arc::new(Semaphore::new(1));
+        Arc::new(Handle { assigned, wanted, commands, live, written, is_ephemeral, changing, channel, task })
     }
 }

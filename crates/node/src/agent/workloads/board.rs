@@ -1,4 +1,4 @@
-//! What everybody who follows is told: the latest of each workload.
+//! What is told of each workload: the latest, to everybody who follows, or to its own session alone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,8 @@ struct State {
     last: u64,
     by_change: BTreeMap<u64, WorkloadId>,
     by_id: HashMap<WorkloadId, Told>,
+    /// Those of which nobody is told who follows, by the number of their latest change.
+    apart: HashMap<WorkloadId, watch::Sender<u64>>,
 }
 
 /// What is told of a workload.
@@ -33,6 +35,11 @@ impl Board {
         Self { state: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
+    /// Of this workload, which comes, those who follow are told nothing.
+    pub(super) fn keep_apart(&self, id: &WorkloadId) {
+        self.lock().apart.insert(id.clone(), watch::Sender::new(0));
+    }
+
     /// What came of a workload.
     pub(super) fn put(&self, id: &WorkloadId, generation: u64, observed: Observed) {
         let mut state = self.lock();
@@ -41,6 +48,10 @@ impl Board {
         let told = Told { change, generation, observed: Arc::new(observed) };
         if let Some(before) = state.by_id.insert(id.clone(), told) {
             state.by_change.remove(&before.change);
+        }
+        if let Some(own) = state.apart.get(id) {
+            own.send_replace(change);
+            return;
         }
         state.by_change.insert(change, id.clone());
         drop(state);
@@ -53,6 +64,7 @@ impl Board {
         if let Some(before) = state.by_id.remove(id) {
             state.by_change.remove(&before.change);
         }
+        state.apart.remove(id);
         // Whoever waits for something of it looks again.
         state.last += 1;
         let change = state.last;
@@ -72,13 +84,47 @@ impl Board {
         Some((id.clone(), state.by_id.get(id)?.clone()))
     }
 
-    /// Hears that something has changed.
+    /// Hears that something has changed of those that everybody is told of, or that one is not there any more.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Hears that something has changed, of this workload at least. Nothing more comes when one that is kept apart is not there any
+    /// more.
+    pub(super) fn changes_of(&self, id: &WorkloadId) -> watch::Receiver<u64> {
+        self.lock().apart.get(id).map_or_else(|| self.changed.subscribe(), watch::Sender::subscribe)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in there is half-changed by a panic that could poison it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_kept_apart_who_follows_hears_nothing_and_who_asks_does() {
+        let board = Board::new();
+        let [own, other]: [WorkloadId; 2] = ["a", "b"].map(|digit| digit.repeat(32).parse().unwrap());
+        let observed = |sequence| {
+            let mut state = super::super::state::State::new(&workload::Spec::default(), "boot", |_| None);
+            state.skip(sequence, 0);
+            state.observed(&workload::Spec::default())
+        };
+        board.keep_apart(&own);
+        let (all, mut of_own) = (board.changes(), board.changes_of(&own));
+        board.put(&own, 1, observed(1));
+        assert!(board.after(0).is_none() && !all.has_changed().unwrap());
+        assert!(of_own.has_changed().unwrap());
+        of_own.mark_unchanged();
+        board.put(&other, 1, observed(2));
+        assert_eq!(board.after(0).unwrap().0, other);
+        assert!(!of_own.has_changed().unwrap());
+        assert_eq!(board.get(&own).unwrap().observed.sequence, 1);
+        board.remove(&own);
+        assert!(of_own.has_changed().is_err() && board.get(&own).is_none());
     }
 }

@@ -91,6 +91,17 @@ pub(super) fn limits(container: &Container, disk: Option<Disk>) -> Result<Limits
     })
 }
 
+/// What of them can still be decided when it has been made.
+pub(super) fn limits_of_use(container: &Container) -> Limits {
+    Limits {
+        cpu_millis_max: container.cpu_millis_max,
+        memory_bytes_max: container.memory.bytes_max,
+        memory_bytes_reserved: container.memory.bytes_reserved,
+        pids_max: container.pids_max,
+        ..Limits::default()
+    }
+}
+
 /// What all containers of a workload may use together.
 pub(super) fn limits_of_all(resources: &Resources) -> Limits {
     Limits {

@@ -207,7 +207,7 @@ async fn feed(mut hearing: Hearing, mut input: Option<Stream>, terminal: Option<
                         client::resize(std::os::fd::AsFd::as_fd(terminal.descriptor()), TerminalSize { columns, rows });
                 }
             }
-            Some(Input::Taken(_)) => {}
+            Some(Input::Taken(_) | Input::Release(_)) => {}
             None => return std::future::pending().await,
         }
     }
@@ -278,7 +278,7 @@ async fn feed_container(shared: &Shared, target: &Target, mut hearing: Hearing, 
                     let _ = shim.resize(&target.container, TerminalSize { columns, rows }).await;
                 }
             }
-            Some(Input::Taken(_)) => {}
+            Some(Input::Taken(_) | Input::Release(_)) => {}
             None => return std::future::pending().await,
         }
     }
@@ -292,7 +292,7 @@ async fn open_input(shared: &Shared, target: &Target) -> Option<Stream> {
 
 /// The shim of a container that runs, once it does. None if it never will.
 async fn running(shared: &Shared, target: &Target) -> Option<Shim> {
-    let mut changes = shared.board.changes();
+    let mut changes = shared.board.changes_of(&target.id);
     loop {
         changes.mark_unchanged();
         match target.running(shared) {

@@ -8,6 +8,8 @@ use std::pin::Pin;
 use tokio::net::TcpStream;
 use workload::{Spec, WorkloadId};
 
+use crate::client::Stream;
+
 /// What workloads are served at the link-local addresses that each of them has for itself. Wired in the binary: no word of what
 /// is served stands in the node.
 pub trait LocalEndpoint: fmt::Debug + Send + Sync + 'static {
@@ -17,6 +19,29 @@ pub trait LocalEndpoint: fmt::Debug + Send + Sync + 'static {
 
     /// Serves a connection until it ends.
     fn serve(&self, call: LocalCall) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Talks with the server's own half of what is served, until either has had enough. It is dropped when the workload has
+    /// stopped. Whoever has no such half lets go of the channel.
+    fn attach(&self, channel: LocalChannel) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move { drop(channel) })
+    }
+}
+
+/// The way between what is served near a workload and the server's half of it: bytes in both directions, of which the node knows
+/// nothing. There is at most one of a workload at a time.
+pub struct LocalChannel {
+    /// Which workload.
+    pub workload: WorkloadId,
+    /// What it is: [`Spec::local_service`] says of what.
+    pub spec: Spec,
+    /// The bytes.
+    pub stream: Box<dyn Stream>,
+}
+
+impl fmt::Debug for LocalChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalChannel").field("workload", &self.workload).finish_non_exhaustive()
+    }
 }
 
 /// Where a workload finds what is served for it.

@@ -10,9 +10,11 @@
 mod area;
 mod assign;
 mod board;
+mod channel;
 mod container;
 mod copy;
 mod describe;
+mod ephemeral;
 mod exec;
 mod haste;
 mod home;
@@ -46,7 +48,7 @@ use network::Network;
 use sandbox::cgroup::Cgroups;
 use sandbox::client::{Launcher, Shim, ShimError};
 use sandbox::disk::Disks;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use workload::{Demand, WorkloadId};
 
@@ -125,6 +127,10 @@ struct Handle {
     /// One at a time changes what is wanted.
     changing: tokio::sync::Mutex<()>,
     written: assign::WhetherWritten,
+    /// It ends with the session that runs it, and nobody else has a say.
+    is_ephemeral: bool,
+    /// The right to be the one channel to what is served near it.
+    channel: Arc<Semaphore>,
     task: AbortHandle,
 }
 
@@ -170,6 +176,9 @@ impl Agent {
                 let _gone = sessions::follow(&shared, &telling).await;
                 None
             }
+            Session::Run(assignment) => ephemeral::run(&shared, *assignment, false, &telling, hearing).await,
+            Session::Hold(assignment) => ephemeral::run(&shared, *assignment, true, &telling, hearing).await,
+            Session::Channel { id } => Some(channel::over_session(&shared, &id, telling, hearing).await),
             Session::Exec(wanted) => exec::exec(&shared, wanted, &telling, hearing).await,
             Session::Attach(wanted) => exec::attach(&shared, wanted, &telling, hearing).await,
             Session::Output(wanted) => exec::output(&shared, wanted, &telling).await,

@@ -228,6 +228,11 @@ impl Shared {
     /// Ends the workers. What they made goes on; where there is nothing that could, nothing of this node's stays on the machine but
     /// its directory: the next one makes anew what it needs.
     pub(in crate::agent) async fn close(self: &Arc<Self>) {
+        let ended = self.end_the_ephemeral("the node ends");
+        if tokio::time::timeout(LEAVING_PATIENCE, ended).await.is_err() {
+            // What holds them ends with this process's connection, and the next node removes what is left.
+            tracing::warn!("what ends with its session takes too long to remove");
+        }
         let all = std::mem::take(&mut *self.all());
         let goes_on = |id| self.board.get(id).is_none_or(|told| !told.observed.phase.is_final());
         if all.keys().any(goes_on) {

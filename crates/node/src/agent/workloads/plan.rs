@@ -94,6 +94,7 @@ fn run(spec: &Spec, state: &State, now_ms: u64) -> Next {
     let mut wait = |at: u64| until_ms = Some(until_ms.map_or(at, |before| before.min(at)));
     for (index, (container, one)) in spec.containers.iter().zip(&state.containers).enumerate() {
         match &one.stage {
+            Stage::Created if state.is_held => {}
             Stage::Created => return Next::Do(Action::Start(index)),
             Stage::BackOff { until_ms: at } if *at <= now_ms => return Next::Do(Action::Again(index)),
             Stage::BackOff { until_ms: at } => wait(*at),

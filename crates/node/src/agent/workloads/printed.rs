@@ -36,7 +36,7 @@ pub(super) async fn tell(shared: &Shared, target: &Target, wanted: &OutputOf, te
         (reader, tail) = aside(reader, move |reader| reader.tail_lines(lines)).await?;
         next = next.max(tail);
     }
-    let mut changes = shared.board.changes();
+    let mut changes = shared.board.changes_of(&target.id);
     let mut watch = Watch::default();
     loop {
         // Before it is read: what is printed before the end is read after it.
@@ -63,7 +63,7 @@ pub(super) async fn tell(shared: &Shared, target: &Target, wanted: &OutputOf, te
         }
         tokio::select! {
             () = watch.wait(&target.container) => {}
-            changed = changes.changed() => if changed.is_err() { return Err(Ended::Gone) },
+            changed = changes.changed() => if changed.is_err() && !target.is_over(shared) { return Err(Ended::Gone) },
         }
     }
 }

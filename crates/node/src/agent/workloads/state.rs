@@ -37,6 +37,9 @@ pub(super) struct State {
     pub(super) kept: Vec<String>,
     pub(super) ending: Option<Ending>,
     pub(super) is_frozen: bool,
+    /// Nothing is to be executed yet.
+    #[serde(default)]
+    pub(super) is_held: bool,
     /// Which users of the host are its own, if it has its own.
     pub(super) users: Option<u32>,
     /// Since when containers may start, or wait for each other.
@@ -143,6 +146,7 @@ impl State {
             kept: Vec::new(),
             ending: None,
             is_frozen: false,
+            is_held: false,
             users: None,
             waits_since_ms: 0,
             containers: containers.collect(),
@@ -329,6 +333,7 @@ impl State {
         let waiting = |message: String| ContainerState::Waiting { reason: Reason::new(ReasonCode::Waiting, message) };
         let state = match &one.stage {
             Stage::Waiting => waiting(self.what_it_waits_for(spec, one)),
+            Stage::Created if self.is_held => waiting("it waits for what it executes".to_owned()),
             Stage::Created => waiting("it is about to start".to_owned()),
             Stage::BackOff { .. } => waiting("it has ended and will be started again".to_owned()),
             Stage::Running { since, .. } if self.is_frozen => ContainerState::Paused { since: *since },

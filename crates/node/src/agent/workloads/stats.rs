@@ -16,11 +16,14 @@ impl Shared {
     /// Some of those that are named, or of all, after one of them, in the order of their names.
     pub(super) async fn stats(self: &Arc<Self>, ids: &[WorkloadId], after: Option<&WorkloadId>) -> Vec<WorkloadStats> {
         let named: BTreeSet<&WorkloadId> = ids.iter().collect();
-        let wanted = |id: &WorkloadId| (named.is_empty() || named.contains(id)) && after.is_none_or(|after| id > after);
+        let wanted = |id: &WorkloadId, handle: &Handle| {
+            let is_meant = if named.is_empty() { !handle.is_ephemeral } else { named.contains(id) };
+            is_meant && after.is_none_or(|after| id > after)
+        };
         let handles: Vec<(WorkloadId, Arc<Handle>)> = self
             .all()
             .iter()
-            .filter(|(id, _)| wanted(id))
+            .filter(|(id, handle)| wanted(id, handle))
             .map(|(id, handle)| (id.clone(), Arc::clone(handle)))
             .collect();
         let (mut page, mut count) = (Vec::new(), 0);
@@ -51,6 +54,7 @@ impl Shared {
                     cpu_us: stats.cpu_us,
                     memory_bytes: stats.memory_bytes,
                     memory_bytes_max: stats.memory_bytes_max,
+                    memory_peak_bytes: stats.memory_bytes_peak,
                     pids: stats.pids,
                     received_bytes: traffic.received_bytes,
                     sent_bytes: traffic.sent_bytes,

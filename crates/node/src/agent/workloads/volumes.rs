@@ -9,14 +9,17 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use images::overlay::Lower;
+use images::{DiffId, Store, archive_layer};
 use rustix::fs::{Mode, OFlags};
-use sandbox::mounts::{self, Depth, Kind, MemoryFile};
+use sandbox::mounts::{self, Depth, Kind, MemoryFile, Moment};
 use sandbox::plan::MountFlags;
 use workload::{MountedVolume, Reason, ReasonCode, Volume as Wanted, VolumeSource};
 
 use super::area::{self, Area, Whose};
 use super::users::Users;
 use super::{copy, home};
+use crate::agent::failure;
 
 /// Where the volumes that outlive workloads are, in the node's directory.
 pub(super) const VOLUMES: &str = "volumes";
@@ -34,27 +37,30 @@ pub(super) enum Volume {
     Named(OwnedFd),
     /// A directory or file of the host, and what is mounted below it.
     Host(OwnedFd),
+    /// What archives hold, by the volume's place in the specification.
+    Archive(usize, Lower),
     /// What copies of a mount are made of ([`mounts::original`]): a node that comes after this one finds it by its descriptor alone.
     Memory(OwnedFd),
 }
 
-/// Makes a workload's volumes, or finds those that are there. `kept` are those that an earlier node had handed on.
-pub(super) fn make(
-    wanted: &[Wanted],
+/// Makes a workload's volumes, each with its place in the specification, or finds those that are there. `kept` are those that an earlier node had handed on.
+pub(super) fn make<'a>(
+    wanted: impl Iterator<Item = (usize, &'a Wanted)>,
     node: &Path,
+    store: &Store,
     area: &Area,
     mut kept: HashMap<String, OwnedFd>,
 ) -> Result<HashMap<String, Volume>, Reason> {
     let make = |(index, volume): (usize, &Wanted)| match kept.remove(&volume.name) {
         Some(place) => Ok((volume.name.clone(), Volume::Memory(place))),
-        None => make_one(index, volume, node, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
+        None => make_one(index, volume, node, store, area).map(|made| (volume.name.clone(), made)).map_err(|error| {
             Reason::new(ReasonCode::Volume, format!("the volume {} cannot be made: {error}", volume.name))
         }),
     };
-    wanted.iter().enumerate().map(make).collect()
+    wanted.map(make).collect()
 }
 
-fn make_one(index: usize, wanted: &Wanted, node: &Path, area: &Area) -> io::Result<Volume> {
+fn make_one(index: usize, wanted: &Wanted, node: &Path, store: &Store, area: &Area) -> io::Result<Volume> {
     Ok(match &wanted.source {
         VolumeSource::Scratch { .. } => Volume::Scratch(index, file_name(&wanted.name)?),
         VolumeSource::Named { scope, name } => {
@@ -78,6 +84,11 @@ fn make_one(index: usize, wanted: &Wanted, node: &Path, area: &Area) -> io::Resu
                 })?;
             }
             Volume::Host(open_path(Path::new(path), OFlags::empty())?)
+        }
+        VolumeSource::Archive { archives } => {
+            // They are kept by whoever keeps the workload.
+            let lower = store.hold(&layers_of(archives)).and_then(|held| held.lower());
+            Volume::Archive(index, lower.map_err(|error| io::Error::other(failure::told(&error)))?)
         }
         VolumeSource::Memory { bytes_max } => {
             let flags = MountFlags { no_suid: true, no_dev: true, ..MountFlags::default() };
@@ -104,11 +115,22 @@ impl Volume {
             }),
             Self::Named(place) => mount(place.as_fd(), how, Depth::Alone, Some((root, area))),
             Self::Host(place) => mount(place.as_fd(), how, Depth::Tree, None),
-            Self::Memory(place) => {
-                let mount = mounts::clone_within(place.as_fd(), how.sub_path.as_deref().unwrap_or(""))?;
-                restricted(mount, how, Depth::Alone)
+            Self::Archive(..) | Self::Memory(_) => {
+                self.mount_late(how, area).unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()))
             }
         }
+    }
+
+    /// The same for those that know nothing of a root: none for others.
+    pub(super) fn mount_late(&self, how: &MountedVolume, area: &Area) -> Option<io::Result<OwnedFd>> {
+        let mount = match self {
+            Self::Archive(index, lower) => one_over_the_other(*index, lower, area),
+            Self::Memory(place) => {
+                mounts::clone_within(place.as_fd(), how.sub_path.as_deref().unwrap_or("")).map_err(io::Error::from)
+            }
+            Self::Scratch(..) | Self::Named(_) | Self::Host(_) => return None,
+        };
+        Some(mount.and_then(|mount| restricted(mount, how, Depth::Alone)))
     }
 }
 
@@ -129,6 +151,37 @@ fn mount(
         None => mounts::clone_of(place, depth)?,
     };
     restricted(mount, how, depth)
+}
+
+/// What archives are called among the store's layers. Each is in the specification by its digest, which has been looked at.
+pub(super) fn layers_of(archives: &[String]) -> Vec<DiffId> {
+    archives.iter().filter_map(|digest| digest.parse().ok()).map(|digest| archive_layer(&digest)).collect()
+}
+
+/// A mount of several directories, the topmost first, as one.
+fn one_over_the_other(index: usize, lower: &Lower, area: &Area) -> io::Result<OwnedFd> {
+    let mapped = |layer: BorrowedFd<'_>| match &area.users {
+        Some(users) => users.mapped(layer),
+        None => Ok(mounts::clone_of(layer, Depth::Alone)?),
+    };
+    if let [only] = lower.layers.as_slice() {
+        return mapped(only.as_fd());
+    }
+    let layers = lower.layers.iter().map(|layer| match &area.users {
+        Some(_) => mapped(layer.as_fd()),
+        None => layer.try_clone(),
+    });
+    let layers = layers.collect::<io::Result<Vec<_>>>()?;
+    let [first, second] = &lower.empty;
+    let lower = Lower { layers, empty: [first.try_clone()?, second.try_clone()?], namespace: lower.namespace };
+    area.within(Whose::Scratch(index), |places| {
+        let attached = if area.users.is_some() { &lower.layers[..] } else { &[] };
+        let _attached = Moment::of(attached, places.work, &format!("archives-{index}"))?;
+        let name = format!("archive-{index}");
+        area::directory(places.work, &[&name])?;
+        let mount = lower.mount_by_way_of(None, places.work, &name);
+        mount.map_err(|error| io::Error::other(failure::told(&error)))
+    })
 }
 
 fn restricted(mount: OwnedFd, how: &MountedVolume, depth: Depth) -> io::Result<OwnedFd> {

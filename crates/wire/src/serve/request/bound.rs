@@ -69,7 +69,8 @@ impl Exchange {
         let found = self.credential(server, signature).await?;
         let keyed = Keyed { signature, secret: &found.secret, service: model.signing_name };
         let body = if signature.body_rule().needs_body() {
-            let (bytes, place) = self.verified_body(server, &keyed, server.limits.body_bytes_max, body).await?;
+            let body_bytes_max = self.bound_body_bytes_max(server, model);
+            let (bytes, place) = self.verified_body(server, &keyed, body_bytes_max, body).await?;
             self.is_body_read = true;
             Unread::Read(bytes, place)
         } else {
@@ -86,7 +87,8 @@ impl Exchange {
             let signs_chunks =
                 matches!(rule, BodyRule::Streaming(StreamingKind::Signed | StreamingKind::SignedTrailer));
             let chain = signs_chunks.then(|| signature.chunk_chain(&server.keys, &found.secret));
-            Unread::Unread { body, rule, chain, document_bytes_max: server.limits.body_bytes_max }
+            let document_bytes_max = self.bound_body_bytes_max(server, model);
+            Unread::Unread { body, rule, chain, document_bytes_max }
         };
         self.signing = Some(signature.signing());
         let region = self.region(signature)?;
@@ -144,6 +146,16 @@ impl Exchange {
             Request { method: self.parts.method.clone(), path, parameters, headers: self.parts.headers.clone(), body };
         let (target, input) = (Target { service, operation, protocol }, Input::Request(Box::new(request)));
         self.dispatch(server, target, asker.caller, asker.region, (input, place)).await
+    }
+
+    /// How long the body may be, in bytes: as long as the operation's that method and path name, if that may have longer ones
+    /// than others.
+    fn bound_body_bytes_max<B: Backend>(&self, server: &Server<B>, model: &ServiceModel) -> usize {
+        let max = server.limits.body_bytes_max;
+        let Ok(parameters) = Parameters::parse(self.parts.uri.query()) else { return max };
+        let found = rest::route::route(model, &self.parts.method, &self.resource, &parameters, &self.parts.headers);
+        let of_operation = found.ok().and_then(|operation| model.operations[operation].body_bytes_max);
+        of_operation.map_or(max, |of_operation| of_operation.max(max))
     }
 
     /// The body as the operation wants it: a stream, or whole and looked at.

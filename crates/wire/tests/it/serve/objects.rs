@@ -21,11 +21,11 @@ use wire::serve::{
 };
 use wire::sigv4::{ChunkChain, CredentialScope, SecretAccessKey, SignableBody, SigningKey, StreamingKind};
 use wire::value::Shaped;
-use wire::{Content, Error, Reply};
+use wire::{Content, Error, EventStream, Reply};
 
 use super::backend::{KEY, NOW, SECRET, credentials};
 use super::harness::{Answer, Client, Request, signer};
-use crate::fixture::bound::{GetThing, GotThing, PutThing};
+use crate::fixture::bound::{Chunk, Done, GetThing, GotThing, Invoked, PutThing, Streamed};
 use crate::fixture::{JSON, QUERY, REST_JSON, S3};
 
 static SERVICES: [&ServiceModel; 4] = [&JSON, &QUERY, &REST_JSON, &S3];
@@ -99,6 +99,17 @@ impl Objects {
             "PutThing" => self.put(PutThing::from_value(input).unwrap(), call.caller).await,
             "GetThing" => self.read(&GetThing::from_value(input).unwrap(), false),
             "HeadThing" => self.read(&GetThing::from_value(input).unwrap(), true),
+            "StreamThing" => Ok(Reply::Stream {
+                initial: Invoked { error: Some("none".to_owned()), payload: None, status: None }.into_value(),
+                events: EventStream::produce(|events| async move {
+                    for event in
+                        [Streamed::Chunk(Chunk { payload: Some(b"raw".to_vec()) }), Streamed::Done(Done::default())]
+                    {
+                        events.send(event).await.unwrap();
+                    }
+                })
+                .into(),
+            }),
             _ => Ok(Reply::nothing()),
         }
     }

@@ -69,6 +69,9 @@ impl Worker {
         // Their ends of the network and mounts go before what they are part of.
         self.has = Made::default();
         remove(&self.shared, &self.id, &self.assigned).await?;
+        if self.kept.is_nowhere() {
+            return Ok(());
+        }
         // Not before: whoever cannot be killed still runs on their layers.
         let (shared, id) = (Arc::clone(&self.shared), self.id.clone());
         aside(move || shared.release(&id).map_err(|error| failed(&error))).await

@@ -11,6 +11,7 @@ use sandbox::protocol::{ShimFailureKind, Target};
 use workload::limits::STOP_TIMEOUT_S_DEFAULT;
 use workload::{Container, ExitStatus, Reason, ReasonCode, StepName};
 
+use super::late::Late;
 use super::needs::no_group;
 use super::{Worker, aside, now};
 use crate::agent::workloads::area::Area;
@@ -110,10 +111,13 @@ impl Worker {
     }
 
     pub(super) async fn start(&mut self, index: usize) {
-        let Some(container) = self.spec().containers.get(index).cloned() else { return };
+        let Some(container) = self.executed().containers.get(index).cloned() else { return };
         let began = self.begin_step(StepName::Start, Some(&container.name));
         let started = match self.remember().await {
-            Ok(()) => self.execute(index, &container).await,
+            Ok(()) => match self.late(index, &container).await {
+                Ok(late) => self.execute(index, &container, late).await,
+                Err(reason) => Err((reason, None)),
+            },
             Err(reason) => Err((reason, None)),
         };
         self.end_step(began, started.as_ref().map(|_| ()).map_err(|(reason, _)| reason));
@@ -127,15 +131,20 @@ impl Worker {
         }
     }
 
-    async fn execute(&mut self, index: usize, container: &Container) -> Result<u32, (Reason, Option<i32>)> {
+    async fn execute(
+        &mut self,
+        index: usize,
+        container: &Container,
+        (late, mounts): Late,
+    ) -> Result<u32, (Reason, Option<i32>)> {
         let internal = || (Reason::new(ReasonCode::Internal, "the workload has no sandbox"), None);
         let shim = self.has.shim.clone().ok_or_else(internal)?;
         let network = self.has.network.as_ref().ok_or_else(internal)?;
-        let local = self.shared.options.local.env(&self.id, self.spec(), &network.local);
+        let local = self.shared.options.local.env(&self.id, self.executed(), &network.local);
         let image = self.assigned.images.get(&container.name).ok_or_else(internal)?;
-        let process = process::container(&self.id, self.spec(), container, &image.run, &local);
+        let process = process::container(&self.id, self.executed(), container, &image.run, &local);
         let process = process.map_err(|reason| (reason, Some(NOT_FOUND)))?;
-        let started = shim.start(&container.name, process, None, Vec::new()).await;
+        let started = shim.start(&container.name, process, late, mounts).await;
         if let Err(error) = started {
             // A node before this one may have started it.
             if error.kind() == Some(ShimFailureKind::NotThere)

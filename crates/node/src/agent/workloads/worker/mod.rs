@@ -3,6 +3,7 @@
 mod adopt;
 mod clean_up;
 mod containers;
+mod late;
 mod needs;
 mod note;
 
@@ -44,12 +45,28 @@ pub(super) const COMMANDS_WAITING_MAX: usize = 16;
 pub(super) struct Wanted {
     pub(super) generation: u64,
     pub(super) desired: Desired,
+    /// Nobody has it any more: it vanishes once it has stopped.
+    pub(super) is_let_go: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(generation: u64, desired: Desired) -> Self {
+        Self { generation, desired, is_let_go: false }
+    }
 }
 
 /// Something that only the workload's worker does.
 #[derive(Debug)]
 pub(super) enum Command {
-    Freeze { frozen: bool, answer: oneshot::Sender<Result<(), Failure>> },
+    Freeze {
+        frozen: bool,
+        answer: oneshot::Sender<Result<(), Failure>>,
+    },
+    /// What is held goes on as this.
+    Release {
+        assigned: Arc<Assigned>,
+        held: Vec<images::Prepared>,
+    },
 }
 
 /// What sessions need of a workload that lives.
@@ -79,10 +96,13 @@ impl Live {
 
 /// The worker of one workload.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
-    id: WorkloadId,
-    home: Home,
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: WorkloadId,
+    pub(super) home: Home,
+    /// What it is made by.
     assigned: Arc<Assigned>,
+    /// What it is, where that was told after it was made.
+    released: Option<late::Released>,
     state: State,
     kept: Kept,
     /// What others are told once it is on the disk.
@@ -158,6 +178,7 @@ impl Worker {
             id,
             home,
             assigned,
+            released: None,
             state,
             kept,
             told_later: None,
@@ -171,7 +192,8 @@ impl Worker {
         }
     }
 
-    /// Works until it is aborted, which harms nothing: whatever is done is found again.
+    /// Works until it is aborted, which harms nothing: whatever is done is found again. Of a workload that nobody has any more the
+    /// worker ends by itself.
     pub(super) async fn run(mut self) {
         self.note();
         loop {
@@ -187,6 +209,7 @@ impl Worker {
                     self.tell_what_is_on_disk().await;
                     self.wait(until_ms).await;
                 }
+                Next::Rest if self.wanted.borrow().is_let_go => return self.vanish(),
                 Next::Rest => self.wait(None).await,
             }
         }
@@ -306,14 +329,18 @@ impl Worker {
     }
 
     async fn obey(&mut self, command: Command) {
-        let Command::Freeze { frozen, answer } = command;
-        let done = self.freeze(frozen).await;
-        if done.is_ok() {
-            self.state.is_frozen = frozen;
-            self.note();
+        match command {
+            Command::Freeze { frozen, answer } => {
+                let done = self.freeze(frozen).await;
+                if done.is_ok() {
+                    self.state.is_frozen = frozen;
+                    self.note();
+                }
+                // Whoever asked may be gone.
+                let _ = answer.send(done);
+            }
+            Command::Release { assigned, held } => self.release(assigned, held),
         }
-        // Whoever asked may be gone.
-        let _ = answer.send(done);
     }
 }
 

@@ -77,12 +77,13 @@ impl Worker {
     }
 
     /// What its containers execute: also for who executes something in them.
-    fn name_processes(&self) {
+    pub(super) fn name_processes(&self) {
         let Some(network) = &self.has.network else { return };
-        let local = self.shared.options.local.env(&self.id, self.spec(), &network.local);
-        let named = self.spec().containers.iter().filter_map(|container| {
+        let spec = self.executed();
+        let local = self.shared.options.local.env(&self.id, spec, &network.local);
+        let named = spec.containers.iter().filter_map(|container| {
             let image = &self.assigned.images.get(&container.name)?.run;
-            let plan = process::container(&self.id, self.spec(), container, image, &local).ok()?;
+            let plan = process::container(&self.id, spec, container, image, &local).ok()?;
             Some((container.name.clone(), plan))
         });
         let processes = named.collect();
@@ -105,7 +106,13 @@ impl Worker {
         let (area, volumes) = aside(move || {
             let spec = &assigned.assignment.spec;
             let area = Area::make(&shared.disks, &id, spec, slot)?;
-            let volumes = volumes::make(&spec.volumes, &shared.directory, &area, kept.into_iter().collect())?;
+            let volumes = volumes::make(
+                spec.volumes.iter().enumerate(),
+                &shared.directory,
+                &shared.store,
+                &area,
+                kept.into_iter().collect(),
+            )?;
             Ok((area, volumes))
         })
         .await?;
@@ -155,6 +162,7 @@ impl Worker {
             host_ipc: spec.isolation.host_ipc,
             sysctls: container::sysctls_of_all(spec),
             cgroup: sandbox_plan,
+            ends_with_connection: self.kept.is_nowhere(),
         };
         let (making, prepared) = tokio::join!(shim.sandbox(plan, namespace), self.prepare_first());
         making.map_err(|error| failed("the sandbox cannot be made", &error))?;

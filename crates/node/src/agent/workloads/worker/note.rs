@@ -41,6 +41,9 @@ impl Worker {
 
     /// The same, but others are told only what is on the disk.
     pub(super) fn note_on_disk(&mut self) {
+        if self.kept.is_nowhere() {
+            return self.note();
+        }
         self.touch();
         self.write();
         let (home, is_named) = (self.home.clone(), std::mem::replace(&mut self.kept.lines.is_named, true));
@@ -61,7 +64,7 @@ impl Worker {
     /// Makes sure that a node which comes after this one, or another start of the machine, does not execute anything again. To be
     /// called before anything is executed.
     pub(super) async fn remember(&mut self) -> Result<(), Reason> {
-        if self.kept.is_new {
+        if self.kept.is_new && !self.kept.is_nowhere() {
             let unwritten =
                 |error: String| Reason::new(ReasonCode::Internal, format!("it cannot be written down: {error}"));
             assign::written(&mut self.kept.written).await.map_err(unwritten)?;

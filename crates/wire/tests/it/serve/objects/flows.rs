@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use wire::eventstream::message::{self, Kind};
+
 use super::*;
+use crate::fixture::bound::STREAMED_BYTES_MAX;
 use crate::serve::harness::run;
 
 const SUM: (&str, &str) = ("x-amz-checksum-crc32", "AAAAAA==");
@@ -203,6 +206,44 @@ fn rest_json_is_routed_by_its_path_too() {
         wrong.body = b"{ }".to_vec();
         let refused = running.send(&wrong).await;
         assert_eq!((refused.status, refused.header("x-amzn-errortype")), (403, "InvalidSignatureException"));
+    });
+}
+
+#[test]
+fn events_follow_a_head_that_has_all_that_comes_before_them() {
+    run(async {
+        let running = Running::start().await;
+        let mut client = running.connect().await;
+        let answer = client.send(&request("POST", "/2020/things/a/streams", b"{}").signed("paths")).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, message::CONTENT_TYPE));
+        assert_eq!(answer.header("x-amz-error"), "none");
+        let chunk = message::encode(Kind::Event("Chunk"), "application/octet-stream", b"raw");
+        assert_eq!(client.chunk().await, chunk);
+        assert_eq!(client.chunk().await, message::encode(Kind::Event("Done"), "application/json", b"{}"));
+        assert!(client.chunk().await.is_empty());
+    });
+}
+
+#[test]
+fn an_operation_takes_bodies_as_long_as_its_own() {
+    run(async {
+        let running = Running::start().await;
+        let (usual, longer) = (ServeLimits::default().body_bytes_max, STREAMED_BYTES_MAX);
+        assert!(usual < longer);
+        for (target, max) in [("/2020/things/a/streams", longer), ("/2020/things/a/invocations", usual)] {
+            // Hashed for the signature, and said in the head: both ways to read a body.
+            for declares in [false, true] {
+                let status = async |length: usize| {
+                    let body = vec![b' '; length];
+                    let mut request = request("POST", target, &body);
+                    if declares {
+                        request = request.header("x-amz-content-sha256", &hex::encode(Sha256::digest(&body)));
+                    }
+                    running.send(&request.signed("paths")).await.status
+                };
+                assert_eq!((status(max).await, status(max + 1).await), (200, 413), "{target} {declares}");
+            }
+        }
     });
 }
 

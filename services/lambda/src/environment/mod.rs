@@ -1,0 +1,287 @@
+//! Execution environments: made when there is a call and none is free, kept for the next one, ended when nobody needs them.
+//!
+//! - [`Environments`] is the [`Executor`]: it admits a call (`admission`), takes a free environment from the version's pool or
+//!   has one made (`pool`), and hands the call to it.
+//! - `lifecycle`: one environment from its beginning to its end. [`lines`]: what Lambda says of it in the log; [`output`]: how that
+//!   and what the function prints get there.
+//! - [`host`]: where sandboxes are; [`spec`]: what sandbox a version needs.
+//!
+//! Nothing of it is written down: environments do not outlive the server, and a call that was under way with it is made again by
+//! whoever waits for it.
+
+mod admission;
+pub mod host;
+mod lifecycle;
+pub mod lines;
+pub mod output;
+mod pool;
+pub mod spec;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::ids::hex32;
+use platform::ports::{CredentialIssuer, LogSink, ServiceSession};
+use platform::{BoxFuture, Platform};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::configuration::Architecture;
+use crate::executor::{Answered, Callee, Executor, Invocation, NotPrepared, PRINCIPAL, Refused, Streaming};
+use crate::local::frame::Begin;
+use crate::names::FunctionName;
+use admission::Admission;
+use host::{CannotStart, EnvironmentHost, Started};
+use lifecycle::{After, Environment, Facts, INIT_MAX, InitFailed, Reply, Work, log_stream};
+use lines::Said;
+use output::{Destination, Output};
+use pool::{Given, Place, Pools};
+
+pub use lifecycle::Keeping;
+
+/// How long a call waits for an environment to be free, where no machine has room for another.
+const ROOM_PATIENCE: Duration = Duration::from_secs(30);
+/// How long it takes until a free environment that made room has ended.
+const SHED_PAUSE: Duration = Duration::from_millis(10);
+/// How long after it was refused room is asked for again.
+const ROOM_PAUSE: Duration = Duration::from_millis(200);
+/// How long the credentials of an environment are good for beyond its own age.
+const CREDENTIALS_BEYOND: Duration = Duration::from_secs(3600);
+/// How many calls an environment has waiting: the one that it was taken for.
+const WORK_WAITING_MAX: usize = 1;
+
+/// All environments of a server.
+#[derive(Clone)]
+pub struct Environments(Arc<Inner>);
+
+/// What they are made of.
+pub struct Parts {
+    /// Clock, randomness, and the store that knows of reserved executions.
+    pub platform: Platform,
+    /// Where they run.
+    pub host: Arc<dyn EnvironmentHost>,
+    /// Where their output goes.
+    pub logs: Arc<dyn LogSink>,
+    /// Who gives them their roles' credentials.
+    pub credentials: Arc<dyn CredentialIssuer>,
+    /// How long they are kept.
+    pub keeping: Keeping,
+}
+
+struct Inner {
+    parts: Parts,
+    admission: Admission,
+    pools: Pools,
+}
+
+impl Environments {
+    /// None yet.
+    pub fn new(parts: Parts) -> Self {
+        let admission = Admission::new(parts.platform.store.clone());
+        Self(Arc::new(Inner { parts, admission, pools: Pools::default() }))
+    }
+
+    /// How many there are, of all versions.
+    pub fn count(&self) -> usize {
+        self.0.pools.count()
+    }
+
+    /// Has a call executed by a free environment, or by a new one.
+    async fn call(&self, invocation: Invocation, reply: Reply) -> Result<(), Refused> {
+        let permit = self.0.admission.admit(&invocation.callee).await?;
+        let mut work = Work { invocation, reply, _permit: permit };
+        let latest = Instant::now() + ROOM_PATIENCE;
+        loop {
+            let callee = &work.invocation.callee;
+            let place = match self.0.pools.take(callee).await {
+                Given::Free(free) => match free.give(work) {
+                    Ok(()) => return Ok(()),
+                    Err(back) => {
+                        work = *back;
+                        continue;
+                    }
+                },
+                Given::New(place) => place,
+            };
+            match self.start(callee).await {
+                Ok(begun) => {
+                    tokio::spawn(self.clone().live(begun, work, place));
+                    return Ok(());
+                }
+                Err(CannotStart::NoRoom) if Instant::now() < latest => {
+                    drop(place);
+                    work = match self.find_room(work, latest).await {
+                        Some(work) => work,
+                        None => return Ok(()),
+                    };
+                }
+                Err(error) => return Err(refused(error)),
+            }
+        }
+    }
+
+    /// No machine has room: somebody who is free makes some, else it is waited for an environment that is free. Answers the call,
+    /// unless it has been handed over.
+    async fn find_room(&self, work: Work, latest: Instant) -> Option<Work> {
+        if self.0.pools.shed() {
+            tokio::time::sleep(SHED_PAUSE).await;
+            return Some(work);
+        }
+        let until = latest.min(Instant::now() + ROOM_PAUSE);
+        match self.0.pools.wait_for_free(&work.invocation.callee, until).await {
+            Some(free) => free.give(work).err().map(|back| *back),
+            None => Some(work),
+        }
+    }
+
+    /// A sandbox with a runtime that begins.
+    async fn start(&self, callee: &Callee) -> Result<Begun, CannotStart> {
+        let parts = &self.0.parts;
+        let since = Instant::now();
+        let id = hex32(&*parts.platform.rng);
+        let now = parts.platform.clock.now();
+        let stream = log_stream(now, &callee.version, &id);
+        let session = ServiceSession {
+            role_arn: &callee.configuration.role,
+            service: PRINCIPAL,
+            session_name: &callee.function.name,
+            duration: parts.keeping.age_max + CREDENTIALS_BEYOND,
+            account: callee.function.account,
+            source_arn: None,
+        };
+        let credentials = parts.credentials.issue(session).await;
+        let credentials = credentials.map_err(|error| CannotStart::Failed(error.to_string()))?;
+        let spec = spec::of(&parts.platform.keyring, callee, &credentials, &stream)
+            .map_err(|error| CannotStart::Failed(error.to_string()))?;
+        let Started { channel, output, ended, sandbox } = parts.host.start(spec).await?;
+        let facts = Arc::new(facts_of(callee));
+        let destination = Destination {
+            account: callee.function.account,
+            region: callee.function.region.clone(),
+            group: callee.configuration.logging.group.clone(),
+            stream,
+        };
+        let output = Output::start(parts.logs.clone(), destination, output);
+        let runtime = Said::InitStart { runtime: &facts.runtime };
+        output.line(now, runtime.line(facts.log_format, now)).await;
+        // What is printed goes to the log by way of the task; the environment has the rest.
+        let (_, nothing) = mpsc::channel(1);
+        let started = Started { channel, output: nothing, ended, sandbox };
+        let environment = Environment::new(facts.clone(), parts.platform.clock.clone(), started, output);
+        Ok(Begun { facts, environment, since })
+    }
+
+    /// Begins, executes the call that it was made for, and then those that come.
+    async fn live(self, begun: Begun, work: Work, place: Place) {
+        let Begun { facts, mut environment, since } = begun;
+        let init = match environment.begin(since, since + INIT_MAX, "init").await {
+            Ok(took) => Some(took),
+            Err(first) => {
+                drop(environment);
+                match self.begin_again(&work, &facts).await {
+                    Ok(another) => environment = another,
+                    Err(again) => return answer_failed(work, &facts, &again.unwrap_or(first), &place).await,
+                }
+                None
+            }
+        };
+        let (sender, receiver) = mpsc::channel(WORK_WAITING_MAX);
+        place.settles(sender);
+        if environment.execute(work, init, &place).await == After::Broken {
+            return environment.shut_down("failure").await;
+        }
+        place.frees();
+        environment.live(receiver, self.0.parts.keeping, &place).await;
+    }
+
+    /// Once more, in the time of the call. (Developer guide: "Lambda retries the Init phase at the time of the first function
+    /// invocation with the configured function timeout".)
+    async fn begin_again(&self, work: &Work, facts: &Facts) -> Result<Environment, Option<InitFailed>> {
+        let until = Instant::now() + facts.timeout;
+        let Begun { mut environment, since, .. } = match self.start(&work.invocation.callee).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                debug!(function = facts.begin.function_name, %error, "an environment had no second try to begin");
+                return Err(None);
+            }
+        };
+        environment.begin(since, until, "invoke").await.map_err(Some)?;
+        Ok(environment)
+    }
+}
+
+/// An environment that has been started and may begin.
+struct Begun {
+    facts: Arc<Facts>,
+    environment: Environment,
+    since: Instant,
+}
+
+/// The function cannot begin: the call is answered with why.
+async fn answer_failed(work: Work, facts: &Facts, failed: &InitFailed, place: &Place) {
+    let payload = failed.answered(&work.invocation.request_id, facts.timeout);
+    lifecycle::answer_error(work, &facts.version, payload, place).await;
+}
+
+fn facts_of(callee: &Callee) -> Facts {
+    let configuration = &callee.configuration;
+    Facts {
+        begin: Begin {
+            function_name: callee.function.name.clone(),
+            function_version: callee.version.clone(),
+            handler: configuration.handler.clone().unwrap_or_default(),
+            account_id: callee.function.account.to_string(),
+            extensions: Vec::new(),
+        },
+        runtime: configuration.runtime.clone().unwrap_or_else(|| "image".to_owned()),
+        version: callee.version.clone(),
+        memory_mib: configuration.memory_mib,
+        timeout: Duration::from_secs(configuration.timeout_s.into()),
+        log_format: configuration.logging.format,
+    }
+}
+
+fn refused(error: CannotStart) -> Refused {
+    match error {
+        CannotStart::NoRoom => Refused::NoRoom("No machine has room for another execution environment.".to_owned()),
+        CannotStart::Entrypoint(reason) | CannotStart::Failed(reason) => Refused::Failed(reason),
+    }
+}
+
+impl Executor for Environments {
+    fn offers<'a>(&'a self, runtime: &'a str, architecture: Architecture) -> BoxFuture<'a, bool> {
+        self.0.parts.host.offers(runtime, architecture)
+    }
+
+    fn prepare<'a>(&'a self, callee: &'a Callee) -> BoxFuture<'a, Result<(), NotPrepared>> {
+        Box::pin(async move {
+            let needs = spec::needs(callee);
+            self.0.parts.host.prepare(&needs).await
+        })
+    }
+
+    fn invoke(&self, invocation: Invocation) -> BoxFuture<'_, Result<Answered, Refused>> {
+        Box::pin(async move {
+            let (reply, answered) = oneshot::channel();
+            self.call(invocation, Reply::Whole(reply)).await?;
+            answered.await.map_err(|_| Refused::Failed("the execution environment is gone".to_owned()))
+        })
+    }
+
+    fn invoke_streaming(&self, invocation: Invocation) -> BoxFuture<'_, Result<Streaming, Refused>> {
+        Box::pin(async move {
+            let (reply, streaming) = oneshot::channel();
+            self.call(invocation, Reply::Streamed(reply)).await?;
+            streaming.await.map_err(|_| Refused::Failed("the execution environment is gone".to_owned()))
+        })
+    }
+
+    fn provisioned<'a>(&'a self, _: &'a FunctionName, _: &'a str) -> BoxFuture<'a, u32> {
+        // None is kept ready yet: environments are made when there is a call.
+        Box::pin(std::future::ready(0))
+    }
+}
+
+#[cfg(test)]
+mod tests;
