@@ -216,6 +216,7 @@ fn limits(devices: Option<DeviceRules>) -> Limits {
 
 fn sandbox_plan(cgroup: CgroupPlan) -> SandboxPlan {
     SandboxPlan {
+        ends_with_connection: false,
         hostname: "bench".to_owned(),
         network: NetworkNamespace::New,
         users: None,
