@@ -78,7 +78,7 @@ fn registered(id: &str, begin: Option<&Begin>, wants_account: bool) -> Answer {
 pub(super) async fn next(environment: &Environment, request: &Request<Incoming>) -> Answer {
     let id = match identifier(request.headers()) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let event = match environment.next_of_extension(id).await {
         Ok(event) => event,
@@ -109,7 +109,7 @@ pub(super) async fn next(environment: &Environment, request: &Request<Incoming>)
 pub(super) async fn fails(environment: &Environment, request: &Request<Incoming>, is_init: bool) -> Answer {
     let id = match identifier(request.headers()) {
         Ok(id) => id,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let error_type = said(request.headers(), ERROR_TYPE);
     if error_type.is_empty() {
@@ -123,8 +123,8 @@ pub(super) async fn fails(environment: &Environment, request: &Request<Incoming>
 }
 
 /// By what an extension is known.
-fn identifier(headers: &HeaderMap) -> Result<&str, Answer> {
-    let forbidden = |error_type, message| Err(answer::error(StatusCode::FORBIDDEN, error_type, message));
+fn identifier(headers: &HeaderMap) -> Result<&str, Box<Answer>> {
+    let forbidden = |error_type, message| Err(Box::new(answer::error(StatusCode::FORBIDDEN, error_type, message)));
     let is_uuid = |id: &str| id.len() == 36 && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     match said(headers, IDENTIFIER) {
         "" => forbidden("Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"),
