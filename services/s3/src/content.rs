@@ -7,16 +7,14 @@ mod give;
 mod intake;
 mod lane;
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use blobs::files::{FileId, Files};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tokio::sync::Semaphore;
 
 use crate::Error;
+use lane::Shop;
 
 pub use give::{ByteRange, Span, resolve_range};
 pub use intake::{Announced, Intake, Received};
@@ -85,13 +83,13 @@ impl From<Piece> for (FileId, u64) {
 pub struct Content {
     files: Files,
     /// Of those who write and hash what comes.
-    turns: Arc<Semaphore>,
+    shop: Shop,
 }
 
 impl Content {
     /// Content in a directory of files.
     pub fn new(files: Files) -> Self {
-        Self { files, turns: lane::turns() }
+        Self { files, shop: Shop::new() }
     }
 
     /// The files.

@@ -36,7 +36,7 @@ const STREAM_BUFFER_BYTES: usize = 64 * 1024;
 
 /// How much is read at once for HTTP/1, once so much comes. For large bodies it is system calls that cost; but a connection
 /// has three of these at a time: one that fills, one on its way, and one with whoever takes the body.
-const READ_BYTES_MAX: usize = 96 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

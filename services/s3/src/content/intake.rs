@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
 use wire::content::{ContentReader, Trailers};
 
-use super::lane::{Lane, Work};
+use super::lane::{Lane, Shop, Work};
 use super::{Content, Data, INLINE_BYTES_MAX, Piece, Span, blocking};
 use crate::Error;
 use crate::checksum::{Algorithm, Checksum, Hasher};
@@ -243,6 +243,7 @@ fn fill(gathered: &mut BytesMut, bytes: &mut Bytes) -> Option<Bytes> {
 
 /// Content on its way to a file. The MD5, which takes longest, is computed beside everything else.
 struct Stream {
+    shop: Shop,
     file: Lane<ToFile>,
     md5: Lane<Md5>,
     algorithm: Option<Algorithm>,
@@ -274,10 +275,10 @@ impl Work for Md5 {
 
 impl Stream {
     fn begin(intake: &Intake) -> Result<Self, Error> {
-        let turns = &intake.content.turns;
+        let shop = intake.content.shop.clone();
         let to_file = ToFile { writer: intake.writer()?, hasher: intake.algorithm.map(Hasher::new) };
-        let (file, md5) = (Lane::new(to_file, turns), Lane::new(Md5::new(), turns));
-        Ok(Self { file, md5, algorithm: intake.algorithm, size: 0, bytes_max: intake.announced.bytes_max })
+        let (file, md5) = (Lane::new(to_file, &shop), Lane::new(Md5::new(), &shop));
+        Ok(Self { shop, file, md5, algorithm: intake.algorithm, size: 0, bytes_max: intake.announced.bytes_max })
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<(), Error> {
@@ -285,6 +286,7 @@ impl Stream {
         if self.size > self.bytes_max {
             return Err(Error::EntityTooLarge { size: Some(self.size), max: self.bytes_max });
         }
+        let piece = self.shop.place(piece).await?;
         tokio::try_join!(self.md5.push(piece.clone()), self.file.push(piece)).map(drop)
     }
 

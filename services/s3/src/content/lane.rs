@@ -13,15 +13,41 @@ use crate::Error;
 
 /// How many pieces wait for a worker; with the one at work this bounds an upload's memory.
 const PIECES_WAITING: usize = 2;
+/// How many pieces of all uploads together wait or are at work; this bounds the memory of many.
+const PIECES_MAX: usize = 48;
 /// How many pieces a thread takes before it is another one's turn.
 const PIECES_OF_TURN: usize = 32;
 /// How many threads work at once for each processor: some of them wait for the disk.
 const THREADS_PER_PROCESSOR: usize = 3;
 
-/// Whose turn it is, of all who work.
-pub(super) fn turns() -> Arc<Semaphore> {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    Arc::new(Semaphore::new(processors * THREADS_PER_PROCESSOR))
+/// What all uploads have between them.
+#[derive(Debug, Clone)]
+pub(super) struct Shop {
+    /// Of threads.
+    turns: Arc<Semaphore>,
+    /// Of pieces.
+    places: Arc<Semaphore>,
+}
+
+/// A piece in its place, which is free again when nobody has the piece any more.
+#[derive(Clone)]
+pub(super) struct Placed(Arc<(Bytes, OwnedSemaphorePermit)>);
+
+impl Shop {
+    pub(super) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let turns = Arc::new(Semaphore::new(processors * THREADS_PER_PROCESSOR));
+        Self { turns, places: Arc::new(Semaphore::new(PIECES_MAX)) }
+    }
+
+    /// Waits for a place. Those who have one get on by themselves, so that it comes.
+    ///
+    /// # Errors
+    /// Never, as long as nobody closes the shop, which nobody does.
+    pub(super) async fn place(&self, piece: Bytes) -> Result<Placed, Error> {
+        let permit = self.places.clone().acquire_owned().await.map_err(|_| broken_off())?;
+        Ok(Placed(Arc::new((piece, permit))))
+    }
 }
 
 /// What is done with pieces.
@@ -41,7 +67,7 @@ struct Shared<W> {
 }
 
 struct State<W> {
-    waiting: VecDeque<Bytes>,
+    waiting: VecDeque<Placed>,
     worker: Worker<W>,
 }
 
@@ -55,16 +81,16 @@ enum Worker<W> {
 }
 
 impl<W: Work> Lane<W> {
-    pub(super) fn new(worker: W, turns: &Arc<Semaphore>) -> Self {
+    pub(super) fn new(worker: W, shop: &Shop) -> Self {
         let state = Mutex::new(State { waiting: VecDeque::new(), worker: Worker::Idle(worker) });
-        Self(Arc::new(Shared { turns: turns.clone(), state, changed: Notify::new() }))
+        Self(Arc::new(Shared { turns: shop.turns.clone(), state, changed: Notify::new() }))
     }
 
     /// Hands a piece in as soon as there is room for it.
     ///
     /// # Errors
     /// What has gone wrong with an earlier piece.
-    pub(super) async fn push(&self, piece: Bytes) -> Result<(), Error> {
+    pub(super) async fn push(&self, piece: Placed) -> Result<(), Error> {
         loop {
             if self.0.is_pushed(&self.0, &piece)? {
                 return Ok(());
@@ -108,7 +134,7 @@ impl<W: Work> Shared<W> {
     }
 
     /// Whether there was room.
-    fn is_pushed(&self, shared: &Arc<Self>, piece: &Bytes) -> Result<bool, Error> {
+    fn is_pushed(&self, shared: &Arc<Self>, piece: &Placed) -> Result<bool, Error> {
         let mut state = self.lock();
         match state.idle()? {
             Some(worker) => {
@@ -130,7 +156,7 @@ struct Turn<W: Work> {
 
 impl<W: Work> Turn<W> {
     /// Has a thread work, now or when there is one.
-    fn begin(self, worker: W, piece: Bytes) {
+    fn begin(self, worker: W, piece: Placed) {
         let turns = self.shared.turns.clone();
         match turns.clone().try_acquire_owned() {
             Ok(permit) => {
@@ -146,10 +172,9 @@ impl<W: Work> Turn<W> {
         }
     }
 
-    fn work(mut self, mut worker: W, mut piece: Bytes, permit: OwnedSemaphorePermit) {
+    fn work(mut self, mut worker: W, mut piece: Placed, permit: OwnedSemaphorePermit) {
         for _ in 0..PIECES_OF_TURN {
-            let done = worker.take(&piece);
-            drop(std::mem::take(&mut piece));
+            let done = worker.take(&piece.0.0);
             let mut state = self.shared.lock();
             let end = match (done, state.waiting.pop_front()) {
                 (Ok(()), Some(next)) => {
@@ -205,31 +230,35 @@ mod tests {
         }
     }
 
+    async fn placed(piece: &[u8]) -> Placed {
+        Shop::new().place(Bytes::copy_from_slice(piece)).await.unwrap()
+    }
+
     #[tokio::test]
     async fn pieces_are_taken_in_their_order() {
-        let lane = Lane::new(Keeper::default(), &turns());
+        let lane = Lane::new(Keeper::default(), &Shop::new());
         let pieces: Vec<u8> = (0..200).collect();
         for piece in pieces.chunks(1) {
-            lane.push(Bytes::copy_from_slice(piece)).await.unwrap();
+            lane.push(placed(piece).await).await.unwrap();
         }
         assert_eq!(lane.finish().await.unwrap().0, pieces);
-        assert!(Lane::new(Keeper::default(), &turns()).finish().await.unwrap().0.is_empty());
+        assert!(Lane::new(Keeper::default(), &Shop::new()).finish().await.unwrap().0.is_empty());
     }
 
     #[tokio::test]
     async fn a_worker_that_fails_or_panics_is_told_to_whoever_pushes_or_waits() {
         for (what, is_told) in [("fail", Error::DiskFull), ("panic", broken_off())] {
-            let lane = Lane::new(Keeper::default(), &turns());
-            lane.push(Bytes::from_static(what.as_bytes())).await.unwrap();
+            let lane = Lane::new(Keeper::default(), &Shop::new());
+            lane.push(placed(what.as_bytes()).await).await.unwrap();
             let error = loop {
-                if let Err(error) = lane.push(Bytes::from_static(b"more")).await {
+                if let Err(error) = lane.push(placed(b"more").await).await {
                     break error;
                 }
             };
             assert_eq!(error.to_string(), is_told.to_string());
-            assert!(lane.push(Bytes::from_static(b"more")).await.is_err());
-            let lane = Lane::new(Keeper::default(), &turns());
-            lane.push(Bytes::from_static(what.as_bytes())).await.unwrap();
+            assert!(lane.push(placed(b"more").await).await.is_err());
+            let lane = Lane::new(Keeper::default(), &Shop::new());
+            lane.push(placed(what.as_bytes()).await).await.unwrap();
             assert_eq!(lane.finish().await.err().unwrap().to_string(), is_told.to_string());
         }
     }
@@ -243,11 +272,11 @@ mod tests {
             }
         }
         let (open, gate) = std::sync::mpsc::channel();
-        let lane = Lane::new(Gate(gate), &turns());
+        let lane = Lane::new(Gate(gate), &Shop::new());
         for _ in 0..=PIECES_WAITING {
-            lane.push(Bytes::from_static(b"x")).await.unwrap();
+            lane.push(placed(b"x").await).await.unwrap();
         }
-        let mut next = Box::pin(lane.push(Bytes::from_static(b"x")));
+        let mut next = Box::pin(lane.push(placed(b"x").await));
         assert!(futures_are_pending(&mut next).await);
         for _ in 0..=PIECES_WAITING + 1 {
             open.send(()).unwrap();
@@ -257,13 +286,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_come_to_their_end_though_only_one_works_at_a_time() {
-        let turns = Arc::new(Semaphore::new(1));
+    async fn all_come_to_their_end_though_only_one_works_at_a_time_and_there_is_little_room() {
+        let shop = Shop { turns: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(2)) };
         let all = (0..10).map(|_| {
-            let lane = Lane::new(Keeper::default(), &turns);
+            let lane = Lane::new(Keeper::default(), &shop);
+            let shop = shop.clone();
             tokio::spawn(async move {
                 for number in 0..3 * PIECES_OF_TURN {
-                    lane.push(vec![number as u8].into()).await?;
+                    lane.push(shop.place(vec![number as u8].into()).await?).await?;
                 }
                 lane.finish().await
             })
