@@ -2,7 +2,8 @@
 //!
 //! - [`Files::writer`] takes a stream, [`FileWriter::finish`] gives it a random name. When that returns the file is on disk,
 //!   whole and under its name; before, nobody can see it, and a crash leaves nothing.
-//! - [`Files::duplicate`] gives the bytes of a file a second name, without copying them where the file system can.
+//! - [`Files::duplicate`] and [`Files::duplicate_all`] give the bytes of files second names, without copying them where the file
+//!   system can.
 //! - [`Files::remove`] takes names away, unless somebody has pinned the first one: see [`Files::pin`].
 //! - [`HeldFiles`]: all of them, none of which is removed meanwhile, for a backup that another process makes.
 //! - [`Files::settled`] lists what a sweep may look at: files that nobody has recorded are orphans of a crash.
@@ -10,14 +11,15 @@
 //! Each name has one owner, who keeps it in a record and removes it when it is of no more use. On disk a file is at
 //! `<2 digits>/<30 digits>`; `tmp/` is used where the file system knows no files without a name.
 
+mod copies;
 mod hold;
 mod id;
 mod opening;
+mod room;
 mod write;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,12 +36,9 @@ use crate::root::{make_directory, names_in, open_beneath, subdirectory};
 pub use hold::HeldFiles;
 pub use id::{FileId, InvalidFileId};
 use opening::Opening;
+use room::SetAside;
 pub use write::FileWriter;
 
-/// How many bytes of the disk are left to the state, or …
-const ROOM_BYTES: u64 = 64 * 1024 * 1024;
-/// … this part of a disk of which that would be more.
-const ROOM_PART: u64 = 16;
 /// How often a name is made up before the names are taken to be exhausted, which they cannot be.
 const NAME_ATTEMPTS_MAX: u32 = 8;
 
@@ -56,6 +55,7 @@ struct Root {
     pins: Mutex<HashMap<FileId, u32>>,
     next_temporary: AtomicU64,
     opening: Opening,
+    set_aside: SetAside,
     /// Whether the file system has files without a name.
     has_nameless: AtomicBool,
 }
@@ -106,17 +106,10 @@ impl Files {
             opening,
             durable: std::array::from_fn(|_| AtomicBool::new(false)),
             pins: Mutex::default(),
+            set_aside: SetAside::default(),
             next_temporary: AtomicU64::new(0),
             has_nameless: AtomicBool::new(true),
         })))
-    }
-
-    /// Whether so many bytes more leave room on the disk for the state, which lies on the same one.
-    pub fn has_room(&self, bytes: u64) -> bool {
-        let Ok(stat) = rustix::fs::fstatvfs(&self.0.root) else { return true };
-        let in_bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize.max(1));
-        let (free, total) = (in_bytes(stat.f_bavail), in_bytes(stat.f_blocks));
-        total == 0 || bytes.saturating_add(ROOM_BYTES.min(total / ROOM_PART)) <= free
     }
 
     /// Opens a file; none if it is not there.
@@ -136,22 +129,24 @@ impl Files {
     /// # Errors
     /// [`BlobError::Full`], where they had to be copied.
     pub fn duplicate(&self, id: &FileId) -> Result<Option<FileId>, BlobError> {
-        let Some(opened) = self.open(id)? else { return Ok(None) };
-        match self.give_name(&opened.file) {
-            Ok(Some(name)) => return self.settle(&name).map(|()| Some(name)),
-            Ok(None) => {}
-            Err(error) => return Err(error),
-        }
-        let mut writer = self.writer(opened.size)?;
-        io::copy(&mut &opened.file, &mut writer).map_err(BlobError::io("copying a file"))?;
-        writer.finish().map(Some)
+        Ok(self.duplicate_all(std::slice::from_ref(id))?.and_then(|mut names| names.pop()))
     }
 
     /// Removes files, unless the first one is pinned or all of them are held. What is gone already is no error. The names may come back after a
     /// crash of the machine: their owner forgets them when this has returned, and a sweep finds them then.
     pub fn remove(&self, ids: &[FileId]) -> Result<Removal, BlobError> {
-        let Some((first, others)) = ids.split_first() else { return Ok(Removal::Done) };
         let Some(_removing) = self.removing()? else { return Ok(Removal::Pinned) };
+        self.remove_unpinned(ids)
+    }
+
+    /// The same for several groups of files, of which each has a first one; none if all files are held.
+    pub fn remove_each(&self, groups: &[impl AsRef<[FileId]>]) -> Result<Option<Vec<Removal>>, BlobError> {
+        let Some(_removing) = self.removing()? else { return Ok(None) };
+        groups.iter().map(|ids| self.remove_unpinned(ids.as_ref())).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn remove_unpinned(&self, ids: &[FileId]) -> Result<Removal, BlobError> {
+        let Some((first, others)) = ids.split_first() else { return Ok(Removal::Done) };
         {
             // Whoever pins it afterwards finds that it is gone.
             let pins = self.pins();

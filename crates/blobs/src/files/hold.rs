@@ -31,9 +31,11 @@ impl HeldFiles {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(BlobError::io("opening the directory of files")(error)),
         };
-        let hold = Hold(lock_file(root.as_fd())?);
-        retry_on_interrupt(|| rustix::fs::flock(&hold.0, FlockOperation::LockExclusive))
-            .map_err(BlobError::os("holding files"))?;
+        // Whoever wants to remove something finds that this is taken, and leaves it at that: otherwise those who remove,
+        // of whom there may always be one, would be waited for without an end.
+        let waiting = hold(root.as_fd(), WAITING)?;
+        let hold = hold(root.as_fd(), LOCK)?;
+        drop(waiting);
         Ok(Some(Self { root, _hold: hold }))
     }
 
@@ -57,17 +59,37 @@ impl HeldFiles {
 impl Files {
     /// While it exists nobody holds the files; none if somebody does.
     pub(super) fn removing(&self) -> Result<Option<Hold>, BlobError> {
-        let hold = Hold(lock_file(self.root())?);
-        match retry_on_interrupt(|| rustix::fs::flock(&hold.0, FlockOperation::NonBlockingLockShared)) {
-            Ok(()) => Ok(Some(hold)),
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(BlobError::os("locking files to remove some")(error)),
-        }
+        // For no longer than it takes to have the other one.
+        let Some(_nobody_waits) = share(self.root(), WAITING)? else { return Ok(None) };
+        share(self.root(), LOCK)
     }
 }
 
-/// A descriptor of its own for the lock between those who remove files and those who hold them.
-fn lock_file(root: BorrowedFd<'_>) -> Result<OwnedFd, BlobError> {
+/// The lock between those who remove files and those who hold them.
+const LOCK: &str = "lock";
+/// The lock of those who wait for the other one.
+const WAITING: &str = "lock-waiting";
+
+/// Has a lock alone, as soon as nobody else has it.
+fn hold(root: BorrowedFd<'_>, lock: &str) -> Result<Hold, BlobError> {
+    let hold = Hold(lock_file(root, lock)?);
+    retry_on_interrupt(|| rustix::fs::flock(&hold.0, FlockOperation::LockExclusive))
+        .map_err(BlobError::os("holding files"))?;
+    Ok(hold)
+}
+
+/// Has a lock with others; none if somebody has it alone.
+fn share(root: BorrowedFd<'_>, lock: &str) -> Result<Option<Hold>, BlobError> {
+    let hold = Hold(lock_file(root, lock)?);
+    match retry_on_interrupt(|| rustix::fs::flock(&hold.0, FlockOperation::NonBlockingLockShared)) {
+        Ok(()) => Ok(Some(hold)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(BlobError::os("locking files to remove some")(error)),
+    }
+}
+
+/// A descriptor of its own for a lock.
+fn lock_file(root: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, BlobError> {
     let mode = Mode::RUSR | Mode::WUSR;
-    open_beneath(root, "lock", OFlags::RDWR | OFlags::CREATE, mode).map_err(BlobError::os("opening the lock of files"))
+    open_beneath(root, name, OFlags::RDWR | OFlags::CREATE, mode).map_err(BlobError::os("opening the lock of files"))
 }

@@ -78,6 +78,18 @@ impl From<FileId> for String {
     }
 }
 
+impl From<[u8; 16]> for FileId {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<FileId> for [u8; 16] {
+    fn from(id: FileId) -> Self {
+        id.0
+    }
+}
+
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::write::Step;
 use super::*;
 
-fn files() -> (TempDir, Files) {
+pub(super) fn files() -> (TempDir, Files) {
     let directory = TempDir::new().unwrap();
     let files = opened(&directory, 1);
     (directory, files)
@@ -87,6 +87,19 @@ fn a_second_name_outlives_the_first() {
 }
 
 #[test]
+fn many_files_get_second_names_together_or_none_does() {
+    let (_directory, files) = files();
+    let ids: Vec<FileId> = (0..600).map(|_| written(&files, b"shared")).collect();
+    let copies = files.duplicate_all(&ids).unwrap().unwrap();
+    assert_eq!((copies.len(), all(&files).len()), (600, 1200));
+    assert_eq!(files.remove(&ids).unwrap(), Removal::Done);
+    assert!(copies.iter().all(|id| read(&files, id).unwrap() == b"shared"));
+    let missing = [copies[0], copies[1], ids[0], copies[2]];
+    assert_eq!((files.duplicate_all(&missing).unwrap(), all(&files).len()), (None, 600));
+    assert_eq!(files.duplicate_all(&[]).unwrap(), Some(Vec::new()));
+}
+
+#[test]
 fn whoever_has_pinned_the_first_of_several_keeps_all() {
     let (_directory, files) = files();
     let ids = [written(&files, b"1"), written(&files, b"2")];
@@ -99,6 +112,44 @@ fn whoever_has_pinned_the_first_of_several_keeps_all() {
     drop(other);
     assert_eq!(files.remove(&ids).unwrap(), Removal::Done);
     assert!(all(&files).is_empty() && files.pins().is_empty());
+}
+
+#[test]
+fn of_several_groups_those_go_that_nobody_has_pinned() {
+    let (directory, files) = files();
+    let groups = [b"1", b"2", b"3"].map(|content| [written(&files, content), written(&files, content)]);
+    let pin = files.pin(&groups[1][0]);
+    let held = HeldFiles::at(directory.path()).unwrap();
+    assert_eq!(files.remove_each(&groups).unwrap(), None);
+    assert_eq!(all(&files).len(), 6);
+    drop(held);
+    let removed = files.remove_each(&groups).unwrap().unwrap();
+    assert_eq!(removed, [Removal::Done, Removal::Pinned, Removal::Done]);
+    assert_eq!(all(&files).len(), 2);
+    drop(pin);
+    assert_eq!(files.remove_each(&groups).unwrap().unwrap(), [Removal::Done; 3]);
+    assert!(all(&files).is_empty());
+}
+
+#[test]
+fn whoever_holds_the_files_need_not_wait_until_nobody_ever_removes_one() {
+    let (directory, files) = files();
+    let path = directory.path().to_owned();
+    let holder = std::thread::spawn(move || HeldFiles::at(&path).unwrap().unwrap());
+    // Each removal begins before the one before it has ended.
+    let mut removing = files.removing().unwrap();
+    let mut rounds = 0;
+    while removing.is_some() {
+        let next = files.removing().unwrap();
+        removing = next;
+        rounds += 1;
+        assert!(rounds < 1_000_000, "nobody can hold them");
+        std::thread::yield_now();
+    }
+    let held = holder.join().unwrap();
+    assert!(files.removing().unwrap().is_none());
+    drop(held);
+    assert!(files.removing().unwrap().is_some());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::room::Room;
 use super::{FileId, Files, TEMPORARY};
 use crate::BlobError;
 use crate::place::BLOB_MODE;
@@ -23,6 +24,7 @@ pub struct FileWriter {
     pub(super) temporary: Option<String>,
     size: u64,
     size_max: u64,
+    room: Room,
 }
 
 /// How far a file has come on its way to its owner.
@@ -41,7 +43,7 @@ impl Files {
     /// Begins a file of at most `size_max` bytes.
     pub fn writer(&self, size_max: u64) -> Result<FileWriter, BlobError> {
         let (file, temporary) = self.new_file()?;
-        Ok(FileWriter { files: self.clone(), file, temporary, size: 0, size_max })
+        Ok(FileWriter { files: self.clone(), file, temporary, size: 0, size_max, room: self.room() })
     }
 
     fn new_file(&self) -> Result<(File, Option<String>), BlobError> {
@@ -64,16 +66,19 @@ impl Files {
 }
 
 impl FileWriter {
-    /// Adds bytes.
+    /// Adds bytes, if that leaves enough of the disk to the state.
     ///
     /// # Errors
     /// [`BlobError::TooLarge`] and [`BlobError::Full`]; the writer is of no more use then.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
-        let size = self.size.saturating_add(bytes.len() as u64);
+        let count = bytes.len() as u64;
+        let size = self.size.saturating_add(count);
         if size > self.size_max {
             return Err(BlobError::TooLarge { max: self.size_max });
         }
+        self.room.cover(count, self.size)?;
         self.file.write_all(bytes).map_err(BlobError::io("writing a file"))?;
+        self.room.filled(count);
         self.size = size;
         Ok(())
     }
