@@ -33,6 +33,12 @@ pub struct LogGroup {
     pub metric_filters: usize,
     /// Counts the changes of its metric filters, so that ingestion knows whether those that it compiled are current.
     pub metric_filters_changed: u64,
+    /// How many subscription filters it has.
+    #[serde(default)]
+    pub subscription_filters: usize,
+    /// Counts their changes.
+    #[serde(default)]
+    pub subscription_filters_changed: u64,
     /// Whether it has a resource policy of its own, so that nobody looks for one that is not there.
     #[serde(default)]
     pub has_policy: bool,
@@ -55,6 +61,8 @@ impl LogGroup {
             tags: Tags::default(),
             metric_filters: 0,
             metric_filters_changed: 0,
+            subscription_filters: 0,
+            subscription_filters_changed: 0,
             has_policy: false,
         }
     }

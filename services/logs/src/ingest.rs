@@ -107,16 +107,20 @@ impl Logs {
         Ok(Open { name, group, stream, _writing: writing })
     }
 
-    /// Stores events, and sends what the group's metric filters find in them.
+    /// Stores events, and sends what the group's metric and subscription filters find in them.
     pub(crate) async fn write(&self, open: Open<'_>, now: Timestamp, events: Vec<NewEvent>) -> Result<(), Error> {
         if events.is_empty() {
             return Ok(());
         }
         let (samples, events) = self.filters.samples(self, open.name, &open.group, events).await?;
+        let wanted = self.subscriptions.wanted(self, open.name, &open.group, &events).await?;
         let key = open.name.key(&open.group.storage_id)?;
-        self.segments.append(&key, open.stream, now, events).await?;
+        let appended = self.segments.append(&key, open.stream, now, events).await?;
         self.filters.send(&*self.metrics, open.name, samples).await;
-        Ok(())
+        match wanted.zip(appended.first) {
+            Some((wanted, first)) => wanted.stored(open.name, open.stream, first).hand_on(&*self.destinations).await,
+            None => Ok(()),
+        }
     }
 }
 

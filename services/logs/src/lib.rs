@@ -5,6 +5,7 @@
 //!
 //! - [`Logs`] is the entry; generated code in `api` routes each operation to its file in `ops`.
 //! - [`pattern`]: filter patterns, which FilterLogEvents, metric filters, subscription filters and Live Tail use.
+//! - [`subscription`]: who is told of events while they come in.
 //! - [`insights`]: the query language of StartQuery; [`query`] is about running it.
 //! - [`reconcile`]: what goes on without a request: removing what deleted groups leave behind, and retention.
 
@@ -27,6 +28,7 @@ pub mod reconcile;
 pub mod resource_policy;
 mod sink;
 pub mod stream;
+pub mod subscription;
 mod tags;
 pub mod tail;
 
@@ -39,6 +41,7 @@ use query::Queries;
 use segments::Segments;
 use tokio::sync::{Notify, RwLock};
 
+use subscription::{Destinations, NoDestinations, Subscriptions};
 use tail::Sessions;
 
 pub use error::Error;
@@ -57,6 +60,9 @@ pub struct Logs {
     /// after its end.
     writing: Arc<RwLock<()>>,
     filters: Arc<Filters>,
+    subscriptions: Arc<Subscriptions>,
+    /// Where subscription filters send what they find.
+    destinations: Arc<dyn Destinations>,
     queries: Arc<Queries>,
     sessions: Arc<Sessions>,
     /// Called when a retention has changed.
@@ -72,10 +78,18 @@ impl Logs {
             metrics,
             writing: Arc::default(),
             filters: Arc::default(),
+            subscriptions: Arc::default(),
+            destinations: Arc::new(NoDestinations),
             queries: Arc::default(),
             sessions: Arc::default(),
             retention_changed: Arc::default(),
         }
+    }
+
+    /// The same with somebody to whom subscription filters send what they find.
+    #[must_use]
+    pub fn with_destinations(self, destinations: Arc<dyn Destinations>) -> Self {
+        Self { destinations, ..self }
     }
 
     /// Does what blocks on the disk.

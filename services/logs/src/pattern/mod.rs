@@ -146,6 +146,14 @@ impl Pattern {
         })
     }
 
+    /// What a subscription's events have as `extractedFields`, in a message that matches: the fields by name, or by number
+    /// where the pattern names none; nothing of patterns that are not space-delimited.
+    pub fn fields(&self, message: &str) -> Option<BTreeMap<String, String>> {
+        let Form::Delimited(delimited) = &self.form else { return None };
+        let fields = delimited.extract(&Message::new(message)).into_iter();
+        Some(fields.map(|(name, value)| (name.trim_start_matches('$').to_owned(), value)).collect())
+    }
+
     /// The value that a metric filter's `$…` stands for in a message that matches, or nothing where it has none.
     pub fn value(&self, message: &Message<'_>, reference: &Reference) -> Option<String> {
         match (&self.form, reference) {

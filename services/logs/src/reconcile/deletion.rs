@@ -104,7 +104,7 @@ impl Deletions {
         if let Some(key) = key_of(&deletion.scope, deletion.name()) {
             self.logs.blocking(move |segments| segments.delete_group(&key)).await?;
         }
-        for kind in ["log-stream", "metric-filter"] {
+        for kind in ["log-stream", "metric-filter", "subscription-filter"] {
             let prefix = deletion.scope.key().child("logs").child(kind).child(deletion.name());
             while !store.range(Range::prefix(&prefix).limit(1)).await?.entries.is_empty() {
                 let delete = Op::DeletePrefix { prefix: prefix.clone(), limit: PREFIX_DELETIONS_MAX };

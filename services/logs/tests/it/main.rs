@@ -11,6 +11,7 @@ mod properties;
 mod queries;
 mod sink;
 mod streams;
+mod subscriptions;
 mod tags;
 
 use std::sync::{Arc, Mutex};
