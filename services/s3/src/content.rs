@@ -6,6 +6,8 @@
 mod give;
 mod intake;
 mod lane;
+mod sums;
+mod unrecorded;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -15,6 +15,7 @@ use crate::reconcile::{gone, sweep, unused};
 use crate::{Error, S3, ops};
 
 mod background;
+mod expiry;
 mod permissions;
 mod races;
 mod versions;

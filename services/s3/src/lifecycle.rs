@@ -4,6 +4,7 @@
 //! configurations". Transitions are kept as they were given and change nothing: a storage class is a label here.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use base::Timestamp;
@@ -18,6 +19,10 @@ pub const RULES_MAX: usize = 1000;
 /// The most older versions that a rule keeps. (API reference, NoncurrentVersionExpiration.)
 const NEWER_VERSIONS_MAX: i32 = 100;
 const RULE_ID_CHARS_MAX: usize = 255;
+/// The greatest size that a filter names, in bytes, as its error says.
+const FILTER_BYTES_MAX: u64 = 1_099_511_627_776_000;
+/// The least days before a transition to a class for infrequent access. (User guide: "Transitioning objects", constraints.)
+const INFREQUENT_ACCESS_DAYS_MIN: i32 = 30;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// A bucket's rules.
@@ -225,11 +230,10 @@ impl Rule {
             1,
             "'DaysAfterInitiation' for AbortIncompleteMultipartUpload action must be a positive integer",
         )?;
-        if let Some(Expiration::Date(date)) = self.expiration
-            && date.as_millis().rem_euclid(DAY_MS) != 0
-        {
-            return Err(Error::argument("Date", date.iso8601(), "'Date' must be at midnight GMT"));
+        if let Some(Expiration::Date(date)) = self.expiration {
+            check_midnight(date)?;
         }
+        self.check_transitions()?;
         let is_idle = self.expiration.is_none()
             && self.noncurrent_days.is_none()
             && self.abort_days.is_none()
@@ -239,21 +243,136 @@ impl Rule {
             return invalid("At least one action needs to be specified in a rule");
         }
         if self.abort_days.is_some() && !self.filter.tags.is_empty() {
-            return invalid("AbortIncompleteMultipartUpload cannot be specified with Tags");
+            return invalid("AbortIncompleteMultipartUpload cannot be specified with Tags.");
+        }
+        if self.abort_days.is_some() && self.filter.has_size() {
+            return invalid("AbortIncompleteMultipartUpload cannot be specified with Object Size.");
         }
         if self.expiration == Some(Expiration::DeleteMarker) && !self.filter.tags.is_empty() {
-            return invalid("ExpiredObjectDeleteMarker cannot be specified with Tags");
+            return invalid("ExpiredObjectDeleteMarker cannot be specified with Tags.");
+        }
+        if self.expiration == Some(Expiration::DeleteMarker) && self.filter.has_size() {
+            return invalid("ExpiredObjectDeleteMarker cannot be specified with Object Size.");
+        }
+        self.filter.check()
+    }
+
+    fn check_transitions(&self) -> Result<(), Error> {
+        let mut classes = HashSet::new();
+        for transition in &self.transitions {
+            transition.check()?;
+            if !classes.insert(&transition.storage_class) {
+                return Err(self.same_class("Transition"));
+            }
+            let (Some(Expiration::Days(expires)), Some(days)) = (self.expiration, transition.days) else { continue };
+            if expires <= days {
+                let message = format!(
+                    "'Days' in the Expiration action for filter '{}' must be greater than 'Days' in the Transition action",
+                    self.filter
+                );
+                return Err(Error::argument("Days", expires.to_string(), message));
+            }
+        }
+        classes.clear();
+        for transition in &self.noncurrent_transitions {
+            let days = transition.days.ok_or(Error::MalformedXml)?;
+            if days < 0 {
+                let message = "'NoncurrentDays' in NoncurrentVersionTransition action must be nonnegative";
+                return Err(Error::argument("NoncurrentDays", days.to_string(), message));
+            }
+            if !classes.insert(&transition.storage_class) {
+                return Err(self.same_class("NoncurrentVersionTransition"));
+            }
         }
         Ok(())
+    }
+
+    fn same_class(&self, action: &str) -> Error {
+        Error::InvalidRequest(format!(
+            "'StorageClass' must be different for '{action}' actions in same 'Rule' with filter '{}'",
+            self.filter
+        ))
+    }
+}
+
+impl Transition {
+    fn check(&self) -> Result<(), Error> {
+        match (self.days, self.date) {
+            (Some(days), None) if days < 0 => {
+                let message = "'Days' in Transition action must be nonnegative";
+                Err(Error::argument("Days", days.to_string(), message))
+            }
+            (Some(days), None) if days < INFREQUENT_ACCESS_DAYS_MIN && self.storage_class.ends_with("_IA") => {
+                let message = format!(
+                    "'Days' in Transition action must be greater than or equal to {INFREQUENT_ACCESS_DAYS_MIN} for \
+                     storageClass '{}'",
+                    self.storage_class
+                );
+                Err(Error::argument("Days", days.to_string(), message))
+            }
+            (None, Some(date)) => check_midnight(date),
+            (Some(_), None) => Ok(()),
+            (None, None) | (Some(_), Some(_)) => Err(Error::MalformedXml),
+        }
+    }
+}
+
+fn check_midnight(date: Timestamp) -> Result<(), Error> {
+    match date.as_millis().rem_euclid(DAY_MS) {
+        0 => Ok(()),
+        _ => Err(Error::argument("Date", date.iso8601(), "'Date' must be at midnight GMT")),
     }
 }
 
 impl Filter {
+    /// How many conditions there are.
+    fn count(&self) -> usize {
+        let others = [self.prefix.is_some(), self.larger_than.is_some(), self.smaller_than.is_some()];
+        others.into_iter().filter(|said| *said).count() + self.tags.len()
+    }
+
+    fn has_size(&self) -> bool {
+        self.larger_than.is_some() || self.smaller_than.is_some()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let invalid = |message: String| Err(Error::InvalidRequest(message));
+        if self.is_and && self.count() < 2 {
+            return Err(Error::MalformedXml);
+        }
+        if self.larger_than.is_some_and(|size| size > FILTER_BYTES_MAX) {
+            return invalid(format!("'ObjectSizeGreaterThan' should be between 0 and {FILTER_BYTES_MAX}."));
+        }
+        if self.smaller_than.is_some_and(|size| !(1..=FILTER_BYTES_MAX).contains(&size)) {
+            return invalid(format!("'ObjectSizeLessThan' should be between 1 and {FILTER_BYTES_MAX}."));
+        }
+        match (self.larger_than, self.smaller_than) {
+            (Some(larger), Some(smaller)) if smaller <= larger => {
+                invalid("'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn fits(&self, subject: Subject<'_>) -> bool {
         self.prefix.as_deref().is_none_or(|prefix| subject.key.starts_with(prefix))
             && self.tags.iter().all(|(key, value)| subject.tags.get(key) == Some(value))
             && self.larger_than.is_none_or(|size| subject.size > size)
             && self.smaller_than.is_none_or(|size| subject.size < size)
+    }
+}
+
+/// As errors name it.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut conditions: Vec<String> = self.prefix.iter().map(|prefix| format!("prefix={prefix}")).collect();
+        conditions.extend(self.tags.iter().map(|(key, value)| format!("tag={{key={key}, value={value}}}")));
+        conditions.extend(self.larger_than.map(|size| format!("objectsizegreaterthan={size}")));
+        conditions.extend(self.smaller_than.map(|size| format!("objectsizelessthan={size}")));
+        match conditions.is_empty() {
+            true => f.write_str("(prefix=)"),
+            false => write!(f, "({})", conditions.join(" and ")),
+        }
     }
 }
 
@@ -276,103 +395,4 @@ fn after_days(instant: Timestamp, days: i32) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse_iso8601(text).unwrap()
-    }
-
-    fn rule(prefix: &str) -> Rule {
-        Rule {
-            id: prefix.to_owned(),
-            is_enabled: true,
-            filter: Filter { prefix: Some(prefix.to_owned()), ..Filter::default() },
-            ..Rule::default()
-        }
-    }
-
-    fn of(rules: Vec<Rule>) -> Lifecycle {
-        Lifecycle { rules }
-    }
-
-    #[test]
-    fn days_end_at_the_next_midnight() {
-        let lifecycle = of(vec![Rule { expiration: Some(Expiration::Days(3)), ..rule("logs/") }]);
-        let tags = BTreeMap::new();
-        let subject = Subject { key: "logs/a", size: 1, tags: &tags };
-        let written = at("2014-01-15T10:30:00Z");
-        let (due, id) = lifecycle.expiry(subject, written).unwrap();
-        assert_eq!((due, id), (at("2014-01-19T00:00:00Z"), "logs/"));
-        assert!(!lifecycle.is_expired(subject, written, at("2014-01-18T23:59:59Z")));
-        assert!(lifecycle.is_expired(subject, written, due));
-        assert_eq!(lifecycle.expiry(Subject { key: "images/a", ..subject }, written), None);
-        let off = of(vec![Rule { is_enabled: false, ..lifecycle.rules[0].clone() }]);
-        assert!(!off.is_expired(subject, written, Timestamp::MAX));
-    }
-
-    #[test]
-    fn a_filter_is_all_of_its_conditions() {
-        let tags: BTreeMap<String, String> = [("kind".to_owned(), "tmp".to_owned())].into();
-        let filter = Filter { tags: tags.clone(), larger_than: Some(10), smaller_than: Some(20), ..Filter::default() };
-        assert!(filter.fits(Subject { key: "x", size: 15, tags: &tags }));
-        for (size, tags) in [(10, tags.clone()), (20, tags), (15, BTreeMap::new())] {
-            assert!(!filter.fits(Subject { key: "x", size, tags: &tags }));
-        }
-    }
-
-    #[test]
-    fn the_newest_of_the_older_versions_are_kept() {
-        let lifecycle = of(vec![Rule { noncurrent_days: Some(1), newer_noncurrent_versions: Some(2), ..rule("") }]);
-        let tags = BTreeMap::new();
-        let subject = Subject { key: "a", size: 1, tags: &tags };
-        let (since, now) = (at("2026-01-01T12:00:00Z"), at("2026-01-03T00:00:00Z"));
-        assert!(!lifecycle.removes_noncurrent(subject, since, 1, now));
-        assert!(lifecycle.removes_noncurrent(subject, since, 2, now));
-        assert!(!lifecycle.removes_noncurrent(subject, since, 2, at("2026-01-02T23:00:00Z")));
-        let code = |kept, days| {
-            let rule = Rule { noncurrent_days: days, newer_noncurrent_versions: Some(kept), ..rule("") };
-            of(vec![rule]).check().map_err(|error| error.kind().0)
-        };
-        assert_eq!(code(100, Some(1)), Ok(()));
-        assert_eq!(code(0, Some(1)), Err("InvalidArgument"));
-        assert_eq!(code(101, Some(1)), Err("InvalidRequest"));
-        assert_eq!(code(1, None), Err("MalformedXML"));
-    }
-
-    #[test]
-    fn a_date_is_a_midnight_from_which_on_everything_has_expired() {
-        let date = at("2026-03-01T00:00:00Z");
-        let lifecycle = of(vec![Rule { expiration: Some(Expiration::Date(date)), ..rule("") }]);
-        assert!(lifecycle.check().is_ok());
-        let tags = BTreeMap::new();
-        let subject = Subject { key: "a", size: 1, tags: &tags };
-        assert!(!lifecycle.is_expired(subject, at("2026-02-01T00:00:00Z"), at("2026-02-28T23:59:59Z")));
-        assert!(lifecycle.is_expired(subject, at("2026-02-01T00:00:00Z"), date));
-        // What is written later expires at once, too: the rule acts for as long as it is there.
-        assert!(lifecycle.is_expired(subject, at("2026-04-01T00:00:00Z"), at("2026-04-02T00:00:00Z")));
-    }
-
-    #[test]
-    fn markers_and_uploads_have_rules_of_their_own() {
-        let lifecycle = of(vec![
-            Rule { expiration: Some(Expiration::DeleteMarker), ..rule("a") },
-            Rule { abort_days: Some(7), ..rule("b") },
-        ]);
-        let then = at("2026-01-01T00:00:00Z");
-        assert!(lifecycle.removes_marker("a", then, then) && !lifecycle.removes_marker("b", then, Timestamp::MAX));
-        assert_eq!(lifecycle.abort_due("b/x", then), Some((at("2026-01-09T00:00:00Z"), "b")));
-        assert_eq!(lifecycle.abort_due("c", then), None);
-    }
-
-    #[test]
-    fn rules_that_cannot_be_are_refused() {
-        let code = |rule: Rule| of(vec![rule]).check().unwrap_err().kind().0;
-        assert_eq!(code(rule("")), "InvalidRequest");
-        assert_eq!(code(Rule { expiration: Some(Expiration::Days(0)), ..rule("") }), "InvalidArgument");
-        let noon = Expiration::Date(at("2026-01-01T12:00:00Z"));
-        assert_eq!(code(Rule { expiration: Some(noon), ..rule("") }), "InvalidArgument");
-        let twice = vec![Rule { abort_days: Some(1), ..rule("") }, Rule { abort_days: Some(1), ..rule("") }];
-        assert!(of(twice).check().is_err() && Lifecycle::default().check().is_err());
-    }
-}
+mod tests;

@@ -3,19 +3,20 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use blobs::files::FileWriter;
+use blobs::files::{FileWriter, Files};
 use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
 use wire::content::{ContentReader, Trailers};
 
 use super::lane::{Lane, Shop, Work};
-use super::{Content, Data, INLINE_BYTES_MAX, Piece, Span, blocking};
+use super::unrecorded::Unrecorded;
+use super::{Content, Data, INLINE_BYTES_MAX, Piece, blocking};
 use crate::Error;
 use crate::checksum::{Algorithm, Checksum, Hasher};
 use crate::etag::Md5Sum;
 
 /// How much is gathered before it is handed to those who write and hash.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// What a client says about content before it sends it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,19 +59,6 @@ pub struct Intake {
     md5: Option<Md5Sum>,
     algorithm: Option<Algorithm>,
     is_always_file: bool,
-}
-
-impl Content {
-    /// A checksum of content that is there.
-    pub(crate) async fn sum(&self, data: &Data, algorithm: Algorithm) -> Result<Vec<u8>, Error> {
-        let mut hasher = Hasher::new(algorithm);
-        let whole = self.give(data, Span::all(data.size())).await?;
-        let mut reader = whole.ok_or_else(|| Error::Internal("content has gone".to_owned()))?.into_reader();
-        while let Some(piece) = reader.next().await.map_err(|error| Error::Body(error.into()))? {
-            hasher.update(&piece);
-        }
-        Ok(hasher.finish())
-    }
 }
 
 impl Announced {
@@ -142,7 +130,7 @@ impl Intake {
         }
         let trailers = reader.trailers().clone();
         let rest = gathered.freeze();
-        let received = match stream {
+        let (received, unrecorded) = match stream {
             Some(mut stream) => {
                 if !rest.is_empty() {
                     stream.push(rest).await?;
@@ -151,41 +139,52 @@ impl Intake {
             }
             None => self.take_small(rest).await?,
         };
-        let data = received.data.clone();
-        let checked = self.checked(received, &trailers).await;
-        if checked.is_err() {
-            self.content.discard(&data).await;
+        match self.checked(received, &trailers).await {
+            Ok(received) => {
+                unrecorded.release();
+                Ok(received)
+            }
+            Err(error) => {
+                unrecorded.discard().await;
+                Err(error)
+            }
         }
-        checked
     }
 
     /// What was received, if it is what was announced, before it or after. A checksum that comes after it, and that nobody
-    /// has said before to be computed, takes another reading.
-    async fn checked(&self, mut received: Received, trailers: &Trailers) -> Result<Received, Error> {
-        for algorithm in trailers.keys().filter_map(|name| Algorithm::of_header(name)) {
-            if received.checksum.as_ref().is_none_or(|(computed, _)| *computed != algorithm) {
-                received.checksum = Some((algorithm, self.content.sum(&received.data, algorithm).await?));
-            }
+    /// has said before to be computed, takes another reading; one, since there may be one.
+    pub(super) async fn checked(&self, mut received: Received, trailers: &Trailers) -> Result<Received, Error> {
+        let mut said: Vec<Algorithm> = trailers.keys().filter_map(|name| Algorithm::of_header(name)).collect();
+        said.extend(self.announced.checksums.iter().map(|(algorithm, _)| *algorithm));
+        if said.iter().any(|algorithm| *algorithm != said[0]) {
+            return Err(Error::InvalidRequest(TWO_CHECKSUMS.to_owned()));
         }
-        self.check(&received, trailers)?;
+        self.check_md5(&received)?;
+        if let Some(algorithm) = said.first()
+            && received.checksum.as_ref().is_none_or(|(computed, _)| computed != algorithm)
+        {
+            received.checksum = Some((*algorithm, self.content.sum(&received.data, *algorithm).await?));
+        }
+        self.check_sums(&received, trailers)?;
         Ok(received)
     }
 
     /// Takes content that is in memory. What is small enough to lie in a record is hashed on the spot.
-    async fn take_small(&self, bytes: Bytes) -> Result<Received, Error> {
+    async fn take_small(&self, bytes: Bytes) -> Result<(Received, Unrecorded), Error> {
         let size = bytes.len() as u64;
         self.check_size(size)?;
         let algorithm = self.algorithm;
         if bytes.len() <= INLINE_BYTES_MAX && !self.is_always_file {
             let (md5, checksum) = sums_of(algorithm, &bytes);
-            return Ok(Received { data: Data::Inline(bytes), size, md5, checksum });
+            let received = Received { data: Data::Inline(bytes), size, md5, checksum };
+            return Ok((received, Unrecorded::new(&self.content.files, Vec::new())));
         }
-        let mut writer = self.writer()?;
+        let (mut writer, files) = (self.writer()?, self.content.files.clone());
         blocking(move || {
             let (md5, checksum) = sums_of(algorithm, &bytes);
             writer.append(&bytes)?;
-            let data = Data::Files(vec![Piece { size, file: writer.finish()? }]);
-            Ok(Received { data, size, md5, checksum })
+            let (piece, unrecorded) = finished(writer, &files)?;
+            Ok((Received { data: Data::Files(vec![piece]), size, md5, checksum }, unrecorded))
         })
         .await
     }
@@ -199,12 +198,13 @@ impl Intake {
         if size > max { Err(Error::EntityTooLarge { size: Some(size), max }) } else { Ok(()) }
     }
 
-    /// Whether it is what was announced, before it or after.
-    fn check(&self, received: &Received, trailers: &Trailers) -> Result<(), Error> {
-        if let Some(expected) = self.md5.filter(|expected| *expected != received.md5) {
-            let (expected, found) = (STANDARD.encode(expected), STANDARD.encode(received.md5));
-            return Err(Error::BadMd5 { expected, found });
-        }
+    fn check_md5(&self, received: &Received) -> Result<(), Error> {
+        let Some(expected) = self.md5.filter(|expected| *expected != received.md5) else { return Ok(()) };
+        Err(Error::BadMd5 { expected: STANDARD.encode(expected), found: STANDARD.encode(received.md5) })
+    }
+
+    /// Whether the checksums are those that were announced, before it or after.
+    fn check_sums(&self, received: &Received, trailers: &Trailers) -> Result<(), Error> {
         let announced = self.announced.checksums.iter().map(|(algorithm, value)| (*algorithm, value.as_str()));
         let after = trailers
             .iter()
@@ -222,6 +222,13 @@ impl Intake {
         }
         Ok(())
     }
+}
+
+/// Gives a file its name: when this returns it has one, and whoever does not take it any more leaves none.
+fn finished(writer: FileWriter, files: &Files) -> Result<(Piece, Unrecorded), Error> {
+    let size = writer.size();
+    let file = writer.finish()?;
+    Ok((Piece { size, file }, Unrecorded::new(files, vec![file])))
 }
 
 const TWO_CHECKSUMS: &str = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
@@ -243,6 +250,7 @@ fn fill(gathered: &mut BytesMut, bytes: &mut Bytes) -> Option<Bytes> {
 
 /// Content on its way to a file. The MD5, which takes longest, is computed beside everything else.
 struct Stream {
+    files: Files,
     shop: Shop,
     file: Lane<ToFile>,
     md5: Lane<Md5>,
@@ -278,7 +286,8 @@ impl Stream {
         let shop = intake.content.shop.clone();
         let to_file = ToFile { writer: intake.writer()?, hasher: intake.algorithm.map(Hasher::new) };
         let (file, md5) = (Lane::new(to_file, &shop), Lane::new(Md5::new(), &shop));
-        Ok(Self { shop, file, md5, algorithm: intake.algorithm, size: 0, bytes_max: intake.announced.bytes_max })
+        let (files, bytes_max) = (intake.content.files.clone(), intake.announced.bytes_max);
+        Ok(Self { files, shop, file, md5, algorithm: intake.algorithm, size: 0, bytes_max })
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<(), Error> {
@@ -290,18 +299,18 @@ impl Stream {
         tokio::try_join!(self.md5.push(piece.clone()), self.file.push(piece)).map(drop)
     }
 
-    async fn finish(self) -> Result<Received, Error> {
+    async fn finish(self) -> Result<(Received, Unrecorded), Error> {
+        let files = self.files;
         let file = async {
             let ToFile { writer, hasher } = self.file.finish().await?;
-            let size = writer.size();
-            let file = blocking(move || Ok(writer.finish()?)).await?;
-            Ok::<_, Error>((Piece { size, file }, hasher.map(Hasher::finish)))
+            let (piece, unrecorded) = blocking(move || finished(writer, &files)).await?;
+            Ok::<_, Error>((piece, unrecorded, hasher.map(Hasher::finish)))
         };
-        let ((piece, sum), md5) = match tokio::join!(file, self.md5.finish()) {
+        let ((piece, unrecorded, sum), md5) = match tokio::join!(file, self.md5.finish()) {
             (file, Ok(md5)) => (file?, md5),
             (_, Err(error)) => return Err(error),
         };
-        let checksum = self.algorithm.zip(sum);
-        Ok(Received { data: Data::Files(vec![piece]), size: piece.size, md5: md5.finalize().into(), checksum })
+        let (checksum, md5) = (self.algorithm.zip(sum), md5.finalize().into());
+        Ok((Received { data: Data::Files(vec![piece]), size: piece.size, md5, checksum }, unrecorded))
     }
 }

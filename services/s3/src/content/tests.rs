@@ -133,3 +133,56 @@ async fn what_a_record_may_name_all_the_same_is_not_discarded() {
     content.discard_after(&Error::PreconditionFailed("If-Match"), &data).await;
     assert_eq!(file_count(&content), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_before_a_record_may_name_the_files_leaves_none() {
+    let (_directory, content) = content();
+    let take = || async { content.unrecorded(&taken(&content, announced(), &bytes_of(20_000)).await.unwrap().data) };
+    let unrecorded = take().await;
+    std::thread::spawn(move || drop(unrecorded)).join().unwrap();
+    assert_eq!(file_count(&content), 0);
+    drop(take().await);
+    while file_count(&content) > 0 {
+        tokio::task::yield_now().await;
+    }
+    take().await.release();
+    assert_eq!(file_count(&content), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_of_what_is_there_are_those_of_what_came() {
+    let (_directory, content) = content();
+    for size in [0, 100, 20_000, 700_000] {
+        let bytes = bytes_of(size);
+        let data = taken(&content, announced(), &bytes).await.unwrap().data;
+        for algorithm in Algorithm::ALL {
+            let expected = checksum::of(algorithm, &bytes);
+            assert_eq!(content.sum(&data, algorithm).await.unwrap(), expected);
+            assert_eq!(content.sums(&data, algorithm).await.unwrap(), (checksum::md5_of(&bytes), expected));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_checksums_after_the_content_none_is_computed() {
+    let (_directory, content) = content();
+    let received = taken(&content, announced(), &bytes_of(20_000)).await.unwrap();
+    // Whoever reads it now finds that it has gone.
+    content.discard(&received.data).await;
+    let trailers = |algorithms: &[Algorithm]| {
+        let trailer = |algorithm: &Algorithm| {
+            let value = STANDARD.encode(checksum::of(*algorithm, &bytes_of(20_000)));
+            (format!("x-amz-checksum-{}", algorithm.as_str().to_lowercase()), value)
+        };
+        algorithms.iter().map(trailer).collect::<wire::content::Trailers>()
+    };
+    let intake = content.intake(announced()).unwrap();
+    let one = intake.checked(received.clone(), &trailers(&[Algorithm::Sha1])).await;
+    assert!(matches!(one, Err(Error::Internal(_))), "{one:?}");
+    let two = intake.checked(received.clone(), &trailers(&[Algorithm::Sha1, Algorithm::Sha256])).await;
+    assert!(matches!(two, Err(Error::InvalidRequest(_))), "{two:?}");
+    let before = vec![(Algorithm::Crc32, STANDARD.encode(checksum::of(Algorithm::Crc32, &bytes_of(20_000))))];
+    let intake = content.intake(Announced { checksums: before, ..announced() }).unwrap();
+    let both = intake.checked(received, &trailers(&[Algorithm::Sha1])).await;
+    assert!(matches!(both, Err(Error::InvalidRequest(_))), "{both:?}");
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use blobs::files::{FileId, HeldFiles};
 use platform::BoxFuture;
 use platform::outbox::{DeliveryError, Event};
 use serde_json::{Value, json};
@@ -297,4 +298,63 @@ async fn the_event_bus_is_told_everything_with_its_reason() {
     assert_eq!(heads, expected.map(|(kind, reason)| (json!(kind), reason)));
     assert!(messages.iter().all(|it| it["detail"]["object"]["key"] == "a b" && it["source"] == "aws.s3"));
     assert_eq!(messages[3]["detail"]["deletion-type"], "Permanently Deleted");
+}
+
+/// Leaves so many records of one file each that nobody needs, and answers the files.
+async fn leave_unused(house: &House, count: usize) -> Vec<FileId> {
+    let write = || {
+        let mut file = house.s3.content.files().writer(1).unwrap();
+        file.append(b"x").unwrap();
+        file.finish().unwrap()
+    };
+    let files: Vec<FileId> = (0..count).map(|_| write()).collect();
+    for some in files.chunks(100) {
+        let mut tx = store::Tx::new();
+        some.iter().for_each(|file| unused::Unused::leave(&house.s3, &mut tx, vec![*file], house.ctx.now));
+        house.s3.platform.store.commit(tx).await.unwrap();
+    }
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_read_at_length_hold_up_the_removal_of_no_others_and_nobody_spins_meanwhile() {
+    let house = House::new().await;
+    let read = leave_unused(&house, 1000).await;
+    let pins: Vec<_> = read.iter().map(|file| house.s3.content.files().pin(file)).collect();
+    let reconciler = unused::reconciler(&house.s3);
+    let before = house.s3.platform.store.revision();
+    let round = reconciler.round().await.unwrap();
+    assert_eq!((round.changes, round.due), (0, Some(house.ctx.now.plus(std::time::Duration::from_secs(5)))));
+    assert_eq!(house.s3.platform.store.revision(), before, "nothing was committed");
+    leave_unused(&house, 200).await;
+    let rounds = [reconciler.round().await.unwrap(), reconciler.round().await.unwrap()];
+    assert_eq!(rounds.iter().map(|round| round.changes).sum::<u64>(), 200);
+    assert_eq!(rounds[0].due, Some(house.ctx.now));
+    assert_eq!((house.files(), rounds[1].due), (1000, round.due));
+    drop(pins);
+    assert_eq!(reconciler.round().await.unwrap().changes, 1000);
+    assert_eq!((house.files(), reconciler.round().await.unwrap().due), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_backup_is_made_the_removal_of_files_waits() {
+    let house = House::new().await;
+    let held = HeldFiles::at(house._directory.path()).unwrap();
+    leave_unused(&house, 1200).await;
+    let reconciler = unused::reconciler(&house.s3);
+    let before = house.s3.platform.store.revision();
+    for _ in 0..2 {
+        let round = reconciler.round().await.unwrap();
+        assert_eq!((round.changes, round.due), (0, Some(house.ctx.now.plus(std::time::Duration::from_secs(5)))));
+    }
+    assert_eq!((house.files(), house.s3.platform.store.revision()), (1200, before));
+    let mut orphan = house.s3.content.files().writer(1).unwrap();
+    orphan.append(b"x").unwrap();
+    orphan.finish().unwrap();
+    let sweep = || sweep::sweep(&house.s3, std::time::Duration::ZERO, 10_000);
+    assert_eq!((sweep().await.unwrap(), house.files()), (0, 1201), "what is not removed is not counted");
+    drop(held);
+    assert_eq!((sweep().await.unwrap(), house.files()), (1, 1200));
+    let changes = [reconciler.round().await.unwrap().changes, reconciler.round().await.unwrap().changes];
+    assert_eq!((house.files(), changes), (0, [1000, 200]));
 }

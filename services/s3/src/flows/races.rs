@@ -131,8 +131,8 @@ async fn a_file_that_always_is_where_the_sweep_does_not_look_stays() {
     house.set_versioning(BucketVersioningStatus::Enabled).await;
     let first = house.put("k", &[1; 20_000]).await.version_id.unwrap();
     let second = house.put("k", &[2; 20_000]).await.version_id.unwrap();
-    let candidates = sweep::candidates(&house.s3, 0, 256, Duration::ZERO).await.unwrap();
-    assert_eq!(candidates.len(), 2);
+    let (candidates, end) = sweep::candidates(&house.s3, 0..256, Duration::ZERO, 1000).await.unwrap();
+    assert_eq!((candidates.len(), end), (2, 256));
     let mut known = sweep::Known::begin(&house.s3, 0..256, 1000).await.unwrap();
     known.parts().await.unwrap();
     known.latest().await.unwrap();

@@ -82,7 +82,7 @@ impl Write<'_> {
     /// changed.
     ///
     /// # Errors
-    /// What the condition says.
+    /// What the condition says; the store's conflict, if something was looked at and the bucket has changed since.
     pub(crate) async fn delete(&self, s3: &S3, owner: AccountId) -> Result<Option<Committed>, Error> {
         let mut attempts = Attempts::new();
         let mut bucket = self.bucket.clone();
@@ -95,7 +95,8 @@ impl Write<'_> {
             if !attempts.again(&outcome) {
                 return outcome;
             }
-            bucket = crate::bucket::reread(s3, &bucket).await?;
+            let Some(again) = self.bucket_again(s3, &bucket).await? else { return outcome };
+            bucket = again;
         }
     }
 
@@ -153,7 +154,7 @@ impl Write<'_> {
     /// Deletes a version for good; none if there is none of this id.
     ///
     /// # Errors
-    /// What the condition says.
+    /// Those of [`Write::delete`].
     pub(crate) async fn erase(&self, s3: &S3, id: &VersionId) -> Result<Option<Committed>, Error> {
         let mut attempts = Attempts::new();
         let mut bucket = self.bucket.clone();
@@ -162,8 +163,17 @@ impl Write<'_> {
             if !attempts.again(&outcome) {
                 return outcome;
             }
-            bucket = crate::bucket::reread(s3, &bucket).await?;
+            let Some(again) = self.bucket_again(s3, &bucket).await? else { return outcome };
+            bucket = again;
         }
+    }
+
+    /// The bucket for another attempt. None where what is done follows from what was looked at, and the bucket, which says
+    /// with its settings what follows, is another one now: whoever looked has to look again.
+    async fn bucket_again(&self, s3: &S3, bucket: &Versioned<Bucket>) -> Result<Option<Versioned<Bucket>>, Error> {
+        let again = crate::bucket::reread(s3, bucket).await?;
+        let follows = matches!(self.condition, WriteCondition::Unchanged(_));
+        Ok((!follows || again.modified == bucket.modified).then_some(again))
     }
 
     async fn try_erase(&self, s3: &S3, bucket: &Versioned<Bucket>, id: &VersionId) -> Result<Option<Committed>, Error> {

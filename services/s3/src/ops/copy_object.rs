@@ -1,14 +1,13 @@
 //! CopyObject.
 
-use md5::{Digest, Md5};
 use platform::{Access, Ctx};
 
 use crate::amend::Found;
 use crate::api::{CopyObjectOutput, CopyObjectRequest, CopyObjectResult, MetadataDirective, TaggingDirective};
 use crate::bucket::Bucket;
-use crate::checksum::{Algorithm, Checksum, Hasher, Kind};
+use crate::checksum::{Algorithm, Checksum, Kind};
 use crate::condition::WriteCondition;
-use crate::content::{Data, Span};
+use crate::content::Data;
 use crate::copy::{Source, source_conditions};
 use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, refuse_unserved, set_object_checksum};
 use crate::event::{By, Cause};
@@ -95,6 +94,7 @@ async fn write(
     found: &Found,
     data: Data,
 ) -> Result<CopyObjectOutput, Error> {
+    let unrecorded = s3.content.unrecorded(&data);
     let canned = input.acl.map(|acl| acl.as_str());
     let (owner, acl) = describe::object_acl(bucket, facts::writer(ctx, bucket), canned, object_grants!(input)?)?;
     let original = found.object()?;
@@ -119,6 +119,7 @@ async fn write(
     let expiration = read::expiration(s3, bucket, &input.key, &object, ctx.now).await?;
     let cause = Cause::of(ctx, By::Copy);
     let write = Write { bucket, key: &input.key, condition, cause: &cause };
+    unrecorded.release();
     let committed = write.object(s3, owner, object, |_| ()).await?;
     result.last_modified = Some(committed.modified);
     Ok(CopyObjectOutput {
@@ -154,13 +155,6 @@ async fn sums(
     if original.parts.is_empty() && own.is_some() {
         return Ok((original.etag.clone(), own));
     }
-    let whole = s3.content.give(data, Span::all(original.size)).await?;
-    let mut reader = whole.ok_or_else(|| Error::Internal("a copy has gone".to_owned()))?.into_reader();
-    let (mut md5, mut hasher) = (Md5::new(), Hasher::new(wanted));
-    while let Some(piece) = reader.next().await.map_err(|error| Error::Body(error.into()))? {
-        md5.update(&piece);
-        hasher.update(&piece);
-    }
-    let checksum = Checksum::of_content(wanted, &hasher.finish());
-    Ok((etag::of_content(&md5.finalize().into()), Some(checksum)))
+    let (md5, sum) = s3.content.sums(data, wanted).await?;
+    Ok((etag::of_content(&md5), Some(Checksum::of_content(wanted, &sum))))
 }

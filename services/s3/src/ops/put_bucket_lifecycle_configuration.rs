@@ -1,5 +1,7 @@
 //! PutBucketLifecycleConfiguration.
 
+use std::collections::BTreeMap;
+
 use platform::{Access, Ctx};
 
 use crate::api::{
@@ -86,22 +88,73 @@ fn filter_of(filter: LifecycleRuleFilter) -> Result<Filter, Error> {
     if conditions.into_iter().filter(|said| *said).count() > 1 {
         return Err(Error::MalformedXml);
     }
-    let bytes = |size: Option<i64>| size.and_then(|size| u64::try_from(size).ok());
-    let pair = |tag: Tag| (tag.key, tag.value);
+    // What is less than nothing is refused as what is too large is.
+    let bytes = |size: Option<i64>| size.map(|size| u64::try_from(size).unwrap_or(u64::MAX));
     Ok(match filter.and {
         Some(and) => Filter {
             prefix: and.prefix,
-            tags: and.tags.into_iter().flatten().map(pair).collect(),
+            tags: tags_of(and.tags.unwrap_or_default())?,
             larger_than: bytes(and.object_size_greater_than),
             smaller_than: bytes(and.object_size_less_than),
             is_and: true,
         },
         None => Filter {
             prefix: filter.prefix,
-            tags: filter.tag.into_iter().map(pair).collect(),
+            tags: tags_of(filter.tag.into_iter().collect())?,
             larger_than: bytes(filter.object_size_greater_than),
             smaller_than: bytes(filter.object_size_less_than),
             is_and: false,
         },
     })
+}
+
+fn tags_of(said: Vec<Tag>) -> Result<BTreeMap<String, String>, Error> {
+    let count = said.len();
+    let tags: BTreeMap<String, String> = said.into_iter().map(|tag| (tag.key, tag.value)).collect();
+    match tags.len() == count {
+        true => Ok(tags),
+        false => Err(Error::InvalidRequest("Duplicate Tag Keys are not allowed.".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::LifecycleRuleAndOperator;
+
+    fn refused(filter: LifecycleRuleFilter) -> (&'static str, String) {
+        let rule = LifecycleRule {
+            status: ExpirationStatus::Enabled,
+            filter: Some(filter),
+            expiration: Some(LifecycleExpiration { days: Some(1), ..Default::default() }),
+            ..Default::default()
+        };
+        let checked = rule_of(rule, || "id".to_owned()).and_then(|rule| Lifecycle { rules: vec![rule] }.check());
+        let error = checked.unwrap_err();
+        (error.kind().0, error.to_string())
+    }
+
+    #[test]
+    fn a_filter_that_would_fit_everything_by_mistake_is_refused() {
+        for size in [-1, 0, i64::MAX] {
+            let (code, text) = refused(LifecycleRuleFilter { object_size_less_than: Some(size), ..Default::default() });
+            assert_eq!(code, "InvalidRequest", "{size}");
+            assert_eq!(text, "'ObjectSizeLessThan' should be between 1 and 1099511627776000.");
+        }
+        let negative = LifecycleRuleFilter { object_size_greater_than: Some(-1), ..Default::default() };
+        assert_eq!(refused(negative).0, "InvalidRequest");
+        let and = |and| refused(LifecycleRuleFilter { and: Some(and), ..Default::default() });
+        assert_eq!(and(LifecycleRuleAndOperator::default()).0, "MalformedXML");
+        let alone = LifecycleRuleAndOperator { prefix: Some("logs/".to_owned()), ..Default::default() };
+        assert_eq!(and(alone).0, "MalformedXML");
+        let tag = Tag { key: "k".to_owned(), value: "v".to_owned() };
+        let twice = LifecycleRuleAndOperator { tags: Some(vec![tag.clone(), tag]), ..Default::default() };
+        assert_eq!(and(twice), ("InvalidRequest", "Duplicate Tag Keys are not allowed.".to_owned()));
+        let empty_range = LifecycleRuleAndOperator {
+            object_size_greater_than: Some(7),
+            object_size_less_than: Some(7),
+            ..Default::default()
+        };
+        assert_eq!(and(empty_range).1, "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.");
+    }
 }

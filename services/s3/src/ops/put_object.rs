@@ -53,6 +53,7 @@ pub(crate) async fn put_object(s3: &S3, ctx: &Ctx, input: PutObjectRequest) -> R
         bytes_max: PART_BYTES_MAX,
     };
     let received = s3.content.intake(announced)?.take(input.body.unwrap_or_default().into_reader()).await?;
+    let unrecorded = s3.content.unrecorded(&received.data);
     let object = Object {
         size: received.size,
         etag: etag::of_content(&received.md5),
@@ -74,6 +75,7 @@ pub(crate) async fn put_object(s3: &S3, ctx: &Ctx, input: PutObjectRequest) -> R
     };
     set_object_checksum!(output, &object.checksum);
     let data = object.data.clone();
+    unrecorded.release();
     match write.object(s3, owner, object, |_| ()).await {
         Ok(committed) => {
             output.version_id = committed.answered_id(bucket.versioning);

@@ -46,6 +46,7 @@ pub(crate) async fn upload_part(s3: &S3, ctx: &Ctx, input: UploadPartRequest) ->
     let intake = s3.content.intake(announced)?.into_file();
     let received = intake.take(input.body.unwrap_or_default().into_reader()).await?;
     let data = received.data.clone();
+    let unrecorded = s3.content.unrecorded(&data);
     let (answered, received) = multipart::for_upload(s3, &upload, received).await?;
     let part = Part::new(received, ctx.now);
     let mut output =
@@ -53,6 +54,7 @@ pub(crate) async fn upload_part(s3: &S3, ctx: &Ctx, input: UploadPartRequest) ->
     if let Some((algorithm, sum)) = answered {
         set_checksum!(output, algorithm, STANDARD.encode(sum));
     }
+    unrecorded.release();
     let put = multipart::put_part(s3, &bucket, &input.key, &input.upload_id, input.part_number, &part).await;
     if let Err(error) = &put {
         s3.content.discard_after(error, &data).await;

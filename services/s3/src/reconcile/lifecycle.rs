@@ -1,5 +1,11 @@
 //! Executes lifecycle rules: at the start, and every hour from then on. What expires does so at
 //! midnight, UTC; AWS, too, takes its time with it.
+//!
+//! Buckets take turns, see [`turns`]: one with millions of objects holds up no other, and an execution that is broken off goes
+//! on where it was. Rules are read anew for each turn, and what they say happens only to the bucket as it was then: a rule
+//! that has been removed does nothing any more.
+
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,27 +13,31 @@ use std::time::Duration;
 
 use base::Timestamp;
 use platform::{BoxFuture, Cause as Failure, Reconciler, Round, Wake};
-use store::Versioned;
+use store::{ListOptions, StoreError, Versioned};
 
-use crate::bucket::Bucket;
+use crate::bucket::{self, Bucket};
 use crate::condition::WriteCondition;
 use crate::event::Cause;
 use crate::lifecycle::{Lifecycle, Subject};
-use crate::listing::Walk;
-use crate::multipart::{self, Upload, uploads_of};
+use crate::listing::Listable;
+use crate::multipart::{self, Upload};
 use crate::object::commit::Write;
-use crate::object::{Current, Older, below, newest_older};
+use crate::object::{Current, Older, newest_older};
 use crate::{Error, S3};
+
+pub(crate) use turns::Turns;
+use turns::{Phase, Place};
 
 /// How often rules are executed.
 const EVERY: Duration = Duration::from_secs(3600);
-/// The longest execution.
+/// The longest round.
 const LIMIT: Duration = Duration::from_secs(1800);
-/// How many buckets' rules are read at once.
-const A_PAGE: usize = 50;
+/// How many records a round looks at, before others that want to run may: what is left is the next one's.
+const A_ROUND: usize = 50_000;
 
 struct Execution {
     s3: S3,
+    turns: Turns,
     /// When rules are executed next, in milliseconds since the epoch.
     due: AtomicI64,
 }
@@ -52,32 +62,20 @@ impl Reconciler for Execution {
             if now < due {
                 return Ok(Round { due: Some(due), ..Round::default() });
             }
-            let changes = execute_all(&self.s3, now).await?;
-            let next = now.plus(EVERY);
-            self.due.store(next.as_millis(), Ordering::Relaxed);
-            Ok(Round { due: Some(next), ..Round::did(changes, format!("{changes} objects and uploads expired")) })
+            let done = self.turns.take(&self.s3, now, A_ROUND).await?;
+            let next = if done.is_all { now.plus(EVERY) } else { now };
+            if done.is_all {
+                self.due.store(next.as_millis(), Ordering::Relaxed);
+            }
+            Ok(Round { due: Some(next), ..Round::did(done.changes, done.to_string()) })
         })
     }
 }
 
 /// Executes the rules of all buckets; answers how much has expired.
+#[cfg(test)]
 pub(crate) async fn execute_all(s3: &S3, now: Timestamp) -> Result<u64, Error> {
-    let (mut changes, mut after) = (0, None);
-    loop {
-        let page = s3.platform.store.list_everywhere::<Lifecycle>(after.as_deref(), A_PAGE).await?;
-        for lifecycle in &page.items {
-            // One whose bucket has gone goes soon.
-            let bucket = s3.platform.store.read::<Bucket>(&lifecycle.scope, &[lifecycle.name()]).await?;
-            if let Some(bucket) = bucket {
-                let execution = Rules { s3, bucket: &bucket, rules: &lifecycle.value, now };
-                changes += execution.execute().await?;
-            }
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(changes);
-        }
-    }
+    Ok(Turns::default().take(s3, now, usize::MAX).await?.changes)
 }
 
 /// The rules of one bucket.
@@ -89,22 +87,40 @@ pub(crate) struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    async fn execute(&self) -> Result<u64, Error> {
-        Ok(self.older().await? + self.latest().await? + self.uploads().await?)
+    /// Executes them on the next records of a phase, so many at most, and moves the place on; answers how many they were.
+    ///
+    /// # Errors
+    /// Also the store's conflict, if the bucket has changed: then the place is of no more use.
+    async fn execute(&self, place: &mut Place, limit: usize, changes: &mut u64) -> Result<usize, Error> {
+        match place.phase {
+            Phase::Older => self.older(place, limit, changes).await,
+            Phase::Latest => self.latest(place, limit, changes).await,
+            Phase::Uploads => self.uploads(place, limit, changes).await,
+            Phase::Done => Ok(0),
+        }
     }
 
     fn cause(&self) -> Cause {
         Cause::lifecycle(self.now, base::ids::uuid(&*self.s3.platform.rng))
     }
 
+    async fn page<R: store::Record>(&self, place: &mut Place, limit: usize) -> Result<Vec<Versioned<R>>, Error> {
+        let options =
+            ListOptions { id_prefix: &[&self.bucket.uid], after: place.after.as_deref(), limit, ..Default::default() };
+        let page = self.s3.platform.store.list::<R>(&self.bucket.scope, options).await?;
+        place.is_last = page.next.is_none();
+        place.after = page.next;
+        Ok(page.items)
+    }
+
     /// Objects that have expired, and delete markers that nothing is left under.
-    async fn latest(&self) -> Result<u64, Error> {
-        let mut changes = 0;
-        let mut walk = Walk::<Current>::new(self.s3, &below::<Current>(&self.bucket.scope, &self.bucket.uid), "", None);
-        while let Some((key, current)) = walk.next().await? {
-            changes += self.expire(&key, &current).await?;
+    async fn latest(&self, place: &mut Place, limit: usize, changes: &mut u64) -> Result<usize, Error> {
+        let page = self.page::<Current>(place, limit).await?;
+        for current in &page {
+            *changes += self.expire(&Current::key_of(&current.id), current).await?;
         }
-        Ok(changes)
+        place.pass_on();
+        Ok(page.len())
     }
 
     /// Does what the rules say with what was latest at a key when it was looked at: what has changed since stays.
@@ -127,15 +143,16 @@ impl Rules<'_> {
     }
 
     /// Older versions whose time has come.
-    async fn older(&self) -> Result<u64, Error> {
-        let (mut changes, mut of_key, mut newer) = (0, String::new(), 0);
-        let mut walk = Walk::<Older>::new(self.s3, &below::<Older>(&self.bucket.scope, &self.bucket.uid), "", None);
-        while let Some((key, older)) = walk.next().await? {
-            newer = if key == of_key { newer + 1 } else { 0 };
-            changes += self.expire_older(&key, &older, newer).await?;
-            of_key = key;
+    async fn older(&self, place: &mut Place, limit: usize, changes: &mut u64) -> Result<usize, Error> {
+        let page = self.page::<Older>(place, limit).await?;
+        for older in &page {
+            let key = Older::key_of(&older.id);
+            place.newer = if place.of_key.as_ref() == Some(&key) { place.newer + 1 } else { 0 };
+            *changes += self.expire_older(&key, older, place.newer).await?;
+            place.of_key = Some(key);
         }
-        Ok(changes)
+        place.pass_on();
+        Ok(page.len())
     }
 
     /// Does what the rules say with an older version as it was looked at, when so many newer ones of its key were older ones,
@@ -153,16 +170,27 @@ impl Rules<'_> {
     }
 
     /// Uploads that nobody has completed.
-    async fn uploads(&self) -> Result<u64, Error> {
-        let mut changes = 0;
-        let mut walk = Walk::<Upload>::new(self.s3, &uploads_of(self.bucket), "", None);
-        while let Some((key, upload)) = walk.next().await? {
-            let due = self.rules.abort_due(&key, upload.initiated);
+    async fn uploads(&self, place: &mut Place, limit: usize, changes: &mut u64) -> Result<usize, Error> {
+        let page = self.page::<Upload>(place, limit).await?;
+        for upload in &page {
+            let due = self.rules.abort_due(&Upload::key_of(&upload.id), upload.initiated);
             if due.is_some_and(|(due, _)| due <= self.now) {
-                changes += counted(multipart::abort(self.s3, &upload, self.now).await.map(Some))?;
+                // An upload is not its bucket's, whose rules may be others by now.
+                self.check_bucket().await?;
+                *changes += counted(multipart::abort(self.s3, upload, self.now).await.map(Some))?;
             }
         }
-        Ok(changes)
+        place.pass_on();
+        Ok(page.len())
+    }
+
+    /// Whether the bucket is as it was read.
+    async fn check_bucket(&self) -> Result<(), Error> {
+        match bucket::reread(self.s3, self.bucket).await {
+            Ok(bucket) if bucket.modified == self.bucket.modified => Ok(()),
+            Ok(_) => Err(Error::Store(StoreError::Conflict { key: self.bucket.key.clone() })),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -185,5 +213,5 @@ fn counted<T>(outcome: Result<Option<T>, Error>) -> Result<u64, Error> {
 
 /// The reconciler, to be started.
 pub fn reconciler(s3: &S3) -> Arc<dyn Reconciler> {
-    Arc::new(Execution { s3: s3.clone(), due: AtomicI64::new(0) })
+    Arc::new(Execution { s3: s3.clone(), turns: Turns::default(), due: AtomicI64::new(0) })
 }

@@ -33,6 +33,8 @@ const LIMIT: Duration = Duration::from_secs(3600);
 const A_PAGE: usize = 500;
 /// How many files one pass over the records knows: what is more takes further passes.
 const KNOWN_MAX: usize = 1_000_000;
+/// How many files are removed before a backup that waits gets its turn.
+const A_STEP: usize = 100;
 /// The directories that files are in.
 const DIRECTORIES: u32 = 256;
 
@@ -74,33 +76,46 @@ impl Reconciler for Sweep {
 }
 
 /// Removes the files that were there before the start or are older than `grace`, and that no record names; answers how many.
+/// Of those that may be orphans, and of those that records name, so many are known at once, but for one directory's.
 pub(crate) async fn sweep(s3: &S3, grace: Duration, known_max: usize) -> Result<u64, Error> {
     let (mut removed, mut directory, mut width) = (0, 0, DIRECTORIES);
     while directory < DIRECTORIES {
-        let candidates = candidates(s3, directory, width, grace).await?;
+        let most = (directory + width).min(DIRECTORIES);
+        let (mut candidates, mut end) = candidates(s3, directory..most, grace, known_max).await?;
         // Files that come after this are not among them, so what is recorded later is not missed.
-        if candidates.is_empty() {
-            directory += width;
-            continue;
+        while !candidates.is_empty() {
+            if let Some(known) = known(s3, directory..end, known_max).await? {
+                removed += remove(s3, candidates, known).await?;
+                break;
+            }
+            width = ((end - directory) / 2).max(1);
+            end = directory + width;
+            candidates.retain(|file| u32::from(file.directory()) < end);
         }
-        let Some(known) = known(s3, directory..directory + width, known_max).await? else {
-            width = (width / 2).max(1);
-            continue;
-        };
-        removed += remove(s3, candidates, known).await?;
-        directory += width;
+        directory = end;
     }
     Ok(removed)
 }
 
-pub(crate) async fn candidates(s3: &S3, from: u32, width: u32, grace: Duration) -> Result<Vec<FileId>, Error> {
+/// What may be orphans in directories from the first one on: as many directories as have not more than `max` together, and one
+/// at least. Also where those directories end.
+pub(crate) async fn candidates(
+    s3: &S3,
+    directories: Range<u32>,
+    grace: Duration,
+    max: usize,
+) -> Result<(Vec<FileId>, u32), Error> {
     let files = s3.content.files().clone();
     blocking(move || {
-        let mut found = Vec::new();
-        for directory in from..from + width {
-            found.extend(files.settled(u8::try_from(directory).unwrap_or(u8::MAX), grace)?);
+        let mut found: Vec<FileId> = Vec::new();
+        for directory in directories.clone() {
+            let some = files.settled(u8::try_from(directory).unwrap_or(u8::MAX), grace)?;
+            if directory > directories.start && found.len() + some.len() > max {
+                return Ok((found, directory));
+            }
+            found.extend(some);
         }
-        Ok(found)
+        Ok((found, directories.end))
     })
     .await
 }
@@ -110,9 +125,15 @@ pub(crate) async fn remove(s3: &S3, candidates: Vec<FileId>, known: Vec<u64>) ->
     let files = s3.content.files().clone();
     blocking(move || {
         let mut removed = 0;
-        for orphan in candidates.iter().filter(|file| known.binary_search(&file.short()).is_err()) {
-            // One that a backup holds is there for the next sweep.
-            if files.remove(&[*orphan])? == Removal::Done {
+        let orphans: Vec<[FileId; 1]> = candidates
+            .into_iter()
+            .filter(|file| known.binary_search(&file.short()).is_err())
+            .map(|file| [file])
+            .collect();
+        for some in orphans.chunks(A_STEP) {
+            // While a backup holds them nothing is removed; they are there for the next sweep.
+            let Some(removals) = files.remove_each(some)? else { break };
+            for ([orphan], _) in some.iter().zip(removals).filter(|(_, removal)| *removal == Removal::Done) {
                 tracing::warn!(file = %orphan, "a file that no record names was removed");
                 removed += 1;
             }

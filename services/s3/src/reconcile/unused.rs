@@ -1,12 +1,11 @@
 //! Removes the files that no record names any more. Who reads one keeps it until they have done.
 
-use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base::Timestamp;
 use blobs::files::{FileId, Removal};
-use platform::{BoxFuture, Cause, Plan, Planned, Reconciler, Wake};
+use platform::{BoxFuture, Cause, Reconciler, Round, Wake};
 use serde::{Deserialize, Serialize};
 use store::{ListOptions, Record, Scope, Tx, Versioned};
 
@@ -48,23 +47,11 @@ impl Unused {
 
 struct Remover {
     s3: S3,
+    /// After which record the next round goes on; none begins anew. So those that are read at length hold up no others.
+    after: Mutex<Option<String>>,
 }
 
-/// The files of some records go.
-#[derive(Debug, Clone)]
-struct Remove(Vec<Versioned<Unused>>);
-
-impl fmt::Display for Remove {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count: usize = self.0.iter().map(|unused| unused.files.len()).sum();
-        write!(f, "remove {count} files that nobody needs")
-    }
-}
-
-impl Planned for Remover {
-    type Observed = (Vec<Versioned<Unused>>, bool);
-    type Step = Remove;
-
+impl Reconciler for Remover {
     fn name(&self) -> &str {
         "s3/unused-files"
     }
@@ -73,49 +60,72 @@ impl Planned for Remover {
         vec![Wake::records::<Unused>()]
     }
 
-    fn observe(&self) -> BoxFuture<'_, Result<Self::Observed, Cause>> {
-        Box::pin(async {
-            let options = ListOptions { limit: A_ROUND, ..ListOptions::default() };
-            let found = self.s3.platform.store.list::<Unused>(&Scope::system(), options).await?;
-            Ok((found.items, found.more))
-        })
-    }
-
-    fn plan(&self, (unused, more): &Self::Observed, now: Timestamp) -> Plan<Remove> {
-        let due = match more {
-            true => Some(now),
-            // Those that are read now stay, and are looked at again.
-            false => (!unused.is_empty()).then(|| now.plus(AGAIN)),
-        };
-        Plan { steps: unused.chunks(A_STEP).map(|some| Remove(some.to_vec())).collect(), due }
-    }
-
-    fn execute<'a>(&'a self, step: &'a Remove) -> BoxFuture<'a, Result<(), Cause>> {
-        Box::pin(async move { Ok(self.remove(&step.0).await?) })
+    fn round(&self) -> BoxFuture<'_, Result<Round, Cause>> {
+        Box::pin(async { Ok(self.remove_some().await?) })
     }
 }
 
 impl Remover {
-    async fn remove(&self, unused: &[Versioned<Unused>]) -> Result<(), Error> {
+    /// Takes up one page of the records.
+    async fn remove_some(&self) -> Result<Round, Error> {
+        let after = self.after().clone();
+        let options = ListOptions { limit: A_ROUND, after: after.as_deref(), ..ListOptions::default() };
+        let page = self.s3.platform.store.list::<Unused>(&Scope::system(), options).await?;
+        let (mut removed, mut failure) = (0, None);
+        for some in page.items.chunks(A_STEP) {
+            match self.remove(some).await {
+                Ok(Some(count)) => removed += count,
+                // A backup is under way: nothing can be removed, and none of these has been tried in vain.
+                Ok(None) => return Ok(self.done(removed, Some(AGAIN))),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        let all_seen = after.is_none() && !page.more;
+        *self.after() = page.next.filter(|_| page.more);
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let wait = match page.more {
+            true => Some(Duration::ZERO),
+            // Those that are read now stay; and whatever came before the first of this page has yet to be looked at.
+            false => (!all_seen || removed < page.items.len()).then_some(AGAIN),
+        };
+        Ok(self.done(removed, wait))
+    }
+
+    fn done(&self, removed: usize, wait: Option<Duration>) -> Round {
+        let did = format!("removed the files of {removed} records that nobody needs");
+        Round::did(removed as u64, did).due(wait.map(|wait| self.s3.platform.clock.now().plus(wait)))
+    }
+
+    /// Removes the files of some records; answers of how many, or nothing if all files are held.
+    async fn remove(&self, unused: &[Versioned<Unused>]) -> Result<Option<usize>, Error> {
         let files = self.s3.content.files().clone();
         let wanted: Vec<Vec<FileId>> = unused.iter().map(|record| record.files.clone()).collect();
-        let removed = blocking(move || {
-            let remove = |ids: &Vec<FileId>| Ok(files.remove(ids)? == Removal::Done);
-            wanted.iter().map(remove).collect::<Result<Vec<bool>, Error>>()
-        })
-        .await?;
+        let Some(removed) = blocking(move || Ok(files.remove_each(&wanted)?)).await? else { return Ok(None) };
         let mut tx = Tx::new();
-        for (record, _) in unused.iter().zip(removed).filter(|(_, removed)| *removed) {
+        let mut count = 0;
+        for (record, _) in unused.iter().zip(removed).filter(|(_, removed)| *removed == Removal::Done) {
             tx.remove(record);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(Some(0));
         }
         match self.s3.platform.store.commit(tx).await {
-            Err(error) if !error.is_conflict() => Err(error.into()),
-            _ => Ok(()),
+            Ok(_) => Ok(Some(count)),
+            Err(error) if error.is_conflict() => Ok(Some(0)),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    fn after(&self) -> MutexGuard<'_, Option<String>> {
+        // A name is replaced whole.
+        self.after.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The reconciler, to be started.
 pub fn reconciler(s3: &S3) -> Arc<dyn Reconciler> {
-    platform::planned(&s3.platform, Remover { s3: s3.clone() })
+    Arc::new(Remover { s3: s3.clone(), after: Mutex::default() })
 }
