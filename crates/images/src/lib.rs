@@ -46,6 +46,7 @@ mod digest;
 mod error;
 mod image;
 mod limits;
+mod look;
 mod manifest;
 mod media;
 pub mod overlay;

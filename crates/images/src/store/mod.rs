@@ -17,6 +17,7 @@ use base::{Clock, SystemClock};
 pub use collect::{Collected, Usage};
 pub use leases::{LEASE_NAME_LENGTH_MAX, Lease};
 pub use prepare::Progress;
+pub(crate) use prepare::in_layer;
 pub use records::ImageRecord;
 
 use crate::overlay::Lower;

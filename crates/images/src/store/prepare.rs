@@ -208,7 +208,7 @@ impl Work<'_> {
     }
 }
 
-fn in_layer(digest: Digest) -> impl FnOnce(UnpackError) -> Error {
+pub(crate) fn in_layer(digest: Digest) -> impl FnOnce(UnpackError) -> Error {
     move |error| match error {
         UnpackError::Stopped => Error::Stopped,
         UnpackError::Full => Error::Full,

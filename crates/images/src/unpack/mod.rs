@@ -23,7 +23,7 @@ pub use policy::{DevicePolicy, Owners, Policy, XattrNamespace};
 use crate::digest::Hasher;
 use crate::error::is_full;
 use crate::image::Layer;
-use crate::tar::{TarError, TarReader};
+use crate::tar::{Entry, TarError, TarReader};
 use crate::zip::ZipError;
 use crate::{DiffId, Digest, Limits};
 
@@ -209,6 +209,21 @@ pub(crate) fn verify(reading: &Reading<'_>, blob: Box<dyn Read + Send>) -> Resul
             pieces.consume(length);
         }
         Ok(())
+    })
+}
+
+/// Reads a blob as [`verify`] does, and shows each member of the archive.
+pub(crate) fn look(
+    reading: &Reading<'_>,
+    blob: Box<dyn Read + Send>,
+    mut see: impl FnMut(&Entry),
+) -> Result<(), UnpackError> {
+    read(reading, blob, |pieces| {
+        let mut archive = TarReader::new(pieces);
+        while let Some(entry) = archive.next().map_err(TarProblem)? {
+            see(&entry);
+        }
+        Ok(archive.finish().map_err(TarProblem)?)
     })
 }
 

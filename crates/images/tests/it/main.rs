@@ -10,6 +10,7 @@ mod bombs;
 mod collecting;
 mod crash;
 mod disk_full;
+mod looking;
 mod model;
 mod mounting;
 mod preparing;
