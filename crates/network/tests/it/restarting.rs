@@ -8,8 +8,8 @@ use network::{Attached, Error, Living, Network};
 use workload::{NetworkMode, PortProtocol};
 
 use crate::support::{
-    BEYOND, accepting, bridge, cannot_reach, hear, id, in_group, ip, listen, on_machine, open, place, publishing,
-    reach, run, within,
+    BEYOND, accepting, bridge, cannot_reach, eventually, hear, id, in_group, ip, listen, on_machine, open, place,
+    publishing, reach, run, within,
 };
 
 fn living(number: u32, wanted: &workload::Network, namespace: Option<&Arc<OwnedFd>>) -> Living {
@@ -57,7 +57,7 @@ fn workloads_keep_everything_while_nobody_runs_and_when_they_are_taken_over() {
         for number in [1, 2] {
             network.detach(&id(number)).await.unwrap();
         }
-        assert!(cannot_reach(&machine.host, (Ipv4Addr::LOCALHOST, port.host_port)));
+        eventually(|| cannot_reach(&machine.host, (Ipv4Addr::LOCALHOST, port.host_port)));
         network.purge().await.unwrap();
         assert_eq!(Network::leftovers(machine.tag()).await.unwrap(), [""; 0]);
     });

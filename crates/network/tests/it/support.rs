@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use network::{Attached, Network, Settings};
 use nix::sched::CloneFlags;
@@ -75,6 +75,12 @@ impl Machine {
             // Whoever is beyond knows the way to workloads, so that it is not ignorance that keeps them from it.
             ip(&format!("route add 10.0.0.0/8 via {HOST}"));
         });
+        // The kernel notes a moment later that the other end is there, and tells it with each way.
+        let latest = Instant::now() + PATIENCE;
+        while ip("-4 route show table all").contains("linkdown") {
+            assert!(Instant::now() < latest, "the machine's link does not come up");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let tag = format!("{:08x}", std::process::id() << 8 | COUNT.fetch_add(1, Ordering::Relaxed));
         Self { host, beyond, directory: tempfile::tempdir().unwrap(), tag }
     }
@@ -212,9 +218,9 @@ pub(crate) fn cannot_reach(namespace: &OwnedFd, to: impl Into<SocketAddr>) -> bo
 
 /// Waits until something is so. A socket that was closed may live on for a moment in a program that another test starts right then.
 pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
-    let until = std::time::Instant::now() + PATIENCE;
+    let until = Instant::now() + PATIENCE;
     while !is_so() {
-        assert!(std::time::Instant::now() < until, "it never is");
+        assert!(Instant::now() < until, "it never is");
         std::thread::yield_now();
     }
 }
