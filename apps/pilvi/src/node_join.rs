@@ -240,10 +240,8 @@ async fn leave(place: &NodePlace) {
 }
 
 fn options(joined: &Joined, directory: &Path, args: &JoinArgs) -> Options {
-    let near = NearWorkloads {
-        way: WayToDoor::There(joined.clone()),
-        region: joined.facts().remove(REGION).unwrap_or_default(),
-    };
+    let region = joined.facts().remove(REGION).unwrap_or_default();
+    let near = NearWorkloads::new(WayToDoor::There(joined.clone()), region);
     let mut workloads = WorkloadOptions::new(Arc::new(near));
     workloads.cpu_millis = args.cpus.map(|cpus| cpus.0);
     workloads.memory_bytes = args.memory.map(|memory| memory.0);

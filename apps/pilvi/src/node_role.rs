@@ -40,7 +40,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn run_until_stopped(listener: UnixListener, channel: &UnixStream, assignment: NodeAssignment) -> Result<()> {
     let NodeAssignment { directory, blobs, owner_uid, door, region } = assignment;
-    let near = NearWorkloads { way: WayToDoor::Here(door), region };
+    let near = NearWorkloads::new(WayToDoor::Here(door), region);
     let mut options = Options::new(directory, blobs, owner_uid);
     options.workloads = Some(WorkloadOptions::new(Arc::new(near)));
     let agent = open(&options)?;

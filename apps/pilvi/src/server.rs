@@ -66,7 +66,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     let Assignment { settings, dir, listener, node, stop } = assignment;
     let local = listener.local_addr()?;
     let ground = Ground::open(&settings, &dir)?;
-    let Built { gateway, registry: images, websites, background } = services::build(ground.foundation(&settings));
+    let Built { gateway, registry: images, websites, background } = services::build(ground.foundation(&settings, local));
     let door = Door::new(stop.clone());
     let parts = beside::Parts {
         settings: &settings,

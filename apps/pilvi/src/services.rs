@@ -1,5 +1,6 @@
 //! Which services there are, and how they are wired together. A new service is a line here.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cloudwatch::CloudWatch;
@@ -8,18 +9,24 @@ use ecr::content::Content;
 use ecr::registry::Registry;
 use ecs::Ecs;
 use iam::Iam;
+use lambda::code::CodeStore;
+use lambda::environment::{self, Environments, Keeping};
+use lambda::{Lambda, Neighbours};
 use logs::Logs;
 use platform::denials::Denials;
 use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
-use platform::ports::{ImagePreparer, LogSink, MetricSink, RoleDirectory};
+use platform::ports::{ImagePreparer, LogSink, MetricSink, ObjectName, ObjectReader, ReadObject, RoleDirectory};
 use platform::workloads::Workloads;
-use platform::{Admission, Gateway, Platform, Reconcilers, Service};
+use platform::{Admission, BoxFuture, Ctx, Gateway, Platform, Reconcilers, Service};
 use s3::S3;
 use s3::notification::NoDestinations;
 use s3::website_routes::Websites;
 use segments::Segments;
 use sts::Sts;
+
+use crate::fleet::environments::FunctionHost;
+use crate::local_registry::EcrImages;
 
 /// What the services are made of.
 pub(crate) struct Foundation {
@@ -30,6 +37,10 @@ pub(crate) struct Foundation {
     pub(crate) content: Content,
     /// The bytes of objects.
     pub(crate) objects: s3::content::Content,
+    /// The code of functions.
+    pub(crate) code: CodeStore,
+    /// The address that the server listens at.
+    pub(crate) listener: SocketAddr,
     pub(crate) denials: Arc<Denials>,
     /// Whether connections are encrypted.
     pub(crate) is_secure: bool,
@@ -53,8 +64,18 @@ pub(crate) struct Built {
 
 /// Puts the services together.
 pub(crate) fn build(foundation: Foundation) -> Built {
-    let Foundation { platform, segments, content, objects, denials, is_secure, public_address, public_hosts } =
-        foundation;
+    let Foundation {
+        platform,
+        segments,
+        content,
+        objects,
+        code,
+        listener,
+        denials,
+        is_secure,
+        public_address,
+        public_hosts,
+    } = foundation;
     let iam = Arc::new(Iam::new(platform.clone()));
     let roles: Arc<dyn RoleDirectory> = iam.clone();
     let cloudwatch = Arc::new(CloudWatch::new(platform.clone()));
@@ -65,16 +86,34 @@ pub(crate) fn build(foundation: Foundation) -> Built {
         denials,
         is_secure,
     };
+    let settings = function_settings(public_address.as_ref(), listener);
     let ecr = Ecr::new(platform.clone(), content, public_address);
     let s3 = S3::new(platform.clone(), objects, Arc::new(NoDestinations));
+    let sts = Arc::new(Sts::new(platform.clone(), roles, iam.clone()));
+    let functions = FunctionHost::new();
+    let executor = Environments::new(environment::Parts {
+        platform: platform.clone(),
+        host: Arc::new(functions.clone()),
+        logs: logs.clone(),
+        credentials: sts.clone(),
+        keeping: Keeping::default(),
+    });
+    let neighbours = Neighbours {
+        executor: Arc::new(executor),
+        credentials: sts.clone(),
+        objects: Arc::new(NoObjects),
+        images: Arc::new(EcrImages(ecr.clone())),
+    };
+    let lambda = Lambda::new(platform.clone(), code, neighbours, settings);
     let services: Vec<Arc<dyn Service>> = vec![
         cloudwatch.clone(),
         Arc::new(ecr.clone()),
         Arc::new(Ecs { platform: platform.clone() }),
-        iam.clone(),
+        iam,
+        Arc::new(lambda.clone()),
         logs.clone(),
         Arc::new(s3.clone()),
-        Arc::new(Sts::new(platform.clone(), roles, iam)),
+        sts,
     ];
     Built {
         registry: Arc::new(Registry::new(ecr.clone(), admission.clone())),
@@ -82,8 +121,27 @@ pub(crate) fn build(foundation: Foundation) -> Built {
         gateway: Gateway::new(platform.clone(), admission, services)
             .with_public_hosts(public_hosts)
             .with_cross_origin(Arc::new(s3.clone())),
-        background: Background { workloads: Workloads::new(&platform), platform, cloudwatch, ecr, logs, s3 },
+        background: Background {
+            workloads: Workloads::new(&platform),
+            platform,
+            cloudwatch,
+            ecr,
+            functions,
+            lambda,
+            logs,
+            s3,
+        },
     }
+}
+
+/// What Lambda is told of this installation.
+fn function_settings(public: Option<&ecr::PublicAddress>, listener: SocketAddr) -> lambda::Settings {
+    let address = |public: &ecr::PublicAddress| {
+        let scheme = if public.is_secure { "https" } else { "http" };
+        format!("{scheme}://{}", public.authority)
+    };
+    let url_host = public.map_or_else(|| format!("localhost:{}", listener.port()), |public| public.authority.clone());
+    lambda::Settings { public_address: public.map(address), url_host, ..lambda::Settings::default() }
 }
 
 /// What goes on without a request.
@@ -91,6 +149,8 @@ pub(crate) struct Background {
     platform: Platform,
     cloudwatch: Arc<CloudWatch>,
     ecr: Ecr,
+    functions: FunctionHost,
+    lambda: Lambda,
     logs: Arc<Logs>,
     s3: S3,
     workloads: Workloads,
@@ -112,6 +172,11 @@ impl Background {
         self.cloudwatch.clone()
     }
 
+    /// Where functions run, once it is told.
+    pub(crate) fn functions(&self) -> FunctionHost {
+        self.functions.clone()
+    }
+
     /// The registry's service, whose images others pull.
     pub(crate) fn ecr(&self) -> &Ecr {
         &self.ecr
@@ -126,8 +191,19 @@ impl Background {
         ecr::reconcile::all(&self.ecr).into_iter().for_each(|one| reconcilers.start(one));
         reconcilers.start(ecr::reconcile::prepare::reconciler(&self.ecr, preparer));
         self.cloudwatch.reconcilers().into_iter().for_each(|one| reconcilers.start(one));
+        lambda::reconcile::all(&self.lambda).into_iter().for_each(|one| reconcilers.start(one));
         logs::reconcile::all(&self.logs).into_iter().for_each(|one| reconcilers.start(one));
         s3::reconcile::all(&self.s3).into_iter().for_each(|one| reconcilers.start(one));
         reconcilers
+    }
+}
+
+/// Code in buckets, which is not read yet.
+struct NoObjects;
+
+impl ObjectReader for NoObjects {
+    fn read<'a>(&'a self, _: &'a Ctx, _: ObjectName<'a>) -> BoxFuture<'a, Result<ReadObject, wire::Error>> {
+        let told = "Pilvi does not read code from buckets yet: put it into the request (ZipFile).";
+        Box::pin(async move { Err(wire::Error::new("NotImplemented", 501, told)) })
     }
 }

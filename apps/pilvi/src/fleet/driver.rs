@@ -51,6 +51,18 @@ impl Driver {
         self.ready().get(&here.reference.to_string()).is_some_and(|(ready, _)| ready == here)
     }
 
+    /// The manifest of an image that is known to be ready there.
+    pub(super) fn manifest_of(&self, here: &Here) -> Option<String> {
+        let ready = self.ready();
+        let known = ready.get(&here.reference.to_string()).filter(|(ready, _)| ready == here);
+        known.map(|(_, manifest)| manifest.clone())
+    }
+
+    /// The node has not what it was known to have.
+    pub(super) fn forget_ready(&self) {
+        self.ready().clear();
+    }
+
     fn there(&self) -> Result<Node, DriverError> {
         self.node().ok_or_else(|| DriverError::Unavailable("it has left".to_owned()))
     }

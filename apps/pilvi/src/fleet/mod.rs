@@ -4,6 +4,7 @@
 //! and what that uses becomes metrics ([`stats`]).
 
 mod driver;
+pub(crate) mod environments;
 mod images;
 mod joined;
 mod stats;
@@ -63,6 +64,11 @@ impl Fleet {
         let images = Arc::new(Images::new(store, supply, registry));
         let nodes = Mutex::default();
         Self(Arc::new(Inner { workloads, images, logs, metrics, reconcilers, stop, nodes }))
+    }
+
+    /// Whether there is no node, nor was one since the server was started.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
     }
 
     /// Notes that no node is known to be there, whatever was known when the last server ended: it may never come back, and

@@ -1,4 +1,5 @@
-//! What workloads find near them, in AWS's terms: the API of the server, by the variables that AWS's clients look at.
+//! What workloads find near them, in AWS's terms: the API of the server, by the variables that AWS's clients look at; and, in the
+//! sandbox of a function, Lambda's Runtime API.
 //!
 //! In a network of its own nobody but the workload can call. In the host's network anybody there can: there the address has a
 //! path in it that nobody else knows, and the connection of who does not know it ends here.
@@ -7,9 +8,13 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use node::agent::{LocalAddresses, LocalCall, LocalEndpoint, LocalListener};
+use base::SystemRng;
+use lambda::environment::spec::LOCAL_SERVICE as LAMBDA;
+use lambda::local::Environments;
+use node::agent::{LocalAddresses, LocalCall, LocalChannel, LocalEndpoint, LocalListener};
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -22,6 +27,8 @@ use crate::door::{Handed, WayToDoor};
 const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 /// Where they look for the region.
 const REGION: &str = "AWS_REGION";
+/// Where Lambda's runtimes look for the Runtime API. (Developer guide: "Defined runtime environment variables".)
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// The longest method of a request, in bytes: no operation is asked for by one that is longer than `OPTIONS`.
 const METHOD_BYTES_MAX: usize = 7;
 /// How long a connection may take to say where it goes to.
@@ -36,12 +43,23 @@ pub(crate) struct NearWorkloads {
     pub(crate) way: WayToDoor,
     /// The region that the server is in; empty if it is not known.
     pub(crate) region: String,
+    /// The functions that run here.
+    functions: Arc<Environments>,
+}
+
+impl NearWorkloads {
+    /// What is served near workloads of the server that is reached by `way`, which is in `region`.
+    pub(crate) fn new(way: WayToDoor, region: String) -> Self {
+        Self { way, region, functions: Arc::new(Environments::new(Arc::new(SystemRng))) }
+    }
 }
 
 impl LocalEndpoint for NearWorkloads {
-    fn env(&self, _: &WorkloadId, _: &Spec, at: &LocalAddresses) -> BTreeMap<String, String> {
+    fn env(&self, _: &WorkloadId, spec: &Spec, at: &LocalAddresses) -> BTreeMap<String, String> {
         let endpoint = format!("http://{}{}", at.endpoint, at.path_prefix);
-        let variables = [(ENDPOINT, endpoint), (REGION, self.region.clone())];
+        let is_function = spec.local_service.as_deref() == Some(LAMBDA);
+        let runtime_api = if is_function { at.services.to_string() } else { String::new() };
+        let variables = [(ENDPOINT, endpoint), (REGION, self.region.clone()), (RUNTIME_API, runtime_api)];
         // What is not known is not set: an empty region would be taken for one.
         variables
             .into_iter()
@@ -51,14 +69,33 @@ impl LocalEndpoint for NearWorkloads {
     }
 
     fn serve(&self, call: LocalCall) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let way = self.way.clone();
+        let (way, functions) = (self.way.clone(), Arc::clone(&self.functions));
         Box::pin(async move {
-            if call.listener != LocalListener::Endpoint {
+            match (call.listener, call.service.as_deref()) {
+                (LocalListener::Endpoint, _) => {
+                    let workload = call.workload.clone();
+                    if let Err(error) = serve_endpoint(&way, call).await {
+                        debug!(%workload, %error, "a workload's connection to the API broke off");
+                    }
+                }
+                // Functions have networks of their own: nobody else makes this connection.
+                (LocalListener::Services, Some(LAMBDA)) if call.path_prefix.is_empty() => {
+                    functions.serve(call.workload.as_str(), call.stream).await;
+                }
+                (LocalListener::Services, _) => {}
+            }
+        })
+    }
+
+    fn attach(&self, channel: LocalChannel) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let functions = Arc::clone(&self.functions);
+        Box::pin(async move {
+            let LocalChannel { workload, spec, stream } = channel;
+            if spec.local_service.as_deref() != Some(LAMBDA) {
                 return;
             }
-            let workload = call.workload.clone();
-            if let Err(error) = serve_endpoint(&way, call).await {
-                debug!(%workload, %error, "a workload's connection to the API broke off");
+            if let Err(error) = functions.attach(workload.as_str(), stream).await {
+                debug!(%workload, %error, "the way between a function and its server broke off");
             }
         })
     }
@@ -148,7 +185,7 @@ mod tests {
     #[test]
     fn a_workload_in_the_hosts_network_is_told_the_path_too() {
         let way = WayToDoor::Here("/nowhere".into());
-        let near = NearWorkloads { way, region: String::new() };
+        let near = NearWorkloads::new(way, String::new());
         let workload = WorkloadId::try_from("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
         let spec: Spec = serde_json::from_value(serde_json::json!({ "containers": [] })).unwrap();
         let at = |path_prefix: &str| LocalAddresses {
@@ -159,5 +196,22 @@ mod tests {
         let told = near.env(&workload, &spec, &at("/0123abcd"));
         assert_eq!(told, BTreeMap::from([(ENDPOINT.to_owned(), "http://127.0.0.1:4711/0123abcd".to_owned())]));
         assert_eq!(near.env(&workload, &spec, &at(""))[ENDPOINT], "http://127.0.0.1:4711");
+    }
+
+    #[test]
+    fn only_a_function_is_told_of_the_runtime_api() {
+        let near = NearWorkloads::new(WayToDoor::Here("/nowhere".into()), String::new());
+        let workload = WorkloadId::try_from("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
+        let at = LocalAddresses {
+            services: SocketAddrV4::new([169, 254, 170, 2].into(), 80),
+            endpoint: SocketAddrV4::new([169, 254, 170, 3].into(), 80),
+            path_prefix: String::new(),
+        };
+        let of = |service: Option<&str>| {
+            let spec = Spec { local_service: service.map(str::to_owned), ..Spec::default() };
+            near.env(&workload, &spec, &at).get(RUNTIME_API).cloned()
+        };
+        assert_eq!(of(Some("lambda")).as_deref(), Some("169.254.170.2:80"));
+        assert_eq!((of(None), of(Some("other"))), (None, None));
     }
 }

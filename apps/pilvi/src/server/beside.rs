@@ -53,6 +53,7 @@ impl Beside {
     pub(super) async fn start(parts: Parts<'_>) -> Result<Self> {
         let Parts { settings, dir, ground, background, local, node, door, stop } = parts;
         let (store, blobs) = (ground.platform.store.clone(), ground.blobs.clone());
+        let (functions, code, rng) = (background.functions(), blobs.clone(), ground.platform.rng.clone());
         let behind = node_gate::Foundation { store: store.clone(), blobs: blobs.clone(), door: Arc::new(door.clone()) };
         let gate = NodeGate::open(settings, dir, behind).await?;
         let node = node.map(Node::at);
@@ -72,6 +73,7 @@ impl Beside {
             stop: stop.clone(),
         });
         fleet.muster().await.context("nodes cannot be read")?;
+        functions.open(fleet.clone(), code, rng);
         if let Some(node) = node {
             fleet.join(&fleet::local(), node).await.context("the node cannot be written down")?;
         }

@@ -1,5 +1,6 @@
 //! What a server stands on: its files, and what is made of them before anything is served.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -7,6 +8,7 @@ use base::{Clock, Principal, SystemClock, SystemRng};
 use blobs::Blobs;
 use blobs::files::Files;
 use ecr::content::Content;
+use lambda::code::CodeStore;
 use platform::denials::Denials;
 use platform::identity::{FixedKey, Keys};
 use platform::{Keyring, Platform};
@@ -73,13 +75,15 @@ impl Ground {
         })
     }
 
-    /// What the services are made of.
-    pub(super) fn foundation(&self, settings: &Settings) -> Foundation {
+    /// What the services are made of, of a server that listens at this address.
+    pub(super) fn foundation(&self, settings: &Settings, listener: SocketAddr) -> Foundation {
         Foundation {
             platform: self.platform.clone(),
             segments: self.segments.clone(),
             content: self.content.clone(),
             objects: self.objects.clone(),
+            code: CodeStore::new(self.blobs.clone()),
+            listener,
             denials: self.denials.clone(),
             is_secure: self.tls.is_some(),
             public_address: settings.public_url.as_ref().map(public_address),

@@ -37,9 +37,9 @@ pub struct Started {
 }
 
 /// A connection.
-pub trait Channel: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub trait Channel: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Channel for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Channel for T {}
 
 /// What can be done with a sandbox.
 pub trait Sandbox: Send + Sync {

@@ -13,15 +13,15 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
 use super::admission::Permit;
+use super::answer::{Answer, Outcome, Reply};
 use super::host::{Channel, Ended, Sandbox, Started};
-use super::lines::{Report, Said, Status, timed_out};
-use super::output::Output;
+use super::lines::{Said, Status, timed_out};
+use super::log::{Execution, Log};
 use super::pool::Place;
 use crate::configuration::LogFormat;
-use crate::executor::{Answered, Invocation, Piece, Streaming};
+use crate::executor::Invocation;
 use crate::local::frame::{
-    self, Begin, Failed, FrameReader, FromEnvironment, InvocationFailed, Invoke, ResponseHead, Shutdown, ToEnvironment,
-    pieces,
+    self, Begin, Failed, FrameReader, FromEnvironment, InvocationFailed, Invoke, Shutdown, ToEnvironment, pieces,
 };
 
 /// How long an environment may take to begin. (Developer guide: "The Init phase is limited to 10 seconds".)
@@ -30,12 +30,12 @@ pub(super) const INIT_MAX: Duration = Duration::from_secs(10);
 const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How long extensions have to end. (Developer guide: 2,000 ms with external extensions.)
 const SHUTDOWN_MAX: Duration = Duration::from_millis(2000);
-/// How many pieces of a streamed answer may wait for whoever reads it.
-pub(super) const PIECES_WAITING_MAX: usize = 16;
 /// The largest streamed answer, in bytes. (Lambda quotas: 200 MB.)
 const STREAMED_BYTES_MAX: u64 = 200 * 1024 * 1024;
-
-const UNHANDLED: &str = "Unhandled";
+/// What Lambda calls it that a function's time is over.
+const TIMED_OUT: &str = "Sandbox.Timedout";
+/// What Lambda calls it that a function has no program.
+const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
 
 /// What an environment is of: the same for all its executions.
 #[derive(Debug, Clone)]
@@ -79,15 +79,6 @@ pub(super) struct Work {
     pub(super) _permit: Permit,
 }
 
-/// Where the answer goes.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// When there is all of it.
-    Whole(oneshot::Sender<Answered>),
-    /// As it comes.
-    Streamed(oneshot::Sender<Streaming>),
-}
-
 /// A running environment.
 pub(super) struct Environment {
     facts: Arc<Facts>,
@@ -96,7 +87,7 @@ pub(super) struct Environment {
     to: WriteHalf<Box<dyn Channel>>,
     ended: oneshot::Receiver<Ended>,
     sandbox: Arc<dyn Sandbox>,
-    output: Output,
+    log: Log,
     is_frozen: bool,
     has_extensions: bool,
 }
@@ -127,44 +118,33 @@ enum Broke {
     Extension(String),
 }
 
-/// What came of an event so far.
-#[derive(Debug, Default)]
-struct Outcome {
-    /// The answer, or what is said of the error.
-    payload: Bytes,
-    /// The type of an error.
-    error: Option<String>,
-    produced_bytes: u64,
-    /// Whether all of it has come.
-    is_answered: bool,
-}
-
 impl Environment {
-    pub(super) fn new(facts: Arc<Facts>, clock: Arc<dyn base::Clock>, started: Started, output: Output) -> Self {
+    pub(super) fn new(clock: Arc<dyn base::Clock>, started: Started, log: Log) -> Self {
         let (from, to) = tokio::io::split(started.channel);
         Self {
-            facts,
+            facts: log.facts(),
             clock,
             frames: FrameReader::new(from),
             to,
             ended: started.ended,
             sandbox: started.sandbox,
-            output,
+            log,
             is_frozen: false,
             has_extensions: false,
         }
+    }
+
+    /// Where what is said of it goes.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Waits until runtime and extensions have begun, and says so in the log. Answers how long it took.
     pub(super) async fn begin(&mut self, since: Instant, until: Instant, phase: &str) -> Result<Duration, InitFailed> {
         let begun = self.begun(until).await;
         let took = since.elapsed();
-        let status = match &begun {
-            Ok(()) => Status::Success,
-            Err(InitFailed { error_type: None, .. }) => Status::Timeout,
-            Err(InitFailed { error_type: Some(error_type), .. }) => Status::Error(error_type),
-        };
-        self.say(&Said::InitReport { status, took, phase }).await;
+        let status = begun.as_ref().err().map_or(Status::Success, InitFailed::status);
+        self.log.say(&Said::InitReport { status, took, phase }).await;
         begun.map(|()| took)
     }
 
@@ -232,11 +212,10 @@ impl Environment {
         let Work { invocation, reply, _permit } = work;
         let id = invocation.request_id.clone();
         let wants_tail = invocation.wants_log_tail;
-        self.output.begins().await;
-        self.say(&Said::Start { request_id: &id, version: &self.facts.version.clone() }).await;
+        self.log.begins(&id).await;
         let started = Instant::now();
         let until = started + self.facts.timeout;
-        let mut answer = Answer { reply: Some(reply), pieces: None, version: self.facts.version.clone(), place };
+        let mut answer = Answer::new(reply, &self.facts.version, place);
         let mut outcome = Outcome::default();
         let gone = match self.deliver(&invocation, until).await {
             Ok(()) => timeout_at(until, self.attend(&mut answer, &mut outcome, wants_tail)).await,
@@ -255,7 +234,7 @@ impl Environment {
             outcome.payload = Bytes::from(json!({ "errorType": error_type, "errorMessage": message }).to_string());
             outcome.error = Some(error_type);
         }
-        let tail = self.report(&invocation, &outcome, broke.as_ref(), took, init).await;
+        let tail = report(&self.log, &*self.sandbox, &invocation, &outcome, broke.as_ref(), took, init).await;
         answer.end(&outcome, tail).await;
         if broke.is_some() { After::Broken } else { After::Usable }
     }
@@ -332,51 +311,6 @@ impl Environment {
         }
     }
 
-    /// Says in the log what an execution took. Answers the end of its output, if that is wanted.
-    async fn report(
-        &self,
-        invocation: &Invocation,
-        outcome: &Outcome,
-        broke: Option<&Broke>,
-        took: Duration,
-        init: Option<Duration>,
-    ) -> Option<Vec<u8>> {
-        let id = invocation.request_id.as_str();
-        let report_type = broke.map(Broke::report_type);
-        let status = match (broke, &report_type) {
-            (Some(Broke::TimedOut), _) => Status::Timeout,
-            (Some(_), Some(error_type)) => Status::Error(error_type),
-            _ => Status::Success,
-        };
-        let of_runtime = match (&outcome.error, status) {
-            (Some(error_type), Status::Success) => Status::Error(error_type),
-            _ => status,
-        };
-        let produced_bytes = outcome.produced_bytes;
-        let mut said = vec![Said::RuntimeDone { request_id: id, status: of_runtime, took, produced_bytes }];
-        if status == Status::Timeout {
-            said.push(Said::TimedOut { request_id: id, timeout: self.facts.timeout });
-        }
-        said.push(Said::End { request_id: id });
-        said.push(Said::Report(Report {
-            request_id: id,
-            status,
-            took,
-            init,
-            memory_mib: self.facts.memory_mib,
-            memory_bytes_used: self.sandbox.memory_peak().await.unwrap_or_default(),
-            trace: invocation.trace.as_deref(),
-        }));
-        let at = self.clock.now();
-        let lines = said.iter().filter_map(|said| said.line(self.facts.log_format, at)).collect();
-        self.output.ends(at, lines, invocation.wants_log_tail).await
-    }
-
-    async fn say(&self, said: &Said<'_>) {
-        let at = self.clock.now();
-        self.output.line(at, said.line(self.facts.log_format, at)).await;
-    }
-
     /// Its connection has ended: how its program did.
     async fn how_it_ended(&mut self) -> Ended {
         match timeout_at(Instant::now() + END_PATIENCE, &mut self.ended).await {
@@ -416,76 +350,30 @@ impl Environment {
     }
 }
 
-/// Whoever waits for an answer.
-struct Answer<'a> {
-    reply: Option<Reply>,
-    pieces: Option<mpsc::Sender<Piece>>,
-    version: String,
-    /// Where it is told that the environment will be free.
-    place: &'a Place,
-}
-
-impl Answer<'_> {
-    fn is_streamed(&self) -> bool {
-        self.pieces.is_some()
-    }
-
-    /// The answer begins: from here on whoever wants it as it comes gets it.
-    fn begins(&mut self, head: &ResponseHead) {
-        if let Some(Reply::Streamed(_)) = &self.reply {
-            self.open(head.content_type.clone());
-        }
-    }
-
-    fn open(&mut self, content_type: Option<String>) {
-        if let Some(Reply::Streamed(reply)) = self.reply.take_if(|reply| matches!(reply, Reply::Streamed(_))) {
-            let (pieces, receiver) = mpsc::channel(PIECES_WAITING_MAX);
-            // Who has gone is not told.
-            let _ = reply.send(Streaming { version: self.version.clone(), content_type, pieces: receiver });
-            self.pieces = Some(pieces);
-        }
-    }
-
-    /// Nobody need read it: the function goes on all the same.
-    async fn piece(&self, piece: Bytes) {
-        if let Some(pieces) = &self.pieces {
-            let _ = pieces.send(Piece::Bytes(piece)).await;
-        }
-    }
-
-    /// All has been answered. Said twice, it counts once.
-    async fn end(&mut self, outcome: &Outcome, log_tail: Option<Vec<u8>>) {
-        if self.reply.is_some() || self.pieces.is_some() {
-            self.place.answers();
-        }
-        match self.reply.take() {
-            Some(Reply::Whole(reply)) => {
-                let _ = reply.send(Answered {
-                    version: self.version.clone(),
-                    payload: outcome.payload.clone(),
-                    function_error: outcome.error.as_ref().map(|_| UNHANDLED.to_owned()),
-                    log_tail,
-                });
-                return;
-            }
-            Some(streamed) => {
-                self.reply = Some(streamed);
-                self.open(None);
-            }
-            None => {}
-        }
-        let Some(pieces) = self.pieces.take() else { return };
-        let said = String::from_utf8_lossy(&outcome.payload).into_owned();
-        let error = outcome.error.clone().map(|error_type| (error_type, said));
-        let _ = pieces.send(Piece::End { error, log_tail }).await;
-    }
-}
-
-/// Answers a call that no environment has had with an error.
-pub(super) async fn answer_error(work: Work, version: &str, payload: Bytes, place: &Place) {
-    let outcome = Outcome { payload, error: Some(UNHANDLED.to_owned()), produced_bytes: 0, is_answered: true };
-    let mut answer = Answer { reply: Some(work.reply), pieces: None, version: version.to_owned(), place };
-    answer.end(&outcome, None).await;
+/// Says in the log what an execution took. Answers the end of its output, if that is wanted.
+async fn report(
+    log: &Log,
+    sandbox: &dyn Sandbox,
+    invocation: &Invocation,
+    outcome: &Outcome,
+    broke: Option<&Broke>,
+    took: Duration,
+    init: Option<Duration>,
+) -> Option<Vec<u8>> {
+    let report_type = broke.map(Broke::report_type);
+    let status = match (broke, &report_type) {
+        (Some(Broke::TimedOut), _) => Status::Timeout,
+        (Some(_), Some(error_type)) => Status::Error(error_type),
+        _ => Status::Success,
+    };
+    let of_runtime = match (&outcome.error, status) {
+        (Some(error_type), Status::Success) => Status::Error(error_type),
+        _ => status,
+    };
+    let memory_bytes_used = sandbox.memory_peak().await.unwrap_or_default();
+    let produced_bytes = outcome.produced_bytes;
+    let execution = Execution { invocation, status, of_runtime, took, init, produced_bytes, memory_bytes_used };
+    log.ends(&execution).await
 }
 
 impl Broke {
@@ -496,7 +384,7 @@ impl Broke {
             Self::TimedOut => {
                 let message = timed_out(request_id, timeout);
                 let message = message.strip_prefix(request_id).unwrap_or(&message).trim_start();
-                ("Sandbox.Timedout".to_owned(), of_runtime(message.to_owned()))
+                (TIMED_OUT.to_owned(), of_runtime(message.to_owned()))
             }
             Self::Ended(ended) => (ended.error_type().to_owned(), of_runtime(ended.told())),
             Self::Extension(error_type) => {
@@ -507,7 +395,7 @@ impl Broke {
 
     fn report_type(&self) -> String {
         match self {
-            Self::TimedOut => "Sandbox.Timedout".to_owned(),
+            Self::TimedOut => TIMED_OUT.to_owned(),
             Self::Ended(Ended::Killed { is_out_of_memory: true, .. }) => "Runtime.OutOfMemory".to_owned(),
             Self::Ended(ended) => ended.error_type().to_owned(),
             Self::Extension(error_type) => error_type.clone(),
@@ -551,6 +439,22 @@ impl InitFailed {
         Self { error_type: Some(unnamed(failed.error_type)), payload: Bytes::from(payload.to_string()) }
     }
 
+    /// Its program cannot be executed, for this reason.
+    pub(super) fn entrypoint(reason: &str) -> Self {
+        let payload = json!({ "errorType": INVALID_ENTRYPOINT, "errorMessage": reason });
+        Self { error_type: Some(INVALID_ENTRYPOINT.to_owned()), payload: Bytes::from(payload.to_string()) }
+    }
+
+    /// Its type, in Lambda's words.
+    pub(super) fn error_type(&self) -> String {
+        self.error_type.clone().unwrap_or_else(|| TIMED_OUT.to_owned())
+    }
+
+    /// How it stands in the log.
+    pub(super) fn status(&self) -> Status<'_> {
+        self.error_type.as_deref().map_or(Status::Timeout, Status::Error)
+    }
+
     /// What the caller is told of a function that cannot begin.
     pub(super) fn answered(&self, request_id: &str, timeout: Duration) -> Bytes {
         let Some(_) = &self.error_type else {
@@ -558,7 +462,7 @@ impl InitFailed {
             return Bytes::from(json!({ "errorType": error_type, "errorMessage": message }).to_string());
         };
         match serde_json::from_slice::<serde_json::Value>(&self.payload) {
-            Ok(mut said) if said["errorType"] == "Runtime.ExitError" => {
+            Ok(mut said) if said["errorType"] == "Runtime.ExitError" || said["errorType"] == INVALID_ENTRYPOINT => {
                 let message = said["errorMessage"].as_str().unwrap_or_default().to_owned();
                 said["errorMessage"] = format!("RequestId: {request_id} Error: {message}").into();
                 Bytes::from(said.to_string())

@@ -2,17 +2,19 @@
 //!
 //! - [`Environments`] is the [`Executor`]: it admits a call (`admission`), takes a free environment from the version's pool or
 //!   has one made (`pool`), and hands the call to it.
-//! - `lifecycle`: one environment from its beginning to its end. [`lines`]: what Lambda says of it in the log; [`output`]: how that
-//!   and what the function prints get there.
+//! - `lifecycle`: one environment from its beginning to its end; `answer`: what its callers get. [`lines`]: what Lambda says of
+//!   it; `log`: when; [`output`]: how that and what the function prints get into its log.
 //! - [`host`]: where sandboxes are; [`spec`]: what sandbox a version needs.
 //!
 //! Nothing of it is written down: environments do not outlive the server, and a call that was under way with it is made again by
 //! whoever waits for it.
 
 mod admission;
+mod answer;
 pub mod host;
 mod lifecycle;
 pub mod lines;
+mod log;
 pub mod output;
 mod pool;
 pub mod spec;
@@ -32,11 +34,14 @@ use crate::executor::{Answered, Callee, Executor, Invocation, NotPrepared, PRINC
 use crate::local::frame::Begin;
 use crate::names::FunctionName;
 use admission::Admission;
-use host::{CannotStart, EnvironmentHost, Started};
-use lifecycle::{After, Environment, Facts, INIT_MAX, InitFailed, Reply, Work, log_stream};
+use answer::Reply;
+use host::{CannotStart, EnvironmentHost, Printed, Started};
+use lifecycle::{After, Environment, Facts, INIT_MAX, InitFailed, Work, log_stream};
 use lines::Said;
+use log::Log;
 use output::{Destination, Output};
 use pool::{Given, Place, Pools};
+use spec::TASK;
 
 pub use lifecycle::Keeping;
 
@@ -116,9 +121,37 @@ impl Environments {
                         None => return Ok(()),
                     };
                 }
+                Err(CannotStart::Entrypoint(reason)) => {
+                    self.refuse_program(work, &reason, &place).await;
+                    return Ok(());
+                }
                 Err(error) => return Err(refused(error)),
             }
         }
+    }
+
+    /// The function has no program that can be executed: its caller is told, and its log.
+    async fn refuse_program(&self, work: Work, reason: &str, place: &Place) {
+        let (parts, callee) = (&self.0.parts, &work.invocation.callee);
+        let stream = log_stream(parts.platform.clock.now(), &callee.version, &hex32(&*parts.platform.rng));
+        let (_, nothing) = mpsc::channel(1);
+        let log = self.log(callee, stream, nothing);
+        let failed = InitFailed::entrypoint(&absent(callee, reason));
+        log.say(&Said::InitReport { status: failed.status(), took: Duration::ZERO, phase: "init" }).await;
+        log.fails(work, &failed, Duration::ZERO, place).await;
+    }
+
+    /// The log of an environment.
+    fn log(&self, callee: &Callee, stream: String, printed: mpsc::Receiver<Printed>) -> Log {
+        let parts = &self.0.parts;
+        let destination = Destination {
+            account: callee.function.account,
+            region: callee.function.region.clone(),
+            group: callee.configuration.logging.group.clone(),
+            stream,
+        };
+        let output = Output::start(parts.logs.clone(), destination, printed);
+        Log::new(Arc::new(facts_of(callee)), parts.platform.clock.clone(), output)
     }
 
     /// No machine has room: somebody who is free makes some, else it is waited for an environment that is free. Answers the call,
@@ -155,34 +188,26 @@ impl Environments {
         let spec = spec::of(&parts.platform.keyring, callee, &credentials, &stream)
             .map_err(|error| CannotStart::Failed(error.to_string()))?;
         let Started { channel, output, ended, sandbox } = parts.host.start(spec).await?;
-        let facts = Arc::new(facts_of(callee));
-        let destination = Destination {
-            account: callee.function.account,
-            region: callee.function.region.clone(),
-            group: callee.configuration.logging.group.clone(),
-            stream,
-        };
-        let output = Output::start(parts.logs.clone(), destination, output);
-        let runtime = Said::InitStart { runtime: &facts.runtime };
-        output.line(now, runtime.line(facts.log_format, now)).await;
+        let log = self.log(callee, stream, output);
+        log.say(&Said::InitStart { runtime: &log.facts().runtime }).await;
         // What is printed goes to the log by way of the task; the environment has the rest.
         let (_, nothing) = mpsc::channel(1);
         let started = Started { channel, output: nothing, ended, sandbox };
-        let environment = Environment::new(facts.clone(), parts.platform.clock.clone(), started, output);
-        Ok(Begun { facts, environment, since })
+        Ok(Begun { environment: Environment::new(parts.platform.clock.clone(), started, log), since })
     }
 
     /// Begins, executes the call that it was made for, and then those that come.
     async fn live(self, begun: Begun, work: Work, place: Place) {
-        let Begun { facts, mut environment, since } = begun;
+        let Begun { mut environment, since } = begun;
         let init = match environment.begin(since, since + INIT_MAX, "init").await {
             Ok(took) => Some(took),
-            Err(first) => {
+            Err(failed) => {
+                let log = environment.log().clone();
                 drop(environment);
-                match self.begin_again(&work, &facts).await {
-                    Ok(another) => environment = another,
-                    Err(again) => return answer_failed(work, &facts, &again.unwrap_or(first), &place).await,
-                }
+                environment = match self.begin_again(&work, log, failed).await {
+                    Ok(another) => another,
+                    Err(NotBegun { log, failed, took }) => return log.fails(work, &failed, took, &place).await,
+                };
                 None
             }
         };
@@ -197,31 +222,44 @@ impl Environments {
 
     /// Once more, in the time of the call. (Developer guide: "Lambda retries the Init phase at the time of the first function
     /// invocation with the configured function timeout".)
-    async fn begin_again(&self, work: &Work, facts: &Facts) -> Result<Environment, Option<InitFailed>> {
-        let until = Instant::now() + facts.timeout;
-        let Begun { mut environment, since, .. } = match self.start(&work.invocation.callee).await {
+    async fn begin_again(&self, work: &Work, log: Log, failed: InitFailed) -> Result<Environment, NotBegun> {
+        let timeout = log.facts().timeout;
+        let until = Instant::now() + timeout;
+        let Begun { mut environment, since } = match self.start(&work.invocation.callee).await {
             Ok(begun) => begun,
             Err(error) => {
-                debug!(function = facts.begin.function_name, %error, "an environment had no second try to begin");
-                return Err(None);
+                debug!(function = log.facts().begin.function_name, %error, "an environment had no second try to begin");
+                return Err(NotBegun { log, failed, took: Duration::ZERO });
             }
         };
-        environment.begin(since, until, "invoke").await.map_err(Some)?;
-        Ok(environment)
+        match environment.begin(since, until, "invoke").await {
+            Ok(_) => Ok(environment),
+            Err(failed) => Err(NotBegun { log: environment.log().clone(), failed, took: since.elapsed() }),
+        }
     }
 }
 
 /// An environment that has been started and may begin.
 struct Begun {
-    facts: Arc<Facts>,
     environment: Environment,
     since: Instant,
 }
 
-/// The function cannot begin: the call is answered with why.
-async fn answer_failed(work: Work, facts: &Facts, failed: &InitFailed, place: &Place) {
-    let payload = failed.answered(&work.invocation.request_id, facts.timeout);
-    lifecycle::answer_error(work, &facts.version, payload, place).await;
+/// An environment that has not begun at the second try either.
+struct NotBegun {
+    log: Log,
+    failed: InitFailed,
+    took: Duration,
+}
+
+/// What is said of a function whose program cannot be executed.
+fn absent(callee: &Callee, reason: &str) -> String {
+    match &callee.configuration.runtime {
+        Some(runtime) if runtime.starts_with("provided") => {
+            format!("Couldn't find valid bootstrap(s): [{TASK}/bootstrap]: {reason}")
+        }
+        _ => reason.to_owned(),
+    }
 }
 
 fn facts_of(callee: &Callee) -> Facts {

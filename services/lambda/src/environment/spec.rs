@@ -17,10 +17,11 @@ use crate::executor::Callee;
 pub const LOCAL_SERVICE: &str = "lambda";
 /// The name of a sandbox's only container.
 pub const CONTAINER: &str = "function";
-/// How the images of runtimes are named; the runtime's own name follows.
-pub const RUNTIME_IMAGES: &str = "pilvi/lambda-runtime:";
+/// How the images of runtimes are named ([`crate::runtimes`]); the runtime's own name follows.
+pub const RUNTIME_IMAGES: &str = "lambda.pilvi.invalid/runtime:";
 
-const TASK: &str = "/var/task";
+/// Where a function's code is.
+pub(super) const TASK: &str = "/var/task";
 /// The volumes: what each is called, and where it is mounted.
 const CODE_VOLUME: (&str, &str) = ("code", TASK);
 const LAYERS_VOLUME: (&str, &str) = ("layers", "/opt");
