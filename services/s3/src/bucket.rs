@@ -152,7 +152,12 @@ impl Bucket {
 
     /// Whose an object in it is: with ACLs disabled, all of them are its owner's, whoever wrote them.
     pub fn owner_of(&self, version: &Version) -> AccountId {
-        if self.has_acls() { version.owner } else { self.owner }
+        self.owner_of_what_wrote(version.owner)
+    }
+
+    /// The same of an object that somebody has written.
+    pub fn owner_of_what_wrote(&self, writer: AccountId) -> AccountId {
+        if self.has_acls() { writer } else { self.owner }
     }
 
     /// Whether ACLs count.

@@ -36,6 +36,9 @@ pub enum Data {
     /// In files, one after the other.
     #[serde(rename = "f")]
     Files(Vec<Piece>),
+    /// In so many files, of so many bytes together, which are named beside the version's record.
+    #[serde(rename = "p")]
+    Pieces(u32, u64),
 }
 
 /// A file that is all or a part of some content.
@@ -53,15 +56,15 @@ impl Data {
     pub fn size(&self) -> u64 {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
-            Self::Beside(size) => *size,
+            Self::Beside(size) | Self::Pieces(_, size) => *size,
             Self::Files(pieces) => pieces.iter().map(|piece| piece.size).sum(),
         }
     }
 
-    /// The files that go when it does.
+    /// The files that go when it does, but for those that are named elsewhere.
     pub fn files(&self) -> impl Iterator<Item = FileId> + '_ {
         let pieces = match self {
-            Self::Inline(_) | Self::Beside(_) => &[],
+            Self::Inline(_) | Self::Beside(_) | Self::Pieces(..) => &[],
             Self::Files(pieces) => pieces.as_slice(),
         };
         pieces.iter().map(|piece| piece.file)
@@ -106,25 +109,17 @@ impl Content {
     pub async fn duplicate(&self, data: &Data) -> Result<Option<Data>, Error> {
         let pieces = match data {
             Data::Inline(_) => return Ok(Some(data.clone())),
-            Data::Beside(_) => return Err(beside()),
+            Data::Beside(_) | Data::Pieces(..) => return Err(beside()),
             Data::Files(pieces) => pieces,
         };
         let (files, pieces) = (self.files.clone(), pieces.clone());
         blocking(move || {
-            let pin = pieces.first().map(|piece| files.pin(&piece.file));
-            let mut copies = Vec::with_capacity(pieces.len());
-            for piece in pieces {
-                match files.duplicate(&piece.file)? {
-                    Some(file) => copies.push(Piece { file, size: piece.size }),
-                    None => {
-                        let made: Vec<FileId> = copies.iter().map(|piece| piece.file).collect();
-                        files.remove(&made)?;
-                        return Ok(None);
-                    }
-                }
-            }
+            let originals: Vec<FileId> = pieces.iter().map(|piece| piece.file).collect();
+            let pin = originals.first().map(|first| files.pin(first));
+            let copies = files.duplicate_all(&originals)?;
             drop(pin);
-            Ok(Some(Data::Files(copies)))
+            let copy = |(file, piece): (FileId, Piece)| Piece { file, size: piece.size };
+            Ok(copies.map(|copies| Data::Files(copies.into_iter().zip(pieces).map(copy).collect())))
         })
         .await
     }
@@ -151,9 +146,9 @@ impl Content {
     }
 }
 
-/// That bytes beside a version were not looked up by whoever has read it.
+/// That what lies beside a version was not looked up by whoever has read it.
 fn beside() -> Error {
-    Error::Internal("the bytes beside a version were not looked up".to_owned())
+    Error::Internal("what lies beside a version was not looked up".to_owned())
 }
 
 /// Runs what waits for the disk where that stops nobody.

@@ -15,7 +15,9 @@ use crate::reconcile::{gone, sweep, unused};
 use crate::{Error, S3, ops};
 
 mod background;
+mod buckets;
 mod expiry;
+mod parts;
 mod permissions;
 mod races;
 mod versions;

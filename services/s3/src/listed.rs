@@ -5,8 +5,7 @@ use platform::Access;
 
 use crate::api::{CommonPrefix, Object};
 use crate::describe::{Encoding, checksum_algorithm, checksum_type, owner, quoted, size, storage_class_listed};
-use crate::listing::PAGE_MAX;
-use crate::object::Version;
+use crate::listing::{Entry, PAGE_MAX};
 use crate::{Error, names};
 
 /// Who may list, with what conditions can look at.
@@ -46,17 +45,17 @@ pub(crate) fn answered(limit: usize) -> Option<i32> {
 }
 
 /// An object in a list.
-pub(crate) fn object(key: &str, version: &Version, encoding: Encoding, whose: Option<AccountId>) -> Object {
-    let found = version.object();
-    let checksum = found.and_then(|object| object.checksum.as_ref());
+pub(crate) fn object(key: &str, version: &Entry, encoding: Encoding, whose: Option<AccountId>) -> Object {
+    let found = version.object.as_ref();
+    let checksum = found.and_then(|object| object.checksum);
     Object {
         key: Some(encoding.text(key)),
         last_modified: Some(version.modified),
         e_tag: found.and_then(|object| quoted(&object.etag)),
         size: found.and_then(|object| size(object.size)),
         storage_class: found.map(|object| storage_class_listed(object.storage_class.as_deref())),
-        checksum_algorithm: checksum.map(|checksum| vec![checksum_algorithm(checksum.algorithm)]),
-        checksum_type: checksum.map(|checksum| checksum_type(checksum.kind)),
+        checksum_algorithm: checksum.map(|(algorithm, _)| vec![checksum_algorithm(algorithm)]),
+        checksum_type: checksum.map(|(_, kind)| checksum_type(kind)),
         owner: whose.map(owner),
         restore_status: None,
     }

@@ -1,23 +1,29 @@
 //! Listing what is in a bucket: objects, versions, uploads; by prefix, rolled up at a delimiter, page by page.
 //!
 //! Keys are read in their own order; past a prefix that is rolled up the listing seeks to the next one, so that its cost goes
-//! with what it answers and not with what is there.
+//! with what it answers. Of keys that are deleted a page passes over so many at most, and is short then.
 
 mod walk;
 
+use base::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Range, Versioned, first_beyond};
+use store::{Range, StoreError, Versioned, first_beyond};
 
 use crate::bucket::Bucket;
+use crate::checksum::{Algorithm, Kind};
 use crate::multipart::{Upload, key_of_upload, uploads_of};
 use crate::names::{END, stored};
-use crate::object::{Current, Older, Version, below, key_of_current, key_of_older};
+use crate::object::{Current, Older, Order, Version, VersionId, What, below, key_of_current, key_of_older};
 use crate::{Error, S3};
 
 pub(crate) use walk::Walk;
 
 /// The most that one page has. (API reference, ListObjectsV2.)
 pub const PAGE_MAX: usize = 1000;
+/// How many delete markers a page passes over before it is answered as it is.
+const PASSED_MAX: usize = 10_000;
+/// How often the versions of a page are read whose past was forgotten before all had been.
+const READS_MAX: u32 = 4;
 
 /// What is listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,13 +66,43 @@ pub struct Page<T> {
     pub items: Vec<Item<T>>,
     /// Whether there is more.
     pub more: bool,
+    /// The key that was looked at last, where that is after all of the items.
+    passed: Option<String>,
+}
+
+/// What a list says of a version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Where it stands among the versions of its key.
+    pub order: Order,
+    /// Its id.
+    pub id: VersionId,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// By whom.
+    pub writer: AccountId,
+    /// What is said of an object; none of a delete marker.
+    pub object: Option<ObjectEntry>,
+}
+
+/// What a list says of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectEntry {
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its tag, without quotes.
+    pub etag: String,
+    /// Its checksum's algorithm, and of what that is one.
+    pub checksum: Option<(Algorithm, Kind)>,
+    /// Its storage class; none is STANDARD.
+    pub storage_class: Option<String>,
 }
 
 /// A version in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedVersion {
     /// It.
-    pub version: Version,
+    pub version: Entry,
     /// Whether it is the latest of its key.
     pub is_latest: bool,
 }
@@ -74,7 +110,7 @@ pub struct ListedVersion {
 impl<T> Page<T> {
     /// Nothing, and nothing more: what is answered to whoever asks for none.
     pub fn empty() -> Self {
-        Self { items: Vec::new(), more: false }
+        Self { items: Vec::new(), more: false, passed: None }
     }
 
     /// The objects, without the prefixes.
@@ -89,11 +125,17 @@ impl<T> Page<T> {
         (objects, prefixes)
     }
 
-    /// The key or prefix at its end.
+    /// The key or prefix at its end, after which the next page begins.
     pub fn last(&self) -> Option<&str> {
-        self.items.last().map(|item| match item {
+        let last = self.items.last().map(|item| match item {
             Item::At(key, _) | Item::Prefix(key) => key.as_str(),
-        })
+        });
+        self.passed.as_deref().or(last)
+    }
+
+    /// Whether it ends before it is full, at a key that it does not show.
+    pub fn is_short(&self) -> bool {
+        self.passed.is_some()
     }
 }
 
@@ -107,47 +149,95 @@ pub fn rolled_up<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k 
     Some(&key[..prefix.len() + at + delimiter.len()])
 }
 
-/// A way through the keys of a kind of record: where they are, and what a record is in a list.
+impl Entry {
+    /// What of a version is listed. The rest of it may be large, and is not kept.
+    fn of(version: Version) -> Self {
+        let Version { order, id, modified, owner: writer, what } = version;
+        let object = match what {
+            What::Marker => None,
+            What::Object(object) => Some(ObjectEntry {
+                size: object.size,
+                etag: object.etag,
+                checksum: object.checksum.map(|checksum| (checksum.algorithm, checksum.kind)),
+                storage_class: object.storage_class,
+            }),
+        };
+        Self { order, id, modified, writer, object }
+    }
+}
+
+/// A kind of record that lies in the order of keys.
 pub(crate) trait Listable: store::Record {
-    /// What one is in a list.
-    type Item;
     /// The key that the id of one tells.
     fn key_of(id: &[String]) -> String;
-    /// What it is in a list; none if it is passed over.
-    fn item(record: Versioned<Self>) -> Option<Self::Item>;
 }
 
 impl Listable for Current {
-    type Item = Version;
-
     fn key_of(id: &[String]) -> String {
         key_of_current(id)
     }
+}
 
-    fn item(record: Versioned<Self>) -> Option<Version> {
-        record.value.latest.object().is_some().then_some(record.value.latest)
+impl Listable for Older {
+    fn key_of(id: &[String]) -> String {
+        key_of_older(id)
+    }
+}
+
+impl Listable for Upload {
+    fn key_of(id: &[String]) -> String {
+        key_of_upload(id)
     }
 }
 
 /// The objects of a bucket.
-pub(crate) async fn objects(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Result<Page<Version>, Error> {
+pub(crate) async fn objects(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Result<Page<Entry>, Error> {
+    objects_within(s3, bucket, query, PASSED_MAX).await
+}
+
+async fn objects_within(
+    s3: &S3,
+    bucket: &Bucket,
+    query: &Query<'_>,
+    passed_max: usize,
+) -> Result<Page<Entry>, Error> {
     let start = match &query.after {
         After::Start => None,
         After::Key(key) | After::Version(key, _) => Some(after_key(key, query)),
     };
     let below = below::<Current>(&bucket.scope(), &bucket.uid);
-    page_of(Walk::<Current>::new(s3, &below, query.prefix, start), query).await
+    let keep = |record: Versioned<Current>| {
+        Some(record.value.latest).filter(|latest| latest.object().is_some()).map(Entry::of)
+    };
+    page_of(Walk::new(s3, &below, query.prefix, start, keep), query, passed_max).await
 }
 
-/// A page of what a way meets.
-async fn page_of<R: Listable>(mut walk: Walk<'_, R>, query: &Query<'_>) -> Result<Page<R::Item>, Error> {
-    let mut page = Page { items: Vec::new(), more: false };
-    while let Some((key, record)) = walk.next().await? {
-        let Some(item) = R::item(record) else { continue };
+/// A page of what a way meets, which passes over what is none: `passed_max` at most, and those that it cannot end at.
+async fn page_of<R: Listable, T>(
+    mut walk: Walk<'_, R, Option<T>>,
+    query: &Query<'_>,
+    passed_max: usize,
+) -> Result<Page<T>, Error> {
+    let (mut page, mut passed) = (Page::empty(), 0);
+    while let Some((key, item)) = walk.next().await? {
+        // A page that ends at the key `a/` says that all of the prefix `a/` has come.
+        let ends_there = |last: &String| {
+            rolled_up(last, query.prefix, query.delimiter) != Some(last.as_str()) || !key.starts_with(last.as_str())
+        };
+        if passed >= passed_max && page.passed.as_ref().is_some_and(ends_there) {
+            page.more = true;
+            return Ok(page);
+        }
+        let Some(item) = item else {
+            passed += 1;
+            page.passed = Some(key);
+            continue;
+        };
         if page.items.len() >= query.limit {
             page.more = true;
             break;
         }
+        page.passed = None;
         match rolled_up(&key, query.prefix, query.delimiter) {
             Some(prefix) => {
                 walk.seek(first_beyond(&stored(prefix)));
@@ -156,11 +246,28 @@ async fn page_of<R: Listable>(mut walk: Walk<'_, R>, query: &Query<'_>) -> Resul
             None => page.items.push(Item::At(key, item)),
         }
     }
+    page.passed = None;
     Ok(page)
 }
 
-/// The versions and delete markers of a bucket.
+/// The versions and delete markers of a bucket, as they were at one revision: a version that ceases to be the latest meanwhile
+/// comes once, and one that becomes it is not missed.
 pub(crate) async fn versions(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Result<Page<ListedVersion>, Error> {
+    for _ in 0..READS_MAX {
+        match versions_at(s3, bucket, query, s3.platform.store.revision()).await {
+            Err(Error::Store(StoreError::Compacted { .. })) => {}
+            done => return done,
+        }
+    }
+    Err(Error::OperationAborted)
+}
+
+async fn versions_at(
+    s3: &S3,
+    bucket: &Bucket,
+    query: &Query<'_>,
+    revision: store::Revision,
+) -> Result<Page<ListedVersion>, Error> {
     let (latest_start, older_start) = match &query.after {
         After::Start => (None, None),
         After::Key(key) => (Some(after_key(key, query)), Some(after_key(key, query))),
@@ -171,10 +278,13 @@ pub(crate) async fn versions(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Res
         After::Version(key, place) => (Some(beyond(key)), Some(format!("{}{END}{place}\0", stored(key)))),
     };
     let scope = bucket.scope();
-    let mut latest = Walk::<Current>::new(s3, &below::<Current>(&scope, &bucket.uid), query.prefix, latest_start);
-    let mut older = Walk::<Older>::new(s3, &below::<Older>(&scope, &bucket.uid), query.prefix, older_start);
+    let of_latest = |record: Versioned<Current>| Entry::of(record.value.latest);
+    let of_older = |record: Versioned<Older>| Entry::of(record.value.past);
+    let (above_latest, above_older) = (below::<Current>(&scope, &bucket.uid), below::<Older>(&scope, &bucket.uid));
+    let mut latest = Walk::new(s3, &above_latest, query.prefix, latest_start, of_latest).at(revision);
+    let mut older = Walk::new(s3, &above_older, query.prefix, older_start, of_older).at(revision);
     let (mut next_latest, mut next_older) = (latest.next().await?, older.next().await?);
-    let mut page = Page { items: Vec::new(), more: false };
+    let mut page = Page::empty();
     loop {
         // The latest of a key comes before its older ones.
         let is_latest = match (&next_latest, &next_older) {
@@ -188,11 +298,11 @@ pub(crate) async fn versions(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Res
             return Ok(page);
         }
         let (key, version) = if is_latest {
-            let Some((key, record)) = next_latest.take() else { return Ok(page) };
-            (key, record.value.latest)
+            let Some(next) = next_latest.take() else { return Ok(page) };
+            next
         } else {
-            let Some((key, record)) = next_older.take() else { return Ok(page) };
-            (key, record.value.past)
+            let Some(next) = next_older.take() else { return Ok(page) };
+            next
         };
         match rolled_up(&key, query.prefix, query.delimiter) {
             Some(prefix) => {
@@ -225,31 +335,8 @@ pub(crate) async fn uploads(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Resu
         After::Key(key) => Some(after_key(key, query)),
         After::Version(key, upload) => Some(format!("{}{END}{upload}\0", stored(key))),
     };
-    page_of(Walk::<Upload>::new(s3, &uploads_of(bucket), query.prefix, start), query).await
-}
-
-impl Listable for Older {
-    type Item = Version;
-
-    fn key_of(id: &[String]) -> String {
-        key_of_older(id)
-    }
-
-    fn item(record: Versioned<Self>) -> Option<Version> {
-        Some(record.value.past)
-    }
-}
-
-impl Listable for Upload {
-    type Item = Self;
-
-    fn key_of(id: &[String]) -> String {
-        key_of_upload(id)
-    }
-
-    fn item(record: Versioned<Self>) -> Option<Self> {
-        Some(record.value)
-    }
+    let keep = |record: Versioned<Upload>| Some(record.value);
+    page_of(Walk::new(s3, &uploads_of(bucket), query.prefix, start, keep), query, PASSED_MAX).await
 }
 
 /// Where what comes after a key begins: if it is in a prefix that is rolled up, or is one, after all of that.

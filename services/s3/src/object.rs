@@ -8,6 +8,7 @@ pub(crate) mod beside;
 mod change;
 pub(crate) mod commit;
 mod find;
+pub(crate) mod parts;
 mod version;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use crate::names::{END, of_stored, stored};
 #[cfg(test)]
 pub(crate) use change::{Plan, Versions};
 pub(crate) use find::{Selected, by_id, current, newest_older, parse, select};
+pub use parts::{PartOfObject, Parts};
 pub use version::{Order, VersionId};
 
 /// The most metadata of a client's own, in bytes of names and values. (User guide: "User-defined object metadata".)
@@ -80,8 +82,8 @@ pub struct Object {
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
     /// The parts that it was uploaded in; none if it came in one piece.
-    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<PartOfObject>,
+    #[serde(rename = "p", default, skip_serializing_if = "Parts::is_none")]
+    pub parts: Parts,
     /// The upload that it was made of, by which a client is known that completes it again.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<String>,
@@ -97,17 +99,6 @@ pub struct Object {
     /// Its storage class, which is a label here; none is STANDARD.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
-}
-
-/// A part of an object that was uploaded in parts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartOfObject {
-    /// How many bytes it has.
-    #[serde(rename = "s")]
-    pub size: u64,
-    /// Its checksum, base64, where the object's is made of its parts'.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<String>,
 }
 
 /// What a writer says of an object and its readers are told.

@@ -71,6 +71,16 @@ pub(crate) fn access(bucket: &str, key: &str, version_id: Option<&str>) -> Acces
 /// # Errors
 /// That it is not there, that a condition does not hold, that the range has nothing.
 pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(found) = try_find(s3, ctx, asked).await? {
+            return Ok(found);
+        }
+    }
+    Err(Error::Internal(format!("the parts of {}/{} are not there", asked.bucket, asked.key)))
+}
+
+/// The same; none if what lies beside it has gone since it was read.
+async fn try_find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Option<Found>, Error> {
     names::check_key(asked.key)?;
     let bucket = bucket::expected(s3, asked.bucket, asked.owner).await?;
     let store = &s3.platform.store;
@@ -86,19 +96,26 @@ pub(crate) async fn find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Found, 
     if asked.decrypts {
         return Err(Error::InvalidRequest("The encryption parameters are not applicable to this object.".to_owned()));
     }
-    let (span, is_part) = span_of(object, asked)?;
+    let span = match asked.part {
+        None => resolve_range(asked.range, object.size)?,
+        Some(part) => match span_of_part(s3, &bucket, &version, asked, part).await? {
+            // No range of nothing can be named.
+            Some(span) => (span.length > 0).then_some(span),
+            None => return Ok(None),
+        },
+    };
     let expiration = expiration(s3, &bucket, asked.key, object, version.modified).await?;
-    Ok(Found {
+    Ok(Some(Found {
         version_id: (bucket.versioning != bucket::Versioning::Never).then(|| version.id.to_string()),
         span: span.unwrap_or(Span::all(object.size)),
         content_range: span.map(|span| span.content_range(object.size)),
-        parts_count: (is_part && !object.parts.is_empty())
-            .then(|| i32::try_from(object.parts.len()).unwrap_or(i32::MAX)),
+        parts_count: (asked.part.is_some() && !object.parts.is_none())
+            .then(|| i32::try_from(object.parts.count()).unwrap_or(i32::MAX)),
         expiration,
         checksum: object.checksum.clone().filter(|_| asked.wants_checksum && span.is_none()),
         version,
         bucket,
-    })
+    }))
 }
 
 /// Finds what is asked for, and its bytes.
@@ -116,23 +133,31 @@ pub(crate) async fn open(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<(Found,
     Err(Error::Internal(format!("the bytes of {}/{} are not there", asked.bucket, asked.key)))
 }
 
-/// The bytes that are asked for; none for all of them. And whether a part is.
-fn span_of(object: &Object, asked: Asked<'_>) -> Result<(Option<Span>, bool), Error> {
-    let Some(part) = asked.part else { return Ok((resolve_range(asked.range, object.size)?, false)) };
+/// The bytes of a part; none if nothing tells any more where they are. What came in one piece is its only part.
+async fn span_of_part(
+    s3: &S3,
+    bucket: &Versioned<Bucket>,
+    version: &Version,
+    asked: Asked<'_>,
+    part: i32,
+) -> Result<Option<Span>, Error> {
     if asked.range.is_some() {
         return Err(Error::InvalidRequest(
             "Cannot specify both Range header and partNumber query parameter".to_owned(),
         ));
     }
     crate::multipart::check_number(part)?;
-    let sizes: Vec<u64> = match object.parts.as_slice() {
-        [] => vec![object.size],
-        parts => parts.iter().map(|part| part.size).collect(),
-    };
+    let (size, count) = version.object().map_or((0, 0), |object| (object.size, object.parts.count()));
     let index = usize::try_from(part - 1).unwrap_or(usize::MAX);
-    let span = Span::of_piece(&sizes, index).ok_or(Error::InvalidPartNumber { part, parts: sizes.len() })?;
-    // No range of nothing can be named.
-    Ok(((span.length > 0).then_some(span), true))
+    if index >= count.max(1) {
+        return Err(Error::InvalidPartNumber { part, parts: count.max(1) });
+    }
+    if count == 0 {
+        return Ok(Some(Span::all(size)));
+    }
+    let parts = beside::parts_of(s3, bucket, asked.key, version, 0..index + 1).await?;
+    let sizes: Option<Vec<u64>> = parts.map(|parts| parts.iter().map(|part| part.size).collect());
+    Ok(sizes.and_then(|sizes| Span::of_piece(&sizes, index)))
 }
 
 /// When an object that was written at an instant expires, as a header says it; none if no rule of the bucket's has it expire.

@@ -9,10 +9,13 @@ use store::{HistoryPolicy, ListOptions, Record, Scope, Tx, Versioned};
 use super::{BUCKETS_MAX, Bucket, BucketName, look_up};
 use crate::multipart::Part;
 use crate::object::beside::Beside;
+use crate::object::parts::{PartList, PieceList};
 use crate::object::{Current, Older};
 use crate::reconcile::gone::Gone;
 use crate::{Error, S3};
 
+/// For as long as somebody lists versions, who reads what is latest and what is older as both were at one revision.
+const HISTORY_OF_VERSIONS: HistoryPolicy = HistoryPolicy { keep: Duration::from_secs(10), events_max: 10_000 };
 /// Nobody watches objects: what was written over is of no use to anybody, and would fill the disk.
 const HISTORY: HistoryPolicy = HistoryPolicy { keep: Duration::from_secs(1), events_max: 1024 };
 
@@ -22,9 +25,13 @@ const HISTORY: HistoryPolicy = HistoryPolicy { keep: Duration::from_secs(1), eve
 /// [`Error::BucketAlreadyOwnedByYou`], [`Error::BucketAlreadyExists`], [`Error::TooManyBuckets`]
 pub(crate) async fn create(s3: &S3, bucket: Bucket) -> Result<(), Error> {
     let scope = bucket.scope();
-    let kinds = [Current::key(&scope, &[]), Older::key(&scope, &[]), Beside::key(&scope, &[]), Part::key(&scope, &[])];
-    for kind in kinds {
-        s3.platform.store.set_history(&kind, HISTORY).await?;
+    let store = &s3.platform.store;
+    for versions in [Current::key(&scope, &[]), Older::key(&scope, &[])] {
+        store.set_history(&versions, HISTORY_OF_VERSIONS).await?;
+    }
+    let content = [PieceList::key(&scope, &[]), PartList::key(&scope, &[]), Beside::key(&scope, &[])];
+    for kind in content.into_iter().chain([Part::key(&scope, &[])]) {
+        store.set_history(&kind, HISTORY).await?;
     }
     let mut attempts = Attempts::new();
     loop {

@@ -103,7 +103,7 @@ impl Content {
                 let start = usize::try_from(span.start).unwrap_or(usize::MAX).min(end);
                 return Ok(Some(wire::Content::bytes(bytes.slice(start..end))));
             }
-            Data::Beside(_) => return Err(super::beside()),
+            Data::Beside(_) | Data::Pieces(..) => return Err(super::beside()),
             Data::Files(pieces) => pieces,
         };
         let parts = parts_of(pieces, span);

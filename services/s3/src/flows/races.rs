@@ -139,6 +139,7 @@ async fn a_file_that_always_is_where_the_sweep_does_not_look_stays() {
     // The first version becomes the latest, which have been read, and an older one again, once those have been.
     house.delete("k", Some(&second)).await;
     known.older().await.unwrap();
+    known.beside().await.unwrap();
     house.put("k", &[3; 20_000]).await;
     known.unused().await.unwrap();
     let known = known.finish().unwrap().unwrap();

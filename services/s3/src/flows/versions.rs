@@ -55,3 +55,33 @@ async fn a_version_is_found_while_it_becomes_the_latest() {
         house.delete("k", Some(first)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_list_of_versions_is_one_of_an_instant() {
+    let house = Arc::new(House::new().await);
+    house.set_versioning(BucketVersioningStatus::Enabled).await;
+    house.put("k", b"version 0").await;
+    let writer = tokio::spawn({
+        let house = house.clone();
+        async move {
+            let mut ids = Vec::new();
+            for n in 0..ROUNDS * VERSIONS {
+                ids.push(house.put("k", format!("version {n}").as_bytes()).await.version_id.unwrap());
+            }
+            ids
+        }
+    });
+    let mut lists = Vec::new();
+    while !writer.is_finished() {
+        lists.push(house.versions().await.versions.unwrap());
+    }
+    let written = writer.await.unwrap();
+    for list in lists {
+        let latest: Vec<bool> = list.iter().map(|version| version.is_latest.unwrap()).collect();
+        assert_eq!(latest.iter().filter(|is_latest| **is_latest).count(), 1);
+        assert!(latest[0]);
+        // The first version was there before the others.
+        let ids: Vec<String> = list.into_iter().rev().skip(1).map(|version| version.version_id.unwrap()).collect();
+        assert_eq!(ids, written[..ids.len()], "each that had been written, once");
+    }
+}

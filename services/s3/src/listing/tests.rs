@@ -6,14 +6,14 @@ use blobs::files::Files;
 use bytes::Bytes;
 use platform::Platform;
 use proptest::prelude::*;
-use store::Tx;
+use store::{Record, Tx};
 use tempfile::TempDir;
 
 use super::*;
 use crate::bucket::{Bucket, Versioning};
 use crate::content::{Content, Data};
 use crate::notification::NoDestinations;
-use crate::object::{Attributes, Object, Order, VersionId, What, current_id, older_id, refs};
+use crate::object::{Attributes, Object, Order, Parts, Version, VersionId, What, current_id, older_id, refs};
 
 fn s3() -> (TempDir, S3) {
     let directory = TempDir::new().unwrap();
@@ -43,7 +43,7 @@ fn version(order: u64, is_object: bool) -> Version {
         etag: String::new(),
         data: Data::Inline(Bytes::new()),
         checksum: None,
-        parts: Vec::new(),
+        parts: Parts::None,
         upload: None,
         attributes: Attributes::default(),
         tags: Default::default(),
@@ -106,6 +106,8 @@ proptest! {
     #[test]
     fn pages_together_are_what_the_keys_are_rolled_up_to(
         keys in prop::collection::btree_set("[ab/%\\x00\\x01é.-]{1,5}", 0..30),
+        deleted in prop::collection::btree_set("[ab/%\\x00\\x01é.-]{1,5}", 0..30),
+        passed_max in 1_usize..4,
         prefix in "[ab/]{0,2}",
         delimiter in prop_oneof![Just(""), Just("/"), Just("a/"), Just("é"), Just("\u{1}")],
         limit in 1_usize..5,
@@ -115,11 +117,14 @@ proptest! {
             for key in &keys {
                 put(&s3, key, 0, true).await;
             }
+            for key in deleted.difference(&keys) {
+                put(&s3, key, 0, false).await;
+            }
             let (mut listed, mut after) = (Vec::new(), After::Start);
             loop {
                 let query = Query { prefix: &prefix, delimiter, after, limit };
-                let page = objects(&s3, &bucket(), &query).await.unwrap();
-                assert!(page.items.len() == limit || !page.more);
+                let page = objects_within(&s3, &bucket(), &query, passed_max).await.unwrap();
+                assert!(page.items.len() <= limit && (page.items.len() == limit || page.is_short() || !page.more));
                 listed.extend(texts(&page));
                 match page.last().filter(|_| page.more) {
                     Some(last) => after = After::Key(last.to_owned()),
@@ -202,4 +207,62 @@ async fn a_page_begins_after_a_key_that_need_not_be_there() {
     assert_eq!(page("a/b", "/").await, ["prefix a/", "key b"]);
     assert_eq!(page("a/", "/").await, ["key b"]);
     assert_eq!(page("aa", "/").await, ["key b"]);
+}
+
+#[tokio::test]
+async fn a_page_ends_where_too_many_deleted_keys_were_passed_over() {
+    let (_directory, s3) = s3();
+    for n in 0..40 {
+        put(&s3, &format!("k{n:02}/"), 0, n % 20 == 19).await;
+    }
+    let page = |after, delimiter| {
+        let (s3, bucket) = (s3.clone(), bucket());
+        async move {
+            let query = Query { delimiter, after, limit: 10, ..Query::default() };
+            objects_within(&s3, &bucket, &query, 5).await.unwrap()
+        }
+    };
+    let first = page(After::Start, "").await;
+    assert_eq!((first.items.len(), first.more, first.last()), (0, true, Some("k04/")));
+    for delimiter in ["", "/"] {
+        let (mut pages, mut after, mut listed) = (0, After::Start, Vec::new());
+        loop {
+            let page = page(after, delimiter).await;
+            listed.extend(texts(&page));
+            pages += 1;
+            match page.last().filter(|_| page.more) {
+                Some(last) => after = After::Key(last.to_owned()),
+                None => break,
+            }
+        }
+        let what = if delimiter.is_empty() { "key" } else { "prefix" };
+        assert_eq!((pages, listed), (8, vec![format!("{what} k19/"), format!("{what} k39/")]));
+    }
+}
+
+#[tokio::test]
+async fn a_walk_at_a_revision_sees_nothing_of_what_came_after() {
+    let (_directory, s3) = s3();
+    let keys: Vec<String> = (0..200).map(|n| format!("k{n:03}")).collect();
+    for key in &keys {
+        put(&s3, key, 0, true).await;
+    }
+    let (bucket, revision) = (bucket(), s3.platform.store.revision());
+    let above = below::<Current>(&bucket.scope(), &bucket.uid);
+    let mut walk = Walk::new(&s3, &above, "k", None, |record: Versioned<Current>| record.modified).at(revision);
+    let mut met = Vec::new();
+    while let Some((key, modified)) = walk.next().await.unwrap() {
+        assert!(modified <= revision, "{key}");
+        met.push(key);
+        // All that has not been met yet is gone by now, and there is as much of something else.
+        if met.len() == 10 {
+            for key in &keys[10..] {
+                let mut tx = Tx::new();
+                tx.op(store::Op::Delete { key: Current::key(&bucket.scope(), &refs(&current_id("b", key))) });
+                s3.platform.store.commit(tx).await.unwrap();
+                put(&s3, &format!("{key}x"), 0, true).await;
+            }
+        }
+    }
+    assert_eq!(met, keys);
 }

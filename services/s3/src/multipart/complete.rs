@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::{OBJECT_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, Part};
 use crate::checksum::{self, Algorithm, Checksum, Kind};
 use crate::content::{Data, INLINE_BYTES_MAX, Piece};
@@ -72,7 +69,7 @@ pub fn assemble(
             .iter()
             .map(|part| PartOfObject {
                 size: part.size,
-                checksum: part.checksum.as_ref().filter(|_| is_composite).map(|(_, sum)| STANDARD.encode(sum)),
+                checksum: part.checksum.as_ref().filter(|_| is_composite).map(|(_, sum)| sum.clone()),
             })
             .collect(),
     })
@@ -138,8 +135,8 @@ fn joined(chosen: &[&Part]) -> Data {
         match &part.data {
             Data::Inline(inline) => bytes.extend_from_slice(inline),
             Data::Files(files) => pieces.extend(files),
-            // Only versions have bytes there.
-            Data::Beside(_) => {}
+            // Only versions have anything there.
+            Data::Beside(_) | Data::Pieces(..) => {}
         }
     }
     debug_assert!(pieces.is_empty() || bytes.is_empty(), "parts are files, unless there is one alone");

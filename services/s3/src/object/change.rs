@@ -6,8 +6,8 @@
 use base::Timestamp;
 use blobs::files::FileId;
 
+use super::beside::Aside;
 use super::{Current, Older, Order, Version, VersionId};
-use crate::content::Data;
 
 /// The versions of a key, as far as they have been read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,10 +28,10 @@ pub(crate) struct Plan {
     pub(crate) added: Option<Older>,
     /// The older versions that go, or become the latest.
     pub(crate) removed: Vec<Order>,
-    /// The files that nobody needs any more.
+    /// The files that nobody needs any more, but for those that are named in what lies beside a version.
     pub(crate) unused: Vec<FileId>,
-    /// The versions whose bytes, which lie beside them, nobody needs any more.
-    pub(crate) beside: Vec<Order>,
+    /// What lies beside a version and nobody needs any more.
+    pub(crate) beside: Vec<Aside>,
 }
 
 impl Versions {
@@ -97,9 +97,7 @@ impl Plan {
     fn release(&mut self, version: &Version) {
         let Some(object) = version.object() else { return };
         self.unused.extend(object.data.files());
-        if matches!(object.data, Data::Beside(_)) {
-            self.beside.push(version.order);
-        }
+        self.beside.extend(Aside::of(version));
     }
 
     fn set_older_null(&mut self, order: Option<Order>) {

@@ -138,13 +138,11 @@ impl Write<'_> {
         let mut new = Version { order, id, modified: self.now(), owner, what: what.clone() };
         let committed = Committed { id: new.id.clone(), is_marker: new.object().is_none(), modified: new.modified };
         let change = Change::written(&new);
-        let aside = beside::take(&mut new);
-        let plan = versions.write(new, self.now());
+        let taken = beside::take(&mut new);
+        let plan = self.with_files(s3, bucket, versions.write(new, self.now())).await?;
         let mut tx = Tx::new();
         add(&mut tx);
-        if let Some(bytes) = &aside {
-            beside::insert(&mut tx, bucket, self.key, order, bytes);
-        }
+        taken.insert(&mut tx, bucket, self.key, order);
         self.apply(s3, &mut tx, bucket, read.as_ref(), replaced.as_slice(), plan);
         s3.note(&mut tx, bucket, self.key, self.cause, change).await?;
         store.commit(tx).await?;
@@ -200,6 +198,8 @@ impl Write<'_> {
         };
         self.condition.check(self.key, erased.and_then(Version::seen), revision)?;
         let (Some(erased), Some(plan)) = (erased, versions.erase(id)) else { return Ok(None) };
+        let plan = self.with_files(s3, bucket, plan).await?;
+        // Files that are named beside a version are named there all the time, whatever the latest is.
         let promoted = plan.current.iter().filter(|_| is_latest).filter_map(|next| next.latest.object());
         let promotion = s3.promotions.begin(promoted.flat_map(|object| object.data.files()));
         let mut tx = Tx::new();
@@ -210,6 +210,14 @@ impl Write<'_> {
         drop(promotion);
         let is_marker = erased.object().is_none();
         Ok(Some(Committed { id: erased.id.clone(), is_marker, modified: erased.modified }))
+    }
+
+    /// A plan with all files that nobody needs any more.
+    async fn with_files(&self, s3: &S3, bucket: &Versioned<Bucket>, mut plan: Plan) -> Result<Plan, Error> {
+        for aside in &plan.beside {
+            plan.unused.extend(aside.files(s3, bucket, self.key).await?);
+        }
+        Ok(plan)
     }
 
     /// Puts a plan into a transaction, which holds only if nothing of what was read has changed.
@@ -236,8 +244,8 @@ impl Write<'_> {
         for record in older.iter().filter(|record| plan.removed.contains(&record.past.order)) {
             tx.remove(record);
         }
-        for order in plan.beside {
-            beside::remove(tx, bucket, self.key, order);
+        for aside in &plan.beside {
+            aside.remove(tx, bucket, self.key);
         }
         Unused::leave(s3, tx, plan.unused, self.now());
     }

@@ -13,7 +13,7 @@ fn object(file: u32) -> What {
         etag: format!("tag{file}"),
         data: Data::Files(vec![Piece { file: file_id(file), size: 1 }]),
         checksum: None,
-        parts: Vec::new(),
+        parts: Parts::None,
         upload: None,
         attributes: Attributes::default(),
         tags: BTreeMap::new(),

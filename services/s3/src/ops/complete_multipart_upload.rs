@@ -10,7 +10,7 @@ use crate::describe::{self, announced, set_object_checksum};
 use crate::event::{By, Cause};
 use crate::multipart::{self, Listed, Made, assemble};
 use crate::object::commit::{Committed, Write};
-use crate::object::{self, Object, commit};
+use crate::object::{self, Object, Parts, commit};
 use crate::reconcile::gone::Gone;
 use crate::{Error, S3, bucket, etag, names, read};
 
@@ -50,6 +50,8 @@ async fn complete(
         Ok(upload) => upload,
         Err(error) => return completed_before(s3, ctx, input, listed, &bucket).await?.ok_or(error),
     };
+    // What may be public has been decided when the upload was begun, which may be long ago.
+    describe::refuse_public(&bucket, upload.acl.as_ref())?;
     let parts = multipart::all_parts(s3, &upload).await?;
     let by_number = parts.iter().map(|(number, part)| (*number, &part.value)).collect();
     let made = assemble(&input.upload_id, upload.checksum, listed, &by_number)?;
@@ -59,7 +61,7 @@ async fn complete(
         etag: made.etag,
         data: made.data,
         checksum: made.checksum,
-        parts: made.parts,
+        parts: Parts::Listed(made.parts),
         upload: Some(input.upload_id.clone()),
         attributes: upload.attributes.clone(),
         tags: upload.tags.clone(),

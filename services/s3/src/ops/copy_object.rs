@@ -13,7 +13,7 @@ use crate::describe::{self, ENCRYPTION, acl_access, attributes, object_grants, r
 use crate::event::{By, Cause};
 use crate::multipart::PART_BYTES_MAX;
 use crate::object::commit::Write;
-use crate::object::{Attributes, Object, beside};
+use crate::object::{Attributes, Object, Parts, beside};
 use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 
 /// How often a source is looked for whose files have gone since its record was read.
@@ -104,7 +104,7 @@ async fn write(
         etag,
         data,
         checksum,
-        parts: Vec::new(),
+        parts: Parts::None,
         upload: None,
         attributes: attributes_of(input, original)?,
         tags: match input.tagging_directive {
@@ -152,7 +152,7 @@ async fn sums(
     let wanted =
         asked.or(original.checksum.as_ref().map(|checksum| checksum.algorithm)).unwrap_or(Algorithm::Crc64Nvme);
     let own = own.filter(|checksum| checksum.algorithm == wanted);
-    if original.parts.is_empty() && own.is_some() {
+    if original.parts.is_none() && own.is_some() {
         return Ok((original.etag.clone(), own));
     }
     let (md5, sum) = s3.content.sums(data, wanted).await?;

@@ -1,14 +1,19 @@
 //! GetObjectAttributes.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use platform::{Access, Ctx};
 
-use crate::amend;
+use crate::amend::{self, Found};
 use crate::api::{
     self, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectAttributesRequest, ObjectAttributes, ObjectPart,
 };
 use crate::describe::{self, set_checksum, set_object_checksum, size};
-use crate::object::Object;
+use crate::object::{Object, beside};
 use crate::{Error, S3, listed};
+
+/// How often an object is read whose parts have gone since: each time it was written over.
+const ATTEMPTS_MAX: u32 = 16;
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, input: &GetObjectAttributesRequest) -> Access {
@@ -24,11 +29,31 @@ pub(crate) async fn get_object_attributes(
     ctx: &Ctx,
     input: GetObjectAttributesRequest,
 ) -> Result<GetObjectAttributesOutput, Error> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(output) = attributes(s3, ctx, &input).await? {
+            return Ok(output);
+        }
+    }
+    Err(Error::Internal(format!("the parts of {}/{} are not there", input.bucket, input.key)))
+}
+
+/// The same; none if the parts have gone since the object was read.
+async fn attributes(
+    s3: &S3,
+    ctx: &Ctx,
+    input: &GetObjectAttributesRequest,
+) -> Result<Option<GetObjectAttributesOutput>, Error> {
     let owner = input.expected_bucket_owner.as_deref();
     let found = amend::read(s3, ctx, &input.bucket, owner, &input.key, input.version_id.as_deref()).await?;
     let object = found.object()?;
     let wants = |attribute| input.object_attributes.contains(&attribute);
-    let has_parts = wants(ObjectAttributes::ObjectParts) && !object.parts.is_empty();
+    let mut object_parts = None;
+    if wants(ObjectAttributes::ObjectParts) && !object.parts.is_none() {
+        object_parts = parts(s3, &found, object, input).await?;
+        if object_parts.is_none() {
+            return Ok(None);
+        }
+    }
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(found.version.modified),
         version_id: found.answered_id(),
@@ -36,7 +61,7 @@ pub(crate) async fn get_object_attributes(
         object_size: size(object.size).filter(|_| wants(ObjectAttributes::ObjectSize)),
         storage_class: wants(ObjectAttributes::StorageClass)
             .then(|| object.storage_class().parse().unwrap_or_default()),
-        object_parts: if has_parts { Some(parts(object, &input)?) } else { None },
+        object_parts,
         ..GetObjectAttributesOutput::default()
     };
     if wants(ObjectAttributes::Checksum) && object.checksum.is_some() {
@@ -44,33 +69,42 @@ pub(crate) async fn get_object_attributes(
         set_object_checksum!(checksum, &object.checksum);
         output.checksum = Some(checksum);
     }
-    Ok(output)
+    Ok(Some(output))
 }
 
-fn parts(object: &Object, input: &GetObjectAttributesRequest) -> Result<GetObjectAttributesParts, Error> {
+/// A page of the parts; none if they have gone.
+async fn parts(
+    s3: &S3,
+    found: &Found,
+    object: &Object,
+    input: &GetObjectAttributesRequest,
+) -> Result<Option<GetObjectAttributesParts>, Error> {
     let limit = listed::limit(input.max_parts, "max-parts")?;
     let after = input.part_number_marker.unwrap_or_default().max(0);
-    let numbered = object.parts.iter().zip(1_i32..).skip(usize::try_from(after).unwrap_or(usize::MAX));
-    let page: Vec<_> = numbered.take(limit).collect();
+    let first = usize::try_from(after).unwrap_or(usize::MAX);
+    let wanted = first..first.saturating_add(limit);
+    let page = beside::parts_of(s3, &found.bucket, &input.key, &found.version, wanted).await?;
+    let Some(page) = page else { return Ok(None) };
+    let page: Vec<_> = page.into_iter().zip(after.saturating_add(1)..).collect();
     let last = page.last().map_or(after, |(_, number)| *number);
-    let more = usize::try_from(last).is_ok_and(|last| last < object.parts.len());
+    let more = usize::try_from(last).is_ok_and(|last| last < object.parts.count());
     let algorithm = object.checksum.as_ref().map(|checksum| checksum.algorithm);
     let described = page.iter().filter(|(part, _)| part.checksum.is_some()).map(|(part, number)| {
         let mut described =
             ObjectPart { part_number: Some(*number), size: describe::size(part.size), ..ObjectPart::default() };
         if let (Some(algorithm), Some(checksum)) = (algorithm, &part.checksum) {
-            set_checksum!(described, algorithm, checksum.clone());
+            set_checksum!(described, algorithm, STANDARD.encode(checksum));
         }
         described
     });
     // (API reference: parts are told of an object that has checksums of its parts.)
     let described: Vec<ObjectPart> = described.collect();
-    Ok(GetObjectAttributesParts {
+    Ok(Some(GetObjectAttributesParts {
         parts: (!described.is_empty()).then_some(described),
         is_truncated: Some(more),
         max_parts: listed::answered(limit),
         part_number_marker: Some(after),
         next_part_number_marker: Some(last),
-        total_parts_count: i32::try_from(object.parts.len()).ok(),
-    })
+        total_parts_count: i32::try_from(object.parts.count()).ok(),
+    }))
 }

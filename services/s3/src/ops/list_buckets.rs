@@ -2,14 +2,11 @@
 
 use base::AccountId;
 use platform::{Access, Ctx};
-use store::Versioned;
+use store::{Key, ListOptions, Range, Scope, Versioned, first_beyond};
 
 use crate::api::{self, ListBucketsOutput, ListBucketsRequest};
 use crate::bucket::Bucket;
 use crate::{Error, S3, describe};
-
-/// How many records are read at once.
-const A_PAGE: usize = 1000;
 
 /// Who may.
 pub(crate) fn access(_: &Ctx, _: &ListBucketsRequest) -> Access {
@@ -56,12 +53,33 @@ fn described(bucket: &Bucket) -> api::Bucket {
     }
 }
 
-/// An account's buckets in all regions. They are few: see [`crate::bucket::BUCKETS_MAX`].
+/// An account's buckets in all regions. In each they are few: see [`crate::bucket::BUCKETS_MAX`].
 async fn of_account(s3: &S3, account: AccountId) -> Result<Vec<Versioned<Bucket>>, Error> {
+    let store = &s3.platform.store;
+    let mut found = Vec::new();
+    // Each round finds the next region in which the account has anything at all, and leaps over the rest of it.
+    let mut seek = Range::prefix(&Key::new([account.as_str()])).limit(1);
+    while let Some(first) = store.range(seek.clone()).await?.entries.pop() {
+        let Some(region) = first.key.segments().nth(1) else {
+            seek = seek.after(&first.key);
+            continue;
+        };
+        if let Ok(region) = region.parse() {
+            found.extend(of_region(s3, &Scope::new(account, region)).await?);
+        }
+        let region = Key::new([account.as_str(), &region]);
+        let Some(beyond) = first_beyond(&format!("{region}/")) else { break };
+        seek = seek.not_before(beyond);
+    }
+    Ok(found)
+}
+
+async fn of_region(s3: &S3, scope: &Scope) -> Result<Vec<Versioned<Bucket>>, Error> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = s3.platform.store.list_everywhere::<Bucket>(after.as_deref(), A_PAGE).await?;
-        found.extend(page.items.into_iter().filter(|bucket| bucket.owner == account));
+        let options = ListOptions { after: after.as_deref(), ..ListOptions::default() };
+        let page = s3.platform.store.list::<Bucket>(scope, options).await?;
+        found.extend(page.items);
         after = page.next;
         if after.is_none() {
             return Ok(found);

@@ -96,12 +96,11 @@ fn with_versions(
     for (key, ListedVersion { version, is_latest }) in listed {
         let (key, version_id) = (Some(encoding.text(&key)), Some(version.id.to_string()));
         let (is_latest, last_modified) = (Some(is_latest), Some(version.modified));
-        let owner = Some(owner(bucket.owner_of(&version)));
-        let Some(object) = version.object() else {
+        let owner = Some(owner(bucket.owner_of_what_wrote(version.writer)));
+        let Some(object) = version.object else {
             markers.push(DeleteMarkerEntry { key, version_id, is_latest, last_modified, owner });
             continue;
         };
-        let checksum = object.checksum.as_ref();
         versions.push(ObjectVersion {
             key,
             version_id,
@@ -110,9 +109,9 @@ fn with_versions(
             owner,
             e_tag: quoted(&object.etag),
             size: size(object.size),
-            storage_class: Some(object.storage_class().parse().unwrap_or_default()),
-            checksum_algorithm: checksum.map(|checksum| vec![checksum_algorithm(checksum.algorithm)]),
-            checksum_type: checksum.map(|checksum| checksum_type(checksum.kind)),
+            storage_class: Some(object.storage_class.as_deref().unwrap_or("STANDARD").parse().unwrap_or_default()),
+            checksum_algorithm: object.checksum.map(|(algorithm, _)| vec![checksum_algorithm(algorithm)]),
+            checksum_type: object.checksum.map(|(_, kind)| checksum_type(kind)),
             restore_status: None,
         });
     }

@@ -4,8 +4,7 @@ use platform::{Access, Ctx};
 
 use crate::api::{ListObjectsOutput, ListObjectsRequest};
 use crate::describe::Encoding;
-use crate::listing::{self, After, Query};
-use crate::object::Version;
+use crate::listing::{self, After, Entry, Query};
 use crate::{Error, S3, bucket, listed};
 
 /// Who may.
@@ -26,12 +25,13 @@ pub(crate) async fn list_objects(s3: &S3, _: &Ctx, input: ListObjectsRequest) ->
     };
     let page = if limit == 0 { listing::Page::empty() } else { listing::objects(s3, &bucket, &query).await? };
     let encoding = Encoding::of(input.encoding_type);
-    // Without a delimiter clients go on after the last key, and are told nothing more.
+    // Without a delimiter clients go on after the last key, and are told nothing more, unless the page ends elsewhere.
     let has_delimiter = !query.delimiter.is_empty();
-    let next = page.last().filter(|_| page.more && has_delimiter).map(|last| encoding.text(last));
+    let tells = page.more && (has_delimiter || page.is_short());
+    let next = page.last().filter(|_| tells).map(|last| encoding.text(last));
     let (more, (objects, prefixes)) = (page.more, page.into_parts());
     let described =
-        |(key, version): &(String, Version)| listed::object(key, version, encoding, Some(bucket.owner_of(version)));
+        |(key, it): &(String, Entry)| listed::object(key, it, encoding, Some(bucket.owner_of_what_wrote(it.writer)));
     let contents: Vec<_> = objects.iter().map(described).collect();
     Ok(ListObjectsOutput {
         contents: (!contents.is_empty()).then_some(contents),

@@ -4,7 +4,7 @@ use platform::{Access, Ctx};
 
 use crate::api::{ListObjectsV2Output, ListObjectsV2Request};
 use crate::describe::Encoding;
-use crate::listing::{self, After, Query};
+use crate::listing::{self, After, Entry, Query};
 use crate::{Error, S3, bucket, listed};
 
 /// Who may.
@@ -41,7 +41,7 @@ pub(crate) async fn list_objects_v2(
     let page = if limit == 0 { listing::Page::empty() } else { listing::objects(s3, &bucket, &query).await? };
     let next = page.last().filter(|_| page.more).map(|last| s3.platform.page_token(ctx, &purpose, last));
     let encoding = Encoding::of(input.encoding_type);
-    let whose = |version| (input.fetch_owner == Some(true)).then(|| bucket.owner_of(version));
+    let whose = |it: &Entry| (input.fetch_owner == Some(true)).then(|| bucket.owner_of_what_wrote(it.writer));
     let (more, (objects, prefixes)) = (page.more, page.into_parts());
     let contents: Vec<_> =
         objects.iter().map(|(key, version)| listed::object(key, version, encoding, whose(version))).collect();

@@ -11,8 +11,8 @@ use crate::describe::{
 };
 use crate::event::Cause;
 use crate::multipart::PART_BYTES_MAX;
-use crate::object::Object;
 use crate::object::commit::Write;
+use crate::object::{Object, Parts};
 use crate::{Error, S3, bucket, etag, facts, names, read, tags};
 
 /// Who may.
@@ -59,7 +59,7 @@ pub(crate) async fn put_object(s3: &S3, ctx: &Ctx, input: PutObjectRequest) -> R
         etag: etag::of_content(&received.md5),
         checksum: received.object_checksum(),
         data: received.data,
-        parts: Vec::new(),
+        parts: Parts::None,
         upload: None,
         attributes,
         tags,

@@ -16,6 +16,7 @@ use store::{Record, Tx};
 
 use crate::content::{Data, blocking};
 use crate::multipart::Part;
+use crate::object::parts::PieceList;
 use crate::object::{Current, Older, Version};
 use crate::reconcile::promoted::Watching;
 use crate::reconcile::unused::Unused;
@@ -151,6 +152,7 @@ async fn known(s3: &S3, directories: Range<u32>, max: usize) -> Result<Option<Ve
     known.parts().await?;
     known.latest().await?;
     known.older().await?;
+    known.beside().await?;
     known.unused().await?;
     known.finish()
 }
@@ -186,6 +188,11 @@ impl<'a> Known<'a> {
     /// Reads those of the older ones.
     pub(crate) async fn older(&mut self) -> Result<(), Error> {
         self.collect::<Older>(|older| files_of(&older.past)).await
+    }
+
+    /// Reads those that are named beside versions, where they stay whatever the latest is.
+    pub(crate) async fn beside(&mut self) -> Result<(), Error> {
+        self.collect::<PieceList>(|list| list.pieces.iter().map(|piece| piece.file).collect()).await
     }
 
     /// Reads those that are to be removed anyway.
