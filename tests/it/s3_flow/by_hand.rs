@@ -142,9 +142,15 @@ impl ByHand {
 
     /// Sends a request up to the middle of its body; what has been sent so far, waiting for the rest.
     pub(crate) fn send_half(&self, request: &Request) -> io::Result<TcpStream> {
-        let mut stream = Connection::to(self.address).open()?;
-        stream.write_all(&self.bytes(request, request.body.len()))?;
+        let mut stream = self.send_head(request, request.body.len())?;
         stream.write_all(&request.body[..request.body.len() / 2])?;
+        Ok(stream)
+    }
+
+    /// Sends a request up to its body, which is to be so long and is not waited for.
+    pub(crate) fn send_head(&self, request: &Request, length: usize) -> io::Result<TcpStream> {
+        let mut stream = Connection::to(self.address).open()?;
+        stream.write_all(&self.bytes(request, length))?;
         Ok(stream)
     }
 
@@ -284,7 +290,8 @@ pub(crate) fn escaped(text: &str) -> String {
 /// The files in which a server has objects.
 pub(crate) fn object_files(server: &Server) -> Vec<PathBuf> {
     let root = server.data_dir().join("objects");
-    files(&root).into_iter().filter(|path| !path.ends_with("lock")).collect()
+    let is_object = |path: &PathBuf| path.parent() != Some(&root);
+    files(&root).into_iter().filter(is_object).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
 
 use tests::program::{LIMIT, until};
 use tests::raw::Answer;
@@ -125,4 +128,47 @@ fn a_full_disk_takes_nothing_loses_nothing_and_goes_on_where_there_is_room() {
     hand.send(&hand.with_body("POST", &format!("/{BUCKET}/parts?uploadId={upload}"), body)).success();
     known.insert("parts".to_owned(), (1, 5 * MIB));
     all_are_whole(&hand, &known);
+}
+
+/// How many bytes are free where a folder is.
+fn free(folder: &Path) -> u64 {
+    let disk = rustix::fs::statvfs(folder).unwrap();
+    disk.f_bavail * disk.f_frsize
+}
+
+#[test]
+fn uploads_that_have_room_one_by_one_and_not_together_leave_the_state_its_part_of_the_disk() {
+    const UPLOADS: usize = 12;
+    const SIZE: usize = 10 * MIB;
+    const PIECE: usize = 256 * 1024;
+    // A sixteenth of so small a disk is the state's, which may have taken some of it meanwhile.
+    let least = u64::from(DISK) * (MIB as u64) / 32;
+    let folder = Folder::new();
+    let data = folder.data_dir("data");
+    let _disk = match SmallDisk::mount(&data, DISK) {
+        Ok(disk) => disk,
+        Err(reason) => return eprintln!("skipped: no small file system can be mounted here: {reason}"),
+    };
+    let server = Server::start_in(folder, data.clone(), Options::default());
+    let hand = ByHand::new(&server, &server.account().root);
+    hand.make_bucket(BUCKET, false);
+    let mut known = Acknowledged::new();
+    // Nothing of any has come when they all begin.
+    let begin = |number| hand.send_head(&hand.request("PUT", &format!("/{BUCKET}/large{number}")), SIZE).unwrap();
+    let mut uploads: Vec<TcpStream> = (0..UPLOADS).map(begin).collect();
+    let piece = content(1, PIECE);
+    // None comes to its end; those that are refused take no more.
+    for round in 0..SIZE / PIECE - 1 {
+        uploads.retain_mut(|upload| upload.write_all(&piece).is_ok());
+        assert!(free(&data) >= least, "{} bytes are left in round {round}", free(&data));
+    }
+    for number in 0..20 {
+        assert!(put(&hand, &mut known, &format!("small{number}"), number, INLINE_BYTES_MAX / 2), "{number}");
+    }
+    assert!(free(&data) >= least);
+    drop(uploads);
+    let made = until(LIMIT, || put(&hand, &mut known, "large", 3, SIZE).then_some(()));
+    assert!(made.is_some(), "what was broken off takes no room");
+    all_are_whole(&hand, &known);
+    assert_eq!(object_files(&server).len(), 1, "what was broken off leaves nothing");
 }
