@@ -11,7 +11,8 @@ use crate::config::{self, Config};
 use crate::settings::Settings;
 use crate::terminal::{printable, say};
 use crate::{
-    backup, doctor, down, env, exec, images, logs, node_join, node_role, ps, pull, role, run, status, up, why_denied,
+    backup, doctor, down, env, exec, images, logs, node_join, node_role, ps, pull, role, run, runtime, status, up,
+    why_denied,
 };
 
 /// The hidden subcommand that makes a process the server. `pilvi up` calls it.
@@ -56,6 +57,9 @@ Its images:
   pull         Bring an image here, ready to run
   images       List the images that are here
   image        Let images go
+
+Its functions:
+  runtime      Tell and change which runtimes functions can have
 
 Keep it safe:
   backup       Write everything that a data directory holds to one file, also while it runs
@@ -174,6 +178,8 @@ enum Command {
     Images(images::ImagesArgs),
     /// Let images go
     Image(images::ImageArgs),
+    /// Tell and change which runtimes functions can have
+    Runtime(runtime::RuntimeArgs),
     /// Write everything that a data directory holds to one file, also while it runs
     ///
     /// The file holds every key in the clear: keep it as you keep them.
@@ -277,6 +283,7 @@ fn dispatch(command: &Command) -> Result<ExitCode> {
         Command::Pull(args) => pull::run(args),
         Command::Images(args) => images::run(args),
         Command::Image(args) => images::change(args),
+        Command::Runtime(args) => runtime::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Version(args) => Ok(version(args.format)),
         Command::Completions { shell } => completions(*shell),

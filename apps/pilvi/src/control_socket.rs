@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 pub(crate) use client::{Conversation, Ended, Session};
-pub(crate) use protocol::{Answer, Credentials, ImageRequest, NodeRequest, Pull, Request};
+pub(crate) use protocol::{Answer, Credentials, ImageRequest, NodeRequest, Pull, Request, RuntimeRequest};
 
 use crate::data_dir::DataDir;
 use crate::node_gate::NodeCommands;
@@ -46,6 +46,12 @@ pub(crate) trait Commands: Send + Sync + 'static {
     fn answer(&self, request: ImageRequest, teller: Teller) -> BoxFuture<'_, Answer>;
 }
 
+/// Who answers what is asked of runtimes.
+pub(crate) trait RuntimeAnswers: Send + Sync + 'static {
+    /// Answers a request, as [`Commands::answer`] does.
+    fn answer(&self, request: RuntimeRequest, teller: Teller) -> BoxFuture<'_, Answer>;
+}
+
 /// Who answers what.
 #[derive(Clone)]
 pub(crate) struct Answerers {
@@ -55,6 +61,8 @@ pub(crate) struct Answerers {
     pub(crate) workloads: Arc<WorkloadCommands>,
     /// About machines that join.
     pub(crate) nodes: NodeCommands,
+    /// About what functions can be written in.
+    pub(crate) runtimes: Arc<dyn RuntimeAnswers>,
 }
 
 /// Tells a command how it goes on.
@@ -138,6 +146,10 @@ async fn converse(stream: UnixStream, answerers: &Answerers) -> io::Result<()> {
         Request::Node(request) => {
             drop(hears);
             (answerers.nodes.answer(request), Some(PATIENCE))
+        }
+        Request::Runtime(request) => {
+            drop(hears);
+            (answerers.runtimes.answer(request, teller), Some(PATIENCE))
         }
     };
     let mut gone = std::pin::pin!(listen(from, heard));

@@ -17,6 +17,8 @@ use node::supply::{self, Local};
 use platform::BoxFuture;
 use platform::ports::{LocalImage, LocalReference, LocalRegistry};
 
+use crate::runtimes::RuntimeImages;
+
 /// What AWS's names of registries have in common.
 const AWS_INFIX: &str = ".dkr.ecr.";
 const AWS_SUFFIX: &str = ".amazonaws.com";
@@ -70,6 +72,8 @@ pub(crate) struct OwnNames {
     pub(crate) region: Region,
     /// What the names mean.
     pub(crate) images: Arc<dyn LocalRegistry>,
+    /// The images of runtimes, which are in a registry that is nowhere else.
+    pub(crate) runtimes: Arc<dyn RuntimeImages>,
 }
 
 impl OwnNames {
@@ -101,6 +105,9 @@ impl OwnNames {
     }
 
     async fn find(&self, reference: &Reference) -> Result<Local, String> {
+        if reference.registry() == lambda::runtimes::REGISTRY {
+            return self.find_runtime(reference).await;
+        }
         let Some((account, region)) = self.registry(reference.registry()) else { return Ok(Local::Elsewhere) };
         let named = reference.digest().map(ToString::to_string);
         let Some(name) = named.as_deref().or(reference.tag()) else { return Ok(Local::Missing) };
@@ -118,6 +125,19 @@ impl OwnNames {
                 platform: None,
             }),
         })
+    }
+}
+
+impl OwnNames {
+    /// The image of a runtime, which is known by its name alone.
+    async fn find_runtime(&self, reference: &Reference) -> Result<Local, String> {
+        let (Some(name), None, lambda::runtimes::REPOSITORY) =
+            (reference.tag(), reference.digest(), reference.repository())
+        else {
+            return Ok(Local::Missing);
+        };
+        let root = self.runtimes.find(name).await?;
+        Ok(root.map_or(Local::Missing, |root| Local::Found { reference: reference.clone(), root: Box::new(root) }))
     }
 }
 
@@ -145,6 +165,15 @@ mod tests {
         }
     }
 
+    impl RuntimeImages for Echo {
+        fn find<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Descriptor>, String>> {
+            let found =
+                Descriptor { media_type: name.to_owned(), digest: DIGEST.parse().unwrap(), size: 7, platform: None };
+            let found = (name == "python3.13").then_some(found);
+            Box::pin(async { Ok(found) })
+        }
+    }
+
     fn names(listener: &str) -> OwnNames {
         OwnNames {
             listener: listener.parse().unwrap(),
@@ -152,6 +181,7 @@ mod tests {
             account: "111122223333".parse().unwrap(),
             region: "eu-north-1".parse().unwrap(),
             images: Arc::new(Echo),
+            runtimes: Arc::new(Echo),
         }
     }
 
@@ -199,6 +229,17 @@ mod tests {
         let Local::Found { reference, root } = resolve(&names, &by_digest).await else { panic!("not found") };
         assert_eq!(reference.to_string(), format!("999999999999.dkr.ecr.us-east-1.amazonaws.com/app@{DIGEST}"));
         assert_eq!(root.media_type, format!("999999999999 us-east-1 {DIGEST}"));
+    }
+
+    #[tokio::test]
+    async fn the_images_of_runtimes_are_here_or_nowhere() {
+        let names = names("127.0.0.1:4566");
+        let found = resolve(&names, "lambda.pilvi.invalid/runtime:python3.13").await;
+        assert!(matches!(found, Local::Found { root, .. } if root.media_type == "python3.13"));
+        let by_digest = format!("runtime:python3.13@{DIGEST}");
+        for missing in ["runtime:python3.12", "other:python3.13", by_digest.as_str()] {
+            assert_eq!(resolve(&names, &format!("lambda.pilvi.invalid/{missing}")).await, Local::Missing, "{missing}");
+        }
     }
 
     #[tokio::test]

@@ -39,6 +39,8 @@ mod request_metrics;
 mod role;
 mod root_key;
 mod run;
+mod runtime;
+mod runtimes;
 mod sealing_key;
 mod server;
 mod services;

@@ -27,6 +27,7 @@ use crate::control_socket::{Answer, Answerers, Commands, ControlSocket, Credenti
 use crate::data_dir::DataDir;
 use crate::local_registry::OwnNames;
 use crate::node_gate::NodeCommands;
+use crate::runtimes::{RuntimeCommands, Runtimes};
 use crate::settings::Settings;
 use crate::stop::Stop;
 
@@ -65,6 +66,7 @@ pub(crate) fn start(
     supply: Supply,
     runtime: Arc<dyn Runtime>,
     nodes: NodeCommands,
+    runtimes: Runtimes,
     dir: &DataDir,
     stop: Stop,
 ) -> Result<Started> {
@@ -73,6 +75,7 @@ pub(crate) fn start(
     tokio::spawn(sweep(supply.clone(), stop.clone()));
     let reconciler = Arc::new(PulledImages { supply: supply.clone(), clock, stop: stop.clone() });
     let answerers = Answerers {
+        runtimes: Arc::new(RuntimeCommands { runtimes, supply: supply.clone() }),
         images: Arc::new(ImageCommands(supply)),
         workloads: Arc::new(WorkloadCommands::new(runtime)),
         nodes,
@@ -198,6 +201,9 @@ impl Commands for ImageCommands {
             let answered = match request {
                 ImageRequest::List => self.images(&teller).await,
                 ImageRequest::Pull(pull) => self.pull(pull, &teller).await,
+                ImageRequest::Remove { reference } if reference.registry() == lambda::runtimes::REGISTRY => {
+                    Err("the images of runtimes go with these: `pilvi runtime remove`".to_owned())
+                }
                 ImageRequest::Remove { reference } => {
                     self.0.remove(&reference).await.map(Answer::Removed).map_err(|error| chain(&error))
                 }

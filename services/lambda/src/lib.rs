@@ -10,6 +10,7 @@
 //! - [`code`]: archives, from requests and from buckets; [`layer`]: those that functions share.
 //! - [`permission`]: who else may; [`concurrency`], [`event_invoke`], [`url`]: what else a function may have.
 //! - [`environment`]: where functions run, on the server's side; [`local`]: the node's, which runtimes and extensions talk to.
+//! - [`runtimes`]: the programs in runtimes that hand events to handlers.
 //! - [`executor`]: what runs; [`event`]: invocations that nobody waits for.
 //! - [`usage`]: what an account has used up of its quotas.
 //! - [`reconcile`]: what goes on without a request.
@@ -38,6 +39,7 @@ mod ops;
 mod page;
 pub mod permission;
 pub mod reconcile;
+pub mod runtimes;
 mod tags;
 pub mod url;
 pub mod usage;

@@ -9,6 +9,7 @@ use workload::NodeId;
 
 use super::workloads::{WorkloadAnswer, WorkloadRequest};
 use crate::config::Secret;
+use crate::runtimes::{ListedRuntime, Source};
 
 /// The version of what is said. A command of another version than the server is told so.
 pub(super) const VERSION: u32 = 1;
@@ -34,6 +35,28 @@ pub(crate) enum Request {
     Workload(Box<WorkloadRequest>),
     /// Something about machines that join.
     Node(NodeRequest),
+    /// Something about what functions can be written in.
+    Runtime(RuntimeRequest),
+}
+
+/// What a command asks about runtimes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum RuntimeRequest {
+    /// Which there are. Answered by [`Answer::Runtime`] for each, then [`Answer::RuntimesListed`].
+    List,
+    /// That one be supplied. Answered by [`Answer::Runtime`].
+    Add {
+        /// Its name.
+        name: String,
+        /// What of.
+        source: Source,
+    },
+    /// That one be taken away. Answered by [`Answer::Removed`].
+    Remove {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// What a command asks about machines that join.
@@ -131,6 +154,10 @@ pub(crate) enum Answer {
         /// Where to.
         endpoint: String,
     },
+    /// One runtime of several, or the one that was supplied.
+    Runtime(Box<ListedRuntime>),
+    /// All runtimes have been told of.
+    RuntimesListed,
     /// It goes on: there is nothing else to tell at the moment.
     Working,
     /// It did not work.
@@ -149,6 +176,12 @@ impl From<ImageRequest> for Request {
 impl From<NodeRequest> for Request {
     fn from(request: NodeRequest) -> Self {
         Self::Node(request)
+    }
+}
+
+impl From<RuntimeRequest> for Request {
+    fn from(request: RuntimeRequest) -> Self {
+        Self::Runtime(request)
     }
 }
 

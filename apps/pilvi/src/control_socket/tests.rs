@@ -52,6 +52,12 @@ impl Commands for Fake {
     }
 }
 
+impl RuntimeAnswers for Fake {
+    fn answer(&self, _: RuntimeRequest, _: Teller) -> BoxFuture<'_, Answer> {
+        Box::pin(async { Answer::RuntimesListed })
+    }
+}
+
 struct Bed {
     _temp: tempfile::TempDir,
     dir: DataDir,
@@ -70,8 +76,9 @@ fn bed() -> Bed {
     let fake = Arc::new(Fake::default());
     let socket = ControlSocket::open(&dir).unwrap();
     let workloads = Arc::new(WorkloadCommands::new(Arc::new(workloads::NoNode)));
-    let serving =
-        tokio::spawn(socket.serve(Answerers { images: fake.clone(), workloads, nodes: NodeCommands::default() }, stop));
+    let answerers =
+        Answerers { images: fake.clone(), workloads, nodes: NodeCommands::default(), runtimes: fake.clone() };
+    let serving = tokio::spawn(socket.serve(answerers, stop));
     Bed { _temp: temp, dir, fake, stopper, serving }
 }
 

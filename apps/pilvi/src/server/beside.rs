@@ -17,6 +17,7 @@ use crate::door::Door;
 use crate::fleet::{self, Fleet};
 use crate::local_registry::{EcrImages, OwnNames};
 use crate::node_gate::{self, NodeGate};
+use crate::runtimes::Runtimes;
 use crate::services::Background;
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -57,7 +58,8 @@ impl Beside {
         let behind = node_gate::Foundation { store: store.clone(), blobs: blobs.clone(), door: Arc::new(door.clone()) };
         let gate = NodeGate::open(settings, dir, behind).await?;
         let node = node.map(Node::at);
-        let own = Arc::new(own_names(settings, local, background.ecr()));
+        let runtimes = Runtimes::new(store.clone(), blobs.clone(), ground.platform.clock.clone());
+        let own = Arc::new(own_names(settings, local, background.ecr(), &runtimes));
         let materials = Materials { store: store.clone(), blobs, own: own.clone(), node: node.clone() };
         let images = supply::build(materials, settings, dir)?;
         let (workloads, logs, metrics) = (background.workloads(), background.log_sink(), background.metric_sink());
@@ -83,19 +85,20 @@ impl Beside {
         let scope = Scope::new(settings.account, settings.region.clone());
         let runtime = workloads::Fleet { workloads, scope, nodes: Arc::new(fleet) };
         let nodes = gate.as_ref().map(NodeGate::commands).unwrap_or_default();
-        let supply = supply::start(images, Arc::new(runtime), nodes, dir, stop.clone())?;
+        let supply = supply::start(images, Arc::new(runtime), nodes, runtimes, dir, stop.clone())?;
         reconcilers.start(supply.reconciler);
         Ok(Self { reconcilers, gate, commands: supply.commands })
     }
 }
 
 /// By which names this server's registry is known.
-fn own_names(settings: &Settings, local: SocketAddr, ecr: &ecr::Ecr) -> OwnNames {
+fn own_names(settings: &Settings, local: SocketAddr, ecr: &ecr::Ecr, runtimes: &Runtimes) -> OwnNames {
     OwnNames {
         listener: local,
         public: settings.public_url.as_ref().map(|url| url.authority().to_owned()),
         account: settings.account,
         region: settings.region.clone(),
         images: Arc::new(EcrImages(ecr.clone())),
+        runtimes: Arc::new(runtimes.clone()),
     }
 }

@@ -2,11 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use images::Reference;
+use images::{Descriptor, Platform, Reference};
 
-use super::{Inventory, Listed, NodeState, Origin, Supply, SupplyError, chain, record};
+use super::{Inventory, Listed, Local, NodeState, Origin, Supply, SupplyError, chain, record};
 
 impl Supply {
+    /// Where the documents of an image begin that is here for this machine; nothing of one that is not.
+    ///
+    /// # Errors
+    /// When the registry on this machine fails, or the state cannot be read.
+    pub async fn find(&self, reference: &Reference) -> Result<Option<Descriptor>, SupplyError> {
+        let parts = &self.means.parts;
+        match parts.local.resolve(reference).await.map_err(SupplyError::Local)? {
+            Local::Found { root, .. } => Ok(Some(*root)),
+            Local::Missing => Ok(None),
+            Local::Elsewhere => {
+                let pulled = record::find(&parts.store, reference).await?.map(|image| image.value);
+                Ok(pulled.filter(|image| image.machine == Platform::host()).map(|image| image.root))
+            }
+        }
+    }
+
     /// All images that have a name here, in the order of the names: what was pulled, and what the node has ready. While the
     /// node does not answer, what was pulled.
     ///

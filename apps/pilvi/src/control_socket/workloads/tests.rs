@@ -10,7 +10,8 @@ use workload::{ContainerObserved, ContainerState, ExitStatus, Health, Observed, 
 
 use super::runtime::{Heard as NodeSaid, Hears, Says, Takes, Talking, Watching};
 use super::*;
-use crate::control_socket::{Answerers, Commands, ControlSocket, Ended, ImageRequest, Session as Asked};
+use crate::control_socket::Session as Asked;
+use crate::control_socket::{Answerers, Commands, ControlSocket, Ended, ImageRequest, RuntimeAnswers, RuntimeRequest};
 use crate::data_dir::DataDir;
 use crate::stop::{Stopper, stop};
 
@@ -52,6 +53,12 @@ impl Commands for Nobody {
     }
 }
 
+impl RuntimeAnswers for Nobody {
+    fn answer(&self, _: RuntimeRequest, _: Teller) -> BoxFuture<'_, Answer> {
+        Box::pin(async { Answer::Failed { reason: "no runtimes".to_owned() } })
+    }
+}
+
 fn bed(has_image: bool, has_node: bool) -> Bed {
     let temp = tempfile::tempdir().unwrap();
     std::fs::create_dir(temp.path().join("run")).unwrap();
@@ -70,7 +77,8 @@ fn bed(has_image: bool, has_node: bool) -> Bed {
         has_node,
     });
     let workloads = Arc::new(WorkloadCommands::new(fake.clone()));
-    let answerers = Answerers { images: Arc::new(Nobody), workloads, nodes: crate::node_gate::NodeCommands::default() };
+    let nodes = crate::node_gate::NodeCommands::default();
+    let answerers = Answerers { images: Arc::new(Nobody), workloads, nodes, runtimes: Arc::new(Nobody) };
     tokio::spawn(ControlSocket::open(&dir).unwrap().serve(answerers, stop));
     Bed { _temp: temp, dir, fake, opened: opened_hears, done: done_hears, _stopper: stopper }
 }
