@@ -253,7 +253,7 @@ fn refused_by_s3(source: &InBucket, error: &wire::Error) -> Error {
              {}/{}. S3 Error Code: {code}. S3 Error Message: {message}",
             source.bucket, source.key
         )),
-        400..=499 => Error::Parameter(format!(
+        300..=499 => Error::Parameter(format!(
             "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
         )),
         _ => Error::Elsewhere(error.clone()),

@@ -4,10 +4,12 @@
 mod aliases;
 mod calls;
 mod code;
+mod doors;
 mod functions;
 mod layers;
 mod paths;
 mod permissions;
+mod services;
 mod settings;
 
 use std::collections::BTreeSet;

@@ -74,7 +74,10 @@ pub(crate) async fn admit(lambda: &Lambda, ctx: &Ctx, call: Call) -> Result<Invo
 }
 
 /// Of an alias with two versions: the one that this call gets.
-async fn drawn(lambda: &Lambda, target: &Target, mut found: Found) -> Result<Found, Error> {
+///
+/// # Errors
+/// [`Error::FunctionNotFound`] where that version has gone; [`Error::Store`].
+pub(crate) async fn drawn(lambda: &Lambda, target: &Target, mut found: Found) -> Result<Found, Error> {
     let additional = found.alias.as_ref().and_then(|alias| alias.additional.clone());
     let Some((other, weight)) = additional else { return Ok(found) };
     let mut bytes = [0; 4];

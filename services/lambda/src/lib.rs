@@ -10,6 +10,7 @@
 //! - [`code`]: archives, from requests and from buckets; [`layer`]: those that functions share.
 //! - [`permission`]: who else may; [`concurrency`], [`event_invoke`], [`url`]: what else a function may have.
 //! - [`environment`]: where functions run, on the server's side; [`local`]: the node's, which runtimes and extensions talk to.
+//! - [`service_caller`]: services that call functions; [`url_routes`], [`code_routes`]: what is reached by addresses of its own.
 //! - [`runtimes`]: the programs in runtimes that hand events to handlers.
 //! - [`executor`]: what runs; [`event`]: invocations that nobody waits for.
 //! - [`usage`]: what an account has used up of its quotas.
@@ -18,6 +19,7 @@
 mod alias;
 pub mod api;
 pub mod code;
+pub mod code_routes;
 pub mod concurrency;
 pub mod configuration;
 mod describe;
@@ -40,8 +42,10 @@ mod page;
 pub mod permission;
 pub mod reconcile;
 pub mod runtimes;
+pub mod service_caller;
 mod tags;
 pub mod url;
+pub mod url_routes;
 pub mod usage;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::event::{Event, QUEUE};
 use crate::executor::{Answered, Invocation, Refused};
 use crate::function::{Condition, Found, resolve};
+use crate::invoke::drawn;
 use crate::limits::TIMEOUT_S_MAX;
 use crate::{Error, Lambda};
 
@@ -144,6 +145,7 @@ async fn look(lambda: &Lambda, event: &Event, inline: bytes::Bytes) -> Result<Op
         Ok(_) | Err(Error::FunctionNotFound(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
+    let found = drawn(lambda, &target, found).await?;
     let invocation = Invocation {
         callee: found.callee(&target),
         request_id: event.request_id.clone(),
