@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 use lane::Shop;
+use unrecorded::Unrecorded;
 
 pub use give::{ByteRange, Span, resolve_range};
 pub use intake::{Announced, Intake, Received};
@@ -113,15 +114,22 @@ impl Content {
             Data::Files(pieces) => pieces,
         };
         let (files, pieces) = (self.files.clone(), pieces.clone());
-        blocking(move || {
+        let copied = blocking(move || {
             let originals: Vec<FileId> = pieces.iter().map(|piece| piece.file).collect();
             let pin = originals.first().map(|first| files.pin(first));
             let copies = files.duplicate_all(&originals)?;
             drop(pin);
             let copy = |(file, piece): (FileId, Piece)| Piece { file, size: piece.size };
-            Ok(copies.map(|copies| Data::Files(copies.into_iter().zip(pieces).map(copy).collect())))
-        })
-        .await
+            // Whoever does not wait for them any more leaves none.
+            Ok(copies.map(|copies| {
+                let unrecorded = Unrecorded::new(&files, copies.clone());
+                (unrecorded, Data::Files(copies.into_iter().zip(pieces).map(copy).collect()))
+            }))
+        });
+        Ok(copied.await?.map(|(unrecorded, data)| {
+            unrecorded.release();
+            data
+        }))
     }
 
     /// Removes what was to be recorded and was not, for this reason. Where nobody knows whether a record names it now, it
