@@ -16,7 +16,7 @@ use crate::names::{END, stored};
 use crate::object::{Current, Older, Order, Version, VersionId, What, below, key_of_current, key_of_older};
 use crate::{Error, S3};
 
-pub(crate) use walk::Walk;
+use walk::Walk;
 
 /// The most that one page has. (API reference, ListObjectsV2.)
 pub const PAGE_MAX: usize = 1000;
@@ -195,12 +195,7 @@ pub(crate) async fn objects(s3: &S3, bucket: &Bucket, query: &Query<'_>) -> Resu
     objects_within(s3, bucket, query, PASSED_MAX).await
 }
 
-async fn objects_within(
-    s3: &S3,
-    bucket: &Bucket,
-    query: &Query<'_>,
-    passed_max: usize,
-) -> Result<Page<Entry>, Error> {
+async fn objects_within(s3: &S3, bucket: &Bucket, query: &Query<'_>, passed_max: usize) -> Result<Page<Entry>, Error> {
     let start = match &query.after {
         After::Start => None,
         After::Key(key) | After::Version(key, _) => Some(after_key(key, query)),
