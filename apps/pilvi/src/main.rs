@@ -51,6 +51,7 @@ mod supervised;
 mod supply;
 mod terminal;
 mod tls;
+mod triggers;
 mod up;
 mod why_denied;
 mod workload_cli;

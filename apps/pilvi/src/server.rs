@@ -66,7 +66,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     let Assignment { settings, dir, listener, node, stop } = assignment;
     let local = listener.local_addr()?;
     let ground = Ground::open(&settings, &dir)?;
-    let Built { gateway, registry: images, websites, background } = services::build(ground.foundation(&settings, local));
+    let Built { gateway, routes, background } = services::build(ground.foundation(&settings, local));
     let door = Door::new(stop.clone());
     let parts = beside::Parts {
         settings: &settings,
@@ -93,7 +93,7 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     let gateway = Arc::new(gateway);
     let for_workloads =
         Server::new(gateway.clone(), door_limits(&settings.limits), door::no_own_pages(), observer.clone());
-    door.open(for_workloads.with_routes(images.clone()).with_routes(websites.clone()));
+    door.open(routes.iter().cloned().fold(for_workloads, Server::with_routes));
     // Joined nodes keep their leases while requests under way finish: an upgrade is shorter than a lease.
     let (drained, gate_stop) = stop::stop();
     let others = Others {
@@ -104,8 +104,8 @@ pub(crate) async fn run(assignment: Assignment, ready: impl FnOnce() -> Result<(
     };
     let pages = own.clone();
     let pages = Arc::new(move |parts: &http::request::Parts| pages.answer(&parts.method, parts.uri.path()));
-    let server =
-        Server::new(gateway, limits(&settings.limits), pages, observer).with_routes(images).with_routes(websites);
+    let server = Server::new(gateway, limits(&settings.limits), pages, observer);
+    let server = routes.into_iter().fold(server, Server::with_routes);
     own.set_ready(true);
     ready()?;
     info!(endpoint = record.endpoint, region = %record.region, account = %record.account, "serving");

@@ -10,23 +10,26 @@ use ecr::registry::Registry;
 use ecs::Ecs;
 use iam::Iam;
 use lambda::code::CodeStore;
+use lambda::code_routes::CodeRoutes;
 use lambda::environment::{self, Environments, Keeping};
+use lambda::url_routes::FunctionUrls;
 use lambda::{Lambda, Neighbours};
 use logs::Logs;
 use platform::denials::Denials;
 use platform::idempotency::ClientTokens;
 use platform::identity::Identities;
-use platform::ports::{ImagePreparer, LogSink, MetricSink, ObjectName, ObjectReader, ReadObject, RoleDirectory};
+use platform::ports::{ImagePreparer, LogSink, MetricSink, RoleDirectory};
 use platform::workloads::Workloads;
-use platform::{Admission, BoxFuture, Ctx, Gateway, Platform, Reconcilers, Service};
+use platform::{Admission, Gateway, Platform, Reconcilers, Service};
 use s3::S3;
-use s3::notification::NoDestinations;
 use s3::website_routes::Websites;
 use segments::Segments;
 use sts::Sts;
+use wire::serve::raw::Routes;
 
 use crate::fleet::environments::FunctionHost;
 use crate::local_registry::EcrImages;
+use crate::triggers::Triggers;
 
 /// What the services are made of.
 pub(crate) struct Foundation {
@@ -54,10 +57,9 @@ pub(crate) struct Foundation {
 pub(crate) struct Built {
     /// Every service behind one door.
     pub(crate) gateway: Gateway,
-    /// The registry, beside them.
-    pub(crate) registry: Arc<Registry>,
-    /// What buckets show as websites, at hosts of their own.
-    pub(crate) websites: Arc<Websites>,
+    /// What is reached beside them, the first that takes a request first: the registry, functions at their addresses, code, and
+    /// what buckets show as websites.
+    pub(crate) routes: Vec<Arc<dyn Routes>>,
     /// What goes on by itself, which is not started yet.
     pub(crate) background: Background,
 }
@@ -79,7 +81,9 @@ pub(crate) fn build(foundation: Foundation) -> Built {
     let iam = Arc::new(Iam::new(platform.clone()));
     let roles: Arc<dyn RoleDirectory> = iam.clone();
     let cloudwatch = Arc::new(CloudWatch::new(platform.clone()));
-    let logs = Arc::new(Logs::new(platform.clone(), segments, cloudwatch.clone()));
+    let triggers = Triggers::new();
+    let logs = Logs::new(platform.clone(), segments, cloudwatch.clone());
+    let logs = Arc::new(logs.with_destinations(triggers.clone()));
     let admission = Admission {
         identities: Arc::new(Identities::new(platform.clone(), roles.clone(), iam.clone())),
         policies: iam.clone(),
@@ -88,7 +92,7 @@ pub(crate) fn build(foundation: Foundation) -> Built {
     };
     let settings = function_settings(public_address.as_ref(), listener);
     let ecr = Ecr::new(platform.clone(), content, public_address);
-    let s3 = S3::new(platform.clone(), objects, Arc::new(NoDestinations));
+    let s3 = S3::new(platform.clone(), objects, triggers.clone());
     let sts = Arc::new(Sts::new(platform.clone(), roles, iam.clone()));
     let functions = FunctionHost::new();
     let executor = Environments::new(environment::Parts {
@@ -101,10 +105,11 @@ pub(crate) fn build(foundation: Foundation) -> Built {
     let neighbours = Neighbours {
         executor: Arc::new(executor),
         credentials: sts.clone(),
-        objects: Arc::new(NoObjects),
+        objects: Arc::new(s3.clone()),
         images: Arc::new(EcrImages(ecr.clone())),
     };
     let lambda = Lambda::new(platform.clone(), code, neighbours, settings);
+    triggers.connect(lambda.clone());
     let services: Vec<Arc<dyn Service>> = vec![
         cloudwatch.clone(),
         Arc::new(ecr.clone()),
@@ -116,8 +121,12 @@ pub(crate) fn build(foundation: Foundation) -> Built {
         sts,
     ];
     Built {
-        registry: Arc::new(Registry::new(ecr.clone(), admission.clone())),
-        websites: Arc::new(Websites::new(s3.clone(), is_secure)),
+        routes: vec![
+            Arc::new(Registry::new(ecr.clone(), admission.clone())),
+            Arc::new(FunctionUrls::new(lambda.clone(), admission.clone())),
+            Arc::new(CodeRoutes::new(lambda.clone())),
+            Arc::new(Websites::new(s3.clone(), is_secure)),
+        ],
         gateway: Gateway::new(platform.clone(), admission, services)
             .with_public_hosts(public_hosts)
             .with_cross_origin(Arc::new(s3.clone())),
@@ -195,15 +204,5 @@ impl Background {
         logs::reconcile::all(&self.logs).into_iter().for_each(|one| reconcilers.start(one));
         s3::reconcile::all(&self.s3).into_iter().for_each(|one| reconcilers.start(one));
         reconcilers
-    }
-}
-
-/// Code in buckets, which is not read yet.
-struct NoObjects;
-
-impl ObjectReader for NoObjects {
-    fn read<'a>(&'a self, _: &'a Ctx, _: ObjectName<'a>) -> BoxFuture<'a, Result<ReadObject, wire::Error>> {
-        let told = "Pilvi does not read code from buckets yet: put it into the request (ZipFile).";
-        Box::pin(async move { Err(wire::Error::new("NotImplemented", 501, told)) })
     }
 }

@@ -34,6 +34,7 @@ pub mod multipart;
 pub mod names;
 pub mod notification;
 pub mod object;
+mod object_reader;
 mod ops;
 pub mod policy_setting;
 mod read;

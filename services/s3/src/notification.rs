@@ -109,6 +109,11 @@ impl Target {
         }
     }
 
+    /// The region in its ARN.
+    fn region(&self) -> Option<String> {
+        self.arn().parse::<Arn>().ok().map(|arn| arn.region)
+    }
+
     /// The service that it belongs to, as ARNs name it.
     pub fn service(&self) -> &'static str {
         match self {
@@ -286,7 +291,8 @@ impl S3 {
     /// Checks the destinations of a configuration, and sends queues and topics the test event.
     ///
     /// # Errors
-    /// [`Error::InvalidArgument`], in AWS's words, for one that is not there or does not let this bucket in.
+    /// [`Error::InvalidArgument`], in AWS's words, for one that is not there, is in another region or does not let this bucket
+    /// in.
     pub(crate) async fn check_destinations(
         &self,
         bucket: &Bucket,
@@ -295,6 +301,11 @@ impl S3 {
         request_id: &str,
     ) -> Result<(), Error> {
         for rule in &notifications.rules {
+            if rule.target.region().is_some_and(|region| region != bucket.region.as_str()) {
+                let message =
+                    "The notification destination service region is not valid for the bucket location constraint";
+                return Err(Error::argument(rule.target.argument(), rule.target.arn(), message));
+            }
             let test: Option<Value> = match rule.target {
                 Target::Function(_) => None,
                 Target::Queue(_) | Target::Topic(_) => Some(event::test_message(&bucket.name, now, request_id)),
