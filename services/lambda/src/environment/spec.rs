@@ -74,7 +74,8 @@ pub fn needs(callee: &Callee) -> Spec {
         path: (*path).to_owned(),
         read_only: *name != SCRATCH_VOLUME.0,
         sub_path: None,
-        copy_image_content: false,
+        // So that `/tmp` is everybody's, as it is in the image: a new directory is root's alone.
+        copy_image_content: *name == SCRATCH_VOLUME.0,
     });
     let container = Container {
         name: CONTAINER.to_owned(),

@@ -1,6 +1,7 @@
 //! One sandbox: started, watched, and taken down when Lambda lets go of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lambda::environment::host::{CannotStart, Ended, Printed, Sandbox, Started};
@@ -41,6 +42,8 @@ pub(super) enum NotStarted {
 struct Held {
     node: Node,
     id: WorkloadId,
+    /// What is known of its memory, in bytes; 0 is nothing. Of what has ended the node knows nothing any more.
+    peak: Arc<AtomicU64>,
     /// Dropped with this, by which it is taken down.
     _alive: oneshot::Sender<()>,
 }
@@ -52,9 +55,11 @@ impl Sandbox for Held {
 
     fn memory_peak(&self) -> BoxFuture<'_, Option<u64>> {
         Box::pin(async move {
-            let stats = self.node.stats(std::slice::from_ref(&self.id)).await.ok()?;
-            let of = stats.first()?.containers.get(CONTAINER)?;
-            Some(of.memory_peak_bytes).filter(|bytes| *bytes > 0)
+            let stats = self.node.stats(std::slice::from_ref(&self.id)).await.unwrap_or_default();
+            if let Some(stats) = stats.first().and_then(|stats| stats.containers.get(CONTAINER)) {
+                self.peak.fetch_max(stats.memory_peak_bytes, Ordering::Relaxed);
+            }
+            Some(self.peak.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
         })
     }
 }
@@ -76,6 +81,7 @@ pub(super) async fn start(
     let (prints, output) = mpsc::channel(PRINTED_WAITING_MAX);
     let ((begins, begun), (ends, ended)) = (oneshot::channel(), oneshot::channel());
     let (alive, gone) = oneshot::channel();
+    let peak = Arc::new(AtomicU64::new(0));
     let watch = Watch {
         id: id.clone(),
         driver,
@@ -83,10 +89,12 @@ pub(super) async fn start(
         printing: None,
         begins: Some(begins),
         ends: Some(ends),
+        memory_bytes_max: assignment.spec.resources.memory_bytes_max.unwrap_or_default(),
+        peak: Arc::clone(&peak),
         _taken: taken,
     };
     tokio::spawn(watch.go_on(running, first, gone));
-    let sandbox = Arc::new(Held { node: node.clone(), id: id.clone(), _alive: alive });
+    let sandbox = Arc::new(Held { node: node.clone(), id: id.clone(), peak, _alive: alive });
     let (channel, begun) = tokio::join!(node.channel(&id), begun);
     // What keeps the program from beginning is the reason, and no channel a consequence.
     begun.unwrap_or_else(|_| Err(gone_by_itself())).map_err(NotStarted::Cannot)?;
@@ -103,6 +111,10 @@ struct Watch {
     printing: Option<JoinHandle<()>>,
     begins: Option<oneshot::Sender<Result<(), CannotStart>>>,
     ends: Option<oneshot::Sender<Ended>>,
+    /// What it may use.
+    memory_bytes_max: u64,
+    /// What it has used at most, as far as it is known.
+    peak: Arc<AtomicU64>,
     _taken: Taken,
 }
 
@@ -139,6 +151,10 @@ impl Watch {
             Some(ContainerState::Exited(status)) => {
                 if status.started_at.is_some() {
                     self.began();
+                }
+                if status.out_of_memory {
+                    // It had all that it may have.
+                    self.peak.fetch_max(self.memory_bytes_max, Ordering::Relaxed);
                 }
                 let why = cannot(status);
                 self.ended(ended(status), why);
