@@ -66,6 +66,24 @@ fn has_files(server: &Server, expected: usize) {
     assert!(done.is_some(), "{} files, and {expected} are somebody's", object_files(server).len());
 }
 
+/// Makes an object of two parts, and answers its bytes.
+fn upload_in_parts(hand: &ByHand) -> Vec<u8> {
+    let begin = hand.send(&hand.request("POST", &format!("/{BUCKET}/whole?uploads"))).success();
+    let upload = begin.element("UploadId").unwrap();
+    let parts = [content(2, 5 << 20), content(3, 70_000)];
+    let list: String = (1..)
+        .zip(&parts)
+        .map(|(number, bytes)| {
+            let path = format!("/{BUCKET}/whole?partNumber={number}&uploadId={upload}");
+            let tag = hand.put(&path, bytes.clone()).success().header("etag").unwrap().to_owned();
+            format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>")
+        })
+        .collect();
+    let body = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>").into_bytes();
+    hand.send(&hand.with_body("POST", &format!("/{BUCKET}/whole?uploadId={upload}"), body)).success();
+    parts.concat()
+}
+
 #[test]
 fn a_backup_that_is_made_under_load_restores_every_object_that_was_acknowledged_before_it() {
     let server = Server::start(Options::default());
@@ -76,6 +94,7 @@ fn a_backup_that_is_made_under_load_restores_every_object_that_was_acknowledged_
     let upload = begin.element("UploadId").unwrap();
     let part = format!("/{BUCKET}/parts?partNumber=1&uploadId={upload}");
     let tag = hand.put(&part, content(1, 5 << 20)).success().header("etag").unwrap().to_owned();
+    let whole = upload_in_parts(&hand);
     let (history, is_over) = (Mutex::new(History::new()), AtomicBool::new(false));
     let file = server.folder().file("pilvi.backup");
     let (before, after) = std::thread::scope(|scope| {
@@ -128,8 +147,14 @@ fn a_backup_that_is_made_under_load_restores_every_object_that_was_acknowledged_
     let body = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>").into_bytes();
     there.send(&there.with_body("POST", &format!("/{BUCKET}/parts?uploadId={upload}"), body)).success();
     assert!(there.get(&format!("/{BUCKET}/parts")).success().body == content(1, 5 << 20));
+    assert!(there.get(&format!("/{BUCKET}/whole")).success().body == whole, "an object of several parts is not whole");
+    let second = there.get(&format!("/{BUCKET}/whole?partNumber=2"));
+    assert_eq!(
+        (second.status, second.body.as_slice(), second.header("x-amz-mp-parts-count")),
+        (206, &whole[5 << 20..], Some("2"))
+    );
     // Files that came after the records go, and so do those that the first server kept for the backup.
-    has_files(&restored, files_of(numbers.into_iter()) + 1);
+    has_files(&restored, files_of(numbers.into_iter()) + 3);
     let latest = after.values().filter_map(|happened| *happened.last().unwrap());
-    has_files(&server, files_of(latest) + 1);
+    has_files(&server, files_of(latest) + 3);
 }
