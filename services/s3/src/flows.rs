@@ -18,6 +18,7 @@ mod background;
 mod buckets;
 mod expiry;
 mod parts;
+mod neighbours;
 mod permissions;
 mod races;
 mod versions;
