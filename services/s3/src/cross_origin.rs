@@ -16,12 +16,29 @@ impl CrossOriginRules for S3 {
         asked: CrossOrigin<'a>,
     ) -> BoxFuture<'a, Result<CrossOriginHeaders, wire::Error>> {
         Box::pin(async move {
-            match service.name == api::MODEL.name {
-                true => Ok(self.allowed(asked).await?),
-                false => Ok(CrossOriginHeaders::new()),
+            if service.name != api::MODEL.name {
+                return Ok(CrossOriginHeaders::new());
             }
+            let CrossOrigin { origin, method, headers, is_preflight, .. } = asked;
+            let bucket = asked.path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+            Ok(self.allowed(Page { bucket, origin, method, headers, is_preflight }).await?)
         })
     }
+}
+
+/// A request of a page of another origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page<'a> {
+    /// To this bucket, or its website.
+    pub(crate) bucket: &'a str,
+    /// From here.
+    pub(crate) origin: &'a str,
+    /// The method.
+    pub(crate) method: &'a str,
+    /// The headers that it wants to send, separated by commas, if it asks before.
+    pub(crate) headers: Option<&'a str>,
+    /// Whether it asks before.
+    pub(crate) is_preflight: bool,
 }
 
 impl S3 {
@@ -29,13 +46,12 @@ impl S3 {
     ///
     /// # Errors
     /// [`Error::AccessForbidden`] for a page that asks before, in AWS's words.
-    async fn allowed(&self, asked: CrossOrigin<'_>) -> Result<CrossOriginHeaders, Error> {
-        let bucket = asked.path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+    pub(crate) async fn allowed(&self, asked: Page<'_>) -> Result<CrossOriginHeaders, Error> {
         let refused = |reason: &str| match asked.is_preflight {
             true => Err(Error::AccessForbidden(format!("CORSResponse: {reason}"))),
             false => Ok(CrossOriginHeaders::new()),
         };
-        let Some(bucket) = look_up(self, bucket).await? else { return refused("Bucket not found") };
+        let Some(bucket) = look_up(self, asked.bucket).await? else { return refused("Bucket not found") };
         let Some(cors) = setting::<Cors>(&self.platform.store, &bucket).await? else {
             return refused("CORS is not enabled for this bucket.");
         };

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use base::{Principal, Region};
+use base::Principal;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use platform::{Access, BoxFuture, Ctx};
 use wire::rest::host;
+use wire::serve::CrossOriginHeaders;
 use wire::serve::raw::{RawBody, RawRequest, RawResponse, Routes};
 
 use crate::api::GetObjectOutput;
 use crate::bucket::{self, Bucket, setting};
 use crate::condition::ReadConditions;
+use crate::cross_origin::Page;
 use crate::website::{Asked, Redirect, Website};
 use crate::{Error, S3, names, read};
 
@@ -42,10 +44,39 @@ impl Websites {
             return Ok(redirected(&redirect));
         }
         let ctx = self.anybody(request, &bucket);
-        match self.object(&ctx, request, &bucket, &site.key_of(&key)).await {
+        match self.object(&ctx, Wanted::of(request), &bucket, &site.key_of(&key)).await {
             Err(error) if is_error_of_site(&error) => self.failed(&ctx, request, &bucket, &site, asked, error).await,
             other => other,
         }
+    }
+
+    /// Answers a browser that asks what a page of another origin may do.
+    async fn preflight(&self, request: &RawRequest) -> Result<RawResponse, Error> {
+        let lacks = |what: &str| {
+            let message = format!("Insufficient information. {what} request header needed.");
+            Error::Body(wire::Error::new("BadRequest", 400, message))
+        };
+        let said = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let asked = Page {
+            bucket: &host::website(&host_of(&request.parts)).unwrap_or_default(),
+            origin: said(header::ORIGIN).ok_or_else(|| lacks("Origin"))?,
+            method: said(header::ACCESS_CONTROL_REQUEST_METHOD)
+                .ok_or_else(|| lacks("Access-Control-Request-Method"))?,
+            headers: said(header::ACCESS_CONTROL_REQUEST_HEADERS),
+            is_preflight: true,
+        };
+        let mut answer = empty(StatusCode::OK);
+        share(&mut answer, self.s3.allowed(asked).await?);
+        Ok(answer)
+    }
+
+    /// What a page of another origin may make of an answer.
+    async fn shared(&self, request: &RawRequest) -> Result<CrossOriginHeaders, Error> {
+        let origin = request.parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        let Some(origin) = origin else { return Ok(CrossOriginHeaders::new()) };
+        let (bucket, method) =
+            (host::website(&host_of(&request.parts)).unwrap_or_default(), request.parts.method.as_str());
+        self.s3.allowed(Page { bucket: &bucket, origin, method, headers: None, is_preflight: false }).await
     }
 
     /// Nobody in particular.
@@ -57,28 +88,21 @@ impl Websites {
             referer: said(header::REFERER).map(str::to_owned),
             is_secure: self.is_secure,
             protocol: wire::model::Protocol::RestXml,
-            ..Ctx::new(Principal::anonymous(), region_of(bucket), request.now, request.request_id.clone())
+            ..Ctx::new(Principal::anonymous(), bucket.region.clone(), request.now, request.request_id.clone())
         }
     }
 
     /// An object, if everybody may read it.
-    async fn object(&self, ctx: &Ctx, request: &RawRequest, bucket: &Bucket, key: &str) -> Result<RawResponse, Error> {
+    async fn object(&self, ctx: &Ctx, wanted: Wanted<'_>, bucket: &Bucket, key: &str) -> Result<RawResponse, Error> {
         let access = Access::to("s3:GetObject").on(names::object_arn(&bucket.name, key));
         ctx.admit(&self.s3, &access).await.map_err(Error::Body)?;
-        let text = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let time = |name| text(name).and_then(|value| base::Timestamp::parse_http_date(value).ok());
         let asked = read::Asked {
             bucket: &bucket.name,
             owner: None,
             key,
             version_id: None,
-            conditions: ReadConditions {
-                if_match: text(header::IF_MATCH),
-                if_none_match: text(header::IF_NONE_MATCH),
-                if_modified_since: time(header::IF_MODIFIED_SINCE),
-                if_unmodified_since: time(header::IF_UNMODIFIED_SINCE),
-            },
-            range: text(header::RANGE),
+            conditions: wanted.conditions,
+            range: wanted.range,
             part: None,
             wants_checksum: false,
             decrypts: false,
@@ -89,11 +113,10 @@ impl Websites {
             return Ok(redirected(&Redirect { status: 301, location: location.clone() }));
         }
         let output = read::fill!(GetObjectOutput, &found);
-        let is_head = request.parts.method == Method::HEAD;
         Ok(RawResponse {
             status: if output.content_range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK },
             headers: headers_of(&output, found.span.length),
-            body: if is_head { RawBody::Empty } else { RawBody::Content(body) },
+            body: if wanted.is_head { RawBody::Empty } else { RawBody::Content(body) },
             operation: OPERATION,
         })
     }
@@ -109,7 +132,7 @@ impl Websites {
         error: Error,
     ) -> Result<RawResponse, Error> {
         if let Some(index) = site.index_below(asked.key)
-            && self.object(ctx, request, bucket, &index).await.is_ok()
+            && self.object(ctx, Wanted::whole(request), bucket, &index).await.is_ok()
         {
             return Ok(redirected(&Redirect { status: 302, location: directory(asked.key) }));
         }
@@ -118,12 +141,45 @@ impl Websites {
             return Ok(redirected(&redirect));
         }
         let Some(key) = &site.error_key else { return Err(error) };
-        match self.object(ctx, request, bucket, key).await {
+        // What the request says of a part or of what its sender has already is said of another object.
+        match self.object(ctx, Wanted::whole(request), bucket, key).await {
             Ok(document) => {
                 Ok(RawResponse { status: StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND), ..document })
             }
             Err(_) => Err(error),
         }
+    }
+}
+
+/// What of an object a request wants.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    conditions: ReadConditions<'a>,
+    range: Option<&'a str>,
+    is_head: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// As its headers say.
+    fn of(request: &'a RawRequest) -> Self {
+        let text = |name: HeaderName| request.parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let time = |name| text(name).and_then(|value| base::Timestamp::parse_http_date(value).ok());
+        Self {
+            conditions: ReadConditions {
+                if_match: text(header::IF_MATCH),
+                if_none_match: text(header::IF_NONE_MATCH),
+                if_modified_since: time(header::IF_MODIFIED_SINCE),
+                if_unmodified_since: time(header::IF_UNMODIFIED_SINCE),
+            },
+            range: text(header::RANGE),
+            ..Self::whole(request)
+        }
+    }
+
+    /// All of it, whatever they say.
+    fn whole(request: &RawRequest) -> Self {
+        let conditions = ReadConditions::default();
+        Self { conditions, range: None, is_head: request.parts.method == Method::HEAD }
     }
 }
 
@@ -138,25 +194,24 @@ impl Routes for Websites {
         host::website(&host_of(parts)).is_some()
     }
 
+    fn are_at_hosts_of_buckets(&self) -> bool {
+        true
+    }
+
     fn answer(self: Arc<Self>, request: RawRequest) -> BoxFuture<'static, RawResponse> {
         Box::pin(async move {
-            if request.parts.method != Method::GET && request.parts.method != Method::HEAD {
-                return page(&Error::MethodNotAllowed);
-            }
-            match self.serve(&request).await {
-                Ok(answer) => answer,
-                Err(Error::NotModified { etag, .. }) => {
-                    let mut headers = HeaderMap::new();
-                    put(&mut headers, header::ETAG, &etag);
-                    RawResponse {
-                        status: StatusCode::NOT_MODIFIED,
-                        headers,
-                        body: RawBody::Empty,
-                        operation: OPERATION,
-                    }
-                }
-                Err(error) => page(&error),
-            }
+            let answer = match request.parts.method {
+                Method::GET | Method::HEAD => self.serve(&request).await,
+                Method::OPTIONS => return self.preflight(&request).await.unwrap_or_else(|error| page(&error)),
+                _ => Err(Error::MethodNotAllowed),
+            };
+            let mut answer = answer.unwrap_or_else(|error| match error {
+                Error::NotModified { etag, .. } => not_modified(&etag),
+                error => page(&error),
+            });
+            // What cannot be found out allows nothing.
+            share(&mut answer, self.shared(&request).await.unwrap_or_default());
+            answer
         })
     }
 }
@@ -176,10 +231,6 @@ fn status_of(error: &Error) -> u16 {
 fn host_of(parts: &Parts) -> String {
     let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     named.or(parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default().to_owned()
-}
-
-fn region_of(bucket: &Bucket) -> Region {
-    bucket.region.clone()
 }
 
 /// The key that a path names. What is no UTF-8 names none that is there.
@@ -234,10 +285,26 @@ fn directory(key: &str) -> String {
 }
 
 fn redirected(redirect: &Redirect) -> RawResponse {
-    let mut headers = HeaderMap::new();
-    put(&mut headers, header::LOCATION, &redirect.location);
-    let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
-    RawResponse { status, headers, body: RawBody::Empty, operation: OPERATION }
+    let mut answer = empty(StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY));
+    put(&mut answer.headers, header::LOCATION, &redirect.location);
+    answer
+}
+
+fn not_modified(etag: &str) -> RawResponse {
+    let mut answer = empty(StatusCode::NOT_MODIFIED);
+    put(&mut answer.headers, header::ETAG, etag);
+    answer
+}
+
+fn empty(status: StatusCode) -> RawResponse {
+    RawResponse { status, headers: HeaderMap::new(), body: RawBody::Empty, operation: OPERATION }
+}
+
+/// Adds to an answer what a page of another origin may make of it.
+fn share(answer: &mut RawResponse, shared: CrossOriginHeaders) {
+    for (name, value) in shared {
+        put(&mut answer.headers, HeaderName::from_static(name), &value);
+    }
 }
 
 /// An error as a person reads it.

@@ -3,7 +3,11 @@
 //! `photos.s3.eu-north-1.amazonaws.com`, `photos.s3.localhost`, `photos.localhost` and, below a name that the server is
 //! reached by, `photos.cloud.example` are all the bucket `photos`. The signature is verified over host and path as they were
 //! sent; what is found here is used for finding the operation alone.
+//!
+//! Every path of such a host is the bucket's, or its website's: the server's own pages and the routes beside the API, which
+//! are found by their paths, are not there.
 
+use base::Region;
 use http::request::Parts;
 
 use crate::sigv4;
@@ -15,21 +19,25 @@ const WEBSITE: &str = ".s3-website";
 const AWS: &str = ".amazonaws.com";
 const AWS_CHINA: &str = ".amazonaws.com.cn";
 const LOCALHOST: &str = ".localhost";
+/// What begins the name of the service itself, where a region stands behind it.
+const SERVICE: &str = "s3.";
+/// What may stand before that region.
+const DUALSTACK: &str = "dualstack.";
+/// What the hosts have within them that other services hand out: a registry's, and those of functions.
+const OTHERS: [&str; 2] = [".dkr.ecr.", ".lambda-url."];
 
 /// The bucket that a `Host` header names, in small letters; none if the path has to. `public_hosts` are the names by which
 /// clients reach this server, without ports.
 pub fn bucket(host: &str, public_hosts: &[String]) -> Option<String> {
     let name = without_port(host)?.to_ascii_lowercase();
-    if website_split(&name).is_some() {
+    let is_public = public_hosts.iter().any(|public| public.eq_ignore_ascii_case(&name));
+    if is_public || website_split(&name).is_some() {
         return None;
     }
     let bucket = match name.rfind(LABEL) {
         Some(at) => &name[..at],
-        None => regional(&name)
-            .or_else(|| name.strip_suffix(LOCALHOST))
-            .or_else(|| public_hosts.iter().find_map(|public| below(&name, public)))?,
+        None => regional(&name).or_else(|| below_server(&name, public_hosts))?,
     };
-    // A service's own name is no bucket: `s3.localhost`.
     (!bucket.is_empty() && bucket != "s3" && !bucket.starts_with('.')).then(|| bucket.to_owned())
 }
 
@@ -39,15 +47,11 @@ pub fn website(host: &str) -> Option<String> {
     website_split(&name).filter(|bucket| !bucket.is_empty()).map(str::to_owned)
 }
 
-/// Whether a host is a bucket's alone, by a name that says so: then every path there is the bucket's, and none the server's
-/// own or the registry's. (`photos.localhost` may be any name of this server.)
-pub fn is_buckets(parts: &Parts) -> bool {
-    let host = sigv4::host(parts).ok().flatten().and_then(without_port);
-    host.map(str::to_ascii_lowercase).is_some_and(|name| {
-        let by_label = name.rfind(LABEL).map(|at| &name[..at]);
-        let bucket = website_split(&name).or(by_label).or_else(|| regional(&name));
-        bucket.is_some_and(|bucket| !bucket.is_empty())
-    })
+/// Whether a host is a bucket's alone, or its website's: then every path there is, and none the server's own or the
+/// registry's.
+pub fn is_buckets(parts: &Parts, public_hosts: &[String]) -> bool {
+    let host = sigv4::host(parts).ok().flatten();
+    host.is_some_and(|host| website(host).is_some() || bucket(host, public_hosts).is_some())
 }
 
 fn website_split(name: &str) -> Option<&str> {
@@ -61,6 +65,24 @@ fn regional(name: &str) -> Option<&str> {
     let rest = name.strip_suffix(AWS).or_else(|| name.strip_suffix(AWS_CHINA))?;
     let at = rest.rfind(REGIONAL)?;
     Some(&rest[..at])
+}
+
+/// What stands before a name of this server, unless that is what a service goes by: `s3.localhost`,
+/// `s3.eu-north-1.localhost`, `111111111111.dkr.ecr.eu-north-1.localhost`. Of several names it is the longest.
+fn below_server<'n>(name: &'n str, public_hosts: &[String]) -> Option<&'n str> {
+    let local = name.strip_suffix(LOCALHOST);
+    let below =
+        public_hosts.iter().filter_map(|public| below(name, public)).chain(local).min_by_key(|own| own.len())?;
+    let is_others = OTHERS.iter().any(|label| name.contains(label));
+    (!is_others && !is_regions(below)).then_some(below)
+}
+
+/// Whether a name is that of the service in a region: `s3.eu-north-1`, `s3.dualstack.eu-north-1`.
+fn is_regions(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(SERVICE) else { return false };
+    let region = rest.strip_prefix(DUALSTACK).unwrap_or(rest);
+    let is_numbered = region.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u8>().is_ok());
+    is_numbered && region.parse::<Region>().is_ok()
 }
 
 fn below<'n>(name: &'n str, public: &str) -> Option<&'n str> {
@@ -110,6 +132,8 @@ mod tests {
             ("a.s3.b.s3.amazonaws.com", "a.s3.b"),
             ("a.s3-b.s3-eu-north-1.amazonaws.com", "a.s3-b"),
             ("10.0.0.localhost", "10.0.0"),
+            ("s3.pictures.localhost", "s3.pictures"),
+            ("s3-photos.localhost", "s3-photos"),
         ] {
             assert_eq!(bucket(host, &public()).as_deref(), Some(named), "{host}");
         }
@@ -122,6 +146,9 @@ mod tests {
             "s3.eu-north-1.amazonaws.com",
             "s3-eu-north-1.amazonaws.com",
             "s3.localhost:4566",
+            "s3.eu-north-1.localhost:4566",
+            "s3.dualstack.eu-north-1.localhost",
+            "s3.eu-north-1.cloud.example",
             "localhost:4566",
             "127.0.0.1:4566",
             "127.0.0.1",
@@ -157,20 +184,49 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_says_so_is_a_bucket_s_alone() {
-        let of =
-            |host: &str| is_buckets(&http::Request::get("/v2/").header("host", host).body(()).unwrap().into_parts().0);
-        for host in ["photos.s3.localhost:4566", "PHOTOS.S3.eu-north-1.amazonaws.com", "photos.s3-website.localhost"] {
+    fn every_path_of_a_buckets_host_is_its_own() {
+        let of = |host: &str| {
+            let request = http::Request::get("/v2/").header("host", host);
+            is_buckets(&request.body(()).unwrap().into_parts().0, &public())
+        };
+        for host in [
+            "photos.s3.localhost:4566",
+            "PHOTOS.S3.eu-north-1.amazonaws.com",
+            "photos.s3-website.localhost",
+            "photos.localhost:4566",
+            "photos.cloud.example",
+        ] {
             assert!(of(host), "{host}");
         }
         for host in [
+            "localhost:4566",
+            "cloud.example",
             "s3.localhost",
-            "photos.localhost",
+            "s3.eu-north-1.localhost:4566",
             "127.0.0.1:4566",
             "000000000000.dkr.ecr.us-east-1.amazonaws.com",
+            "000000000000.dkr.ecr.us-east-1.localhost:4566",
+            "000000000000.dkr.ecr.us-east-1.cloud.example",
+            "abcdefghijklmnop.lambda-url.us-east-1.cloud.example",
             ".s3.localhost",
         ] {
             assert!(!of(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_name_of_the_server_is_no_bucket_below_another() {
+        let public = ["b.example".to_owned(), "a.B.example".to_owned(), "localhost".to_owned()];
+        for (host, named) in [
+            ("a.b.example", None),
+            ("b.example:4566", None),
+            ("photos.a.b.example", Some("photos")),
+            ("c.b.example", Some("c")),
+            ("photos.localhost", Some("photos")),
+            ("localhost", None),
+        ] {
+            assert_eq!(bucket(host, &public).as_deref(), named, "{host}");
+        }
+        assert_eq!(bucket("pilvi.localhost", &["pilvi.localhost".to_owned()]), None);
     }
 }

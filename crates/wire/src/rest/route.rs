@@ -3,7 +3,8 @@
 //! Operations that are not served take part: a request for one of them is told so instead of reaching another whose path is
 //! the same. Of several that fit, the one wins whose path says more, then the one whose query says more, then the one of
 //! whose input more is there that it cannot do without (`PUT /bucket/key` is UploadPart with `uploadId` and `partNumber`,
-//! CopyObject with `x-amz-copy-source`, and PutObject otherwise).
+//! CopyObject with `x-amz-copy-source`, and PutObject otherwise). In S3, whose operations have their paths in common, one
+//! that nothing but parameters tells apart is not asked for without them: `POST /bucket/key` is nothing at all.
 
 use http::{HeaderMap, Method};
 
@@ -53,6 +54,9 @@ pub fn route(
             continue;
         }
         let (needs, is_complete) = needs_of(&http, parameters, headers);
+        if super::is_s3(model) && literals.clone().next().is_none() && !has_parameters(&http, parameters) {
+            continue;
+        }
         let is_served = model.operations[operation].is_served;
         let fit = Fit { segments, literals: literals.count(), is_complete, needs, is_served };
         candidates.push((fit, operation, query_of(http.uri)));
@@ -170,6 +174,11 @@ fn needs_of(http: &Http, parameters: &Parameters, headers: &HeaderMap) -> (usize
         };
     }
     (count, is_complete)
+}
+
+/// Whether the parameters are there that an operation cannot do without.
+fn has_parameters(http: &Http, parameters: &Parameters) -> bool {
+    http.needs.split(' ').filter_map(|need| need.strip_prefix('?')).all(|parameter| parameters.has(parameter))
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::ServeLimits;
@@ -23,9 +24,73 @@ const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 /// How long that may take.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// How much of a body of HTTP/2 is thrown away behind an answer that did not wait for it, in bytes. The stream would be reset
+/// otherwise, and many a client drops the answer that it has then, or fails at what it is still sending.
+const LINGER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How long that may take.
+const LINGER_TIME_MAX: Duration = Duration::from_secs(10);
+
 const INCOMPLETE: &str = "You did not provide the number of bytes specified by the Content-Length HTTP header.";
 const TIMED_OUT: &str =
     "Your socket connection to the server was not read from or written to within the timeout period.";
+
+/// A request's body as it comes over a connection. Whoever has enough of it drops it: what is still to come over HTTP/2 is
+/// thrown away for a while.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    /// None once it is dropped.
+    body: Option<Incoming>,
+    is_http_1: bool,
+}
+
+impl Arriving {
+    pub(super) fn new(body: Incoming, is_http_1: bool) -> Self {
+        Self { body: Some(body), is_http_1 }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(Incoming::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let is_wanted = !self.is_http_1 && !self.is_end_stream();
+        if let (true, Some(body), Ok(runtime)) = (is_wanted, self.body.take(), Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(LINGER_TIME_MAX, throw_away(body, LINGER_BYTES_MAX)));
+        }
+    }
+}
+
+/// Reads a body to its end, or up to so many bytes.
+async fn throw_away(mut body: impl Body<Data = Bytes> + Unpin, bytes_max: u64) {
+    let mut bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if bytes > bytes_max {
+            return;
+        }
+    }
+}
 
 /// A request's body, taken piece by piece.
 #[derive(Debug)]
@@ -43,7 +108,7 @@ pub struct RequestBody {
 
 #[derive(Debug)]
 enum Source {
-    Connection(Incoming),
+    Connection(Arriving),
     Memory(Bytes),
     /// There is no more of it.
     End,
@@ -75,7 +140,7 @@ pub(super) enum Untaken {
     /// It is still to come.
     ToCome {
         /// What is left of it.
-        body: Incoming,
+        body: Arriving,
         /// Whether its taker has begun with it, and so has told a client that asked that it may send.
         is_begun: bool,
     },
@@ -84,11 +149,11 @@ pub(super) enum Untaken {
 }
 
 impl Rest {
-    /// Disposes of what nobody has taken; whether the connection can carry another request then. Told once. Streams of HTTP/2
-    /// are none the worse for it.
+    /// Disposes of what nobody has taken; whether the connection can carry another request then. Told once. That of HTTP/2 can:
+    /// it is a stream that ends.
     pub(super) fn leaves_connection(&self, is_http_1: bool, expects_continue: bool) -> bool {
         let untaken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (mut body, is_begun) = match untaken {
+        let (body, is_begun) = match untaken {
             None => return true,
             Some(_) if !is_http_1 => return true,
             Some(Untaken::Lost) => return false,
@@ -98,10 +163,7 @@ impl Rest {
         let may_come = is_begun || !expects_continue;
         let is_short = body.size_hint().exact().is_some_and(|length| length <= DRAIN_BYTES_MAX);
         if may_come && is_short {
-            tokio::spawn(tokio::time::timeout(
-                DRAIN_TIME_MAX,
-                async move { while let Some(Ok(_)) = body.frame().await {} },
-            ));
+            tokio::spawn(tokio::time::timeout(DRAIN_TIME_MAX, throw_away(body, DRAIN_BYTES_MAX)));
         }
         may_come && is_short
     }
@@ -109,7 +171,7 @@ impl Rest {
 
 impl RequestBody {
     /// One that comes over a connection, and where it leaves what is not taken of it.
-    pub(super) fn incoming(body: Incoming, pause_max: Duration) -> (Self, Rest) {
+    pub(super) fn incoming(body: Arriving, pause_max: Duration) -> (Self, Rest) {
         let rest = Rest::default();
         let source = if body.is_end_stream() { Source::End } else { Source::Connection(body) };
         (Self::new(source, pause_max, rest.clone()), rest)
@@ -221,7 +283,7 @@ pub(super) async fn read(
     limits: &ServeLimits,
     max: usize,
     room: &Room,
-    mut body: Incoming,
+    mut body: Arriving,
 ) -> Result<(Bytes, Place), Error> {
     if body.size_hint().lower() > max as u64 {
         return Err(too_large(max));

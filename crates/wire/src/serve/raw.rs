@@ -22,6 +22,11 @@ pub trait Routes: Send + Sync + 'static {
     fn service(&self) -> &'static str;
     /// Whether a request is one of theirs; told from its head.
     fn takes(&self, parts: &Parts) -> bool;
+    /// Whether they are asked at the hosts of buckets and their websites, too, where all else is the bucket's. Not where they
+    /// go by the path alone.
+    fn are_at_hosts_of_buckets(&self) -> bool {
+        false
+    }
     /// Answers a request. Never fails: whatever goes wrong is an answer.
     fn answer(self: Arc<Self>, request: RawRequest) -> BoxFuture<'static, RawResponse>;
 }

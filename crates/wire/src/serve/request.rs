@@ -19,10 +19,11 @@ use hyper::body::{Body as _, Incoming};
 
 use self::form::FormAnswer;
 use super::answer::AnswerBody;
-use super::body::{self, Rest};
+use super::body::{self, Arriving, Rest};
 use super::inflate::{GZIP, inflate};
 use super::link::Link;
 use super::log_text::LogText;
+use super::raw::Routes;
 use super::room::Place;
 use super::route::{Dialect, Target, is_form};
 use super::stream::Pump;
@@ -52,18 +53,19 @@ impl<B: Backend> Server<B> {
     ) -> http::Response<AnswerBody> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        if let Some(response) = (self.internal)(&parts)
-            && !rest::host::is_buckets(&parts)
-        {
+        let is_buckets = rest::host::is_buckets(&parts, self.backend.public_hosts());
+        if !is_buckets && let Some(response) = (self.internal)(&parts) {
             return response.map(|full| AnswerBody::new(whole(full), Place::default()));
         }
         link.set_unread(false);
-        if let Some(routes) = self.routes.iter().find(|routes| routes.takes(&parts)).cloned() {
+        let takes =
+            |routes: &&Arc<dyn Routes>| (!is_buckets || routes.are_at_hosts_of_buckets()) && routes.takes(&parts);
+        if let Some(routes) = self.routes.iter().find(takes).cloned() {
             return self.answer_routed(routes, Request::from_parts(parts, body), source_ip, link, stream).await;
         }
         let has_body = !body.is_end_stream();
         let mut exchange = Exchange {
-            dialect: Dialect::of(&parts, self.backend.services()),
+            dialect: Dialect::of(&parts, self.backend.services(), is_buckets),
             request_id: self.backend.request_id(),
             now: self.backend.now(),
             source_ip,
@@ -84,7 +86,8 @@ impl<B: Backend> Server<B> {
             stream,
             parts,
         };
-        let mut outcome = exchange.run(&self, body).await;
+        let arriving = Arriving::new(body, exchange.asked.is_http_1);
+        let mut outcome = exchange.run(&self, arriving).await;
         exchange.share(&self).await;
         let asked = exchange.asked;
         let is_bound = exchange.rest.is_some();
@@ -158,7 +161,7 @@ struct Keyed<'a> {
 }
 
 impl Exchange {
-    async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
+    async fn run<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Arriving) -> Result<Reply, Error> {
         let bound = match self.dialect {
             Dialect::Rest { service, .. } => Some(service),
             _ => None,
@@ -230,7 +233,7 @@ impl Exchange {
 
     /// A request that nobody has signed: only what AWS itself leaves unsigned may be asked for so. That its operation is
     /// in the body makes it necessary to read so much of it.
-    async fn run_unsigned<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Incoming) -> Result<Reply, Error> {
+    async fn run_unsigned<B: Backend>(&mut self, server: &Arc<Server<B>>, body: Arriving) -> Result<Reply, Error> {
         let missing = |exchange: &Self| exchange.refused(&AuthError::MissingAuthenticationToken);
         let services = server.backend.services();
         let takes_unsigned = |model: &&ServiceModel| model.operations.iter().any(|operation| operation.is_unsigned);
@@ -321,7 +324,7 @@ impl Exchange {
         server: &Server<B>,
         Keyed { signature, secret, service }: &Keyed<'_>,
         body_bytes_max: usize,
-        body: Incoming,
+        body: Arriving,
     ) -> Result<(Bytes, Place), Error> {
         let verify = |body: PayloadHash| {
             signature

@@ -95,9 +95,10 @@ pub enum NoTarget {
 
 impl Dialect {
     /// Reads the head. A body that is declared as one of awsJson is one even if no target says what it is for; but what is
-    /// signed for a service whose operations are bound to HTTP is that service's, whatever it holds.
-    pub fn of(parts: &Parts, services: &[&'static ServiceModel]) -> Self {
-        if let Some(service) = bound::service(parts, services) {
+    /// signed for a service whose operations are bound to HTTP is that service's, whatever it holds. At the host of a bucket
+    /// what nobody has signed is the bucket's.
+    pub fn of(parts: &Parts, services: &[&'static ServiceModel], is_buckets: bool) -> Self {
+        if let Some(service) = bound::service(parts, services, is_buckets) {
             let model = services[service];
             let protocol = model.protocols.iter().copied().find(|protocol| protocol.is_rest());
             return Self::Rest { service, protocol: protocol.unwrap_or(Protocol::RestXml), is_s3: rest::is_s3(model) };

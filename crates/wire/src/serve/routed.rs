@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::answer::AnswerBody;
-use super::body::RequestBody;
+use super::body::{Arriving, RequestBody};
 use super::link::Link;
 use super::raw::{RawBody, RawRequest, RawResponse, Routes};
 use super::room::Place;
@@ -43,6 +43,7 @@ impl<B: Backend> Server<B> {
             expects_continue: parts.headers.contains_key(EXPECT),
             request_id: self.backend.request_id(),
         };
+        let body = Arriving::new(body, asked.is_http_1());
         let (body, rest) = RequestBody::incoming(body, self.limits.body_timeout);
         let (request_id, now) = (asked.request_id.clone(), self.backend.now());
         let service = routes.service();

@@ -117,7 +117,7 @@ impl Routes for Registry {
     }
 
     fn takes(&self, parts: &Parts) -> bool {
-        route::is_registry(parts.uri.path()) && !wire::rest::host::is_buckets(parts)
+        route::is_registry(parts.uri.path())
     }
 
     fn answer(self: Arc<Self>, request: RawRequest) -> BoxFuture<'static, RawResponse> {

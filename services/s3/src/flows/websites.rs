@@ -107,7 +107,7 @@ async fn a_website_shows_nothing_that_is_not_everybodys() {
     house.page("open/error.html", "sorry").await;
     let page = house.visit("/secret/index.html").await;
     assert_eq!((page.status, page.body.as_str()), (403, "sorry"));
-    for method in [Method::PUT, Method::POST, Method::DELETE, Method::OPTIONS] {
+    for method in [Method::PUT, Method::POST, Method::DELETE, Method::PATCH] {
         let refused = house.visit_as(Request::builder().method(method.clone()).uri("/open/error.html")).await;
         assert_eq!(refused.status, 405, "{method}");
     }
@@ -154,4 +154,44 @@ async fn a_bucket_without_a_website_and_no_bucket_say_so() {
     let delete = DeleteBucketRequest { bucket: "photos".to_owned(), expected_bucket_owner: None };
     ops::delete_bucket::delete_bucket(&house.s3, &house.ctx, delete).await.unwrap();
     assert!(house.visit("/%3Cscript%3E").await.body.contains("NoSuchBucket"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_an_error_comes_whole_whatever_was_asked_of_the_page_that_is_not_there() {
+    let house = House::site(with_index(Some("open/error.html"))).await;
+    house.page("open/error.html", "sorry").await;
+    let etag = house.visit("/open/error.html").await.header("etag").unwrap().to_owned();
+    for (name, value) in [("range", "bytes=1-2"), ("range", "bytes=99-"), ("if-none-match", &etag), ("if-match", "x")] {
+        let page = house.visit_as(Request::get("/open/missing.html").header(name, value)).await;
+        assert_eq!((page.status, page.body.as_str()), (403, "sorry"), "{name}: {value}");
+        assert_eq!((page.header("content-range"), page.header("content-length")), (None, Some("5")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_may_do_with_a_website_what_the_buckets_rules_say() {
+    let house = House::site(with_index(None)).await;
+    house.page("open/index.html", "home").await;
+    let of = |method: Method, origin: &str| {
+        let request = Request::builder().method(method).uri("/open/").header("origin", origin);
+        request.header("access-control-request-method", "GET")
+    };
+    let none = house.visit_as(of(Method::GET, "https://a.example")).await;
+    assert_eq!((none.status, none.header("access-control-allow-origin")), (200, None));
+    assert_eq!(house.visit_as(of(Method::OPTIONS, "https://a.example")).await.status, 403);
+    let rule = CORSRule {
+        allowed_methods: vec!["GET".to_owned()],
+        allowed_origins: vec!["https://*.example".to_owned()],
+        ..Default::default()
+    };
+    let cors_configuration = CORSConfiguration { cors_rules: vec![rule] };
+    let input = PutBucketCorsRequest { bucket: "photos".to_owned(), cors_configuration, ..Default::default() };
+    ops::put_bucket_cors::put_bucket_cors(&house.s3, &house.ctx, input).await.unwrap();
+    for (method, path) in [(Method::GET, "/open/"), (Method::GET, "/secret"), (Method::OPTIONS, "/open/")] {
+        let request = Request::builder().method(method.clone()).uri(path).header("origin", "https://a.example");
+        let answer = house.visit_as(request.header("access-control-request-method", "GET")).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://a.example"), "{method} {path}");
+    }
+    assert_eq!(house.visit_as(of(Method::OPTIONS, "https://b.test")).await.status, 403);
+    assert_eq!(house.visit_as(Request::builder().method(Method::OPTIONS).uri("/")).await.status, 400);
 }

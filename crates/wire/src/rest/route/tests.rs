@@ -53,7 +53,9 @@ fn method_path_and_query_name_the_operation() {
 
 #[test]
 fn what_no_operation_has_and_what_several_have_goes_nowhere() {
-    for (method, target) in [("PATCH", "/b/k"), ("PUT", "/b"), ("PUT", "/"), ("GET", "//k"), ("POST", "/b/k")] {
+    for (method, target) in
+        [("PATCH", "/b/k"), ("PUT", "/b"), ("PUT", "/"), ("GET", "//k"), ("POST", "/b/k"), ("DELETE", "/b/k")]
+    {
         assert_eq!(s3(method, target), Err(NoRoute::Unknown), "{method} {target}");
     }
     assert_eq!(s3("GET", "/b/k?tagging&acl"), Err(NoRoute::Conflicting(vec!["acl", "tagging"])));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use base::Region;
 use bytes::Bytes;
 use http::request::Parts;
-use hyper::body::Incoming;
 
 use super::{Exchange, Keyed, UNSIGNED_BODY_BYTES_MAX};
 use crate::content::{Content, ContentReader, Trailers};
@@ -14,7 +13,7 @@ use crate::model::ServiceModel;
 use crate::reply::Reply;
 use crate::rest::route::NoRoute;
 use crate::rest::{self, Body, Parameters, Request};
-use crate::serve::body::RequestBody;
+use crate::serve::body::{Arriving, RequestBody};
 use crate::serve::incoming;
 use crate::serve::room::{Place, Room};
 use crate::serve::route::{NoTarget, Target};
@@ -52,7 +51,7 @@ enum Unread {
     /// It was needed for the signature.
     Read(Bytes, Place),
     /// It is read as the head says; if it is a document, up to so many bytes.
-    Unread { body: Incoming, rule: BodyRule, chain: Option<ChunkChain>, document_bytes_max: usize },
+    Unread { body: Arriving, rule: BodyRule, chain: Option<ChunkChain>, document_bytes_max: usize },
 }
 
 impl Exchange {
@@ -62,7 +61,7 @@ impl Exchange {
         server: &Arc<Server<B>>,
         signature: &ParsedSignature,
         service: usize,
-        body: Incoming,
+        body: Arriving,
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
         signature.check(self.now, model.signing_name).map_err(|error| self.refused(&error))?;
@@ -101,7 +100,7 @@ impl Exchange {
         &mut self,
         server: &Arc<Server<B>>,
         service: usize,
-        body: Incoming,
+        body: Arriving,
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
         let missing = AuthError::MissingAuthenticationToken;

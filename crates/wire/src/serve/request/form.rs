@@ -5,7 +5,6 @@ use std::sync::Arc;
 use base::Region;
 use http::Method;
 use http::header::CONTENT_TYPE;
-use hyper::body::Incoming;
 
 use super::Exchange;
 use crate::content::Content;
@@ -16,7 +15,7 @@ use crate::rest::form::multipart::{Multipart, Part};
 use crate::rest::form::policy::Policy;
 use crate::rest::form::{self, Fields};
 use crate::rest::{self, Body, Parameters, Request};
-use crate::serve::body::RequestBody;
+use crate::serve::body::{Arriving, RequestBody};
 use crate::serve::room::Place;
 use crate::serve::route::Target;
 use crate::serve::{Backend, Input, Server, incoming};
@@ -62,7 +61,7 @@ impl Exchange {
         &mut self,
         server: &Arc<Server<B>>,
         service: usize,
-        body: Incoming,
+        body: Arriving,
     ) -> Result<Reply, Error> {
         let model = server.backend.services()[service];
         let path = self.resource.clone();

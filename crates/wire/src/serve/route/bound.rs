@@ -9,14 +9,14 @@ use crate::sigv4::claimed_service;
 
 /// The service's number, if the request is for one whose operations are bound to HTTP: as its signature says, or where it
 /// names none (nobody has signed it, or in a way that is refused) and has not the form of another protocol, the service that
-/// admits anybody.
-pub(super) fn service(parts: &Parts, services: &[&'static ServiceModel]) -> Option<usize> {
+/// admits anybody. At the host of a bucket no other protocol is spoken.
+pub(super) fn service(parts: &Parts, services: &[&'static ServiceModel], is_buckets: bool) -> Option<usize> {
     let is_bound = |model: &ServiceModel| model.protocols.iter().any(|protocol| protocol.is_rest());
     if let Some(name) = claimed_service(parts) {
         return services.iter().position(|model| model.signing_name == name && is_bound(model));
     }
     let anybodys = services.iter().position(|model| is_bound(model) && model.admits_anonymous)?;
-    (!speaks_otherwise(parts)).then_some(anybodys)
+    (is_buckets || !speaks_otherwise(parts)).then_some(anybodys)
 }
 
 /// Whether a request has the form of a protocol in which the path says nothing.
@@ -45,11 +45,16 @@ mod tests {
     const SERVICES: &[&ServiceModel] = &[&JSON, &REST_JSON, &S3, &QUERY];
 
     fn asked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
+        asked_at(false, method, uri, headers)
+    }
+
+    fn asked_at(is_buckets: bool, method: &str, uri: &str, headers: &[(&str, &str)]) -> Option<&'static str> {
         let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        service(&request.body(()).unwrap().into_parts().0, SERVICES).map(|service| SERVICES[service].name)
+        let parts = request.body(()).unwrap().into_parts().0;
+        service(&parts, SERVICES, is_buckets).map(|service| SERVICES[service].name)
     }
 
     #[test]
@@ -91,5 +96,20 @@ mod tests {
         ] {
             assert_eq!(asked(method, uri, headers), None, "{method} {uri}");
         }
+    }
+
+    #[test]
+    fn what_nobody_has_signed_is_a_buckets_at_its_host_and_what_is_signed_is_whose_it_says() {
+        for (method, uri, headers) in [
+            ("POST", "/?delete", &[][..]),
+            ("POST", "/", &[("content-type", "application/x-www-form-urlencoded")]),
+            ("GET", "/k?Action=x", &[]),
+            ("PUT", "/k", &[("x-amz-target", "T.O"), ("content-type", "application/x-amz-json-1.1")]),
+        ] {
+            assert_eq!(asked_at(true, method, uri, headers), Some("s3"), "{method} {uri}");
+        }
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKID/20130524/us-east-1/things/aws4_request, SignedHeaders=host, Signature=0";
+        assert_eq!(asked_at(true, "POST", "/", &[("authorization", signed)]), None);
     }
 }

@@ -14,7 +14,7 @@ fn head(headers: &[(&str, &str)]) -> Parts {
 
 /// Where a request goes that is signed for `scope`.
 fn route(headers: &[(&str, &str)], scope: &str, form: &[u8]) -> Result<Target, crate::Error> {
-    let dialect = Dialect::of(&head(headers), SERVICES);
+    let dialect = Dialect::of(&head(headers), SERVICES, false);
     let target = dialect.service(SERVICES, scope).and_then(|service| dialect.target(SERVICES, service, form));
     target.map_err(|none| none.error(dialect.protocol()))
 }
@@ -108,7 +108,7 @@ fn cbor(path: &str, content_type: Option<&str>) -> Result<Target, crate::Error> 
     if let Some(content_type) = content_type {
         request = request.header("content-type", content_type);
     }
-    let dialect = Dialect::of(&request.body(()).unwrap().into_parts().0, SERVICES);
+    let dialect = Dialect::of(&request.body(()).unwrap().into_parts().0, SERVICES, false);
     assert_eq!((dialect.protocol(), dialect.family()), (Protocol::RpcV2Cbor, ErrorFamily::Json));
     let target = dialect.service(SERVICES, "meters").and_then(|service| dialect.target(SERVICES, service, b""));
     target.map_err(|none| none.error(dialect.protocol()))

@@ -1,10 +1,17 @@
 //! Bodies of requests: taken, not taken, and not coming.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Method;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Bytes, Frame};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use wire::serve::{BodyError, ServeLimits};
 
 use super::super::harness::{Request, run};
@@ -231,6 +238,49 @@ fn a_handler_that_takes_its_time_is_not_the_client_s_fault() {
             tokio::time::sleep(SHORT * 3).await;
             stage.shelf.go.add_permits(1);
             assert_eq!(sent.await.unwrap(), 200, "{way:?}");
+        }
+    });
+}
+
+/// A body that tells how much of it was left when its client gave it up or was done with it.
+struct Telling {
+    left: usize,
+    told: Option<oneshot::Sender<usize>>,
+}
+
+impl Body for Telling {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let piece = self.left.min(16 * 1024);
+        self.left -= piece;
+        Poll::Ready((piece > 0).then(|| Ok(Frame::data(Bytes::from(vec![7; piece])))))
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let _ = self.told.take().unwrap().send(self.left);
+    }
+}
+
+#[test]
+fn a_large_body_of_http_2_that_nobody_takes_may_be_sent_to_its_end() {
+    run(async {
+        let stage = Stage::new(Way::Http2).await;
+        let io = TokioIo::new(TcpStream::connect(stage.running.address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        // Refused by routes, by the server for want of a signature, and by its head alone.
+        for (path, status) in [("/r/none", 403), ("/", 403), ("/r/begin", 409)] {
+            let (told, left) = oneshot::channel();
+            let request = http::Request::put(format!("http://localhost{path}")).header("host", "localhost");
+            let body = Telling { left: 20 << 20, told: Some(told) };
+            let answer = sender.send_request(request.body(body).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), status, "{path}");
+            assert!(!answer.into_body().collect().await.unwrap().to_bytes().is_empty(), "{path}");
+            assert_eq!(left.await, Ok(0), "{path}: the rest of a body was refused");
         }
     });
 }
