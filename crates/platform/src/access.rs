@@ -87,6 +87,11 @@ impl Access {
         }
     }
 
+    /// Its actions, each with an access that asks for it alone.
+    pub fn actions(&self) -> impl Iterator<Item = (&'static str, Self)> {
+        self.demands.iter().map(|demand| (demand.action, Self { demands: vec![demand.clone()] }))
+    }
+
     pub(crate) fn demands(&self) -> &[Demand] {
         &self.demands
     }
@@ -161,6 +166,9 @@ mod tests {
         assert_eq!((run.action, pass.action), ("ecs:RunTask", "iam:PassRole"));
         assert_eq!(run.resources, ["arn:aws:ecs:us-east-1:111111111111:task-definition/web:1"]);
         assert_eq!(pass.resources, ["arn:aws:iam::111111111111:role/r"]);
+        let alone: Vec<_> = access.actions().collect();
+        assert_eq!(alone.iter().map(|(action, _)| *action).collect::<Vec<_>>(), ["ecs:RunTask", "iam:PassRole"]);
+        assert_eq!((alone[0].1.demands(), alone[1].1.demands()), (&[run.clone()][..], &[pass.clone()][..]));
         assert_eq!(pass.keys, [("iam:PassedToService".to_owned(), vec!["ecs-tasks.amazonaws.com".to_owned()])]);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::statement::Statement;
-use crate::{Context, Document, Version};
+use crate::{Context, Document, Effect, Principals, Select, Version, document};
 
 /// A policy ready to be evaluated: its texts are compiled once.
 #[derive(Debug, Clone)]
@@ -31,6 +31,21 @@ impl Policy {
     pub fn nothing(name: impl Into<String>) -> Self {
         let document = Document { version: Version::V2012, id: None, statements: Vec::new() };
         Self::new(name, document)
+    }
+
+    /// A policy that denies everything to everybody: what stands for a resource's that cannot be read any more. One that
+    /// allowed nothing would have lost what the resource's own account denies to its users.
+    pub fn denying_all(name: impl Into<String>) -> Self {
+        let all = || Select::Only(vec!["*".to_owned()]);
+        let statement = document::Statement {
+            sid: None,
+            effect: Effect::Deny,
+            principals: Some(Select::Only(Principals::Everyone)),
+            actions: all(),
+            resources: Some(all()),
+            conditions: Vec::new(),
+        };
+        Self::new(name, Document { version: Version::V2012, id: None, statements: vec![statement] })
     }
 
     /// The document.

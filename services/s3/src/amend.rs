@@ -4,7 +4,7 @@ use base::AccountId;
 use platform::{Access, Attempts, Ctx};
 use store::{Tx, Versioned};
 
-use crate::bucket::{self, Bucket, Versioning};
+use crate::bucket::{self, Bucket};
 use crate::event::{By, Cause, Change};
 use crate::facts::VERSION_ID;
 use crate::object::{Object, Order, Selected, Version, What, select};
@@ -17,6 +17,8 @@ pub(crate) struct Target<'a> {
     pub(crate) owner: Option<&'a str>,
     pub(crate) key: &'a str,
     pub(crate) version_id: Option<&'a str>,
+    /// What the caller has to be allowed.
+    pub(crate) access: &'a Access,
     /// What the change is.
     pub(crate) by: By,
 }
@@ -41,7 +43,7 @@ impl Found {
 
     /// The version's id as it is answered.
     pub(crate) fn answered_id(&self) -> Option<String> {
-        (self.bucket.versioning != Versioning::Never).then(|| self.version.id.to_string())
+        self.bucket.answered_id(&self.version.id)
     }
 }
 
@@ -54,30 +56,33 @@ pub(crate) fn access(actions: [&'static str; 2], bucket: &str, key: &str, versio
     }
 }
 
-/// Finds an object.
+/// Finds an object, to which the caller is admitted by `access`.
 ///
 /// # Errors
-/// That it is not there.
+/// That it is not there, or not for the caller.
 pub(crate) async fn read(
     s3: &S3,
     ctx: &Ctx,
+    access: &Access,
     bucket: &str,
     owner: Option<&str>,
     key: &str,
     version_id: Option<&str>,
 ) -> Result<Found, Error> {
     let bucket = bucket::expected(s3, bucket, owner).await?;
-    match select(&s3.platform.store, &bucket, key, version_id, "GET").await {
-        Ok(selected) => Ok(Found { version: selected.version().clone(), bucket }),
-        Err(error) => Err(facts::hidden(s3, ctx, &bucket, error).await),
-    }
+    let version = match select(&s3.platform.store, &bucket, key, version_id, "GET").await {
+        Ok(selected) => selected.version().clone(),
+        Err(error) => return Err(facts::hidden(s3, ctx, &bucket, error).await),
+    };
+    facts::admit(s3, ctx, &bucket, &version, access).await?;
+    Ok(Found { bucket, version })
 }
 
 /// Changes an object, and answers its version's id. `change` is given the bucket and the object's owner; it is called again if
 /// somebody else was faster.
 ///
 /// # Errors
-/// That it is not there, and what `change` answers.
+/// That it is not there, or not for the caller, and what `change` answers.
 pub(crate) async fn amend(
     s3: &S3,
     ctx: &Ctx,
@@ -106,11 +111,12 @@ async fn try_amend(
         Err(error) => return Err(facts::hidden(s3, ctx, &bucket, error).await),
     };
     let before = selected.version();
+    facts::admit(s3, ctx, &bucket, before, target.access).await?;
     let mut version = before.clone();
     if let What::Object(object) = &mut version.what {
         change(&bucket, bucket.owner_of(before), object)?;
     }
-    let id = (bucket.versioning != Versioning::Never).then(|| version.id.to_string());
+    let id = bucket.answered_id(&version.id);
     if target.by == By::PutAcl && version == *before {
         // (User guide, "Supported event types": without a change there is no event.)
         return Ok(id);

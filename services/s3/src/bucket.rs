@@ -11,7 +11,7 @@ use store::{Record, Scope, Versioned};
 
 use crate::acl::{Acl, Ownership};
 use crate::api::ObjectOwnership;
-use crate::object::Version;
+use crate::object::{Version, VersionId};
 use crate::{Error, S3};
 
 pub(crate) use create::{create, delete};
@@ -158,6 +158,11 @@ impl Bucket {
     /// The same of an object that somebody has written.
     pub fn owner_of_what_wrote(&self, writer: AccountId) -> AccountId {
         if self.has_acls() { writer } else { self.owner }
+    }
+
+    /// A version's id as it is answered: not by a bucket that has never had versions.
+    pub(crate) fn answered_id(&self, id: &VersionId) -> Option<String> {
+        (self.versioning != Versioning::Never).then(|| id.to_string())
     }
 
     /// Whether ACLs count.

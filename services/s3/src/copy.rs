@@ -84,6 +84,7 @@ impl Source {
             }
             Err(error) => return Err(facts::hidden(s3, ctx, &bucket, error).await),
         };
+        facts::admit(s3, ctx, &bucket, &version, &self.access()).await?;
         if let Some(seen) = version.seen() {
             conditions.check_source(seen)?;
         }

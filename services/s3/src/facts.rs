@@ -37,6 +37,9 @@ const OF_OBJECTS_OWNER: [&str; 8] = [
 /// What the root of a bucket's account may always do, so that no policy shuts everybody out. (API reference, PutBucketPolicy:
 /// "the root user of the AWS account that owns a bucket can always use this operation, even if the policy explicitly denies".)
 const ALWAYS_OF_ROOT: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+/// The versions of the policy language; variables have a meaning in the first alone.
+const LANGUAGE: &str = "2012-10-17";
+const OLD_LANGUAGE: &str = "2008-10-17";
 /// Actions on a bucket that is not there yet.
 const CREATING: &str = "s3:CreateBucket";
 
@@ -47,10 +50,18 @@ pub(crate) struct Kept(Mutex<HashMap<String, (Revision, Arc<Decisive>)>>);
 /// What of a bucket decides.
 #[derive(Debug)]
 struct Decisive {
-    /// Its policy's statements, and those that its list of grants is made into.
-    statements: Vec<Value>,
+    rules: Rules,
     compiled: Arc<Policy>,
     is_public: bool,
+}
+
+/// A policy's statements, and those that lists of grants are made into.
+#[derive(Debug, Clone)]
+struct Rules {
+    /// The version of the language: the policy's own. What grants say means the same in each of them.
+    version: &'static str,
+    /// None of a policy that cannot be read any more.
+    statements: Option<Vec<Value>>,
 }
 
 /// Whose something is, and who may do what with it.
@@ -63,17 +74,13 @@ pub(crate) async fn facts(s3: &S3, ctx: &Ctx, asked: Asked<'_>, resource: &str) 
         return Ok(Facts::default());
     }
     let bucket = bucket::find(s3, name).await?;
-    let mut facts = Facts { owner: Some(bucket.owner), ..Facts::default() };
-    if ctx.region != bucket.region {
-        // It is served where the bucket is, whatever region its sender has signed for.
-        facts.keys.insert("aws:RequestedRegion".to_owned(), bucket.region.to_string());
-    }
+    let mut facts = of_bucket(ctx, &bucket);
     let is_owners_root = ctx.principal.is_root() && ctx.account() == bucket.owner;
     if is_owners_root && ALWAYS_OF_ROOT.contains(&asked.action) {
         return Ok(facts);
     }
     let decisive = decisive(s3, &bucket).await?;
-    if decisive.is_public && bucket.public_access().restrict_public_buckets && ctx.account() != bucket.owner {
+    if is_kept_in(ctx, &bucket, &decisive) {
         return Ok(facts);
     }
     facts.policy = Some(decisive.compiled.clone());
@@ -81,12 +88,59 @@ pub(crate) async fn facts(s3: &S3, ctx: &Ctx, asked: Asked<'_>, resource: &str) 
         facts.tags.clone_from(&bucket.tags);
         return Ok(facts);
     };
-    let depends_on_object =
-        bucket.has_acls() || decisive.compiled.mentions(EXISTING_TAG) || ctx.policies_mention(EXISTING_TAG);
-    if depends_on_object && let Some(version) = version(s3, &bucket, key, asked).await? {
+    if depends_on_object(ctx, &bucket, &decisive)
+        && let Some(version) = version(s3, &bucket, key, asked).await?
+    {
         add_object(&mut facts, &bucket, &decisive, asked.action, &version);
     }
     Ok(facts)
+}
+
+/// Whether an object's tags or grants may decide.
+fn depends_on_object(ctx: &Ctx, bucket: &Bucket, decisive: &Decisive) -> bool {
+    bucket.has_acls() || decisive.compiled.mentions(EXISTING_TAG) || ctx.policies_mention(EXISTING_TAG)
+}
+
+/// Lets the caller through to this very version: what the gate has looked at may have been written over since, by one with
+/// other tags, grants or another owner. `access` is what the gate has asked for it, and nothing else.
+///
+/// # Errors
+/// AccessDenied.
+pub(crate) async fn admit(
+    s3: &S3,
+    ctx: &Ctx,
+    bucket: &Versioned<Bucket>,
+    version: &Version,
+    access: &Access,
+) -> Result<(), Error> {
+    let decisive = decisive(s3, bucket).await?;
+    if !depends_on_object(ctx, bucket, &decisive) {
+        return Ok(());
+    }
+    for (action, alone) in access.actions() {
+        let mut facts = of_bucket(ctx, bucket);
+        if !is_kept_in(ctx, bucket, &decisive) {
+            facts.policy = Some(decisive.compiled.clone());
+            add_object(&mut facts, bucket, &decisive, action, version);
+        }
+        ctx.authorize_with(&alone, &facts).map_err(Error::Body)?;
+    }
+    Ok(())
+}
+
+/// What a bucket's record tells, whatever is asked.
+fn of_bucket(ctx: &Ctx, bucket: &Bucket) -> Facts {
+    let mut facts = Facts { owner: Some(bucket.owner), ..Facts::default() };
+    if ctx.region != bucket.region {
+        // It is served where the bucket is, whatever region its sender has signed for.
+        facts.keys.insert("aws:RequestedRegion".to_owned(), bucket.region.to_string());
+    }
+    facts
+}
+
+/// Whether what a bucket's policy and grants allow is kept from the caller: it is public, and the public is restricted.
+fn is_kept_in(ctx: &Ctx, bucket: &Bucket, decisive: &Decisive) -> bool {
+    decisive.is_public && bucket.public_access().restrict_public_buckets && ctx.account() != bucket.owner
 }
 
 /// The version that a request is about: the one that it names, or the latest.
@@ -115,10 +169,12 @@ fn add_object(facts: &mut Facts, bucket: &Bucket, decisive: &Decisive, action: &
         return;
     }
     let acl = object.acl.clone().unwrap_or_else(|| Acl::private(version.owner));
-    let counts = |statement: &&Value| !is_foreign || statement["Effect"] == "Deny";
-    let mut statements: Vec<Value> = decisive.statements.iter().filter(counts).cloned().collect();
-    statements.extend(granted(&acl, Subject::Object, bucket));
-    facts.policy = Some(compiled(&statements));
+    let mut rules = decisive.rules.clone();
+    if let Some(statements) = &mut rules.statements {
+        statements.retain(|statement| !is_foreign || statement["Effect"] == "Deny");
+        statements.extend(granted(&acl, Subject::Object, bucket));
+    }
+    facts.policy = Some(rules.compiled());
     facts.owner = Some(version.owner);
 }
 
@@ -131,17 +187,17 @@ async fn decisive(s3: &S3, bucket: &Versioned<Bucket>) -> Result<Arc<Decisive>, 
         return Ok(found);
     }
     let policy = setting::<BucketPolicy>(&s3.platform.store, bucket).await?;
-    let mut statements = policy.as_ref().map(statements_of).unwrap_or_default();
-    if let Some(acl) = bucket.acl.as_ref().filter(|_| bucket.has_acls()) {
+    let mut rules = Rules::of(policy.as_ref());
+    if let (Some(acl), Some(statements)) = (bucket.acl.as_ref().filter(|_| bucket.has_acls()), &mut rules.statements) {
         statements.extend(granted(acl, Subject::Bucket, bucket));
     }
     let made = Arc::new(Decisive {
         compiled: match &policy {
             Some(policy) if bucket.acl.is_none() => policy.compiled(),
-            _ => compiled(&statements),
+            _ => rules.compiled(),
         },
         is_public: policy.as_ref().is_some_and(BucketPolicy::is_public),
-        statements,
+        rules,
     });
     let mut kept = s3.kept.0.lock().unwrap_or_else(PoisonError::into_inner);
     if kept.len() >= KEPT_MAX {
@@ -151,14 +207,33 @@ async fn decisive(s3: &S3, bucket: &Versioned<Bucket>) -> Result<Arc<Decisive>, 
     Ok(made)
 }
 
-fn statements_of(policy: &BucketPolicy) -> Vec<Value> {
-    match serde_json::from_str::<Value>(&policy.text) {
-        Ok(Value::Object(mut document)) => match document.remove("Statement") {
-            Some(Value::Array(statements)) => statements,
-            Some(statement) => vec![statement],
-            None => Vec::new(),
-        },
-        _ => Vec::new(),
+impl Rules {
+    /// A policy's; none without one.
+    fn of(policy: Option<&BucketPolicy>) -> Self {
+        let Some(policy) = policy else { return Self { version: LANGUAGE, statements: Some(Vec::new()) } };
+        let document = serde_json::from_str::<Value>(&policy.text).unwrap_or_default();
+        // What says nothing of its language is of the old one, in which variables are texts.
+        let version = if document["Version"] == LANGUAGE { LANGUAGE } else { OLD_LANGUAGE };
+        let statements = match &document["Statement"] {
+            Value::Array(statements) => Some(statements.clone()),
+            Value::Object(statement) => Some(vec![Value::Object(statement.clone())]),
+            _ => None,
+        };
+        Self { version, statements }
+    }
+
+    /// They, ready to decide.
+    fn compiled(&self) -> Arc<Policy> {
+        const NAME: &str = "bucket policy and grants";
+        let Some(statements) = &self.statements else { return Arc::new(Policy::denying_all(NAME)) };
+        if statements.is_empty() {
+            return Arc::new(Policy::nothing(NAME));
+        }
+        let text = json!({ "Version": self.version, "Statement": statements }).to_string();
+        Arc::new(match policy::parse(&text, Purpose::Resource(ResourceElement::Required)) {
+            Ok(document) => Policy::new(NAME, document),
+            Err(_) => Policy::denying_all(NAME),
+        })
     }
 }
 
@@ -190,18 +265,6 @@ fn granted(acl: &Acl, subject: Subject, bucket: &Bucket) -> Vec<Value> {
         }
     }
     statements
-}
-
-fn compiled(statements: &[Value]) -> Arc<Policy> {
-    const NAME: &str = "bucket policy and grants";
-    if statements.is_empty() {
-        return Arc::new(Policy::nothing(NAME));
-    }
-    let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
-    Arc::new(match policy::parse(&text, Purpose::Resource(ResourceElement::Required)) {
-        Ok(document) => Policy::new(NAME, document),
-        Err(_) => Policy::nothing(NAME),
-    })
 }
 
 /// Whom no policy lets list a bucket is not told that a key is missing there. (API reference, GetObject: "If you don't have the

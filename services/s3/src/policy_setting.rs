@@ -76,12 +76,12 @@ impl BucketPolicy {
         Ok(Self { text: text.to_owned() })
     }
 
-    /// It, ready to decide. What cannot be read any more allows nothing.
+    /// It, ready to decide. What cannot be read any more denies everything.
     pub fn compiled(&self) -> Arc<Policy> {
         const NAME: &str = "bucket policy";
         Arc::new(match policy::parse(&self.text, Purpose::Resource(ResourceElement::Required)) {
             Ok(document) => Policy::new(NAME, document),
-            Err(_) => Policy::nothing(NAME),
+            Err(_) => Policy::denying_all(NAME),
         })
     }
 

@@ -92,6 +92,7 @@ async fn try_find(s3: &S3, ctx: &Ctx, asked: Asked<'_>) -> Result<Option<Found>,
     let (Some(seen), Some(object)) = (version.seen(), version.object()) else {
         return Err(Error::Internal("a delete marker was selected".to_owned()));
     };
+    facts::admit(s3, ctx, &bucket, &version, &access(asked.bucket, asked.key, asked.version_id)).await?;
     asked.conditions.check(seen)?;
     if asked.decrypts {
         return Err(Error::InvalidRequest("The encryption parameters are not applicable to this object.".to_owned()));

@@ -150,6 +150,19 @@ fn how_a_resources_policy_names_the_caller_tells_what_else_counts() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_read_denies_everything_to_everybody() {
+    let denying = || Some(Policy::denying_all("unreadable"));
+    for principal in [alice(), deployer(), root()] {
+        let case = Case { attached: vec![own("Allow")], resource: denying(), ..Case::default() };
+        assert_eq!(case.decide(&principal), Some(Reason::Explicit(PolicyKind::Resource)));
+        assert_eq!(Case { elsewhere: true, ..case }.decide(&principal), Some(Reason::Explicit(PolicyKind::Resource)));
+    }
+    let context = Context::new();
+    let anybody = evaluate_anonymous("s3:GetObject", BUCKET, &context, denying().as_ref());
+    assert_eq!(anybody.denied, Some(Reason::Explicit(PolicyKind::Resource)));
+}
+
+#[test]
 fn a_trust_policy_has_to_allow_and_may_be_enough() {
     let must = |resource| Case { resource, must_allow: true, ..Case::default() };
     let may = |resource| Case { attached: vec![own("Allow")], ..must(resource) };

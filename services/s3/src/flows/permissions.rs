@@ -363,6 +363,124 @@ async fn a_bucket_can_insist_on_conditions_of_what_makes_objects_and_uploads_are
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_admitted_to_what_is_not_there_any_more_gets_nothing_of_what_is() {
+    let house = House::new().await;
+    objects_are_their_writers(&house).await;
+    unblock(&house).await;
+    // The gate let its caller through to a public object; this one has been written over it since.
+    house.put("a", b"private").await;
+    let refused = |outcome: Error| wire::Error::from(outcome);
+    let nobody = anybody();
+    let read = ops::get_object::get_object(&house.s3, &nobody, get_request("a")).await.unwrap_err();
+    assert_eq!((refused(read).code.as_ref(), house.get("a").await.unwrap()), ("AccessDenied", b"private".to_vec()));
+    let (bucket, key) = ("photos".to_owned(), "a".to_owned());
+    let stranger = of_account('2');
+    let own = CreateBucketRequest { bucket: "strangers".to_owned(), ..Default::default() };
+    ops::create_bucket::create_bucket(&house.s3, &stranger, own).await.unwrap();
+    let copy = CopyObjectRequest {
+        bucket: "strangers".to_owned(),
+        key: key.clone(),
+        copy_source: "photos/a".to_owned(),
+        ..Default::default()
+    };
+    let copied = ops::copy_object::copy_object(&house.s3, &stranger, copy).await.unwrap_err();
+    assert_eq!(refused(copied).code, "AccessDenied");
+    let acl = PutObjectAclRequest {
+        bucket: bucket.clone(),
+        key: key.clone(),
+        acl: Some(ObjectCannedACL::PublicRead),
+        ..Default::default()
+    };
+    let opened = ops::put_object_acl::put_object_acl(&house.s3, &stranger, acl).await.unwrap_err();
+    assert_eq!(refused(opened).code, "AccessDenied");
+    let shown = GetObjectAclRequest { bucket, key, ..Default::default() };
+    let shown = ops::get_object_acl::get_object_acl(&house.s3, &stranger, shown).await.unwrap_err();
+    assert_eq!(refused(shown).code, "AccessDenied");
+    assert!(!admits(&house, &nobody, "s3:GetObject", "a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_came_meanwhile_are_as_little_changed_as_read() {
+    let house = House::new().await;
+    let tagged = PutObjectRequest { tagging: Some("level=secret".to_owned()), ..put_request("a") };
+    house.put_as(tagged, b"x").await.unwrap();
+    let condition = r#""Condition": {"StringEquals": {"s3:ExistingObjectTag/level": "secret"}}"#;
+    let ann = user(
+        &house,
+        &format!(
+            r#"{{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}},
+               {{"Effect": "Deny", "Action": "s3:*ObjectTagging", "Resource": "*", {condition}}}"#
+        ),
+    );
+    let (bucket, key) = ("photos".to_owned(), "a".to_owned());
+    let input = GetObjectTaggingRequest { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+    assert!(ops::get_object_tagging::get_object_tagging(&house.s3, &ann, input).await.is_err());
+    let input = DeleteObjectTaggingRequest { bucket: bucket.clone(), key: key.clone(), ..Default::default() };
+    assert!(ops::delete_object_tagging::delete_object_tagging(&house.s3, &ann, input).await.is_err());
+    let input = PutObjectTaggingRequest { bucket, key, ..Default::default() };
+    assert!(ops::put_object_tagging::put_object_tagging(&house.s3, &ann, input).await.is_err());
+    assert_eq!(house.get_as(get_request("a")).await.unwrap().0.tag_count, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grants_give_a_policy_no_other_language_than_its_own() {
+    let house = House::new().await;
+    // Of the old language, in which a variable is a text like any other.
+    let policy = r#"{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::photos/${aws:username}/*"}}"#;
+    let input = PutBucketPolicyRequest { bucket: "photos".to_owned(), policy: policy.to_owned(), ..Default::default() };
+    ops::put_bucket_policy::put_bucket_policy(&house.s3, &house.ctx, input).await.unwrap();
+    let ann = user(&house, r#"{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}"#);
+    let decided = async || {
+        (
+            admits(&house, &ann, "s3:GetObject", "ann/a").await,
+            admits(&house, &ann, "s3:GetObject", "${aws:username}/a").await,
+        )
+    };
+    assert_eq!(decided().await, (true, false));
+    objects_are_their_writers(&house).await;
+    let grants = Some(format!("id={}", crate::acl::canonical_id(of_account('2').account())));
+    let input = PutBucketAclRequest { bucket: "photos".to_owned(), grant_read: grants.clone(), ..Default::default() };
+    ops::put_bucket_acl::put_bucket_acl(&house.s3, &house.ctx, input).await.unwrap();
+    assert_eq!(decided().await, (true, false), "with grants of the bucket");
+    for key in ["ann/a", "${aws:username}/a"] {
+        house.put_as(PutObjectRequest { grant_read: grants.clone(), ..put_request(key) }, b"x").await.unwrap();
+    }
+    assert_eq!(decided().await, (true, false), "and of objects");
+    assert!(admits(&house, &of_account('2'), "s3:GetObject", "ann/a").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_was_begun_public_is_not_completed_once_the_public_is_kept_out() {
+    let house = House::new().await;
+    objects_are_their_writers(&house).await;
+    unblock(&house).await;
+    let input = CreateMultipartUploadRequest {
+        bucket: "photos".to_owned(),
+        key: "a".to_owned(),
+        acl: Some(ObjectCannedACL::PublicRead),
+        ..Default::default()
+    };
+    let begun = ops::create_multipart_upload::create_multipart_upload(&house.s3, &house.ctx, input).await.unwrap();
+    let upload = begun.upload_id.unwrap();
+    let part = house.part("a", &upload, 1, b"x").await;
+    let block = |block_public_acls| PutPublicAccessBlockRequest {
+        bucket: "photos".to_owned(),
+        public_access_block_configuration: PublicAccessBlockConfiguration { block_public_acls, ..Default::default() },
+        ..Default::default()
+    };
+    let set = async |blocks| {
+        let input = block(Some(blocks));
+        ops::put_public_access_block::put_public_access_block(&house.s3, &house.ctx, input).await.unwrap();
+    };
+    set(true).await;
+    assert_eq!(code(house.complete("a", &upload, vec![part.clone()]).await), ("AccessDenied", 403));
+    assert_eq!(code(house.get("a").await), ("NoSuchKey", 404));
+    set(false).await;
+    house.complete("a", &upload, vec![part]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn encryption_may_be_asked_for_as_aws_always_does_it_and_nothing_is_said_to_be_encrypted() {
     let house = House::new().await;
     let asked = |kind| PutObjectRequest { server_side_encryption: Some(kind), ..put_request("a") };

@@ -84,11 +84,9 @@ fn chosen<'a>(upload: &str, listed: &Listed, parts: &BTreeMap<i32, &'a Part>) ->
     }
     for (algorithm, value) in &listed.checksums {
         let expected = algorithm.read(value)?;
-        let differs = match &part.checksum {
-            Some((computed, sum)) => computed == algorithm && *sum != expected,
-            None => false,
-        };
-        if differs {
+        // What was computed of the part is all that a checksum can be compared with: one of another algorithm is none of it.
+        let is_its = part.checksum.as_ref().is_none_or(|(computed, sum)| computed == algorithm && *sum == expected);
+        if !is_its {
             return Err(refused());
         }
     }
@@ -146,6 +144,8 @@ fn joined(chosen: &[&Part]) -> Data {
 #[cfg(test)]
 mod tests {
     use base::Timestamp;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
 
@@ -193,6 +193,11 @@ mod tests {
         assert_eq!(code(&[listed(1, 2)]), "InvalidPart");
         let wrong = Listed { checksums: vec![(Algorithm::Crc32, "AAAAAA==".to_owned())], ..listed(1, 1) };
         assert_eq!(code(&[wrong]), "InvalidPart");
+        let sum = |algorithm: Algorithm, of: u8| (algorithm, STANDARD.encode(checksum::of(algorithm, &[of])));
+        let of_another = Listed { checksums: vec![sum(Algorithm::Crc32C, 1)], ..listed(1, 1) };
+        assert_eq!(code(&[of_another]), "InvalidPart");
+        let right = Listed { checksums: vec![sum(Algorithm::Crc32, 1)], ..listed(1, 1) };
+        assert!(made(None, &[right]).is_ok());
         let parts = [part(1, 5 * MIB - 1), part(2, 7)];
         let parts = parts.iter().enumerate().map(|(at, part)| (at as i32 + 1, part)).collect();
         let small = assemble("u", None, &[listed(1, 1), listed(2, 2)], &parts);

@@ -19,11 +19,13 @@ pub(crate) async fn delete_object_tagging(
     ctx: &Ctx,
     input: DeleteObjectTaggingRequest,
 ) -> Result<DeleteObjectTaggingOutput, Error> {
+    let access = access(ctx, &input);
     let target = Target {
         bucket: &input.bucket,
         owner: input.expected_bucket_owner.as_deref(),
         key: &input.key,
         version_id: input.version_id.as_deref(),
+        access: &access,
         by: By::DeleteTagging,
     };
     let version_id = amend::amend(s3, ctx, target, |_, _, object| {

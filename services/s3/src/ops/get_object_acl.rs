@@ -21,7 +21,9 @@ pub(crate) async fn get_object_acl(
     input: GetObjectAclRequest,
 ) -> Result<GetObjectAclOutput, Error> {
     let expected = input.expected_bucket_owner.as_deref();
-    let found = amend::read(s3, ctx, &input.bucket, expected, &input.key, input.version_id.as_deref()).await?;
+    let found =
+        amend::read(s3, ctx, &access(ctx, &input), &input.bucket, expected, &input.key, input.version_id.as_deref())
+            .await?;
     let whose = found.bucket.owner_of(&found.version);
     let acl = match &found.object()?.acl {
         Some(acl) if found.bucket.has_acls() => acl.clone(),

@@ -44,7 +44,9 @@ async fn attributes(
     input: &GetObjectAttributesRequest,
 ) -> Result<Option<GetObjectAttributesOutput>, Error> {
     let owner = input.expected_bucket_owner.as_deref();
-    let found = amend::read(s3, ctx, &input.bucket, owner, &input.key, input.version_id.as_deref()).await?;
+    let found =
+        amend::read(s3, ctx, &access(ctx, input), &input.bucket, owner, &input.key, input.version_id.as_deref())
+            .await?;
     let object = found.object()?;
     let wants = |attribute| input.object_attributes.contains(&attribute);
     let mut object_parts = None;

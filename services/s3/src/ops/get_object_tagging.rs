@@ -20,6 +20,8 @@ pub(crate) async fn get_object_tagging(
     input: GetObjectTaggingRequest,
 ) -> Result<GetObjectTaggingOutput, Error> {
     let owner = input.expected_bucket_owner.as_deref();
-    let found = amend::read(s3, ctx, &input.bucket, owner, &input.key, input.version_id.as_deref()).await?;
+    let found =
+        amend::read(s3, ctx, &access(ctx, &input), &input.bucket, owner, &input.key, input.version_id.as_deref())
+            .await?;
     Ok(GetObjectTaggingOutput { tag_set: tag_set(&found.object()?.tags), version_id: found.answered_id() })
 }

@@ -22,12 +22,14 @@ pub(crate) async fn put_object_acl(
     ctx: &Ctx,
     input: PutObjectAclRequest,
 ) -> Result<PutObjectAclOutput, Error> {
+    let access = access(ctx, &input);
     let headers = object_grants!(input)?;
     let target = Target {
         bucket: &input.bucket,
         owner: input.expected_bucket_owner.as_deref(),
         key: &input.key,
         version_id: input.version_id.as_deref(),
+        access: &access,
         by: By::PutAcl,
     };
     amend::amend(s3, ctx, target, |bucket, owner, object| {

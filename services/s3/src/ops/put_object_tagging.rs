@@ -22,12 +22,14 @@ pub(crate) async fn put_object_tagging(
     ctx: &Ctx,
     input: PutObjectTaggingRequest,
 ) -> Result<PutObjectTaggingOutput, Error> {
+    let access = access(ctx, &input);
     let tags = tags::check(tags_of(input.tagging.tag_set), OBJECT_TAGS_MAX)?;
     let target = Target {
         bucket: &input.bucket,
         owner: input.expected_bucket_owner.as_deref(),
         key: &input.key,
         version_id: input.version_id.as_deref(),
+        access: &access,
         by: By::PutTagging,
     };
     let version_id = amend::amend(s3, ctx, target, |_, _, object| {
