@@ -13,6 +13,7 @@ mod first_minutes;
 mod iam_flow;
 mod images;
 mod javascript;
+mod lambda_runtimes;
 mod logs_flow;
 mod node_process;
 mod permissions_flow;

@@ -153,7 +153,7 @@ impl Runtimes {
             return Ok(known);
         }
         let before = match record::find(&self.0.store, name).await?.map(|record| record.value.standing) {
-            Some(Standing::Offered(offered)) => Some(offered),
+            Some(Standing::Offered(offered)) => Some(*offered),
             _ => None,
         };
         let compared = self.compare(name, family, before.as_ref()).await;
@@ -177,8 +177,10 @@ impl Runtimes {
         let Some(record) = record::find(&self.0.store, name).await? else { return Ok(None) };
         Ok(match record.value.standing {
             Standing::Removed => Some(None),
-            Standing::Offered(Offered { origin: Origin::Image { .. }, root, .. }) => Some(Some(root)),
-            Standing::Offered(Offered { root, .. }) => self.compared().contains(name).then_some(Some(root)),
+            Standing::Offered(offered) => {
+                let is_known = matches!(offered.origin, Origin::Image { .. }) || self.compared().contains(name);
+                is_known.then_some(Some(offered.root))
+            }
         })
     }
 
@@ -223,7 +225,7 @@ impl Runtimes {
 
     async fn keep(&self, name: &str, origin: Origin, made: image::Made) -> Result<Offered, RuntimeError> {
         let offered = Offered { origin, root: made.root, layer_bytes: made.layer_bytes, files: made.files };
-        self.write(name, Standing::Offered(offered.clone())).await?;
+        self.write(name, Standing::Offered(Box::new(offered.clone()))).await?;
         Ok(offered)
     }
 
@@ -303,7 +305,8 @@ fn listed(runtime: Runtime) -> ListedRuntime {
     let since = Some(since);
     match standing {
         Standing::Removed => ListedRuntime { since, state: RuntimeState::Removed, ..found(&name) },
-        Standing::Offered(Offered { origin, layer_bytes, .. }) => {
+        Standing::Offered(offered) => {
+            let Offered { origin, layer_bytes, .. } = *offered;
             let (program, image) = match origin {
                 Origin::Machine { program, .. } => (program, None),
                 Origin::Image { reference } => (None, Some(reference)),

@@ -27,7 +27,7 @@ pub(super) struct Runtime {
 #[serde(rename_all = "camelCase")]
 pub(super) enum Standing {
     /// Functions may have it.
-    Offered(Offered),
+    Offered(Box<Offered>),
     /// It was removed: what this machine has of it is not to be taken.
     Removed,
 }

@@ -56,8 +56,8 @@ async fn a_runtime_whose_files_have_changed_is_made_anew_and_one_whose_files_are
     let Standing::Offered(offered) = record.standing.clone() else { panic!("{record:?}") };
     let with = |program: Option<PathBuf>| {
         let origin = Origin::Machine { program, fingerprint: "another".to_owned() };
-        let offered = Offered { origin, files: Vec::new(), ..offered.clone() };
-        Runtime { standing: Standing::Offered(offered), ..record.clone() }
+        let offered = Offered { origin, files: Vec::new(), ..(*offered).clone() };
+        Runtime { standing: Standing::Offered(Box::new(offered)), ..record.clone() }
     };
     record::keep(&bed.platform.store, &with(None)).await.unwrap();
     assert_eq!(bed.anew().find("provided.al2").await.unwrap(), Some(root.clone()));

@@ -56,6 +56,7 @@ impl Tree {
     }
 
     /// Whether there is something at a path of this machine's, once its links are followed.
+    #[cfg(test)]
     pub(super) fn has(&self, path: &Path) -> bool {
         std::fs::canonicalize(path).is_ok_and(|real| self.0.contains_key(relative(&real)))
     }

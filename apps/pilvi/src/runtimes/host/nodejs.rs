@@ -37,7 +37,10 @@ impl Said {
 }
 
 /// What programs have said, by their paths: it takes them tens of milliseconds. One that was replaced is asked again.
-static REMEMBERED: LazyLock<Mutex<HashMap<PathBuf, (SystemTime, u64, Said)>>> = LazyLock::new(Mutex::default);
+static REMEMBERED: LazyLock<Mutex<HashMap<PathBuf, Remembered>>> = LazyLock::new(Mutex::default);
+
+/// What a program said that was changed at this time and of this length.
+type Remembered = (SystemTime, u64, Said);
 
 /// Asks a program what it is, unless it has said so before.
 pub(super) fn version(program: &Path) -> Result<Said, HostError> {
