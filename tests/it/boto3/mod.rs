@@ -15,7 +15,8 @@ fn served(service: &str) -> BTreeSet<String> {
 }
 
 /// What a served operation answers only where something else is served too: these are called, and refuse.
-const WITHOUT_SUCCESS: [&str; 5] = [
+const WITHOUT_SUCCESS: [&str; 6] = [
+    "lambda:PutFunctionCodeSigningConfig",
     "logs:DeleteSubscriptionFilter",
     "logs:PutSubscriptionFilter",
     "s3:GetBucketEncryption",
@@ -75,6 +76,14 @@ fn every_operation_of_iam_has_a_step_that_succeeds() {
 }
 
 #[test]
+fn every_operation_of_lambda_has_a_step_that_succeeds() {
+    // Functions run on a node, which needs root.
+    if tests::is_root() {
+        every_operation_succeeds("lambda", &[("lambda.py", &[])]);
+    }
+}
+
+#[test]
 fn every_operation_of_logs_has_a_step_that_succeeds() {
     every_operation_succeeds("logs", &[("logs.py", &[]), ("logs_insights.py", &[])]);
 }
@@ -99,7 +108,7 @@ fn every_service_that_is_served_has_its_script_and_is_attacked() {
     let services: Vec<&str> = table.iter().filter(|(_, row)| is_offered(row)).map(|(name, _)| name.as_str()).collect();
     assert_eq!(
         services,
-        ["cloudwatch", "ecr", "ecs", "iam", "logs", "s3", "sts"],
+        ["cloudwatch", "ecr", "ecs", "iam", "lambda", "logs", "s3", "sts"],
         "a new service needs a script and a test above"
     );
     let mut attacked: Vec<&str> = crate::security::MODELS.iter().map(|model| model.name).collect();

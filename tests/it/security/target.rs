@@ -13,7 +13,7 @@ use super::input;
 use super::names::Names;
 
 /// The services. A test compares them with `models/operations.toml`.
-pub(crate) const MODELS: [&ServiceModel; 7] = [
+pub(crate) const MODELS: [&ServiceModel; 8] = [
     &ecs::api::MODEL,
     &iam::api::MODEL,
     &sts::api::MODEL,
@@ -21,6 +21,7 @@ pub(crate) const MODELS: [&ServiceModel; 7] = [
     &cloudwatch::api::MODEL,
     &ecr::api::MODEL,
     &s3::api::MODEL,
+    &lambda::api::MODEL,
 ];
 
 /// Those whose operations are named in the request's head or its form. The others, whose method and path name them, are
