@@ -96,6 +96,25 @@ fn objects_go_in_and_out_over_http_2_with_prior_knowledge() {
 }
 
 #[test]
+fn who_sends_much_over_http_2_that_is_refused_gets_the_answer() {
+    let server = Server::shared();
+    let shop = Shop::open(&server);
+    let (there, told) = (shop.folder.file("there"), shop.folder.file("told"));
+    fs::write(&there, content(1, 20 * MIB)).unwrap();
+    let unsigned = shop.address("PUT", "k").split_once('?').unwrap().0.to_owned();
+    let tampered = format!("{}0", shop.address("PUT", "k"));
+    let elsewhere = shop.address("PUT", "k").replace(&shop.bucket, "nobody-has-this");
+    for address in [unsigned, tampered, elsewhere] {
+        for _ in 0..5 {
+            let mut curl = shop.curl();
+            curl.arg("--upload-file").arg(&there).arg("--output").arg(&told).arg(&address);
+            assert_eq!(program::run(&mut curl).success().trim(), "403 2 1", "{address}");
+            assert!(fs::read_to_string(&told).unwrap().contains("</Error>"), "{address}");
+        }
+    }
+}
+
+#[test]
 fn objects_go_in_and_out_over_http_2_by_agreement_in_tls() {
     let server = Server::start(Options { configuration: "[tls]\ngenerate = true\n".to_owned(), ..Options::default() });
     goes_in_and_out(&server);

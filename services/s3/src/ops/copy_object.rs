@@ -60,6 +60,7 @@ pub(crate) async fn copy_object(s3: &S3, ctx: &Ctx, input: CopyObjectRequest) ->
             // (API reference, CopyObject: tags that go along have to be readable and settable.)
             let set = Access::to("s3:PutObjectTagging").on(names::object_arn(&input.bucket, &input.key));
             ctx.admit(s3, &source.tags_access().and(set)).await.map_err(Error::Body)?;
+            facts::admit(s3, ctx, &found.bucket, &found.version, &source.tags_access()).await?;
         }
         let Some(data) = beside::data_of(s3, &found.bucket, &source.key, &found.version).await? else { continue };
         let Some(data) = s3.content.duplicate(&data).await? else { continue };

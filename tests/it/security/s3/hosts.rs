@@ -126,6 +126,45 @@ fn odd_hosts_name_no_bucket_that_their_sender_may_not_read() {
 }
 
 #[test]
+fn paths_of_others_are_keys_at_a_buckets_host_and_what_nobody_signs_there_is_the_buckets() {
+    let mut yard = Yard::new();
+    let root = yard.root();
+    let keys = ["v2/config.json", "v2/", "_pilvi/health", "_pilvi/metrics", "_lambda/code/x"];
+    for host in [format!("{}.localhost", yard.bucket), format!("{}.s3.us-east-1.localhost:4566", yard.bucket)] {
+        for key in keys {
+            let (target, text) = (format!("/{key}"), format!("{key} of {host}"));
+            yard.call(Some(&root), "PUT", &target, &[("host", &host)], text.as_bytes()).success();
+            assert_eq!(yard.call(Some(&root), "GET", &target, &[("host", &host)], b"").success().text(), text);
+            assert_eq!(yard.content(key).as_deref(), Some(text.as_bytes()));
+            is_refused(&yard.call(None, "GET", &target, &[("host", &host)], b""), 403, "AccessDenied", key);
+        }
+        let delete = format!("<Delete><Object><Key>{SECRET}</Key></Object></Delete>");
+        let answer = yard.call(None, "POST", "/?delete", &[("host", &host)], delete.as_bytes());
+        let text = answer.text();
+        assert!(text.contains("<Code>AccessDenied</Code>") && !text.contains("<Deleted>"), "{text}");
+        assert_eq!(yard.content(SECRET).as_deref(), Some(PRIVATE.as_bytes()));
+    }
+    // They are where they were at the server's own names.
+    assert_eq!(yard.call(None, "GET", "/v2/", &[], b"").status, 401);
+    for host in ["s3.localhost", "s3.us-east-1.localhost:4566"] {
+        let target = yard.at("v2/config.json");
+        let answer = yard.call(Some(&root), "GET", &target, &[("host", host)], b"").success();
+        assert!(answer.text().starts_with("v2/config.json of"), "{host}");
+    }
+}
+
+#[test]
+fn nothing_is_posted_to_a_key_without_saying_what() {
+    let mut yard = Yard::new();
+    let (root, target) = (yard.root(), yard.at("k"));
+    for query in ["", "?x-id=CompleteMultipartUpload", "?partNumber=1"] {
+        let answer = yard.call(Some(&root), "POST", &format!("{target}{query}"), &[], b"x");
+        is_refused(&answer, 405, "MethodNotAllowed", query);
+    }
+    assert_eq!(yard.content("k"), None);
+}
+
+#[test]
 fn a_website_shows_what_anybody_may_read_whoever_asks() {
     let mut yard = Yard::new();
     yard.put("public/index.html", b"<p>home</p>");
