@@ -1,10 +1,13 @@
 //! `cargo xtask test`: everything that this repository proves about itself, the quickest failures first.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
+use crate::clients::Clients;
+use crate::clients::engines::Engines;
 use crate::guest::suites;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
@@ -30,6 +33,26 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 
 fn take(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>) -> Result<()> {
     check::take(workspace, steps)?;
+    // Two builds fill two processors where one has a single crate to wait for, and while clients are fetched.
+    std::thread::scope(|scope| {
+        let programs = scope.spawn(|| build_tests(workspace));
+        let supplies = supply(workspace, steps);
+        steps.take("test programs", || programs.join().unwrap_or_else(|_| bail!("building the tests broke off")))?;
+        supplies
+    })
+    .and_then(|supplies| run_tests(workspace, steps, counts, supplies))?;
+    steps.take("containers in an emulated guest with cgroup version 2 alone", || suites::smoke(workspace, counts))
+}
+
+/// What tests run and run against.
+struct Supplies {
+    pilvi: PathBuf,
+    clients: Clients,
+    engines: Engines,
+    images: PathBuf,
+}
+
+fn supply(workspace: &Workspace, steps: &mut Steps) -> Result<Supplies> {
     let pilvi = steps.take("release build", || {
         build_release(workspace)?;
         workspace.pilvi()
@@ -38,6 +61,11 @@ fn take(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>) -
     let engines = steps.take("skopeo, podman, docker", || clients::engines::prepare(workspace))?;
     steps.take("what nodes use", clients::engines::prepare_nodes)?;
     let images = steps.take("images", || clients::images::prepare(workspace))?;
+    Ok(Supplies { pilvi, clients, engines, images })
+}
+
+fn run_tests(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>, supplies: Supplies) -> Result<()> {
+    let Supplies { pilvi, clients, engines, images } = supplies;
     steps.take("tests", || {
         let counts = Arc::clone(counts);
         let mut tests = workspace.cargo();
@@ -52,8 +80,14 @@ fn take(workspace: &Workspace, steps: &mut Steps, counts: &Arc<Mutex<Counts>>) -
                 counts.add(line);
             }
         })
-    })?;
-    steps.take("containers in an emulated guest with cgroup version 2 alone", || suites::smoke(workspace, counts))
+    })
+}
+
+/// Builds the programs of all tests. What it compiles is not shown, since another build shows its own meanwhile.
+fn build_tests(workspace: &Workspace) -> Result<()> {
+    let mut build = workspace.cargo();
+    build.args(["test", "--workspace", "--no-run", "--quiet"]);
+    process::run(&mut build, BUILD_LIMIT).context("building the tests")
 }
 
 /// Builds the static binary that users get.
