@@ -158,7 +158,8 @@ fn a_policy_that_cannot_be_read_denies_everything_to_everybody() {
         assert_eq!(Case { elsewhere: true, ..case }.decide(&principal), Some(Reason::Explicit(PolicyKind::Resource)));
     }
     let context = Context::new();
-    let anybody = evaluate_anonymous("s3:GetObject", BUCKET, &context, denying().as_ref());
+    let unreadable = Policy::denying_all("unreadable");
+    let anybody = evaluate_anonymous("s3:GetObject", BUCKET, &context, &unreadable);
     assert_eq!(anybody.denied, Some(Reason::Explicit(PolicyKind::Resource)));
 }
 
