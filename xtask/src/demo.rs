@@ -3,6 +3,7 @@
 //! Every command is shown as a person would type it, with its real output; each answer is checked, and the demo ends
 //! with an error at the first that is not as wanted. Whatever was started is ended, also then.
 
+mod photo;
 mod server;
 mod stage;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::screen::{heading, say};
 use crate::workspace::Workspace;
 use crate::{clients, screen, test};
+use photo::Props;
 use stage::Stage;
 
 /// The longest wait for something that takes its time: an alarm's period, a query.
@@ -28,8 +30,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     clients::engines::prepare_skopeo()?;
     clients::engines::prepare_nodes()?;
     let images = clients::images::prepare(workspace)?;
+    heading("building the function of samples/image-handler");
+    let props = photo::prepare(workspace)?;
     let mut stage = Stage::set(&workspace.root, &workspace.pilvi()?, &clients.aws())?;
-    let result = tour(&mut stage, &images);
+    let result = tour(&mut stage, &images, &props);
     if result.is_err() {
         say(&screen::bad("the server's last words:"));
         print!("{}", stage.server_log(40));
@@ -39,16 +43,19 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn tour(stage: &mut Stage, images: &Path) -> Result<()> {
+fn tour(stage: &mut Stage, images: &Path, props: &Props) -> Result<()> {
     heading("1. Start");
     stage.start()?;
     stage.read_environment()?;
 
-    heading("2. Who am I?");
+    heading("2. A photo in, a thumbnail out: a function that S3 calls");
+    photo::act(stage, props)?;
+
+    heading("3. Who am I?");
     let me = stage.aws(&["sts", "get-caller-identity"])?;
     ensure!(text(&me, "/Arn")?.ends_with(":root"), "the first key is not the account's root");
 
-    heading("3. ECS: a cluster and a task definition");
+    heading("4. ECS: a cluster and a task definition");
     let cluster = stage.aws(&["ecs", "create-cluster", "--cluster-name", "shop"])?;
     ensure!(text(&cluster, "/cluster/status")? == "ACTIVE", "the cluster is not ACTIVE");
     register(stage)?;
@@ -57,35 +64,35 @@ fn tour(stage: &mut Stage, images: &Path) -> Result<()> {
     let definitions = stage.aws(&["ecs", "list-task-definitions", "--family-prefix", "web", "--sort", "DESC"])?;
     ensure!(length(&definitions, "/taskDefinitionArns")? == 1, "one task definition was registered");
 
-    heading("4. An image: pushed, listed, pulled, ready to run");
+    heading("5. An image: pushed, listed, pulled, ready to run");
     image(stage, images)?;
 
-    heading("5. Containers: run, served, looked into, killed; no Docker anywhere");
+    heading("6. Containers: run, served, looked into, killed; no Docker anywhere");
     containers(stage)?;
 
-    heading("6. IAM and STS: a role, and a call in its name");
+    heading("7. IAM and STS: a role, and a call in its name");
     assume(stage)?;
 
-    heading("7. Logs: put, searched, asked");
+    heading("8. Logs: put, searched, asked");
     logs(stage)?;
 
-    heading("8. A metric, and an alarm that it sets off");
+    heading("9. A metric, and an alarm that it sets off");
     alarm(stage)?;
 
-    heading("9. S3: a file in, the same file out, and back after it was deleted");
+    heading("10. S3: a file in, the same file out, and back after it was deleted");
     objects(stage)?;
 
-    heading("10. A wrong secret key is refused, and should be");
+    heading("11. A wrong secret key is refused, and should be");
     stage.aws_refused(
         &[("AWS_SECRET_ACCESS_KEY", "wrong/on/purpose")],
         &["sts", "get-caller-identity"],
         "SignatureDoesNotMatch",
     )?;
 
-    heading("11. kill -9 loses nothing");
+    heading("12. kill -9 loses nothing");
     survive(stage)?;
 
-    heading("12. Status, and a clean stop");
+    heading("13. Status, and a clean stop");
     stage.pilvi(&["status"])?;
     stage.stop()
 }
@@ -298,11 +305,12 @@ fn now_ms() -> Result<i64> {
 }
 
 fn survive(stage: &mut Stage) -> Result<()> {
-    const QUESTIONS: [&[&str]; 4] = [
+    const QUESTIONS: [&[&str]; 5] = [
         &["ecs", "describe-task-definition", "--task-definition", "web:1", "--include", "TAGS"],
         &["ecs", "describe-clusters", "--clusters", "shop"],
         &["iam", "list-roles", "--query", "Roles[].Arn"],
         &["s3api", "list-object-versions", "--bucket", "photos"],
+        &["lambda", "list-functions"],
     ];
     let before = stage.ask(&QUESTIONS)?;
     stage.kill_server()?;
@@ -317,7 +325,9 @@ fn survive(stage: &mut Stage) -> Result<()> {
     ensure!(length(&registered, "")? == 3, "the task definition is not whole");
     let after = stage.ask(&QUESTIONS)?;
     ensure!(before == after, "an answer after the kill differs from the one before:\n{before:#?}\n{after:#?}");
-    say("The task definition in full, the cluster, the role and the object are to the letter what they were before.");
+    say(
+        "The task definition in full, the cluster, roles, the object and the function are to the letter what they were before.",
+    );
     Ok(())
 }
 
