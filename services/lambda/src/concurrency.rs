@@ -3,6 +3,7 @@
 use store::{Tx, Versioned};
 
 use crate::api::ProvisionedConcurrencyStatusEnum;
+use crate::executor::Readiness;
 use crate::function::{Change, Function, Provisioned, changing, find, resolve};
 use crate::names::{FunctionName, Target, is_alias};
 use crate::{Error, Lambda, describe, limits, usage};
@@ -117,21 +118,26 @@ pub(crate) struct Told {
     pub(crate) requested: i32,
     pub(crate) available: i32,
     pub(crate) status: ProvisionedConcurrencyStatusEnum,
+    /// Why it has failed, if it has.
+    pub(crate) reason: Option<String>,
     pub(crate) modified: String,
 }
 
 /// How far it has come.
 pub(crate) async fn told(lambda: &Lambda, name: &FunctionName, qualifier: &str, wanted: &Provisioned) -> Told {
-    let ready = lambda.neighbours.executor.provisioned(name, qualifier).await.min(wanted.count);
+    let Readiness { ready, failed } = lambda.neighbours.executor.provisioned(name, qualifier).await;
+    let ready = ready.min(wanted.count);
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    let status = match ready == wanted.count {
-        true => ProvisionedConcurrencyStatusEnum::Ready,
-        false => ProvisionedConcurrencyStatusEnum::InProgress,
+    let (status, reason) = match failed {
+        _ if ready == wanted.count => (ProvisionedConcurrencyStatusEnum::Ready, None),
+        Some(reason) => (ProvisionedConcurrencyStatusEnum::Failed, Some(reason)),
+        None => (ProvisionedConcurrencyStatusEnum::InProgress, None),
     };
     Told {
         requested: number(wanted.count),
         available: number(ready),
         status,
+        reason,
         modified: describe::date(wanted.modified),
     }
 }

@@ -27,8 +27,17 @@ pub trait Executor: Send + Sync {
     /// Runs a version and hands on what it answers while it does.
     fn invoke_streaming(&self, invocation: Invocation) -> BoxFuture<'_, Result<Streaming, Refused>>;
 
-    /// How many environments are ready of those that are provisioned for a version or alias.
-    fn provisioned<'a>(&'a self, function: &'a FunctionName, qualifier: &'a str) -> BoxFuture<'a, u32>;
+    /// How far the environments are that are provisioned for a version or alias.
+    fn provisioned<'a>(&'a self, function: &'a FunctionName, qualifier: &'a str) -> BoxFuture<'a, Readiness>;
+}
+
+/// How far environments are that are to be kept ready.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Readiness {
+    /// How many are ready.
+    pub ready: u32,
+    /// Why there will be no more of them; none while some are made.
+    pub failed: Option<String>,
 }
 
 /// A version of a function, and what bears on how it runs.

@@ -35,7 +35,7 @@ use tempfile::TempDir;
 use crate::code::CodeStore;
 use crate::code::zip::tests::{archive, file};
 use crate::configuration::Architecture;
-use crate::executor::{Answered, Callee, Executor, Invocation, NotPrepared, Piece, Refused, Streaming};
+use crate::executor::{Answered, Callee, Executor, Invocation, NotPrepared, Piece, Readiness, Refused, Streaming};
 use crate::names::FunctionName;
 use crate::reconcile::{events, gone, settle};
 use crate::{Lambda, Neighbours, Settings};
@@ -71,7 +71,7 @@ struct Stage {
     unprepared: Mutex<Option<NotPrepared>>,
     /// What calling answers next; the payload comes back when there is nothing.
     answers: Mutex<Vec<Result<Answered, Refused>>>,
-    ready: Mutex<u32>,
+    ready: Mutex<Readiness>,
     missing_runtimes: BTreeSet<&'static str>,
     session_platform: Option<Platform>,
 }
@@ -105,8 +105,8 @@ impl Executor for Stage {
         })
     }
 
-    fn provisioned<'a>(&'a self, _: &'a FunctionName, _: &'a str) -> BoxFuture<'a, u32> {
-        let ready = *self.ready.lock().unwrap();
+    fn provisioned<'a>(&'a self, _: &'a FunctionName, _: &'a str) -> BoxFuture<'a, Readiness> {
+        let ready = self.ready.lock().unwrap().clone();
         Box::pin(async move { ready })
     }
 }

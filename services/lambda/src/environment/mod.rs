@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::configuration::Architecture;
-use crate::executor::{Answered, Callee, Executor, Invocation, NotPrepared, PRINCIPAL, Refused, Streaming};
+use crate::executor::{Answered, Callee, Executor, Invocation, NotPrepared, PRINCIPAL, Readiness, Refused, Streaming};
 use crate::local::frame::Begin;
 use crate::names::FunctionName;
 use admission::Admission;
@@ -55,6 +55,10 @@ const ROOM_PAUSE: Duration = Duration::from_millis(200);
 const CREDENTIALS_BEYOND: Duration = Duration::from_secs(3600);
 /// How many calls an environment has waiting: the one that it was taken for.
 const WORK_WAITING_MAX: usize = 1;
+
+/// Why none is ready of those that are provisioned.
+const NONE_AHEAD: &str =
+    "This installation makes no execution environments ahead of calls: one is made when a call finds none free.";
 
 /// All environments of a server.
 #[derive(Clone)]
@@ -315,9 +319,9 @@ impl Executor for Environments {
         })
     }
 
-    fn provisioned<'a>(&'a self, _: &'a FunctionName, _: &'a str) -> BoxFuture<'a, u32> {
-        // None is kept ready yet: environments are made when there is a call.
-        Box::pin(std::future::ready(0))
+    fn provisioned<'a>(&'a self, _: &'a FunctionName, _: &'a str) -> BoxFuture<'a, Readiness> {
+        let failed = Some(NONE_AHEAD.to_owned());
+        Box::pin(std::future::ready(Readiness { ready: 0, failed }))
     }
 }
 

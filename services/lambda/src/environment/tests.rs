@@ -486,3 +486,11 @@ async fn records_instead_of_text_where_they_are_wanted() {
     let report: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
     assert_eq!((&report["record"]["requestId"], &report["record"]["status"]), (&"one".into(), &"success".into()));
 }
+
+#[tokio::test]
+async fn what_is_not_made_ahead_is_not_said_to_be_on_its_way() {
+    let callee = callee("echoes");
+    let told = bed().environments.provisioned(&callee.function, "1").await;
+    assert_eq!(told.ready, 0);
+    assert!(told.failed.is_some_and(|reason| reason.contains("no execution environments ahead")));
+}

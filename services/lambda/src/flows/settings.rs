@@ -68,7 +68,16 @@ async fn environments_are_kept_ready_of_versions_and_aliases() {
         (told.0.as_str(), told.2.as_str()),
         ("ResourceConflictException", "Version is pointed by a Provisioned Concurrency alias")
     );
-    *house.stage.ready.lock().unwrap() = 5;
+    *house.stage.ready.lock().unwrap() = Readiness { ready: 2, failed: None };
+    let told = house.ok("GetProvisionedConcurrencyConfig", of("live")).await;
+    assert_eq!((&told["Status"], &told["StatusReason"]), (&json!("IN_PROGRESS"), &Value::Null));
+    *house.stage.ready.lock().unwrap() = Readiness { ready: 2, failed: Some("no room".to_owned()) };
+    let told = house.ok("GetProvisionedConcurrencyConfig", of("live")).await;
+    assert_eq!((&told["Status"], &told["StatusReason"]), (&json!("FAILED"), &json!("no room")));
+    assert_eq!(told["AvailableProvisionedConcurrentExecutions"], 2);
+    let listed = house.ok("ListProvisionedConcurrencyConfigs", json!({ "FunctionName": "thumbnails" })).await;
+    assert_eq!(listed["ProvisionedConcurrencyConfigs"][0]["StatusReason"], "no room");
+    *house.stage.ready.lock().unwrap() = Readiness { ready: 5, failed: Some("no room".to_owned()) };
     let told = house.ok("GetProvisionedConcurrencyConfig", of("live")).await;
     assert_eq!((&told["Status"], &told["AvailableProvisionedConcurrentExecutions"]), (&json!("READY"), &json!(5)));
     let told = house.refused("GetProvisionedConcurrencyConfig", of("1")).await;

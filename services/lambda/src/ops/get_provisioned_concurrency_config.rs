@@ -30,6 +30,6 @@ pub(crate) async fn get_provisioned_concurrency_config(
         last_modified: Some(told.modified),
         requested_provisioned_concurrent_executions: Some(told.requested),
         status: Some(told.status),
-        status_reason: None,
+        status_reason: told.reason,
     })
 }

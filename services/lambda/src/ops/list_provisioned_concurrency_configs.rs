@@ -43,7 +43,7 @@ pub(crate) async fn list_provisioned_concurrency_configs(
             last_modified: Some(told.modified),
             requested_provisioned_concurrent_executions: Some(told.requested),
             status: Some(told.status),
-            status_reason: None,
+            status_reason: told.reason,
         });
     }
     Ok(ListProvisionedConcurrencyConfigsResponse {
